@@ -1,0 +1,50 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// What is ours is built strictly; `Capture` and `Provocation` are the only targets whose unsafe
+// expressions are marked, since they alone speak to the kernel.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .strictMemorySafety(),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let package = Package(
+    name: "futexscope",
+    products: [
+        .executable(name: "futexscope", targets: ["futexscope"])
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    ],
+    targets: [
+        // The kernel side.  `bpf` is a C target only so that its files are seen to change.
+        .target(name: "CRecords", path: "bpf", sources: ["records.c"], publicHeadersPath: "shared"),
+        .systemLibrary(name: "CLibbpf"),
+        .plugin(name: "CompileBPF", capability: .buildTool()),
+        .target(
+            name: "BPFObject", exclude: ["embed.sh"], swiftSettings: strict, plugins: ["CompileBPF"]),
+
+        .target(name: "Events", swiftSettings: strict),
+        .target(name: "Correlation", dependencies: ["Events"], swiftSettings: strict),
+        .target(name: "CLinux"),
+        .target(
+            name: "Capture",
+            dependencies: ["BPFObject", "CLibbpf", "CLinux", "CRecords", "Events"],
+            swiftSettings: strict,
+            linkerSettings: [
+                // Debian's static archives: the product is one file without shared libraries.
+                .linkedLibrary(":libbpf.a"), .linkedLibrary(":libelf.a"), .linkedLibrary(":libz.a"),
+            ]),
+        .target(name: "Presentation", dependencies: ["Correlation", "Events"], swiftSettings: strict),
+        .target(name: "Provocation", dependencies: ["CLinux"], swiftSettings: strict),
+        .executableTarget(
+            name: "futexscope",
+            dependencies: [
+                "Capture", "Correlation", "Events", "Presentation", "Provocation",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+    ]
+)

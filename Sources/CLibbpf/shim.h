@@ -1,0 +1,85 @@
+/*
+ * libbpf as Swift sees it.  Function-like macros, variadic callbacks and
+ * struct options with size fields do not arrive in Swift, so each gets one
+ * inline function here and nothing more.
+ */
+#ifndef FUTEXSCOPE_LIBBPF_SHIM_H
+#define FUTEXSCOPE_LIBBPF_SHIM_H
+
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/btf.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Opens an object that lies in memory. NULL on failure, errno says why. */
+static inline struct bpf_object *
+fs_object_open(const void *bytes, size_t size, const char *name)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name);
+	return bpf_object__open_mem(bytes, size, &opts);
+}
+
+/* Attaches one kprobe.multi program to one function. */
+static inline struct bpf_link *
+fs_attach_kprobe_multi(const struct bpf_program *program, const char *function,
+		       bool at_return)
+{
+	LIBBPF_OPTS(bpf_kprobe_multi_opts, opts, .syms = &function, .cnt = 1,
+		    .retprobe = at_return);
+	return bpf_program__attach_kprobe_multi_opts(program, NULL, &opts);
+}
+
+/* What the kernel counted for a loaded program; returns 0 or -errno. */
+struct fs_program_cost {
+	unsigned int id;
+	unsigned long long run_time_ns;
+	unsigned long long run_count;
+	unsigned long long recursion_misses;
+};
+
+static inline int
+fs_program_cost(const struct bpf_program *program, struct fs_program_cost *cost)
+{
+	struct bpf_prog_info info;
+	unsigned int size = sizeof(info);
+	int error;
+
+	memset(&info, 0, sizeof(info));
+	error = bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size);
+	if (error)
+		return error;
+	cost->id = info.id;
+	cost->run_time_ns = info.run_time_ns;
+	cost->run_count = info.run_cnt;
+	cost->recursion_misses = info.recursion_misses;
+	return 0;
+}
+
+/* libbpf's log lines go to `sink`, one formatted line a call. */
+typedef void (*fs_log_sink)(int level, const char *line);
+static fs_log_sink fs_current_log_sink;
+
+static inline int
+fs_log_print(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[4096];
+	int length = vsnprintf(line, sizeof(line), format, args);
+
+	if (fs_current_log_sink)
+		fs_current_log_sink((int)level, line);
+	return length;
+}
+
+static inline void
+fs_set_log_sink(fs_log_sink sink)
+{
+	fs_current_log_sink = sink;
+	libbpf_set_print(fs_log_print);
+}
+
+#endif

@@ -1,0 +1,184 @@
+// From facts to a cause: what kind of page it was, what took its mapping, how sure that is, and what
+// each rule would have done. Pure functions over one lookup and the detach that it met. Whatever the
+// facts do not carry becomes `unknown`; nothing here guesses.
+
+import Events
+
+/// File systems that matter to the kind of a page; linux/magic.h.
+private enum Magic {
+    static let tmpfs: UInt32 = 0x0102_1994
+    static let hugetlbfs: UInt32 = 0x9584_58f6
+}
+
+private let pageSize: UInt64 = 4096
+let efaultNumber: Int32 = 14
+
+/// What explains one lookup.
+struct Attribution {
+    var kind: PageKind
+    var cause: Cause
+    var confidence: Confidence
+    var reason: UnknownReason?
+    var neighbour: Bool?
+
+    init(lookup: Lookup, detach: Detach?) {
+        kind = Self.kind(page: lookup.page, detach: detach)
+        (cause, confidence, reason, neighbour) = (.unknown, .none, nil, nil)
+        guard let page = lookup.page else {
+            reason = .notObserved
+            return
+        }
+        if let detach {
+            explain(by: detach, page: page)
+        } else if kind == .zero {
+            (cause, confidence) = (.zeroPage, .exact)
+        } else if kind == .special {
+            (cause, confidence) = (.specialMapping, .exact)
+        } else if page.facts.contains(.dax) && page.facts.contains(.nullAtPin) {
+            // A shared (reflinked) DAX extent has no mapping for as long as it is shared.
+            (cause, confidence) = (.specialMapping, .exact)
+        } else {
+            reason = Self.reason(for: page, kind: kind)
+        }
+    }
+
+    private mutating func explain(by detach: Detach, page: PageFacts) {
+        if let named = Self.cause(of: detach) {
+            (cause, confidence) = named
+        } else {
+            reason = .stackUnnamed
+        }
+        if let hole = detach.hole, cause == .holePunch {
+            let first = page.index &* pageSize
+            neighbour = !hole.overlaps(first..<first &+ pageSize)
+        }
+    }
+
+    // MARK: Kind
+
+    private static func kind(page: PageFacts?, detach: Detach?) -> PageKind {
+        if let detach { return kind(magic: detach.magic) }
+        guard let page else { return .unknown }
+        let facts = page.facts
+        guard facts.contains(.areaKnown) else { return .unknown }
+        if !facts.contains(.areaHasFile) {
+            // An anonymous area holds anonymous pages, which have a mapping, and zero pages.
+            return facts.contains(.areaHasOperations) ? .special : .zero
+        }
+        if facts.contains(.dax) {
+            return facts.contains(.reserved) ? .zero : kind(magic: page.magic)
+        }
+        return facts.contains(.areaIsDriver) ? .special : kind(magic: page.magic)
+    }
+
+    private static func kind(magic: UInt32) -> PageKind {
+        switch magic {
+        case Magic.tmpfs: .shmem
+        case Magic.hugetlbfs: .hugetlb
+        default: .file
+        }
+    }
+
+    // MARK: Cause
+
+    /// The cause of one detach: by the functions on the culprit's stack, innermost meaning first; by
+    /// the operation in progress where they say nothing. Nil when neither is known.
+    static func cause(of detach: Detach) -> (Cause, Confidence)? {
+        switch detach.via {
+        case .swapOut: return (.swapOut, .exact)
+        case .migration: return (.migration, .exact)
+        case .pageCache: break
+        }
+        let seen = detach.landmarks
+        // Reclaim can start inside any operation that allocates; what it takes is its own doing.
+        for (landmark, cause) in [
+            (Landmarks.swapOut, Cause.swapOut), (.migration, .migration), (.collapse, .collapse),
+            (.memoryFailure, .memoryFailure), (.dropCaches, .dropCaches), (.reclaim, .reclaim),
+            (.fadvise, .fadvise), (.invalidate2, .directIOInvalidation),
+        ] where seen.contains(landmark) {
+            return (cause, .exact)
+        }
+        if seen.isSuperset(of: [.blockDeviceTruncate, .truncateRange]) { return (.blockZeroOut, .exact) }
+        if seen.contains(.fallocate) {
+            // The same way leads from zeroing, collapsing and inserting a range.
+            switch detach.scope {
+            case .holePunch?: return (.holePunch, .exact)
+            case .fallocateOther?: return (.other, .exact)
+            default: return detach.hole == nil ? (.other, .inferred) : (.holePunch, .exact)
+            }
+        }
+        if seen.contains(.setSize) { return (.truncate, .exact) }
+        if seen.contains(.split) { return (.split, .exact) }
+        if !seen.isEmpty { return (.other, .exact) }
+        if let scope = detach.scope { return (Cause(scope), .inferred) }
+        return detach.stackIsNamed ? (.other, .exact) : nil
+    }
+
+    private static func reason(for page: PageFacts, kind: PageKind) -> UnknownReason {
+        switch page.slot {
+        case .found: .detachLost
+        case .otherPage: .slotOverwritten
+        case .stale: .formerLife
+        case .torn: .slotTorn
+        case .empty, .notAsked:
+            page.facts.contains(.areaKnown) || !page.facts.contains(.nullAtPin)
+                ? .noDetachSeen : .areaUnreadable
+        }
+    }
+
+    // MARK: Verdicts
+
+    /// Whether the victim's page lay inside its file when the mapping was taken; nil for a page of no
+    /// known file.
+    func isBacked(_ page: PageFacts, detach: Detach?) -> Bool? {
+        switch kind {
+        case .zero, .special: return false
+        case .anon, .unknown: return nil
+        case .file, .shmem, .hugetlb: break
+        }
+        // Without a detach the size is that of the moment of the observation, and only known when
+        // the memory area was.
+        guard let size = detach?.fileSize ?? (page.facts.contains(.areaHasFile) ? page.fileSize : nil)
+        else { return nil }
+        return page.index < (size &+ pageSize &- 1) / pageSize
+    }
+
+    /// What each rule would have made of an observation of `page`.
+    func verdicts(for lookup: Lookup, page: PageFacts, detach: Detach?) -> Verdicts {
+        let again: RuleResult
+        if cause == .zeroPage || cause == .specialMapping {
+            again = .loops
+        } else {
+            again = switch isBacked(page, detach: detach) {
+            case true?: .succeeds
+            case false?: .fails
+            case nil: .unknown
+            }
+        }
+        // Swap cache or a new mapping under the lock is what today's rule goes back for.
+        let swizzled = page.facts.contains(.swapCache) || (lookup.result == 0 && lookup.retries.swizzled > 0)
+        return Verdicts(retry: again, efault: .fails, swizzle: swizzled ? again : .fails)
+    }
+}
+
+extension Cause {
+    /// The cause that an operation stands for.
+    init(_ kind: ActivityKind) {
+        self =
+            switch kind {
+            case .directIOInvalidation: .directIOInvalidation
+            case .dropCaches: .dropCaches
+            case .fadvise: .fadvise
+            case .reclaim: .reclaim
+            case .truncate: .truncate
+            case .holePunch: .holePunch
+            case .fallocateOther: .other
+            case .blockZeroOut: .blockZeroOut
+            case .swapOut: .swapOut
+            case .migration: .migration
+            case .collapse: .collapse
+            case .split: .split
+            case .memoryFailure: .memoryFailure
+            }
+    }
+}

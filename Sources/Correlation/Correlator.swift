@@ -1,0 +1,135 @@
+// Turns the stream of events into findings. Pure and streaming: no clock, no I/O, memory bounded by
+// two constants; the same events give the same findings, live or from a recording. A detach precedes
+// the lookup that met it, since the victim's own task sends both.
+
+public import Events
+
+/// The streaming correlator. Feed it every event in order, then `finish()` once.
+public struct Correlator: Sendable {
+    /// When an unfinished lookup counts as a loop.
+    public struct Thresholds: Sendable, Equatable {
+        public var passes: UInt64
+        public var durationNs: UInt64
+
+        public init(passes: UInt64 = 64, durationNs: UInt64 = 10_000_000) {
+            self.passes = passes
+            self.durationNs = durationNs
+        }
+    }
+
+    /// Detaches remembered for a lookup that has yet to come. A loop through many files has a few.
+    static let detachLimit = 8192
+    /// Unfinished loops remembered, so that the end of a run can tell of them.
+    static let loopLimit = 4096
+
+    public private(set) var summary = Summary()
+    /// Losses by stage, as they arrived.
+    public private(set) var losses: [Loss.Stage: UInt64] = [:]
+
+    private struct DetachKey: Hashable {
+        var page: PageID
+        var time: UInt64
+    }
+
+    private let thresholds: Thresholds
+    private var detaches: [DetachKey: Detach] = [:]
+    /// The keys of `detaches`, oldest at `cursor` once there are as many as the limit.
+    private var order: [DetachKey] = []
+    private var cursor = 0
+    private var loops: [UInt32: Finding] = [:]
+
+    public init(thresholds: Thresholds = Thresholds()) {
+        self.thresholds = thresholds
+    }
+
+    /// Takes the next event; returns what it makes known.
+    public mutating func consume(_ event: Event) -> Finding? {
+        switch event {
+        case .detach(let detach):
+            remember(detach)
+            return nil
+        case .lookup(let lookup):
+            loops.removeValue(forKey: lookup.victim.tid)
+            guard lookup.observations > 0 || lookup.retries.total > 0 else { return nil }
+            let finding = finding(for: lookup, isProgress: false)
+            summary.add(finding)
+            return finding
+        case .progress(let lookup):
+            guard isLoop(lookup) else { return nil }
+            let finding = finding(for: lookup, isProgress: true)
+            if loops[lookup.victim.tid] != nil || loops.count < Self.loopLimit {
+                loops[lookup.victim.tid] = finding
+            }
+            return finding
+        case .lost(let loss):
+            losses[loss.stage, default: 0] += loss.count
+            return nil
+        case .activity, .name:
+            return nil
+        }
+    }
+
+    /// Ends the run: loops that have not ended are counted with what was last known of them.
+    public mutating func finish() {
+        for finding in loops.values { summary.add(finding) }
+        loops = [:]
+    }
+
+    private func isLoop(_ lookup: Lookup) -> Bool {
+        lookup.passes >= thresholds.passes || (lookup.durationNs ?? 0) >= thresholds.durationNs
+    }
+
+    private mutating func remember(_ detach: Detach) {
+        let key = DetachKey(page: detach.page, time: detach.time)
+        guard detaches.updateValue(detach, forKey: key) == nil else { return }
+        if order.count < Self.detachLimit {
+            order.append(key)
+        } else {
+            detaches.removeValue(forKey: order[cursor])
+            order[cursor] = key
+            cursor = (cursor + 1) % Self.detachLimit
+        }
+    }
+
+    private func finding(for lookup: Lookup, isProgress: Bool) -> Finding {
+        let page = lookup.page
+        let detach = page.flatMap { page in
+            page.slot == .found ? detaches[DetachKey(page: page.page, time: page.detachTime)] : nil
+        }
+        let attribution = Attribution(lookup: lookup, detach: detach)
+        let isObserved = lookup.observations > 0
+        var verdicts: Verdicts?
+        var spurious: Bool?
+        if isObserved, let page {
+            verdicts = attribution.verdicts(for: lookup, page: page, detach: detach)
+            spurious = isSpurious(lookup, backed: attribution.isBacked(page, detach: detach))
+        }
+        return Finding(
+            isProgress: isProgress, lookup: lookup, outcome: outcome(of: lookup),
+            kind: attribution.kind, cause: attribution.cause, confidence: attribution.confidence,
+            unknownReason: attribution.cause == .unknown ? attribution.reason : nil, detach: detach,
+            neighbour: attribution.neighbour, spurious: spurious, verdicts: verdicts,
+            isIncomplete: isIncomplete(attribution))
+    }
+
+    /// Failed because of the observation, not because the pin failed in a later pass.
+    private func isSpurious(_ lookup: Lookup, backed: Bool?) -> Bool? {
+        guard let result = lookup.result else { return false }
+        if result != -efaultNumber || lookup.flags.contains(.pinFailed) { return false }
+        return backed
+    }
+
+    private func outcome(of lookup: Lookup) -> Outcome {
+        guard let result = lookup.result else { return .looping }
+        if result < 0 { return .failed }
+        return lookup.retries.total > 0 ? .retried : .ok
+    }
+
+    private func isIncomplete(_ attribution: Attribution) -> Bool {
+        guard attribution.cause == .unknown else { return false }
+        switch attribution.reason {
+        case .slotOverwritten?, .slotTorn?, .detachLost?: return true
+        default: return losses.contains { $0.key.touchesEvidence && $0.value > 0 }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+// The vocabulary of what the correlator finds: causes, confidence, outcomes, verdicts. Raw values are
+// the names in all output, whatever the format.
+
+public import Events
+
+/// What explains an observation.
+public enum Cause: String, Sendable, CaseIterable {
+    case directIOInvalidation = "direct-io-invalidation"
+    case dropCaches = "drop-caches"
+    case fadvise
+    case reclaim
+    case truncate
+    case holePunch = "hole-punch"
+    /// BLKZEROOUT, BLKDISCARD or fallocate() on a mapped block device.
+    case blockZeroOut = "block-zero-out"
+    case swapOut = "swap-out"
+    case migration
+    case collapse
+    case split
+    case memoryFailure = "memory-failure"
+    /// The zero page never has a mapping.
+    case zeroPage = "zero-page"
+    /// vDSO, a driver's page, a shared DAX extent: pages that never have a mapping.
+    case specialMapping = "special-mapping"
+    /// The detach was seen and its culprit is known, but the way there is none of the above.
+    case other
+    case unknown
+}
+
+/// How well the cause is known.
+public enum Confidence: String, Sendable {
+    /// The detach of this very page was seen, or the page was recognised as one without a mapping.
+    case exact
+    /// The culprit was in an operation that detaches pages, and the stack said nothing.
+    case inferred
+    case none
+}
+
+/// Why a cause is `unknown`.
+public enum UnknownReason: String, Sendable, CaseIterable {
+    /// No detach of a held page was stored for this page: not hooked, or before tracing began.
+    case noDetachSeen = "no-detach-seen"
+    /// The slot of the detach table belongs to another page by now.
+    case slotOverwritten = "slot-overwritten"
+    /// The stored detach is of a former life of the page.
+    case formerLife = "former-life"
+    /// Two detaches met in the slot, or it was being written.
+    case slotTorn = "slot-torn"
+    /// The kernel side matched a detach that did not arrive.
+    case detachLost = "detach-lost"
+    /// The functions on the culprit's stack could not be named (kallsyms is not readable).
+    case stackUnnamed = "stack-unnamed"
+    /// The victim's memory area could not be read, so a page without a mapping cannot be told from
+    /// another one.
+    case areaUnreadable = "area-unreadable"
+    /// The lookup went back without an observation and nothing more is known of the page.
+    case notObserved = "not-observed"
+}
+
+/// What became of the lookup.
+public enum Outcome: String, Sendable {
+    case ok
+    case retried
+    case failed
+    case looping
+}
+
+/// What sort of page it was.
+public enum PageKind: String, Sendable {
+    case file
+    case shmem
+    case anon
+    case zero
+    case special
+    case hugetlb
+    case unknown
+}
+
+/// What one rule would have made of the observation.
+public enum RuleResult: String, Sendable, CaseIterable {
+    case succeeds
+    case fails
+    case loops
+    case unknown
+}
+
+/// The three rules: `retry` of 2.6.28 to 3.2, `efault` as proposed in December 2011, `swizzle` of
+/// e6780f7243ed to today.
+public struct Verdicts: Sendable, Equatable {
+    public var retry: RuleResult
+    public var efault: RuleResult
+    public var swizzle: RuleResult
+
+    public init(retry: RuleResult, efault: RuleResult, swizzle: RuleResult) {
+        self.retry = retry
+        self.efault = efault
+        self.swizzle = swizzle
+    }
+}
+
+/// One lookup that met a page without a mapping, or that went back, with what explains it.
+public struct Finding: Sendable, Equatable {
+    /// True while the lookup has not returned.
+    public var isProgress: Bool
+    public var lookup: Lookup
+    public var outcome: Outcome
+    public var kind: PageKind
+    public var cause: Cause
+    public var confidence: Confidence
+    /// Set exactly when the cause is `unknown`.
+    public var unknownReason: UnknownReason?
+    /// The detach that this lookup met.
+    public var detach: Detach?
+    /// Whether the hole was in another page of the same folio; nil when no hole is known.
+    public var neighbour: Bool?
+    /// Failed although the address was still backed by its file; nil when that cannot be told.
+    public var spurious: Bool?
+    /// Nil when there was no observation for a rule to decide on.
+    public var verdicts: Verdicts?
+    /// Evidence for this finding may be among what was lost.
+    public var isIncomplete: Bool
+
+    public init(
+        isProgress: Bool, lookup: Lookup, outcome: Outcome, kind: PageKind, cause: Cause,
+        confidence: Confidence, unknownReason: UnknownReason?, detach: Detach?, neighbour: Bool?,
+        spurious: Bool?, verdicts: Verdicts?, isIncomplete: Bool
+    ) {
+        self.isProgress = isProgress
+        self.lookup = lookup
+        self.outcome = outcome
+        self.kind = kind
+        self.cause = cause
+        self.confidence = confidence
+        self.unknownReason = unknownReason
+        self.detach = detach
+        self.neighbour = neighbour
+        self.spurious = spurious
+        self.verdicts = verdicts
+        self.isIncomplete = isIncomplete
+    }
+
+    /// Nanoseconds from the detach to the end of the lookup.
+    public var detachAgeNs: UInt64? {
+        detach.map { lookup.time >= $0.time ? lookup.time - $0.time : 0 }
+    }
+
+    /// The file by its detach, else by the victim's memory area; nil for a page of no file.
+    public var file: FileID? {
+        if let file = detach?.file, !file.isNone { return file }
+        guard kind != .zero, kind != .special, let file = lookup.page?.file, !file.isNone else { return nil }
+        return file
+    }
+}

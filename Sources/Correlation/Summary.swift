@@ -1,0 +1,131 @@
+// Totals over the findings of a run, for the end of a trace and for a report. Memory is bounded:
+// processes and files beyond the limit share one last row, which says how many it stands for.
+
+public import Events
+
+/// What the findings add up to.
+public struct Summary: Sendable, Equatable {
+    /// Rows kept for processes and for files, each.
+    public static let rowLimit = 512
+
+    public struct CauseRow: Sendable, Equatable {
+        /// Finished lookups with this cause, and the observations in them.
+        public var lookups: UInt64 = 0
+        public var observations: UInt64 = 0
+        public var failed: UInt64 = 0
+        public var spurious: UInt64 = 0
+        public var retry = RuleCounts()
+        public var efault = RuleCounts()
+        public var swizzle = RuleCounts()
+        public init() {}
+    }
+
+    /// How often one rule would have had each result.
+    public struct RuleCounts: Sendable, Equatable {
+        public var succeeds: UInt64 = 0
+        public var fails: UInt64 = 0
+        public var loops: UInt64 = 0
+        public var unknown: UInt64 = 0
+        public init() {}
+
+        public mutating func add(_ result: RuleResult) {
+            switch result {
+            case .succeeds: succeeds += 1
+            case .fails: fails += 1
+            case .loops: loops += 1
+            case .unknown: unknown += 1
+            }
+        }
+
+        public static func += (left: inout RuleCounts, right: RuleCounts) {
+            left.succeeds += right.succeeds
+            left.fails += right.fails
+            left.loops += right.loops
+            left.unknown += right.unknown
+        }
+    }
+
+    public struct ProcessKey: Sendable, Hashable {
+        public var pid: UInt32
+        public var comm: Comm
+    }
+
+    /// One process as victim and as culprit, or one file.
+    public struct Row: Sendable, Equatable {
+        public var asVictim: UInt64 = 0
+        public var asCulprit: UInt64 = 0
+        public var failed: UInt64 = 0
+        public init() {}
+    }
+
+    public var findings: UInt64 = 0
+    public var looping: UInt64 = 0
+    public var incomplete: UInt64 = 0
+    public var causes: [Cause: CauseRow] = [:]
+    public var processes: [ProcessKey: Row] = [:]
+    public var files: [FileID: Row] = [:]
+    /// Findings whose process or file had no row of its own any more.
+    public var processesBeyondLimit: UInt64 = 0
+    public var filesBeyondLimit: UInt64 = 0
+
+    public init() {}
+
+    /// Counts one lookup. The correlator gives each lookup once: when it ended, or with its last
+    /// progress when it had not by the end of the run.
+    mutating func add(_ finding: Finding) {
+        findings += 1
+        if finding.outcome == .looping { looping += 1 }
+        if finding.isIncomplete { incomplete += 1 }
+        let failed: UInt64 = finding.outcome == .failed ? 1 : 0
+
+        var row = causes[finding.cause] ?? CauseRow()
+        row.lookups += 1
+        row.observations += finding.lookup.observations
+        row.failed += failed
+        if finding.spurious == true { row.spurious += 1 }
+        if let verdicts = finding.verdicts {
+            row.retry.add(verdicts.retry)
+            row.efault.add(verdicts.efault)
+            row.swizzle.add(verdicts.swizzle)
+        }
+        causes[finding.cause] = row
+
+        let victim = finding.lookup.victim
+        addProcess(ProcessKey(pid: victim.pid, comm: victim.comm)) {
+            $0.asVictim += 1
+            $0.failed += failed
+        }
+        if let culprit = finding.detach?.culprit {
+            addProcess(ProcessKey(pid: culprit.pid, comm: culprit.comm)) { $0.asCulprit += 1 }
+        }
+        if let file = finding.file {
+            if files[file] != nil || files.count < Self.rowLimit {
+                files[file, default: Row()].asVictim += 1
+                files[file, default: Row()].failed += failed
+            } else {
+                filesBeyondLimit += 1
+            }
+        }
+    }
+
+    private mutating func addProcess(_ key: ProcessKey, _ change: (inout Row) -> Void) {
+        if processes[key] != nil || processes.count < Self.rowLimit {
+            change(&processes[key, default: Row()])
+        } else {
+            processesBeyondLimit += 1
+        }
+    }
+
+    /// The verdicts over all causes.
+    public var allCauses: CauseRow {
+        causes.values.reduce(into: CauseRow()) { sum, row in
+            sum.lookups += row.lookups
+            sum.observations += row.observations
+            sum.failed += row.failed
+            sum.spurious += row.spurious
+            sum.retry += row.retry
+            sum.efault += row.efault
+            sum.swizzle += row.swizzle
+        }
+    }
+}

@@ -1,0 +1,161 @@
+// What every source yields and every sink understands: a lookup, a detach, an activity, the
+// progress of an unfinished lookup, a loss, and the names that go with them. All are plain values of
+// fixed size without strings, so that a hundred million of them cost no allocation; text (paths,
+// control groups) arrives once, as a `Name`, ahead of the first event that needs it.
+
+/// One thing that happened in the kernel or on the way from there.
+public enum Event: Sendable, Equatable {
+    case lookup(Lookup)
+    case progress(Lookup)
+    case detach(Detach)
+    case activity(Activity)
+    case name(Name)
+    case lost(Loss)
+}
+
+/// The task's name, sixteen bytes as the kernel has them. Hostile text: any byte may occur.
+public struct Comm: Sendable, Hashable {
+    public var low: UInt64
+    public var high: UInt64
+
+    public init(low: UInt64, high: UInt64) {
+        self.low = low
+        self.high = high
+    }
+
+    /// From text, cut after fifteen bytes as the kernel cuts it.
+    public init(_ text: String) {
+        (low, high) = (0, 0)
+        for (position, byte) in text.utf8.prefix(15).enumerated() {
+            if position < 8 {
+                low |= UInt64(byte) << UInt64(position * 8)
+            } else {
+                high |= UInt64(byte) << UInt64((position - 8) * 8)
+            }
+        }
+    }
+
+    /// The bytes before the first NUL; bytes that are no UTF-8 become U+FFFD.
+    public var text: String {
+        var bytes: [UInt8] = []
+        for position in 0..<16 {
+            let word = position < 8 ? low : high
+            let byte = UInt8(truncatingIfNeeded: word >> UInt64((position % 8) * 8))
+            if byte == 0 { break }
+            bytes.append(byte)
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+/// Who did something: thread group, thread, name and control group (inode of its directory).
+public struct TaskIdentity: Sendable, Hashable {
+    public var pid: UInt32
+    public var tid: UInt32
+    public var comm: Comm
+    public var cgroup: UInt64
+
+    public init(pid: UInt32, tid: UInt32, comm: Comm, cgroup: UInt64 = 0) {
+        self.pid = pid
+        self.tid = tid
+        self.comm = comm
+        self.cgroup = cgroup
+    }
+}
+
+/// A page as the user sees it: opaque and stable for one run, or the kernel's address of its
+/// `struct page` when that was asked for. 0 is no page.
+public struct PageID: Sendable, Hashable {
+    public var rawValue: UInt64
+    public init(rawValue: UInt64) { self.rawValue = rawValue }
+}
+
+/// A file by device and inode. `device` is the kernel's internal number: major in the upper twelve
+/// bits, minor in the lower twenty.
+public struct FileID: Sendable, Hashable {
+    public var device: UInt32
+    public var inode: UInt64
+
+    public init(device: UInt32, inode: UInt64) {
+        self.device = device
+        self.inode = inode
+    }
+
+    public var major: UInt32 { device >> 20 }
+    public var minor: UInt32 { device & 0xfffff }
+    public var isNone: Bool { device == 0 && inode == 0 }
+}
+
+/// Text that belongs to a number in other events.
+public struct Name: Sendable, Equatable {
+    public enum Subject: Sendable, Hashable {
+        /// `text` is the path, `detail` the type of the file system.
+        case file(FileID)
+        /// `text` is the path below the root of the cgroup hierarchy.
+        case cgroup(UInt64)
+    }
+
+    public var subject: Subject
+    public var text: String
+    public var detail: String
+
+    public init(subject: Subject, text: String, detail: String = "") {
+        self.subject = subject
+        self.text = text
+        self.detail = detail
+    }
+}
+
+/// Something was not kept. Counts are of events unless the stage says otherwise.
+public struct Loss: Sendable, Equatable {
+    /// Where on the way of the data. The raw value is the name in all output.
+    public enum Stage: String, Sendable, CaseIterable {
+        /// No room in the ring buffer: a lookup, its progress, a detach or an activity.
+        case ringLookup = "ring-lookup"
+        case ringProgress = "ring-progress"
+        case ringDetach = "ring-detach"
+        case ringActivity = "ring-activity"
+        /// A shared lookup that could not be followed: too many at once.
+        case lookupTable = "lookup-table"
+        /// An operation that could not be followed: too many at once.
+        case operationTable = "operation-table"
+        /// Two detaches met in one slot of the detach table and one gave way.
+        case slotCollision = "slot-collision"
+        /// A young detach of another page was overwritten in the detach table.
+        case slotOverwritten = "slot-overwritten"
+        /// A return probe did not fire for a call whose entry was seen.
+        case returnMissed = "return-missed"
+        /// The page count of an operation went to nobody: two tasks shared a scope slot.
+        case scopeCollision = "scope-collision"
+        /// The kernel did not run a program because one was running already.
+        case programMissed = "program-missed"
+        /// Emitted by the kernel side and not delivered to the reader: never, unless there is a bug.
+        case delivery = "delivery"
+        /// A record of unknown kind or wrong size was passed over.
+        case malformed = "malformed"
+        /// A detach left the correlator's memory before its lookup came.
+        case correlator = "correlator"
+
+        /// Whether a finding may lack evidence because of a loss here.
+        public var touchesEvidence: Bool {
+            switch self {
+            case .ringDetach, .slotCollision, .slotOverwritten, .programMissed, .delivery, .malformed,
+                .correlator:
+                true
+            case .ringLookup, .ringProgress, .ringActivity, .lookupTable, .operationTable,
+                .returnMissed, .scopeCollision:
+                false
+            }
+        }
+    }
+
+    public var time: UInt64
+    public var stage: Stage
+    public var count: UInt64
+
+    public init(time: UInt64, stage: Stage, count: UInt64) {
+        self.time = time
+        self.stage = stage
+        self.count = count
+    }
+}

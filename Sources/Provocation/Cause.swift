@@ -1,0 +1,121 @@
+/// The causes that can be provoked, by the names under which findings show them, and `ordinary`,
+/// the control: lookups that find their mapping.  One line each on what happens and what it needs;
+/// how each is done is told by its `Scenario`.
+public enum Cause: String, CaseIterable, Sendable, CustomStringConvertible {
+    case ordinary
+    case zeroPage = "zero-page"
+    case specialMapping = "special-mapping"
+    case holePunch = "hole-punch"
+    case truncate
+    case directIOInvalidation = "direct-io-invalidation"
+    case neighbourPunch = "neighbour-punch"
+    case hugetlbPunch = "hugetlb-punch"
+    case blockZeroOut = "block-zero-out"
+    case memoryFailure = "memory-failure"
+    case dropCaches = "drop-caches"
+    case fadvise
+    case reclaim
+    case swapOut = "swap-out"
+    case migration
+    case collapse
+
+    public var description: String { rawValue }
+
+    /// What is expected of the victim's calls.
+    public enum Expectation: Sendable {
+        /// Every call finds the mapping.
+        case none
+        /// Every call fails with `EFAULT`.
+        case always
+        /// A call fails now and then: it is a race.
+        case sometimes
+        /// The page goes away and comes back, and the kernels known so far never let a call meet it.
+        case withstood
+    }
+
+    public var expectation: Expectation { about.expectation }
+
+    /// What happens, in one line.
+    public var summary: String { about.summary }
+
+    /// What the host must offer, in one line.
+    public var needs: String { about.needs }
+
+    private var about: (expectation: Expectation, summary: String, needs: String) {
+        switch self {
+        case .ordinary:
+            (.none, "the control: shared futex calls that find their mapping", "nothing")
+        case .zeroPage:
+            (.always, "a private read-only page that was only read: the zero page", "nothing")
+        case .specialMapping:
+            (
+                .always, "the vDSO, and a page that a driver maps",
+                "nothing for the vDSO; CAP_NET_RAW (packet ring), CAP_BPF (array) or io_uring for the other"
+            )
+        case .holePunch:
+            (.sometimes, "the disturber punches a hole where the futex is", "nothing (tmpfs, or --path DIR)")
+        case .truncate:
+            (.sometimes, "the disturber truncates the file and lets it grow again", "nothing (tmpfs, or --path DIR)")
+        case .directIOInvalidation:
+            (
+                .sometimes, "the disturber writes past the page cache (O_DIRECT)",
+                "--path DIR on a disk file system that takes O_DIRECT (ext4, XFS)"
+            )
+        case .neighbourPunch:
+            (
+                .sometimes, "a hole in another page of the same large folio",
+                "--path DIR on a file system with large folios (XFS from 6.1, ext4 from 6.16)"
+            )
+        case .hugetlbPunch:
+            (
+                .sometimes, "a hole in a hugetlbfs file",
+                "two free 2 MiB huge pages (echo 4 > /proc/sys/vm/nr_hugepages) and, with --path, a hugetlbfs directory"
+            )
+        case .blockZeroOut:
+            (
+                .sometimes, "BLKZEROOUT on a mapped block device",
+                "root, and --path DIR for a file behind a loop device (module loop), or --path DEVICE: "
+                    + "unused, all zero, its first 4096 bytes are written"
+            )
+        case .memoryFailure:
+            (
+                .sometimes, "the page is poisoned (MADV_HWPOISON)",
+                "root, a kernel with CONFIG_MEMORY_FAILURE, --path DIR on a disk file system; at most "
+                    + "\(Scenario.poisonLimit) pages of 4 KiB are lost until the next boot"
+            )
+        case .dropCaches:
+            (.withstood, "/proc/sys/vm/drop_caches, for the whole host", "root, --path DIR on a disk file system")
+        case .fadvise:
+            (.withstood, "POSIX_FADV_DONTNEED on the file", "--path DIR on a disk file system")
+        case .reclaim:
+            (
+                .withstood, "the victim's file page is reclaimed (MADV_PAGEOUT by process_madvise)",
+                "root, Linux 5.10, --path DIR on a disk file system"
+            )
+        case .swapOut:
+            (
+                .withstood, "the victim's tmpfs page is swapped out (MADV_PAGEOUT by process_madvise)",
+                "root, Linux 5.10, tmpfs, swap that is on (mkswap and swapon; it is never switched on from here)"
+            )
+        case .migration:
+            (
+                .withstood, "the page moves: between two nodes (move_pages), or by compaction of the whole host",
+                "root; NUMA with two nodes (numa=fake=2) or CONFIG_COMPACTION"
+            )
+        case .collapse:
+            (
+                .withstood, "small pages become a huge one (MADV_COLLAPSE)",
+                "Linux 6.1 with CONFIG_TRANSPARENT_HUGEPAGE, tmpfs, 64 MiB of memory"
+            )
+        }
+    }
+
+    /// One line per cause for `--list`, without a newline at the end.
+    public static var listing: String {
+        let width = allCases.map(\.rawValue.count).max() ?? 0
+        return allCases.map { cause in
+            let name = cause.rawValue + String(repeating: " ", count: width - cause.rawValue.count)
+            return "\(name)  \(cause.summary) [needs: \(cause.needs)]"
+        }.joined(separator: "\n")
+    }
+}

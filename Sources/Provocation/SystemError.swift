@@ -1,0 +1,21 @@
+/// A system call that failed: which one, on what, and why.  Made in `Syscalls.swift` and nowhere
+/// else; `ProvocationFailure` turns it into a line for people.
+struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// What was tried, as a verb phrase: "open", "punch a hole in".
+    let action: String
+    /// On what: a path, or empty where the action says it all.
+    let subject: String
+    /// The value of `errno`.
+    let number: Int32
+
+    /// Whether trying again may succeed: the page or the device was busy for the moment.
+    var isTransient: Bool { [EAGAIN, EBUSY, EINTR, ENOMEM].contains(number) }
+
+    /// Whether the kernel refuses, or does not know, what was asked; another host may permit it.
+    var isRefusal: Bool { [EPERM, EACCES, ENOSYS, EOPNOTSUPP, EINVAL, ENODEV, ENOTTY].contains(number) }
+
+    var description: String {
+        let what = subject.isEmpty ? action : "\(action) \(subject)"
+        return "cannot \(what): \(Syscalls.describe(errno: number))"
+    }
+}

@@ -1,0 +1,114 @@
+# Sourced by the scripts beside it and by Tests/Retro/build: where the cache is,
+# how a missing program is reported, and a private apt that fetches signed Debian
+# packages without touching this machine's sources, lists or package database.
+# The mirrors are those of the machine's own apt configuration; FUTEXSCOPE_MIRROR
+# (a URI such as the main archive's, its security archive beside it with
+# "-security" appended) takes their place on machines that are no Debian.
+
+cache=${FUTEXSCOPE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/futexscope}
+skipped=77
+
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() { say "$*"; exit 125; }
+
+# need PROGRAM DEBIAN-PACKAGE
+need() {
+    PATH=$PATH:/usr/sbin:/sbin
+    command -v "$1" >/dev/null || die "$1 is missing: install the Debian package $2"
+}
+
+# mirror main|security: the URI of that archive. The suite NAME-updates exists in
+# Debian's main archive alone, other vendors' repositories often have a plain NAME.
+mirror() {
+    local uri suite
+    if [ -n "${FUTEXSCOPE_MIRROR:-}" ]; then
+        uri=${FUTEXSCOPE_MIRROR%/}
+        if [ "$1" = security ]; then uri=$uri-security; fi
+    else
+        case $1 in main) suite='-updates$' ;; security) suite='-security$' ;; esac
+        # shellcheck disable=SC2016 # apt expands these
+        uri=$(apt-get indextargets --format '$(REPO_URI) $(COMPONENT) $(RELEASE)' \
+            'Created-By: Packages' | awk -v suite="$suite" \
+            '$2 == "main" && $3 ~ suite { print $1; exit }')
+    fi
+    printf '%s\n' "${uri%/}"
+}
+
+# apt_open STATE SUITE...: makes $apt_conf, under which apt-get and apt-cache see
+# these suites and nothing else, and brings their lists up to date.
+apt_open() {
+    need apt-get apt
+    keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+    [ -r "$keyring" ] || die "$keyring is missing: install the Debian package debian-archive-keyring"
+    apt_dir=$cache/apt/$1
+    apt_conf=$apt_dir/apt.conf
+    shift
+    mkdir -p "$apt_dir/state/lists/partial" "$apt_dir/cache/archives/partial"
+    local suite archive from
+    for suite; do
+        case $suite in *-security) archive=security ;; *) archive=main ;; esac
+        from=$(mirror "$archive")
+        [ -n "$from" ] || die "this machine's apt sources name no Debian $archive archive: set FUTEXSCOPE_MIRROR"
+        printf 'deb [arch=amd64 signed-by=%s] %s %s main\n' "$keyring" "$from" "$suite"
+    done >"$apt_dir/sources.list"
+    # The hooks of the machine's configuration clean the machine's own caches.
+    cat >"$apt_conf" <<CONF
+Dir::State "$apt_dir/state";
+Dir::State::status "/dev/null";
+Dir::Cache "$apt_dir/cache";
+Dir::Etc::sourcelist "$apt_dir/sources.list";
+Dir::Etc::sourceparts "/dev/null";
+Dir::Etc::preferences "/dev/null";
+Dir::Etc::preferencesparts "/dev/null";
+APT::Architecture "amd64";
+APT::Sandbox::User "";
+Acquire::Languages "none";
+Debug::NoLocking "true";
+#clear APT::Update::Pre-Invoke;
+#clear APT::Update::Post-Invoke;
+#clear APT::Update::Post-Invoke-Success;
+#clear DPkg::Post-Invoke;
+CONF
+    apt-get -q -q -c "$apt_conf" update >&2 || say "some package lists could not be refreshed"
+}
+
+# apt_newest PACKAGE: the highest version that the open suites have, or nothing.
+apt_newest() {
+    apt-cache -c "$apt_conf" madison "$1" 2>/dev/null | awk '{ print $3 }' | {
+        local best='' v
+        while read -r v; do
+            if [ -z "$best" ] || dpkg --compare-versions "$v" gt "$best"; then best=$v; fi
+        done
+        printf '%s\n' "$best"
+    }
+}
+
+# apt_unpack DIR PACKAGE VERSION: what the empty package PACKAGE stands for, below
+# DIR: recursively, the dependencies that name the very same version.
+apt_unpack() {
+    local into=$1 todo=$2 version=$3 names=' ' name debs
+    while name=${todo%% *}; [ -n "$name" ]; do
+        todo=${todo#"$name"} todo=${todo# }
+        case $names in *" $name "*) continue ;; esac
+        names="$names$name "
+        todo="$(apt-cache -c "$apt_conf" show "$name=$version" | awk -v version="$version" '
+            /^(Pre-)?Depends:/ {
+                sub(/^[^:]*: */, ""); n = split($0, each, / *, */)
+                for (i = 1; i <= n; i++) {
+                    split(each[i], part, " ")
+                    constraint = part[3]; sub(/\).*/, "", constraint)
+                    if (constraint == version) printf "%s ", part[1]
+                }
+            }')$todo"
+    done
+    debs=$(mktemp -d "$cache/debs.XXXXXX") || return
+    (
+        trap 'rm -rf "$debs"' EXIT
+        cd "$debs" || exit
+        names=${names#" $2 "}
+        set --
+        for name in $names; do set -- "$@" "$name=$version"; done
+        apt-get -q -q -c "$apt_conf" download "$@" >&2 || exit
+        for name in *.deb; do dpkg-deb -x "$name" "$into" || exit; done
+    )
+}

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Operations that detach pages, entered and left once each.  `operations`
+ * remembers an operation from entry to return; `scopes` says, in one load and
+ * for the price of a compare, in which operation a task is while it detaches.
+ * A scope slot shared by two tasks loses the page count of one of them, never
+ * a cause: the cause comes from the detaching task's own stack.
+ */
+#ifndef FUTEXSCOPE_ACTIVITY_H
+#define FUTEXSCOPE_ACTIVITY_H
+
+#include "maps.h"
+
+struct operation_key {
+	__u32 tid;
+	__u32 hook; /* one number a hooked function: a task may be in several */
+};
+
+struct operation {
+	__u64 start;
+	__u64 range_start;
+	__u64 range_end;
+	__u64 pages;
+	__u32 kind;
+	__u32 outer_kind;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, OPERATIONS_MAX);
+	__type(key, struct operation_key);
+	__type(value, struct operation);
+} operations SEC(".maps");
+
+struct scope {
+	__u32 tid;
+	__u32 kind;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SCOPE_SLOTS);
+	__type(key, __u32);
+	__type(value, struct scope);
+} scopes SEC(".maps");
+
+/* One number for each hooked function. */
+enum hook {
+	HOOK_DROP_CACHES,
+	HOOK_INVALIDATE2,
+	HOOK_FADVISE,
+	HOOK_RECLAIM_DIRECT,
+	HOOK_RECLAIM_MEMCG,
+	HOOK_RECLAIM_KSWAPD,
+	HOOK_RECLAIM_LIST,
+	HOOK_TRUNCATE,
+	HOOK_TRUNCATE_SHMEM,
+	HOOK_TRUNCATE_HUGETLB,
+	HOOK_FALLOCATE,
+	HOOK_BLOCK_DEVICE,
+	HOOK_SWAP_OUT,
+	HOOK_MIGRATE,
+	HOOK_COLLAPSE,
+	HOOK_SPLIT,
+	HOOK_MEMORY_FAILURE,
+};
+
+static __always_inline struct scope *scope_of(__u32 tid)
+{
+	__u32 slot = tid & (SCOPE_SLOTS - 1);
+
+	return bpf_map_lookup_elem(&scopes, &slot);
+}
+
+static __always_inline __u32 current_scope(__u32 tid)
+{
+	struct scope *scope = scope_of(tid);
+
+	return scope && scope->tid == tid ? scope->kind : FS_ACT_NONE;
+}
+
+static __always_inline void count_pages(__u32 kind, __u64 pages)
+{
+	struct fs_activity_totals *totals = bpf_map_lookup_elem(&activity_totals, &kind);
+
+	if (totals)
+		add(&totals->pages, pages);
+}
+
+/* Operations whose begin and end are worth an event: rare, long, or both. */
+static __always_inline bool told_in_time(__u32 kind)
+{
+	return kind == FS_ACT_DROP_CACHES || kind == FS_ACT_RECLAIM ||
+	       kind == FS_ACT_MEMORY_FAILURE;
+}
+
+static __always_inline void tell(__u32 kind, __u32 tid, __u32 pid, __u64 now, __u64 start,
+				 bool end)
+{
+	struct fs_activity *record = reserve(FS_ACTIVITY, sizeof(*record), now);
+
+	if (!record)
+		return;
+	record->duration = now - start;
+	record->cgroup = bpf_get_current_cgroup_id();
+	record->pid = pid;
+	record->tid = tid;
+	bpf_get_current_comm(record->comm, sizeof(record->comm));
+	record->kind = kind;
+	record->end = end;
+	__builtin_memset(record->pad, 0, sizeof(record->pad));
+	submit(record, FS_ACTIVITY);
+}
+
+static __noinline int operation_begin(__u32 hook, __u32 kind, __u64 range_start, __u64 range_end)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct operation_key key = { .tid = id, .hook = hook };
+	struct operation operation = {
+		.start = bpf_ktime_get_ns(),
+		.range_start = range_start,
+		.range_end = range_end,
+		.kind = kind,
+	};
+	struct scope *scope = scope_of(key.tid);
+
+	if (bpf_map_lookup_elem(&operations, &key))
+		COUNT(return_missed);
+	if (scope) {
+		if (scope->tid == key.tid)
+			operation.outer_kind = scope->kind;
+		else if (scope->kind)
+			COUNT(scope_collision);
+		/* A hole punch or a block operation truncates on its way: one operation. */
+		if (kind == FS_ACT_TRUNCATE && operation.outer_kind)
+			return 0;
+		/* The outermost operation is what somebody asked for; only reclaim
+		 * starts inside another one and has nothing to do with it. */
+		if (!operation.outer_kind || kind == FS_ACT_RECLAIM) {
+			scope->kind = kind;
+			scope->tid = key.tid;
+		}
+	}
+	if (bpf_map_update_elem(&operations, &key, &operation, BPF_ANY)) {
+		COUNT(operation_table_full);
+		return 0;
+	}
+	if (told_in_time(kind))
+		tell(kind, key.tid, id >> 32, operation.start, operation.start, false);
+	return 0;
+}
+
+static __noinline int operation_end(__u32 hook)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct operation_key key = { .tid = id, .hook = hook };
+	struct operation *operation = bpf_map_lookup_elem(&operations, &key);
+	struct fs_activity_totals *totals;
+	struct scope *scope;
+	__u64 now;
+	__u32 kind;
+
+	if (!operation)
+		return 0;
+	now = bpf_ktime_get_ns();
+	kind = operation->kind;
+	totals = bpf_map_lookup_elem(&activity_totals, &kind);
+	if (totals) {
+		add(&totals->operations, 1);
+		add(&totals->duration, now - operation->start);
+	}
+	scope = scope_of(key.tid);
+	if (scope && scope->tid == key.tid)
+		scope->kind = operation->outer_kind;
+	if (told_in_time(kind))
+		tell(kind, key.tid, id >> 32, now, operation->start, true);
+	bpf_map_delete_elem(&operations, &key);
+	return 0;
+}
+
+/* posix_fadvise() detaches only for one piece of advice. */
+static __always_inline int fadvise_begin(int advice)
+{
+	if (advice == MADV_DONTNEED_ADVICE)
+		operation_begin(HOOK_FADVISE, FS_ACT_FADVISE, 0, 0);
+	return 0;
+}
+
+/* fallocate() detaches only in the modes that cut; the range of a hole tells
+ * later whether a page of the same folio was hit as a neighbour. */
+static __always_inline int fallocate_begin(__u32 mode, __u64 offset, __u64 length)
+{
+	if (mode & FALLOC_FL_PUNCH_HOLE)
+		operation_begin(HOOK_FALLOCATE, FS_ACT_HOLE_PUNCH, offset, offset + length);
+	else if (mode & FALLOC_FL_OTHER_CUTS)
+		operation_begin(HOOK_FALLOCATE, FS_ACT_FALLOCATE_OTHER, offset, offset + length);
+	return 0;
+}
+
+#endif

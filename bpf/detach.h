@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The detach table: the last detach of every page that somebody else held
+ * while it lost its mapping.  Direct-mapped by page, no lock and no event.
+ * Two writers that meet in one slot both see it from the begun/done counts;
+ * the later one gives way and is counted, so a slot is never a mixture, and a
+ * reader that overlaps a writer gets FS_SLOT_TORN instead of a guess.
+ */
+#ifndef FUTEXSCOPE_DETACH_H
+#define FUTEXSCOPE_DETACH_H
+
+#include "activity.h"
+#include "page.h"
+
+struct detach_slot {
+	__u64 begun;
+	__u64 done;
+	__u64 lost_since; /* detaches of this slot's pages given up since the write */
+	struct fs_detach detach;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, DETACH_SLOTS);
+	__type(key, __u32);
+	__type(value, struct detach_slot);
+} detaches SEC(".maps");
+
+#define barrier() asm volatile("" ::: "memory")
+#define YOUNG_NS 100000000ull
+
+static __always_inline struct detach_slot *slot_of(struct page *head)
+{
+	/* Fibonacci hashing; struct page is 64 bytes, so the low bits say nothing. */
+	__u32 slot = (((__u64)head >> 6) * 0x9e3779b97f4a7c15ull) >> 52;
+
+	slot &= DETACH_SLOTS - 1;
+	return bpf_map_lookup_elem(&detaches, &slot);
+}
+
+static __always_inline void fill_file(struct fs_detach *out, struct page *head)
+{
+	struct address_space *mapping = BPF_CORE_READ(head, mapping);
+	struct inode *inode = BPF_CORE_READ(mapping, host);
+
+	out->inode = BPF_CORE_READ(inode, i_ino);
+	out->file_size = BPF_CORE_READ(inode, i_size);
+	out->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	out->fs_magic = BPF_CORE_READ(inode, i_sb, s_magic);
+	out->index = page_index(head);
+}
+
+/* The range of the hole that the current task is punching, if any. */
+static __always_inline void fill_range(struct fs_detach *out, __u32 tid)
+{
+	struct operation_key key = { .tid = tid, .hook = HOOK_FALLOCATE };
+	struct operation *operation = bpf_map_lookup_elem(&operations, &key);
+
+	out->range_known = operation != NULL;
+	out->range_start = operation ? operation->range_start : 0;
+	out->range_end = operation ? operation->range_end : 0;
+}
+
+static __always_inline void store_detach(void *ctx, struct page *head, __u32 pages,
+					 int refcount, __u8 via)
+{
+	struct detach_slot *slot = slot_of(head);
+	struct fs_detach *detach;
+	__u64 id = bpf_get_current_pid_tgid();
+	__u64 now = bpf_ktime_get_ns();
+	long bytes;
+
+	if (!slot)
+		return;
+	add(&slot->begun, 1);
+	barrier();
+	if (*(volatile __u64 *)&slot->begun - *(volatile __u64 *)&slot->done != 1) {
+		add(&slot->lost_since, 1);
+		add(&slot->done, 1);
+		COUNT(slot_collision);
+		return;
+	}
+	detach = &slot->detach;
+	if (detach->page && detach->page != (__u64)head && now - detach->h.time < YOUNG_NS)
+		COUNT(slot_overwritten);
+	slot->lost_since = 0;
+	detach->h.time = now;
+	detach->h.kind = FS_DETACH;
+	detach->h.size = sizeof(*detach);
+	detach->h.cpu = bpf_get_smp_processor_id();
+	detach->page = (__u64)head;
+	fill_file(detach, head);
+	fill_range(detach, id);
+	detach->cgroup = bpf_get_current_cgroup_id();
+	detach->pages = pages;
+	detach->refcount = refcount;
+	detach->pid = id >> 32;
+	detach->tid = id;
+	bpf_get_current_comm(detach->comm, sizeof(detach->comm));
+	detach->via = via;
+	detach->scope = current_scope(id);
+	bytes = bpf_get_stack(ctx, detach->stack, sizeof(detach->stack), 0);
+	detach->stack_depth = bytes > 0 ? bytes / sizeof(__u64) : 0;
+	barrier();
+	add(&slot->done, 1);
+	COUNT(detaches_held);
+}
+
+/* A page leaves the page cache; the mapping is still there.  Reference count 0
+ * is frozen: nobody else can hold it.  The cache itself holds one for each base
+ * page and the remover one more; above that somebody else does.  hugetlbfs
+ * counted a whole huge page as one until 6.7 (a08c7193e4f1). */
+static __always_inline int page_leaves_cache(void *ctx, struct page *head)
+{
+	int refcount = BPF_CORE_READ(head, _refcount.counter);
+	__u32 pages = page_count_of(head);
+	__u32 tid = bpf_get_current_pid_tgid();
+
+	COUNT(detaches);
+	count_pages(current_scope(tid), pages);
+	if (refcount <= 2)
+		return 0;
+	if (refcount <= (int)pages + 1 &&
+	    BPF_CORE_READ(head, mapping, host, i_sb, s_magic) != HUGETLBFS_MAGIC)
+		return 0;
+	store_detach(ctx, head, pages, refcount, FS_VIA_PAGE_CACHE);
+	return 0;
+}
+
+/* Shared memory on its way to the swap cache.  pageout() has just made sure
+ * that only the cache and the remover hold it, so a held one is news. */
+static __always_inline int page_swaps_out(void *ctx, struct page *head)
+{
+	int refcount = BPF_CORE_READ(head, _refcount.counter);
+	__u32 pages = page_count_of(head);
+
+	operation_begin(HOOK_SWAP_OUT, FS_ACT_SWAP_OUT, 0, 0);
+	count_pages(FS_ACT_SWAP_OUT, pages);
+	if (refcount > (int)pages + 1)
+		store_detach(ctx, head, pages, refcount, FS_VIA_SWAP_OUT);
+	return 0;
+}
+
+/* Called after a page's mapping moved on to its copy and before the old page
+ * loses it; by then the cache's references are gone and the mover's is left. */
+static __always_inline int page_migrates(void *ctx, struct page *head)
+{
+	int refcount = BPF_CORE_READ(head, _refcount.counter);
+
+	if ((unsigned long)BPF_CORE_READ(head, mapping) & 3)
+		return 0; /* anonymous: no file loses it */
+	count_pages(FS_ACT_MIGRATION, page_count_of(head));
+	if (refcount > 2)
+		store_detach(ctx, head, page_count_of(head), refcount, FS_VIA_MIGRATION);
+	return 0;
+}
+
+/* Answers whether `head` was detached at or after `since`; on FS_SLOT_FOUND the
+ * slot's record goes to the ring unless `told` says that it has been told. */
+static __always_inline void ask_detach(struct fs_page *out, struct page *head, __u64 since,
+				       __u64 told)
+{
+	struct detach_slot *slot = slot_of(head);
+	struct fs_detach *record;
+	__u64 begun, time;
+
+	out->detach_time = 0;
+	out->slot = FS_SLOT_EMPTY;
+	if (!slot)
+		return;
+	begun = *(volatile __u64 *)&slot->begun;
+	if (begun != *(volatile __u64 *)&slot->done) {
+		out->slot = FS_SLOT_TORN;
+		return;
+	}
+	barrier();
+	time = slot->detach.h.time;
+	if (slot->detach.page != (__u64)head) {
+		if (slot->lost_since)
+			out->slot = FS_SLOT_TORN;
+		else if (slot->detach.page && time >= since)
+			out->slot = FS_SLOT_OTHER_PAGE; /* it may have pushed ours out */
+		return;
+	}
+	if (time < since) {
+		out->slot = slot->lost_since ? FS_SLOT_TORN : FS_SLOT_STALE;
+		return;
+	}
+	if (time == told) {
+		out->slot = FS_SLOT_FOUND;
+		out->detach_time = time;
+		return;
+	}
+	record = reserve(FS_DETACH, sizeof(*record), time);
+	if (!record) { /* counted; the lookup says that its detach existed */
+		out->slot = FS_SLOT_FOUND;
+		out->detach_time = time;
+		return;
+	}
+	__builtin_memcpy(record, &slot->detach, sizeof(*record));
+	barrier();
+	if (begun != *(volatile __u64 *)&slot->begun || slot->lost_since) {
+		out->slot = FS_SLOT_TORN;
+		bpf_ringbuf_discard(record, 0);
+		return;
+	}
+	out->slot = FS_SLOT_FOUND;
+	out->detach_time = time;
+	submit(record, FS_DETACH);
+}
+
+#endif

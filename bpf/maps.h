@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Settings, maps and the counters: everything the programs share.  Settings
+ * are written once before loading, so the verifier drops what they switch off.
+ * Counters are for each CPU and are bumped atomically all the same: tracing
+ * programs can be preempted, and a lost count would be a silent loss.
+ */
+#ifndef FUTEXSCOPE_MAPS_H
+#define FUTEXSCOPE_MAPS_H
+
+#include "kernel_types.h"
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+#include "shared/records.h"
+
+/* Victim filter; 0 or empty lets everybody through. */
+const volatile __u32 filter_pid = 0;
+const volatile __u32 filter_tid = 0;
+const volatile bool filter_by_uid = false;
+const volatile __u32 filter_uid = 0;
+const volatile __u64 filter_cgroup = 0;
+const volatile __u32 filter_cgroup_level = 0;
+const volatile bool filter_by_comm = false;
+const volatile char filter_comm[FS_COMM_LEN] = {};
+
+/* Which finished lookups are worth an event. */
+const volatile bool emit_all = false;
+const volatile __u64 min_passes = 0;
+const volatile __u64 min_duration_ns = 0;
+const volatile bool filter_by_result = false;
+const volatile __s32 filter_result = 0;
+
+/* Bits of get_futex_key()'s second argument that mean "shared": 0xff for the
+ * bool of kernels to 6.6, FLAGS_SHARED after. */
+const volatile __u32 shared_argument_mask = 0xff;
+/* Position of the folio among the arguments of the swap-out function. */
+const volatile __u32 swap_out_folio_argument = 0;
+
+/* 16 MiB of slots would be waste: a slot lives for the microseconds between a
+ * detach and the lookup that meets it, and 4096 of 344 bytes are 1.4 MB. */
+#define DETACH_SLOTS 4096
+/* As many tasks as can be inside a shared lookup at once; each entry is freed
+ * on return. */
+#define LOOKUPS_MAX 16384
+#define OPERATIONS_MAX 8192
+#define SCOPE_SLOTS 4096
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20); /* replaced by --ring-size */
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct fs_counters);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, FS_ACT_KINDS);
+	__type(key, __u32);
+	__type(value, struct fs_activity_totals);
+} activity_totals SEC(".maps");
+
+static __always_inline struct fs_counters *my_counters(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&counters, &zero);
+}
+
+static __always_inline void add(__u64 *counter, __u64 amount)
+{
+	__atomic_fetch_add(counter, amount, __ATOMIC_RELAXED);
+}
+
+#define COUNT(field) \
+	do { \
+		struct fs_counters *c_ = my_counters(); \
+		if (c_) \
+			add(&c_->field, 1); \
+	} while (0)
+
+/* Reserves a record of one kind; a full ring is counted. */
+static __always_inline void *reserve(__u16 kind, __u16 size, __u64 time)
+{
+	struct fs_header *header = bpf_ringbuf_reserve(&events, size, 0);
+	struct fs_counters *c = my_counters();
+
+	if (!header) {
+		if (c)
+			add(&c->ring_full[kind], 1);
+		return NULL;
+	}
+	header->time = time;
+	header->kind = kind;
+	header->size = size;
+	header->cpu = bpf_get_smp_processor_id();
+	return header;
+}
+
+/* Hands the record over and counts it, so that the reader can check its own. */
+static __always_inline void submit(void *record, __u16 kind)
+{
+	struct fs_counters *c = my_counters();
+
+	if (c)
+		add(&c->emitted[kind], 1);
+	bpf_ringbuf_submit(record, 0);
+}
+
+#endif

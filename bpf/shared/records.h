@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The only contract between the BPF programs and Swift: what travels through
+ * the ring buffer, what the counter maps hold, and the numbers both sides use
+ * for causes, reasons and losses.  Every record opens with the same 16-byte
+ * header; sizes are asserted here for C and compared with Swift's MemoryLayout
+ * by a unit test.  Fields have fixed width, padding is explicit, times are
+ * CLOCK_MONOTONIC nanoseconds, sizes are bytes, indexes are base pages.
+ */
+#ifndef FUTEXSCOPE_RECORDS_H
+#define FUTEXSCOPE_RECORDS_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#define FS_COMM_LEN 16
+#define FS_STACK_DEPTH 24
+
+enum fs_record_kind {
+	FS_LOOKUP = 1,	 /* a lookup that returned */
+	FS_PROGRESS = 2, /* a lookup that is still going round */
+	FS_DETACH = 3,	 /* a detach that an observation met */
+	FS_ACTIVITY = 4, /* begin or end of an operation */
+};
+
+struct fs_header {
+	__u64 time;   /* when it happened */
+	__u16 kind;   /* enum fs_record_kind */
+	__u16 size;   /* of the whole record */
+	__u32 cpu;
+};
+
+/* Operations that detach pages.  The order is shared with Swift's ActivityKind. */
+enum fs_activity_kind {
+	FS_ACT_NONE = 0,
+	FS_ACT_DIRECT_IO_INVALIDATION,
+	FS_ACT_DROP_CACHES,
+	FS_ACT_FADVISE,
+	FS_ACT_RECLAIM,
+	FS_ACT_TRUNCATE,
+	FS_ACT_HOLE_PUNCH,
+	FS_ACT_FALLOCATE_OTHER, /* zero, collapse and insert range */
+	FS_ACT_BLOCK_ZERO_OUT,
+	FS_ACT_SWAP_OUT,
+	FS_ACT_MIGRATION,
+	FS_ACT_COLLAPSE,
+	FS_ACT_SPLIT,
+	FS_ACT_MEMORY_FAILURE,
+	FS_ACT_KINDS
+};
+
+/* Who took the mapping away, by the hook that saw it. */
+enum fs_detach_via {
+	FS_VIA_PAGE_CACHE = 1, /* tracepoint mm_filemap_delete_from_page_cache */
+	FS_VIA_SWAP_OUT = 2,
+	FS_VIA_MIGRATION = 3,
+};
+
+/* Why a lookup went back to the label `again:`. */
+enum fs_retry_reason {
+	FS_RETRY_SWIZZLED = 0,	  /* in swap cache, or mapped again under the lock */
+	FS_RETRY_MAPPING_CHANGED, /* mapping was another one under RCU */
+	FS_RETRY_NO_HOST,	  /* mapping->host was NULL */
+	FS_RETRY_NO_MAPPING,	  /* the rule of 2.6.28 to 3.2: no mapping, again */
+	FS_RETRY_REASONS
+};
+
+/* What the detach table said when an unmapped page was looked up in it. */
+enum fs_slot_answer {
+	FS_SLOT_NOT_ASKED = 0,
+	FS_SLOT_FOUND = 1,
+	FS_SLOT_EMPTY = 2,	/* no held detach of this page was stored */
+	FS_SLOT_OTHER_PAGE = 3, /* overwritten by another page's detach */
+	FS_SLOT_STALE = 4,	/* older than the pin: a former life of the page */
+	FS_SLOT_TORN = 5,	/* being written, or two writers met */
+};
+
+/* fs_page.facts */
+#define FS_PAGE_RESERVED     (1u << 0) /* PG_reserved */
+#define FS_PAGE_SWAPCACHE    (1u << 1) /* PG_swapcache and PG_swapbacked, under the lock */
+#define FS_PAGE_LARGE	     (1u << 2) /* head of a compound page */
+#define FS_PAGE_NULL_AT_PIN  (1u << 3) /* no mapping already when the pin returned */
+#define FS_PAGE_REMAPPED     (1u << 4) /* had a mapping again, under the lock */
+#define FS_PAGE_VMA_KNOWN    (1u << 5) /* the vma_ fields were read */
+#define FS_PAGE_VMA_FILE     (1u << 6) /* the area maps a file */
+#define FS_PAGE_VMA_OPS	     (1u << 7) /* the area has vm_operations */
+#define FS_PAGE_VMA_DRIVER   (1u << 8) /* VM_IO, VM_PFNMAP or VM_MIXEDMAP */
+#define FS_PAGE_DAX	     (1u << 9) /* the inode is S_DAX */
+
+/* The page of an observation, and the file behind the victim's address. */
+struct fs_page {
+	__u64 page;	/* struct page of the head: a kernel address */
+	__u64 inode;	/* of the file that the area maps, 0 if none */
+	__u64 index;	/* of the futex's own base page in that file */
+	__u64 file_size;
+	__u32 dev;	/* kernel's internal dev_t: major << 20 | minor */
+	__u32 fs_magic; /* super_block.s_magic */
+	__u32 facts;	/* FS_PAGE_ */
+	__u16 mode;	/* inode.i_mode */
+	__u8 slot;	/* enum fs_slot_answer */
+	__u8 pad;
+	__u64 detach_time; /* names the detach record, 0 without one */
+};
+
+/* fs_lookup.flags */
+#define FS_LOOKUP_WRITE	     (1u << 0) /* FUTEX_WRITE access was asked for */
+#define FS_LOOKUP_READ_ONLY  (1u << 1) /* the last pin fell back to read-only */
+#define FS_LOOKUP_PIN_FAILED (1u << 2) /* the last pin returned an error */
+#define FS_LOOKUP_RETURNED   (1u << 3) /* result is valid */
+#define FS_LOOKUP_TIMED	     (1u << 4) /* entry was seen: start and passes are valid */
+
+struct fs_lookup {
+	struct fs_header h;
+	__u64 start;
+	__u64 uaddr;
+	__u64 cgroup;
+	__u64 passes;
+	__u64 observations;
+	__u64 retries[FS_RETRY_REASONS];
+	__u32 pid;  /* thread group */
+	__u32 tid;
+	__u32 uid;
+	__s32 result;
+	__u32 flags; /* FS_LOOKUP_ */
+	__u32 lock_waits;
+	char comm[FS_COMM_LEN];
+	struct fs_page page; /* of the last observation or changed mapping */
+};
+
+struct fs_detach {
+	struct fs_header h;
+	__u64 page;
+	__u64 inode;
+	__u64 index;	 /* of the head */
+	__u64 file_size; /* i_size at that moment */
+	__u64 cgroup;
+	__u64 range_start; /* bytes, of the hole or cut, when range_known */
+	__u64 range_end;   /* one past the last byte */
+	__u32 dev;
+	__u32 fs_magic;
+	__u32 pages;
+	__s32 refcount;
+	__u32 pid;
+	__u32 tid;
+	char comm[FS_COMM_LEN];
+	__u8 via;   /* enum fs_detach_via */
+	__u8 scope; /* enum fs_activity_kind in progress on the culprit, 0 none */
+	__u8 range_known;
+	__u8 stack_depth;
+	__u32 pad;
+	__u64 stack[FS_STACK_DEPTH];
+};
+
+struct fs_activity {
+	struct fs_header h;
+	__u64 duration; /* 0 at the begin */
+	__u64 cgroup;
+	__u32 pid;
+	__u32 tid;
+	char comm[FS_COMM_LEN];
+	__u8 kind; /* enum fs_activity_kind */
+	__u8 end;
+	__u8 pad[6];
+};
+
+/* One for each CPU; the tool adds them up. */
+struct fs_counters {
+	__u64 lookups;	    /* shared, let through by the victim filter */
+	__u64 observations;
+	__u64 retries[FS_RETRY_REASONS];
+	__u64 failed_unmapped;	/* -EFAULT after an unmapped observation */
+	__u64 failed_pin;	/* the pin's own error */
+	__u64 failed_read_only; /* -EFAULT on a read-only anonymous page */
+	__u64 failed_other;
+	__u64 detaches;	       /* pages leaving the page cache */
+	__u64 detaches_held;   /* of those (and swap-outs, migrations) stored as held */
+	__u64 emitted[FS_ACTIVITY + 1];
+	__u64 ring_full[FS_ACTIVITY + 1];
+	__u64 lookup_table_full;
+	__u64 operation_table_full;
+	__u64 slot_collision;	/* two detaches wrote one slot at once */
+	__u64 slot_overwritten; /* a young detach of another page gave way */
+	__u64 return_missed;	/* an entry found the last call's state still there */
+	__u64 scope_collision;	/* two tasks shared one scope slot */
+};
+
+struct fs_activity_totals {
+	__u64 operations;
+	__u64 pages;
+	__u64 duration;
+};
+
+#define FS_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
+FS_ASSERT_SIZE(struct fs_header, 16);
+FS_ASSERT_SIZE(struct fs_page, 56);
+FS_ASSERT_SIZE(struct fs_lookup, 184);
+FS_ASSERT_SIZE(struct fs_detach, 312);
+FS_ASSERT_SIZE(struct fs_activity, 64);
+
+#endif
