@@ -31,7 +31,7 @@ let package = Package(
         .target(name: "CLinux"),
         .target(
             name: "Capture",
-            dependencies: ["BPFObject", "CLibbpf", "CLinux", "CRecords", "Events"],
+            dependencies: ["BPFObject", "CLibbpf", "CRecords", "Events"],
             swiftSettings: strict,
             linkerSettings: [
                 // Debian's static archives: the product is one file without shared libraries.

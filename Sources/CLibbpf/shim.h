@@ -15,6 +15,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
 
 /* Opens an object that lies in memory. NULL on failure, errno says why. */
 static inline struct bpf_object *

@@ -1,0 +1,77 @@
+// What a user can ask of a capture. Everything here is applied in the kernel, so that what is not
+// wanted costs nothing on the way.
+
+public import Events
+import Glibc
+
+/// How probes are attached.
+public enum AttachMode: String, Sendable, CaseIterable {
+    /// The best hook for each probe.
+    case auto
+    /// BTF trampolines only.
+    case fentry
+    /// kprobe.multi where the kernel has it, else kprobes.
+    case kprobe
+}
+
+/// Which victims are followed. A filter on the victim never hides the culprit.
+public struct VictimFilter: Sendable {
+    public var pid: UInt32?
+    public var tid: UInt32?
+    public var uid: UInt32?
+    /// The whole name as the kernel has it: fifteen bytes at most.
+    public var comm: Comm?
+    public var cgroup: CgroupFilter?
+    public init() {}
+}
+
+/// A control group with everything below it.
+public struct CgroupFilter: Sendable {
+    /// Inode of the group's directory, which is its id in the kernel.
+    public var id: UInt64
+    /// How many groups lie between it and the root.
+    public var level: UInt32
+
+    /// `path` is absolute, or as in /proc/PID/cgroup: relative to the root of the hierarchy.
+    public init(path: String) throws(CaptureError) {
+        let root = "/sys/fs/cgroup"
+        var full = path == root || path.hasPrefix(root + "/") ? path : root + "/" + path
+        while full.hasSuffix("/") { full.removeLast() }
+        var status = stat()
+        guard unsafe stat(full, &status) == 0 else {
+            throw .noCgroup(path: path, reason: errorText(errno))
+        }
+        guard status.st_mode & S_IFMT == S_IFDIR else {
+            throw .noCgroup(path: path, reason: "it is no directory")
+        }
+        guard unsafe access(full + "/cgroup.controllers", F_OK) == 0 else {
+            throw .noCgroup(path: path, reason: "it is no control group")
+        }
+        id = UInt64(status.st_ino)
+        level = UInt32(full.dropFirst(root.count).split(separator: "/").count)
+    }
+}
+
+/// All settings of a capture.
+public struct CaptureOptions: Sendable {
+    public var attach: AttachMode = .auto
+    public var victims = VictimFilter()
+    /// Tell every shared lookup, not only those with an observation or a retry.
+    public var emitAll = false
+    public var minPasses: UInt64 = 0
+    public var minDurationNs: UInt64 = 0
+    /// Only lookups that returned this: 0 or a negative errno.
+    public var result: Int32?
+    /// Size of the ring buffer in bytes: a power of two, a page or more.
+    public var ringBytes: UInt32 = 8 << 20
+    /// Show addresses of `struct page` instead of opaque ids.
+    public var kernelAddresses = false
+    /// Let the kernel count run time and runs of BPF programs while this runs; it does so for every
+    /// program on the host, for some 20 ns a run.
+    public var countsCost = false
+    public init() {}
+
+    func check() throws(CaptureError) {
+        guard ringBytes >= 4096, ringBytes & (ringBytes - 1) == 0 else { throw .badRingSize(ringBytes) }
+    }
+}

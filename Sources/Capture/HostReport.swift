@@ -1,0 +1,175 @@
+// What this host allows, before anything is loaded: kernel, BTF, lockdown, capabilities, the options
+// that tracing needs. A refusal is named for what it is, since the kernel itself only says "Operation
+// not permitted".
+
+import CLibbpf
+import Glibc
+
+/// The host as a tracer sees it.
+public struct HostReport: Sendable, Equatable {
+    public struct Check: Sendable, Equatable {
+        public var name: String
+        public var value: String
+        public var isFine: Bool
+        /// One line, only when something is missing.
+        public var advice: String?
+    }
+
+    public var kernelRelease: String
+    public var checks: [Check]
+    /// Whether a capture can start.
+    public var permitsTracing: Bool { refusal == nil }
+    /// Which refusal it is, and what to do; nil when tracing is permitted.
+    public var refusal: String?
+
+    /// Looks at the running host. Needs no privilege and changes nothing.
+    public static func read() -> HostReport {
+        var report = HostReport(
+            kernelRelease: readText("/proc/sys/kernel/osrelease") ?? "unknown", checks: [], refusal: nil)
+        report.checkBPF()
+        report.checkLockdown()
+        report.checkCapabilities()
+        report.checkBTF()
+        report.checkProbes()
+        report.checkSymbols()
+        report.checkTrial()
+        return report
+    }
+
+    private mutating func add(_ name: String, _ value: String, advice: String? = nil, refusal: String? = nil) {
+        checks.append(Check(name: name, value: value, isFine: advice == nil && refusal == nil, advice: refusal ?? advice))
+        if self.refusal == nil { self.refusal = refusal }
+    }
+
+    private mutating func checkBPF() {
+        // An invalid command reaches the call's own check, or ENOSYS where there is no such call.
+        let code = bpf_prog_get_fd_by_id(UInt32.max)
+        if code == -ENOSYS {
+            add("bpf", "absent", refusal: "this kernel has no bpf() system call (CONFIG_BPF_SYSCALL is off)")
+        } else {
+            add("bpf", "present")
+        }
+    }
+
+    private mutating func checkLockdown() {
+        guard let text = readText("/sys/kernel/security/lockdown") else {
+            add("lockdown", "not shown (securityfs is not mounted, or the kernel has no lockdown)")
+            return
+        }
+        let mode = text.split(separator: "[").last?.split(separator: "]").first.map(String.init) ?? text
+        if mode == "confidentiality" {
+            add(
+                "lockdown", mode,
+                refusal: "kernel lockdown is in confidentiality mode, which forbids BPF to read kernel memory; boot without lockdown=confidentiality")
+        } else {
+            add("lockdown", mode)
+        }
+    }
+
+    private mutating func checkCapabilities() {
+        let needed: [(name: String, bit: UInt64)] = [("CAP_BPF", 39), ("CAP_PERFMON", 38), ("CAP_SYSLOG", 34)]
+        let sysAdmin: UInt64 = 21
+        let status = readText("/proc/self/status") ?? ""
+        let line = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") }
+        let mask = line.flatMap { UInt64($0.dropFirst(7).drop { $0 == "\t" || $0 == " " }, radix: 16) } ?? 0
+        func has(_ bit: UInt64) -> Bool { mask & (1 << bit) != 0 || (bit != 34 && mask & (1 << sysAdmin) != 0) }
+        let missing = needed.filter { !has($0.bit) }.map(\.name)
+        if missing.isEmpty {
+            add("capabilities", "CAP_BPF, CAP_PERFMON, CAP_SYSLOG")
+        } else if missing == ["CAP_SYSLOG"] {
+            add(
+                "capabilities", "no CAP_SYSLOG",
+                advice: "without CAP_SYSLOG kernel functions cannot be named, and causes come from activities alone")
+        } else {
+            let list = missing.joined(separator: ", ")
+            add(
+                "capabilities", "no \(list)",
+                refusal: "this process lacks \(list); run as root, or grant CAP_BPF, CAP_PERFMON and CAP_SYSLOG")
+        }
+    }
+
+    private mutating func checkBTF() {
+        if unsafe access("/sys/kernel/btf/vmlinux", R_OK) == 0 {
+            add("btf", "/sys/kernel/btf/vmlinux")
+        } else {
+            add(
+                "btf", "absent",
+                refusal: "this kernel carries no BTF (/sys/kernel/btf/vmlinux is missing); it must be built with CONFIG_DEBUG_INFO_BTF=y")
+        }
+    }
+
+    private mutating func checkProbes() {
+        guard let symbols = KernelSymbols.read(wanted: Self.features) else {
+            add("probes", "unknown", advice: "/proc/kallsyms cannot be read; is /proc mounted?")
+            return
+        }
+        func state(_ name: String) -> String { symbols.has(name) ? "yes" : "no" }
+        let hasKprobes = symbols.has("register_kprobe")
+        let hasTrampolines = symbols.has("bpf_trampoline_link_prog")
+        let value = "kprobe \(state("register_kprobe")), kprobe.multi \(state("register_fprobe_ips")), fentry \(state("bpf_trampoline_link_prog"))"
+        if !hasKprobes && !hasTrampolines {
+            add(
+                "probes", value,
+                refusal: "this kernel can attach no program to a function: it has neither kprobes (CONFIG_KPROBES) nor BPF trampolines (CONFIG_BPF_JIT, CONFIG_DYNAMIC_FTRACE)")
+        } else if !hasKprobes {
+            add("probes", value, advice: "without CONFIG_KPROBES a function that fentry refuses cannot be probed")
+        } else {
+            add("probes", value)
+        }
+        add("memory areas", symbols.has("bpf_find_vma") ? "readable" : "not readable",
+            advice: symbols.has("bpf_find_vma") ? nil
+                : "this kernel has no bpf_find_vma() (5.17): zero-page and special-mapping are reported as unknown")
+        if !symbols.has("get_futex_key") {
+            add("get_futex_key", "absent", refusal: "this kernel has no function get_futex_key to observe (is CONFIG_FUTEX on, or was it inlined?)")
+        }
+    }
+
+    private static let features = [
+        "register_kprobe", "register_fprobe_ips", "bpf_trampoline_link_prog", "bpf_find_vma", "get_futex_key",
+    ]
+
+    private mutating func checkSymbols() {
+        guard let symbols = KernelSymbols.read(wanted: []), symbols.hasAddresses else {
+            add(
+                "kernel symbols", "hidden",
+                advice: "kernel.kptr_restrict hides addresses, so causes come from activities alone; needs CAP_SYSLOG or kptr_restrict 0")
+            return
+        }
+        add("kernel symbols", "readable")
+    }
+
+    /// Loads and drops a program that reads kernel memory, the least that tracing needs.
+    private mutating func checkTrial() {
+        guard refusal == nil else { return }
+        // r1 = r10 - 8; r2 = 8; r3 = 0; bpf_probe_read_kernel(r1, r2, r3); r0 = 0; exit
+        let program: [bpf_insn] = [
+            Self.instruction(0xbf, destination: 1, source: 10), Self.instruction(0x07, destination: 1, immediate: -8),
+            Self.instruction(0xb7, destination: 2, immediate: 8), Self.instruction(0xb7, destination: 3),
+            Self.instruction(0x85, immediate: 113), Self.instruction(0xb7), Self.instruction(0x95),
+        ]
+        // The kernel copies the instructions during the call.
+        let descriptor = unsafe bpf_prog_load(
+            BPF_PROG_TYPE_KPROBE, "futexscope_try", "GPL", program, program.count, nil)
+        if descriptor >= 0 {
+            close(descriptor)
+            add("trial program", "loaded")
+            return
+        }
+        let reason = errorText(-descriptor)
+        let advice = -descriptor == EPERM
+            ? "something other than lockdown or a capability refuses it: a security module, a seccomp filter, or a container's limits"
+            : "CONFIG_BPF_EVENTS may be off"
+        add("trial program", reason, refusal: "the kernel refuses a tracing program (\(reason)): \(advice)")
+    }
+
+    private static func instruction(
+        _ code: UInt8, destination: UInt8 = 0, source: UInt8 = 0, immediate: Int32 = 0
+    ) -> bpf_insn {
+        var instruction = bpf_insn()
+        instruction.code = code
+        instruction.dst_reg = destination
+        instruction.src_reg = source
+        instruction.imm = immediate
+        return instruction
+    }
+}

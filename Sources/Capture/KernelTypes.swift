@@ -1,0 +1,85 @@
+// What the running kernel's BTF says about functions: whether they are there, how many arguments they
+// take and of which type. No version is compared anywhere; this is where the differences are seen.
+
+import CLibbpf
+
+/// BTF_KIND_* of linux/btf.h, which Swift sees both as macros and as enumerators.
+enum BTFKind {
+    static let enumeration: UInt32 = 6
+    static let function: UInt32 = 12
+    static let section: UInt32 = 15
+}
+
+/// The kernel's BTF. Owns libbpf's copy of it.
+@safe struct KernelTypes: ~Copyable {
+    private let btf: OpaquePointer
+
+    /// Nil when the kernel has no BTF.
+    init?() {
+        guard let btf = unsafe btf__load_vmlinux_btf() else { return nil }
+        unsafe self.btf = unsafe btf
+    }
+
+    deinit { unsafe btf__free(btf) }
+
+    /// Number of arguments of a function; nil when BTF does not know it.
+    func argumentCount(of function: String) -> Int? {
+        // `btf` is valid until deinit, and so is every type that it hands out.
+        guard let prototype = unsafe prototype(of: function) else { return nil }
+        return unsafe Int(btf_vlen(prototype))
+    }
+
+    /// Whether the argument at `position` is a truth value.
+    func argumentIsBool(_ position: Int, of function: String) -> Bool? {
+        guard let type = unsafe argument(position, of: function) else { return nil }
+        return unsafe btf_is_int(type) && btf_int_encoding(type) & UInt8(BTF_INT_BOOL) != 0
+    }
+
+    /// Position of the first argument that points to a `struct page` or `struct folio`.
+    func pageArgument(of function: String) -> Int? {
+        guard let count = argumentCount(of: function) else { return nil }
+        return (0..<count).first { position in
+            guard let type = unsafe argument(position, of: function), unsafe btf_is_ptr(type),
+                let target = unsafe resolved(type.pointee.type)
+            else { return false }
+            let name = unsafe text(target.pointee.name_off)
+            return name == "page" || name == "folio"
+        }
+    }
+
+    /// Whether an enumerator exists, such as a BPF helper's number.
+    func has(enumerator name: String, of enumeration: String) -> Bool {
+        let id = unsafe btf__find_by_name_kind(btf, enumeration, BTFKind.enumeration)
+        guard id > 0, let type = unsafe btf__type_by_id(btf, UInt32(id)) else { return false }
+        let values = unsafe btf_enum(type)
+        return unsafe (0..<Int(btf_vlen(type))).contains { position in
+            unsafe values.map { unsafe text($0[position].name_off) == name } ?? false
+        }
+    }
+
+    private func prototype(of function: String) -> UnsafePointer<btf_type>? {
+        let id = unsafe btf__find_by_name_kind(btf, function, BTFKind.function)
+        guard id > 0, let type = unsafe btf__type_by_id(btf, UInt32(id)) else { return nil }
+        return unsafe btf__type_by_id(btf, type.pointee.type)
+    }
+
+    private func argument(_ position: Int, of function: String) -> UnsafePointer<btf_type>? {
+        guard let prototype = unsafe prototype(of: function),
+            unsafe position < Int(btf_vlen(prototype)), let parameters = unsafe btf_params(prototype)
+        else { return nil }
+        return unsafe resolved(parameters[position].type)
+    }
+
+    /// The type without typedefs and qualifiers.
+    private func resolved(_ id: UInt32) -> UnsafePointer<btf_type>? {
+        var type = unsafe btf__type_by_id(btf, id)
+        while let current = unsafe type, unsafe btf_is_mod(current) || btf_is_typedef(current) {
+            unsafe type = unsafe btf__type_by_id(btf, current.pointee.type)
+        }
+        return unsafe type
+    }
+
+    private func text(_ offset: UInt32) -> String {
+        unsafe btf__name_by_offset(btf, offset).map { unsafe String(cString: $0) } ?? ""
+    }
+}

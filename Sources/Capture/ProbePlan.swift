@@ -1,0 +1,110 @@
+// The ladder: which hook each probe gets on this kernel. The first plan comes from what BTF and the
+// symbols say; a rung that the kernel then refuses is struck off and the next one is tried, until every
+// probe is attached or has no rung left. A refusal never takes another probe with it.
+
+/// The hooks that are to be tried, probe by probe.
+struct ProbePlan: Sendable {
+    struct Probe: Sendable {
+        var role: ProbeRole
+        /// Symbol or tracepoint; nil when the kernel has no candidate.
+        var function: String?
+        /// Rungs left, the best first.
+        var rungs: [Hook]
+        var note: String?
+
+        var hook: Hook? { function == nil ? nil : rungs.first }
+        var isAttachable: Bool { hook != nil }
+
+        /// The programs that play this role on the chosen rung.
+        func programs(areaReadable: Bool) -> (entry: String?, exit: String?) {
+            guard let hook else { return (nil, nil) }
+            let base = role.program == "unlock" && !areaReadable ? "unlock_plain" : role.program
+            return switch hook {
+            case .fentry:
+                (role.hasEntry ? base + "_fentry" : nil, role.hasReturn ? base + "_fexit" : nil)
+            case .kprobe, .kprobeMulti:
+                (role.hasEntry ? base + "_kprobe" : nil, role.hasReturn ? base + "_kretprobe" : nil)
+            case .tpBTF: (base + "_tp_btf", nil)
+            case .rawTracepoint: (base + "_raw_tp", nil)
+            }
+        }
+    }
+
+    var probes: [Probe]
+    /// bpf_find_vma() exists (5.17), so the victim's memory area can be read.
+    let areaReadable: Bool
+    /// Bits of get_futex_key()'s second argument that mean "shared".
+    let sharedArgumentMask: UInt32
+    /// Position of the folio among the arguments of the swap-out function.
+    let swapOutFolioArgument: UInt32
+
+    /// Functions whose symbols the plan needs to know.
+    static let symbols: [String] = ProbeRole.all.flatMap(\.candidates) + ["register_fprobe_ips", "register_kprobe"]
+
+    init(mode: AttachMode, types: borrowing KernelTypes, symbols: KernelSymbols) {
+        areaReadable = types.has(enumerator: "BPF_FUNC_find_vma", of: "bpf_func_id")
+        // FLAGS_SHARED of kernel/futex/futex.h since 6.7; a bool before.
+        sharedArgumentMask = types.argumentIsBool(1, of: "get_futex_key") ?? true ? 0xff : 0x10
+        let swapOut = ["shmem_writeout", "shmem_writepage"].first(where: symbols.has)
+        swapOutFolioArgument = UInt32(swapOut.flatMap { types.pageArgument(of: $0) } ?? 0)
+        var probes: [Probe] = []
+        for role in ProbeRole.all {
+            probes.append(Self.probe(role, mode: mode, types: types, symbols: symbols))
+        }
+        self.probes = probes
+    }
+
+    private static func probe(
+        _ role: ProbeRole, mode: AttachMode, types: borrowing KernelTypes, symbols: KernelSymbols
+    ) -> Probe {
+        if role.site == .tracepoint {
+            let rungs: [Hook] = mode == .kprobe ? [.rawTracepoint] : [.tpBTF, .rawTracepoint]
+            return Probe(role: role, function: role.candidates[0], rungs: rungs)
+        }
+        guard let candidate = role.candidates.first(where: { symbols.functions[$0] != nil }),
+            let symbol = symbols.functions[candidate]?.first
+        else {
+            let names = role.candidates.joined(separator: ", ")
+            return Probe(
+                role: role, function: nil, rungs: [],
+                note: "this kernel has no \(names): \(role.offWithout)")
+        }
+        var rungs: [Hook] = []
+        var note: String?
+        if mode != .kprobe {
+            switch types.argumentCount(of: candidate) {
+            case nil: note = "not in BTF"
+            case _? where symbol != candidate: note = "only as \(symbol)"
+            // Trampolines carried six register arguments until 6.6 (473e3150e30a).
+            case let count? where count > 6 && mode == .auto: note = "\(count) arguments"
+            default: rungs.append(.fentry)
+            }
+        }
+        if mode != .fentry {
+            if symbols.has("register_fprobe_ips") { rungs.append(.kprobeMulti) }
+            rungs.append(.kprobe)
+        }
+        if rungs.isEmpty { note = "no fentry: \(note ?? ""): \(role.offWithout)" }
+        return Probe(role: role, function: symbol, rungs: rungs, note: note)
+    }
+
+    /// Strikes off the rung on which the probe stands. False when it has none left.
+    mutating func stepDown(_ position: Int, because reason: String) {
+        guard let failed = probes[position].hook else { return }
+        probes[position].rungs.removeFirst()
+        let what = "\(failed.rawValue) refused (\(reason))"
+        probes[position].note =
+            probes[position].isAttachable ? what : "\(what): \(probes[position].role.offWithout)"
+    }
+
+    /// The required probe that cannot be attached at all, if any.
+    var missingRequired: Probe? { probes.first { $0.role.isRequired && !$0.isAttachable } }
+
+    var reports: [ProbeReport] {
+        probes.map {
+            ProbeReport(
+                role: $0.role.name, function: $0.function, hook: $0.hook,
+                isRequired: $0.role.isRequired, note: $0.note)
+        }
+    }
+}

@@ -1,0 +1,102 @@
+// The table of probes: for each role the kernel functions that can play it, what the programs are
+// called, and what is off without it. And the report on what became of each.
+
+/// How a probe is attached.
+public enum Hook: String, Sendable {
+    case fentry
+    case kprobeMulti = "kprobe.multi"
+    case kprobe
+    case tpBTF = "tp_btf"
+    case rawTracepoint = "raw_tracepoint"
+}
+
+/// What became of one probe.
+public struct ProbeReport: Sendable, Equatable {
+    /// The role, as in the table below.
+    public var role: String
+    /// The kernel function or tracepoint, nil when the kernel has none for this role.
+    public var function: String?
+    /// Nil when it is not attached.
+    public var hook: Hook?
+    /// Nothing can be seen without it.
+    public var isRequired: Bool
+    /// Why it is missing or on a lower rung, and what is off without it.
+    public var note: String?
+
+    public init(role: String, function: String?, hook: Hook?, isRequired: Bool, note: String?) {
+        self.role = role
+        self.function = function
+        self.hook = hook
+        self.isRequired = isRequired
+        self.note = note
+    }
+}
+
+/// One role that a kernel function or a tracepoint plays.
+struct ProbeRole: Sendable {
+    enum Site: Sendable { case function, tracepoint }
+
+    var name: String
+    /// Prefix of the programs in the object: `<program>_fentry` and so on.
+    var program: String
+    var site: Site
+    /// In order of preference; the first that the kernel has is taken.
+    var candidates: [String]
+    var hasEntry: Bool
+    var hasReturn: Bool
+    var isRequired: Bool
+    var offWithout: String
+
+    private static func function(
+        _ name: String, _ candidates: [String], entry: Bool = true, return hasReturn: Bool = false,
+        required: Bool = false, off: String
+    ) -> ProbeRole {
+        ProbeRole(
+            name: name, program: String(name.map { $0 == "-" ? "_" : $0 }), site: .function,
+            candidates: candidates, hasEntry: entry, hasReturn: hasReturn, isRequired: required,
+            offWithout: off)
+    }
+
+    private static func activity(_ name: String, _ candidates: [String], off: String) -> ProbeRole {
+        function(name, candidates, return: true, off: "operations of \(off) are not counted")
+    }
+
+    /// In the order in which they are attached: what explains comes before what is explained, so that
+    /// no observation is made while its evidence is not yet collected.
+    static let all: [ProbeRole] = [
+        ProbeRole(
+            name: "detach", program: "detach", site: .tracepoint,
+            candidates: ["mm_filemap_delete_from_page_cache"], hasEntry: true, hasReturn: false,
+            isRequired: false, offWithout: "causes by page are unknown"),
+        function(
+            "swap-out", ["shmem_writeout", "shmem_writepage"], return: true,
+            off: "swap-out is not seen as a cause"),
+        function(
+            "migrated-page", ["folio_migrate_flags", "migrate_page_states"],
+            off: "migration is not seen as a cause"),
+        activity("drop-caches", ["drop_caches_sysctl_handler"], off: "drop-caches"),
+        activity("invalidate2", ["invalidate_inode_pages2_range"], off: "direct-io-invalidation"),
+        activity("fadvise", ["generic_fadvise"], off: "fadvise"),
+        activity("reclaim-direct", ["try_to_free_pages"], off: "direct reclaim"),
+        activity("reclaim-memcg", ["try_to_free_mem_cgroup_pages"], off: "memory control group reclaim"),
+        activity("reclaim-kswapd", ["balance_pgdat"], off: "kswapd"),
+        activity("reclaim-list", ["reclaim_pages"], off: "MADV_PAGEOUT and DAMON"),
+        activity("truncate", ["truncate_inode_pages_range"], off: "truncate"),
+        activity("truncate-shmem", ["shmem_undo_range"], off: "truncate of shared memory"),
+        activity("truncate-hugetlb", ["remove_inode_hugepages"], off: "truncate of huge pages"),
+        activity("fallocate", ["vfs_fallocate"], off: "hole-punch"),
+        activity("block-device", ["truncate_bdev_range"], off: "block-zero-out"),
+        activity("migrate", ["migrate_pages"], off: "migration"),
+        activity("collapse", ["collapse_file"], off: "collapse"),
+        activity(
+            "split", ["__folio_split", "split_huge_page_to_list_to_order", "split_huge_page_to_list"],
+            off: "split"),
+        activity("memory-failure", ["memory_failure"], off: "memory-failure"),
+        function("lock-wait", ["__folio_lock", "__lock_page"], off: "waits for the page's lock are not counted"),
+        function("unlock", ["folio_unlock", "unlock_page"], required: true, off: "nothing can be observed"),
+        function(
+            "pin", ["get_user_pages_fast"], return: true, required: true, off: "nothing can be observed"),
+        function(
+            "lookup", ["get_futex_key"], return: true, required: true, off: "nothing can be observed"),
+    ]
+}

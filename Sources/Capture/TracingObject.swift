@@ -1,0 +1,164 @@
+// The BPF object from bytes to attached programs: prepare, load, attach. Owns the object and the links;
+// when it goes, nothing stays in the kernel. A refusal names the probe, so that the plan can step down
+// a rung and a fresh object can be tried.
+
+import BPFObject
+import CLibbpf
+import CRecords
+import Glibc
+
+/// An opened object with its programs on their hooks.
+@safe final class TracingObject {
+    /// One probe could not be brought up on its present rung.
+    struct Refusal: Error {
+        var position: Int
+        var reason: String
+    }
+
+    private let object: OpaquePointer
+    private var links: [OpaquePointer] = unsafe []
+
+    /// Opens the object, writes the settings, loads the programs of the plan and attaches them.
+    /// - Throws: `Refusal` for one probe, `CaptureError` when it is not about a single probe.
+    init(attaching plan: ProbePlan, options: CaptureOptions) throws {
+        LibbpfLog.begin()
+        let bytes = BPFObject.bytes()
+        // libbpf copies the bytes while it opens the object.
+        let opened = unsafe bytes.withUnsafeBytes {
+            unsafe fs_object_open($0.baseAddress, $0.count, "futexscope")
+        }
+        guard let opened = unsafe opened else {
+            throw CaptureError.objectUnreadable(errorText(errno))
+        }
+        unsafe object = unsafe opened
+        try prepare(plan: plan, options: options)
+        let code = unsafe bpf_object__load(opened)
+        guard code == 0 else { throw Self.loadFailure(code: code, plan: plan) }
+        for position in plan.probes.indices { try attach(position, plan: plan) }
+    }
+
+    deinit {
+        // Each link is destroyed once, before the object whose programs it holds.
+        for unsafe link in unsafe links.reversed() { unsafe bpf_link__destroy(link) }
+        unsafe bpf_object__close(object)
+    }
+
+    // MARK: Prepare
+
+    private func prepare(plan: ProbePlan, options: CaptureOptions) throws {
+        var wanted: [String: (probe: ProbePlan.Probe, isEntry: Bool)] = [:]
+        for probe in plan.probes where probe.isAttachable {
+            let programs = probe.programs(areaReadable: plan.areaReadable)
+            if let entry = programs.entry { wanted[entry] = (probe, true) }
+            if let exit = programs.exit { wanted[exit] = (probe, false) }
+        }
+        var program = unsafe bpf_object__next_program(object, nil)
+        while let current = unsafe program {
+            let name = unsafe String(cString: bpf_program__name(current))
+            unsafe bpf_program__set_autoload(current, wanted[name] != nil)
+            if let (probe, _) = wanted[name], let function = probe.function {
+                if probe.hook == .fentry {
+                    unsafe bpf_program__set_attach_target(current, 0, function)
+                } else if probe.hook == .kprobeMulti {
+                    unsafe bpf_program__set_expected_attach_type(current, BPF_TRACE_KPROBE_MULTI)
+                }
+            }
+            unsafe program = unsafe bpf_object__next_program(object, current)
+        }
+        guard let ring = unsafe bpf_object__find_map_by_name(object, "events"),
+            unsafe bpf_map__set_max_entries(ring, options.ringBytes) == 0
+        else { throw CaptureError.badRingSize(options.ringBytes) }
+        unsafe try Settings(plan: plan, options: options).write(into: object)
+    }
+
+    // MARK: Load
+
+    private static func loadFailure(code: Int32, plan: ProbePlan) -> any Error {
+        let log = LibbpfLog.take()
+        if -code == EPERM {
+            return CaptureError.notPermitted(
+                HostReport.read().refusal ?? "this host refuses to load BPF programs: \(errorText(EPERM))")
+        }
+        for line in log {
+            guard let name = line.quoted(after: "prog '"),
+                let position = plan.position(ofProgram: name)
+            else { continue }
+            return Refusal(position: position, reason: log.verdict ?? errorText(-code))
+        }
+        return CaptureError.loadFailed(log.verdict ?? errorText(-code))
+    }
+
+    // MARK: Attach
+
+    /// Attaches one probe of the plan.
+    /// - Throws: `Refusal`.
+    private func attach(_ position: Int, plan: ProbePlan) throws(Refusal) {
+        let probe = plan.probes[position]
+        guard let hook = probe.hook, let function = probe.function else { return }
+        let programs = probe.programs(areaReadable: plan.areaReadable)
+        // The return first: an entry without its return would leave state behind.
+        for (name, atReturn) in [(programs.exit, true), (programs.entry, false)] {
+            guard let name else { continue }
+            LibbpfLog.begin()
+            let program = unsafe bpf_object__find_program_by_name(object, name)
+            let link: OpaquePointer? = switch hook {
+            case .fentry, .tpBTF: unsafe bpf_program__attach_trace(program)
+            case .kprobe: unsafe bpf_program__attach_kprobe(program, atReturn, function)
+            case .kprobeMulti: unsafe fs_attach_kprobe_multi(program, function, atReturn)
+            case .rawTracepoint: unsafe bpf_program__attach_raw_tracepoint(program, function)
+            }
+            guard let link = unsafe link else {
+                throw Refusal(position: position, reason: errorText(errno))
+            }
+            unsafe links.append(link)
+        }
+    }
+
+    /// Takes all programs off their hooks; the maps stay readable.
+    func detach() {
+        for unsafe link in unsafe links.reversed() { unsafe bpf_link__destroy(link) }
+        unsafe links = []
+    }
+
+    // MARK: What the loaded object offers
+
+    /// Descriptor of a map, −1 if there is none of that name.
+    func map(_ name: String) -> Int32 { unsafe bpf_object__find_map_fd_by_name(object, name) }
+
+    /// Runs, run time and misses of all loaded programs, and the bytes of the maps.
+    func cost() -> (runTimeNs: UInt64, runs: UInt64, misses: UInt64, mapBytes: UInt64) {
+        var sum: (runTimeNs: UInt64, runs: UInt64, misses: UInt64, mapBytes: UInt64) = (0, 0, 0, 0)
+        var program = unsafe bpf_object__next_program(object, nil)
+        while let current = unsafe program {
+            var cost = fs_program_cost()
+            if unsafe bpf_program__fd(current) >= 0, unsafe fs_program_cost(current, &cost) == 0 {
+                sum.runTimeNs &+= cost.run_time_ns
+                sum.runs &+= cost.run_count
+                sum.misses &+= cost.recursion_misses
+            }
+            unsafe program = unsafe bpf_object__next_program(object, current)
+        }
+        var map = unsafe bpf_object__next_map(object, nil)
+        while let current = unsafe map {
+            sum.mapBytes &+= unsafe mapBytes(of: bpf_map__fd(current))
+            unsafe map = unsafe bpf_object__next_map(object, current)
+        }
+        return sum
+    }
+
+    /// What the kernel says that a map takes: "memlock:" in its fdinfo.
+    private func mapBytes(of descriptor: Int32) -> UInt64 {
+        guard descriptor >= 0, let text = readText("/proc/self/fdinfo/\(descriptor)") else { return 0 }
+        let line = text.split(separator: "\n").first { $0.hasPrefix("memlock:") }
+        return line.flatMap { $0.split(separator: "\t").last }.flatMap { UInt64($0) } ?? 0
+    }
+}
+
+extension ProbePlan {
+    func position(ofProgram name: String) -> Int? {
+        probes.firstIndex {
+            let programs = $0.programs(areaReadable: areaReadable)
+            return programs.entry == name || programs.exit == name
+        }
+    }
+}
