@@ -13,6 +13,8 @@ int clinux_spawn_self(char *const arguments[], int kept) {
     pid_t pid = -1;
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGINT);
+    sigaddset(&blocked, SIGTERM);
+    sigaddset(&blocked, SIGHUP);
     int failure = posix_spawnattr_init(&attributes);
     if (failure != 0) {
         errno = failure;

@@ -53,9 +53,9 @@ public enum Cause: String, CaseIterable, Sendable, CustomStringConvertible {
                 "nothing for the vDSO; CAP_NET_RAW (packet ring), CAP_BPF (array) or io_uring for the other"
             )
         case .holePunch:
-            (.sometimes, "the disturber punches a hole where the futex is", "nothing (tmpfs, or --path DIR)")
+            (.sometimes, "the disturber punches a hole where the futex is", "a directory to write to (/dev/shm unless --path)")
         case .truncate:
-            (.sometimes, "the disturber truncates the file and lets it grow again", "nothing (tmpfs, or --path DIR)")
+            (.sometimes, "the disturber truncates the file and lets it grow again", "a directory to write to (/dev/shm unless --path)")
         case .directIOInvalidation:
             (
                 .sometimes, "the disturber writes past the page cache (O_DIRECT)",

@@ -51,3 +51,10 @@ extension ProvocationFailure {
         return .failed("the \(role.rawValue) (pid \(pid)) \(how) before the run was over; what it had made is removed, try again")
     }
 }
+
+/// Runs `body`, with the errors of its system calls as failures of this cause.
+func failing<Result: ~Copyable>(
+    in cause: Cause, _ body: () throws(SystemError) -> Result
+) throws(ProvocationFailure) -> Result {
+    do { return try body() } catch { throw ProvocationFailure(error, in: cause) }
+}

@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// A system call that failed: which one, on what, and why.  Made in `Syscalls.swift` and nowhere
 /// else; `ProvocationFailure` turns it into a line for people.
 struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {

@@ -36,12 +36,12 @@
 #include <unistd.h>
 
 // Values that this build's headers may not have yet; the kernel says EINVAL if it has not either.
-enum {
-    CLINUX_MADV_PAGEOUT = 21,
-    CLINUX_MADV_COLLAPSE = 25,
-    CLINUX_MADV_HWPOISON = 100,
-    CLINUX_MPOL_MF_MOVE = 2,
-};
+static const int CLINUX_O_DIRECT = O_DIRECT;
+static const int CLINUX_MADV_PAGEOUT = 21;
+static const int CLINUX_MADV_COLLAPSE = 25;
+static const int CLINUX_MADV_HWPOISON = 100;
+static const unsigned CLINUX_MFD_HUGE_2MB = 21U << 26;
+static const int CLINUX_MPOL_MF_MOVE = 2;
 
 // Reads, or rewrites, the word at `address` as an application does.  0, or -1 when that raised
 // SIGBUS (the page is beyond the end of its file, or poisoned).  See touch.c.
@@ -190,8 +190,9 @@ static inline int clinux_restore_signals(const sigset_t *before) {
     return sigprocmask(SIG_SETMASK, before, NULL);
 }
 
-// Starts this very program again.  The child keeps `kept` open, takes SIGTERM but not the
-// terminal's SIGINT: the coordinator ends it, so that it can still hand in its counts.
+// Starts this very program again.  The child keeps `kept` open and does not take the signals that
+// a terminal or `timeout` sends to a whole group: the coordinator ends it, so that it can still
+// hand in its counts.
 int clinux_spawn_self(char *const arguments[], int kept);
 
 #endif

@@ -1,0 +1,35 @@
+internal import Glibc
+
+/// The task that takes pages away: a real-time one on the victim's CPU, whose timer interrupts the
+/// victim at any point, inside a futex call now and then.  Two tasks that race on two CPUs hardly
+/// ever meet there.
+struct Disturber {
+    let scenario: Scenario
+    let board: Scoreboard
+
+    /// So many operations may be refused at the start before the cause counts as not permitted.
+    private static let patience = 20
+
+    /// Operates and naps until the run is stopped or the scenario's limit is reached.
+    func run(path: String) throws(SystemError) {
+        guard let setUp = scenario.disturber else { return }
+        let operate = try setUp(path, board)
+        board[.culpritReady] = 1
+        guard board.wait(for: .go) else { return }
+        while board[.stop] == 0 {
+            do {
+                try operate()
+                board[.operations] += 1
+            } catch {
+                board[.operationsFailed] += 1
+                board[.lastOperationError] = Int(error.number)
+                let neverWorked = board[.operations] == 0 && board[.operationsFailed] >= Self.patience
+                if neverWorked, error.isRefusal { throw error }
+            }
+            if scenario.operationLimit > 0, board[.operations] >= scenario.operationLimit {
+                board[.stop] = 1
+            }
+            Syscalls.nap(nanoseconds: scenario.napNs)
+        }
+    }
+}

@@ -1,0 +1,49 @@
+// What this host says about itself in the text files of /proc and /sys.  A file that is absent is
+// an empty text: what follows from that is decided by whoever asks.
+
+internal import Glibc
+
+enum Host {
+    static func text(of path: String) -> String {
+        guard let file = try? Descriptor(opening: path, flags: O_RDONLY),
+            let buffer = try? Mapping(anonymous: 1 << 16, .readWrite),
+            let count = try? file.read(into: buffer, at: 0)
+        else { return "" }
+        // `read` has filled so many bytes, no more than the buffer has.
+        let bytes = unsafe UnsafeRawBufferPointer(start: buffer.start, count: count)
+        return unsafe String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Counters of /proc/vmstat since boot, for the whole host; one that the kernel lacks is absent.
+    static func counters(_ names: [String]) -> [String: Int] {
+        names.isEmpty ? [:] : counters(names, in: text(of: "/proc/vmstat"))
+    }
+
+    static func counters(_ names: [String], in vmstat: String) -> [String: Int] {
+        var values: [String: Int] = [:]
+        for line in vmstat.split(separator: "\n") {
+            let words = line.split(separator: " ")
+            if words.count == 2, names.contains(String(words[0])) { values[String(words[0])] = Int(words[1]) }
+        }
+        return values
+    }
+
+    /// Whether any swap area is in use; the first line is the heading.
+    static var swapIsOn: Bool { text(of: "/proc/swaps").split(separator: "\n").count > 1 }
+
+    static var freeHugePages: Int {
+        let count = text(of: "/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages")
+        return Int(count.filter { $0.isNumber }) ?? 0
+    }
+
+    static var nodesWithMemory: [Int32] { nodes(in: text(of: "/sys/devices/system/node/has_memory")) }
+
+    /// The numbers of a list such as "0-1,3".
+    static func nodes(in list: String) -> [Int32] {
+        list.filter { !$0.isWhitespace }.split(separator: ",").flatMap { part -> [Int32] in
+            let ends = part.split(separator: "-").compactMap { Int32($0) }
+            guard let first = ends.first, let last = ends.last, first <= last else { return [] }
+            return Array(first...last)
+        }
+    }
+}

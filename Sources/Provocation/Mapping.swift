@@ -1,0 +1,102 @@
+internal import CLinux
+internal import Glibc
+
+/// Mapped memory, unmapped when its owner goes.  Hands out addresses of words only as integers or
+/// for the length of a call on itself.
+@safe struct Mapping: ~Copyable, @unchecked Sendable {
+    // Safe because the memory stays where and as long as it is until deinit; @unchecked because a
+    // raw pointer is not Sendable, while memory that tasks share is touched by calls and atomics only.
+    let start: UnsafeMutableRawPointer
+    let bytes: Int
+
+    static let pageBytes = 4096
+    static let hugePageBytes = 2 << 20
+
+    /// A shared mapping of a file's first bytes.
+    init(_ file: borrowing Descriptor, bytes: Int, _ access: Syscalls.Access) throws(SystemError) {
+        do {
+            unsafe start = try Syscalls.map(file.number, bytes: bytes, access)
+        } catch {
+            throw SystemError(action: "\(error.action) of", subject: file.subject, number: error.number)
+        }
+        self.bytes = bytes
+    }
+
+    /// Private memory of one's own: zero until it is written, one zero page for all until then.
+    init(anonymous bytes: Int, _ access: Syscalls.Access) throws(SystemError) {
+        unsafe start = try Syscalls.map(nil, bytes: bytes, access, shared: false)
+        self.bytes = bytes
+    }
+
+    /// A shared mapping that begins at a huge page's boundary, as huge pages need it.
+    init(hugeAligned file: borrowing Descriptor, bytes: Int) throws(SystemError) {
+        let huge = Self.hugePageBytes
+        let reserved = unsafe try Syscalls.map(nil, bytes: bytes + huge, .readOnly, shared: false)
+        // The aligned start lies less than one huge page into the reservation, so that `bytes` fit;
+        // what remains of the reservation at both ends is address space only, and is left.
+        let misfit = Int(bitPattern: reserved) & (huge - 1)
+        let aligned = unsafe reserved + (misfit == 0 ? 0 : huge - misfit)
+        unsafe start = try Syscalls.map(file.number, bytes: bytes, .readWrite, fixedAt: aligned)
+        self.bytes = bytes
+    }
+
+    deinit { unsafe Syscalls.unmap(start, bytes: bytes) }
+
+    /// The address of a byte of it, as other processes and reports want it.
+    func address(at offset: Int = 0) -> Int {
+        precondition(offset < bytes)
+        return Int(bitPattern: unsafe start) + offset
+    }
+
+    var isZero: Bool {
+        // Readable memory of that length, alive for the call.
+        unsafe UnsafeRawBufferPointer(start: start, count: bytes).allSatisfy { $0 == 0 }
+    }
+
+    /// Takes the pages out of this process's page tables; the file keeps them.
+    func release() throws(SystemError) {
+        // The mapping is shared, so that nothing is lost with it.
+        try unsafe Syscalls.advise(start, bytes: bytes, MADV_DONTNEED, "release the mapping")
+    }
+
+    func poison(at offset: Int) throws(SystemError) {
+        precondition(offset + Self.pageBytes <= bytes)
+        // The page lies inside; the memory is mapped further on, a touch of it is survived.
+        try unsafe Syscalls.advise(
+            start + offset, bytes: Self.pageBytes, CLINUX_MADV_HWPOISON, "poison the page")
+    }
+
+    func collapse(at offset: Int) throws(SystemError) {
+        precondition(offset + Self.hugePageBytes <= bytes)
+        // As for `poison`; collapse keeps what is in the pages.
+        try unsafe Syscalls.advise(
+            start + offset, bytes: Self.hugePageBytes, CLINUX_MADV_COLLAPSE, "collapse the pages")
+    }
+
+    /// Rewrites one word in every page of the range, so that all of them are present.
+    func populate(at offset: Int, bytes: Int) {
+        precondition(offset + bytes <= self.bytes)
+        for page in stride(from: offset, to: offset + bytes, by: Self.pageBytes) {
+            _ = FutexWord(address: address(at: page)).touch(writes: true)
+        }
+    }
+}
+
+/// The word that the victim calls on, wherever it lies; the kernel finds out what is there.
+struct FutexWord: Equatable, Sendable {
+    let address: Int
+
+    /// 0, or the error number of FUTEX_WAKE.
+    func wake() -> Int32 {
+        // A made-up address at worst fails in the kernel; nothing is read or written here.
+        guard let word = unsafe UnsafeMutablePointer<UInt32>(bitPattern: address) else { return EFAULT }
+        return unsafe Syscalls.wakeShared(word)
+    }
+
+    /// False if that raised SIGBUS.  The word must be in memory that is mapped for such access.
+    func touch(writes: Bool) -> Bool {
+        // Scenarios make words only from mappings that the same closure keeps alive.
+        guard let word = unsafe UnsafeMutablePointer<UInt32>(bitPattern: address) else { return false }
+        return unsafe Syscalls.touch(word, writes: writes)
+    }
+}

@@ -1,0 +1,95 @@
+internal import Glibc
+
+/// A directory that suits a scenario: the one that the user names, or the usual one for shared
+/// memory where that will do.
+struct Directory: Equatable {
+    let path: String
+
+    private static let tmpfs: UInt64 = 0x0102_1994
+    private static let ramfs: UInt64 = 0x8584_58f6
+    private static let hugetlbfs: UInt64 = 0x9584_58f6
+    private static let standard = "/dev/shm"
+
+    init(_ named: String?, for scenario: Scenario) throws(ProvocationFailure) {
+        let expected = Self.expectation(of: scenario.place)
+        guard let path = named ?? (scenario.place == .disk ? nil : Self.standard) else {
+            throw .needsPath(scenario.cause, expected)
+        }
+        guard let facts = try? Syscalls.facts(of: path) else {
+            throw .wrongPath(path, found: "not there", expected: expected)
+        }
+        guard facts.isDirectory else {
+            throw .wrongPath(path, found: "not a directory", expected: expected)
+        }
+        let magic = Syscalls.fileSystemMagic(of: path)
+        let suits =
+            switch scenario.place {
+            case .tmpfs: magic == Self.tmpfs
+            case .hugetlb: magic == Self.hugetlbfs
+            case .disk: ![Self.tmpfs, Self.ramfs, Self.hugetlbfs].contains(magic)
+            case .nowhere, .directory, .blockDevice: magic != Self.hugetlbfs
+            }
+        guard suits else {
+            let kind = "0x" + String(magic, radix: 16)
+            throw .wrongPath(path, found: "on another kind of file system (\(kind))", expected: expected)
+        }
+        self.path = path
+    }
+
+    private static func expectation(of place: Scenario.Place) -> String {
+        switch place {
+        case .tmpfs: "an existing directory on tmpfs"
+        case .hugetlb: "an existing directory on hugetlbfs"
+        case .disk: "an existing directory on a disk file system, such as ext4 or XFS"
+        case .nowhere, .directory: "an existing directory"
+        case .blockDevice: "an existing directory, or an unused block device"
+        }
+    }
+}
+
+/// The one file that a run makes, under a name that tells where it comes from, and removes again.
+struct NewFile: ~Copyable {
+    let path: String
+    let facts: Syscalls.FileFacts
+    let descriptor: Descriptor
+
+    init(in directory: Directory, for scenario: Scenario) throws(ProvocationFailure) {
+        let path = "\(directory.path)/futexscope-provoke-\(Syscalls.processId)"
+        let file: Descriptor
+        do {
+            file = try Descriptor(creating: path)
+        } catch {
+            throw error.number == EEXIST ? .exists(path) : ProvocationFailure(error, in: scenario.cause)
+        }
+        let facts: Syscalls.FileFacts
+        do {
+            facts = try Syscalls.facts(of: path)
+            try Self.fill(file, for: scenario)
+        } catch {
+            // deinit does not run for what was never whole.
+            try? Syscalls.unlink(path)
+            throw ProvocationFailure(error, in: scenario.cause)
+        }
+        self.path = path
+        self.facts = facts
+        descriptor = consume file
+    }
+
+    deinit {
+        // Only what is still the file that was made: somebody may have put another in its place.
+        if let now = try? Syscalls.facts(of: path), now.inode == facts.inode, now.fileSystem == facts.fileSystem {
+            try? Syscalls.unlink(path)
+        }
+    }
+
+    /// A file on a disk gets blocks there, so that its pages are clean and can be read again; any
+    /// other, one behind a loop device included, may stay sparse.
+    private static func fill(_ file: borrowing Descriptor, for scenario: Scenario) throws(SystemError) {
+        let bytes = scenario.place == .blockDevice ? HeldDevice.bytes : scenario.fileBytes
+        try file.resize(to: bytes)
+        guard scenario.place == .disk else { return }
+        let block = try Mapping(anonymous: min(bytes, 1 << 20), .readWrite)
+        for offset in stride(from: 0, to: bytes, by: block.bytes) { try file.write(block, at: offset) }
+        try file.synchronize()
+    }
+}

@@ -1,0 +1,281 @@
+// The one place through which every C call of this module passes.  A result of -1 becomes a
+// `SystemError` here, once; pointers are made here, live for one call, and do not leave, but for
+// addresses of mappings, which `Mapping` owns.  No decisions are taken here.
+
+internal import CLinux
+internal import Glibc
+
+/// The system calls, each named for what it does.
+enum Syscalls {
+    /// An open file's description number; owned by `Descriptor`.
+    typealias FileNumber = Int32
+
+    struct FileFacts: Equatable {
+        var isDirectory: Bool
+        var isBlockDevice: Bool
+        /// "MAJ:MIN" of the file system, and of the device itself where the file is one.
+        var fileSystem: String
+        var device: String
+        var inode: UInt64
+        /// The device number as the kernel keeps it, which is its inode in the block device's own
+        /// file system.
+        var deviceInode: UInt64
+    }
+
+    enum Access { case readOnly, readWrite }
+
+    private static func check<Result: SignedInteger>(
+        _ action: String, _ subject: String = "", _ result: Result
+    ) throws(SystemError) -> Result {
+        // errno is read before anything else can run and change it.
+        guard result < 0 else { return result }
+        throw SystemError(action: action, subject: subject, number: errno)
+    }
+
+    static func describe(errno number: Int32) -> String {
+        // strerror's string is never freed and is copied before another call could change it.
+        guard let text = unsafe strerror(number) else { return "error \(number)" }
+        return unsafe String(cString: text)
+    }
+
+    // MARK: Files
+
+    static func open(_ path: String, flags: Int32, mode: UInt32 = 0o600) throws(SystemError) -> FileNumber {
+        // The path's C string lives for the call.
+        try check("open", path, unsafe clinux_open(path, flags | O_CLOEXEC, mode))
+    }
+
+    static func close(_ file: FileNumber) { _ = Glibc.close(file) }
+
+    static func unlink(_ path: String) throws(SystemError) {
+        _ = try check("remove", path, unsafe Glibc.unlink(path))
+    }
+
+    static func facts(of path: String) throws(SystemError) -> FileFacts {
+        // stat fills the whole structure, which is read only if it says so.
+        var s = stat()
+        _ = try check("look at", path, unsafe stat(path, &s))
+        let raw = (mode: s.st_mode, dev: UInt64(s.st_dev), rdev: UInt64(s.st_rdev), ino: UInt64(s.st_ino))
+        let name = { (device: UInt64) in "\(clinux_major(device)):\(clinux_minor(device))" }
+        return FileFacts(
+            isDirectory: clinux_is_directory(raw.mode) != 0,
+            isBlockDevice: clinux_is_block_device(raw.mode) != 0,
+            fileSystem: name(raw.dev), device: name(raw.rdev), inode: raw.ino,
+            deviceInode: UInt64(clinux_major(raw.rdev)) << 20 | UInt64(clinux_minor(raw.rdev)))
+    }
+
+    /// The file system's magic number, 0 where it cannot be told.
+    static func fileSystemMagic(of path: String) -> UInt64 { unsafe clinux_fs_magic(path) }
+
+    static func resize(_ file: FileNumber, to bytes: Int) throws(SystemError) {
+        _ = try check("resize the file", "", ftruncate(file, bytes))
+    }
+
+    static func synchronize(_ file: FileNumber) throws(SystemError) {
+        _ = try check("write the file to its disk (fsync)", "", fsync(file))
+    }
+
+    static func punchHole(_ file: FileNumber, at offset: Int, bytes: Int) throws(SystemError) {
+        _ = try check("punch a hole (fallocate)", "", clinux_punch_hole(file, Int64(offset), Int64(bytes)))
+    }
+
+    static func forget(_ file: FileNumber, at offset: Int = 0, bytes: Int = 0) throws(SystemError) {
+        // posix_fadvise returns its error instead of setting errno.
+        let number = posix_fadvise(file, offset, bytes, POSIX_FADV_DONTNEED)
+        if number != 0 {
+            throw SystemError(action: "drop the file from the cache (fadvise)", subject: "", number: number)
+        }
+    }
+
+    static func read(_ file: FileNumber, into bytes: UnsafeMutableRawBufferPointer, at offset: Int)
+        throws(SystemError) -> Int
+    {
+        // The caller's buffer outlives the call and is as long as it says.
+        try check("read", "", unsafe pread(file, bytes.baseAddress, bytes.count, offset))
+    }
+
+    static func write(_ file: FileNumber, _ bytes: UnsafeRawBufferPointer, at offset: Int)
+        throws(SystemError) -> Int
+    {
+        // As for `read`.
+        try check("write", "", unsafe pwrite(file, bytes.baseAddress, bytes.count, offset))
+    }
+
+    /// A memory file on hugetlbfs with 2 MiB pages.
+    static func hugeMemoryFile(_ name: String) throws(SystemError) -> FileNumber {
+        let flags = MFD_CLOEXEC | MFD_HUGETLB | CLINUX_MFD_HUGE_2MB
+        return try check("create a huge page file (memfd_create)", "", unsafe memfd_create(name, flags))
+    }
+
+    static func memoryFile(_ name: String) throws(SystemError) -> FileNumber {
+        try check("create shared memory (memfd_create)", "", unsafe memfd_create(name, MFD_CLOEXEC))
+    }
+
+    // MARK: Mappings
+
+    static func map(
+        _ file: FileNumber?, bytes: Int, at offset: Int = 0, _ access: Access, shared: Bool = true,
+        fixedAt address: UnsafeMutableRawPointer? = nil
+    ) throws(SystemError) -> UnsafeMutableRawPointer {
+        let protection = access == .readOnly ? PROT_READ : PROT_READ | PROT_WRITE
+        var flags = shared ? MAP_SHARED : MAP_PRIVATE
+        if file == nil { flags |= MAP_ANONYMOUS }
+        if unsafe address != nil { flags |= MAP_FIXED }
+        // MAP_FIXED replaces only what `Mapping` has reserved at that address.
+        let result = unsafe mmap(address, bytes, protection, flags, file ?? -1, offset)
+        guard unsafe clinux_mmap_failed(result) == 0, let start = unsafe result else {
+            throw SystemError(action: "map \(bytes) bytes (mmap)", subject: "", number: errno)
+        }
+        return unsafe start
+    }
+
+    static func unmap(_ start: UnsafeMutableRawPointer, bytes: Int) {
+        // `Mapping` calls this once, with what `map` gave.
+        _ = unsafe munmap(start, bytes)
+    }
+
+    static func advise(_ start: UnsafeMutableRawPointer, bytes: Int, _ advice: Int32, _ action: String)
+        throws(SystemError)
+    {
+        // The range lies within a live `Mapping`; the advice is one that keeps it mapped.
+        _ = try check("\(action) (madvise)", "", unsafe madvise(start, bytes, advice))
+    }
+
+    static func pageOut(process: FileNumber, address: Int, bytes: Int) throws(SystemError) {
+        // The address is the other process's; the kernel checks it there.
+        let start = unsafe UnsafeMutableRawPointer(bitPattern: address)
+        let done = unsafe clinux_process_madvise(process, start, bytes, CLINUX_MADV_PAGEOUT)
+        _ = try check("page out the victim's page (process_madvise)", "", done)
+    }
+
+    /// Asks that one page of another process moves to `node`.
+    static func movePage(of process: Int32, address: Int, to node: Int32) throws(SystemError) {
+        var status: Int32 = 0
+        // As for `pageOut`; `status` is one word, as the count of one page asks.
+        let start = unsafe UnsafeMutableRawPointer(bitPattern: address)
+        let done = unsafe clinux_move_page(process, start, node, &status)
+        _ = try check("move the victim's page (move_pages)", "", done)
+        if status < 0 {
+            throw SystemError(action: "move the victim's page (move_pages)", subject: "", number: -status)
+        }
+    }
+
+    // MARK: The futex
+
+    /// Wakes nobody on a shared futex: 0, or the error number.
+    static func wakeShared(_ word: UnsafeMutablePointer<UInt32>) -> Int32 {
+        // The kernel checks the address; nothing is written through it.
+        unsafe clinux_futex_wake_shared(word) < 0 ? errno : 0
+    }
+
+    /// Reads, or rewrites, the word; false if the page is beyond the end of its file or poisoned.
+    static func touch(_ word: UnsafeMutablePointer<UInt32>, writes: Bool) -> Bool {
+        // The word is aligned and mapped with the access asked for; SIGBUS is survived in C.
+        unsafe clinux_touch(word, writes ? 1 : 0) == 0
+    }
+
+    // MARK: Pages without a mapping
+
+    static var vdso: UnsafeMutableRawPointer? { unsafe clinux_vdso() }
+    static func packetRing(bytes: Int) throws(SystemError) -> FileNumber {
+        try check("make a packet ring", "", clinux_packet_ring(UInt32(bytes)))
+    }
+    static func mappableArray(bytes: Int) throws(SystemError) -> FileNumber {
+        try check("make a BPF array", "", clinux_bpf_mmapable_array(UInt32(bytes)))
+    }
+    static func ioUring() throws(SystemError) -> FileNumber {
+        try check("make an io_uring", "", clinux_io_uring())
+    }
+
+    // MARK: Block devices
+
+    static func zeroOut(_ device: FileNumber, at offset: Int, bytes: Int) throws(SystemError) {
+        _ = try check("zero out (BLKZEROOUT)", "", clinux_zero_out(device, UInt64(offset), UInt64(bytes)))
+    }
+    static func deviceSize(_ device: FileNumber) throws(SystemError) -> UInt64 {
+        var bytes: UInt64 = 0
+        _ = try check("read the device's size", "", unsafe clinux_device_size(device, &bytes))
+        return bytes
+    }
+    static func freeLoop(_ control: FileNumber) throws(SystemError) -> Int32 {
+        try check("find a free loop device", "", clinux_loop_get_free(control))
+    }
+    static func attach(loop: FileNumber, to file: FileNumber) throws(SystemError) {
+        _ = try check("attach a loop device", "", clinux_loop_attach(loop, file))
+    }
+    static func detach(loop: FileNumber) throws(SystemError) {
+        _ = try check("detach the loop device", "", clinux_loop_detach(loop))
+    }
+
+    // MARK: Processes and time
+
+    static var processId: Int32 { getpid() }
+    static var threadId: Int32 { clinux_gettid() }
+    static var parentId: Int32 { getppid() }
+
+    static func name(_ name: String) { _ = unsafe clinux_set_name(name) }
+    static func dieWithParent() { _ = clinux_die_with_parent() }
+
+    static func lastAllowedCPU() throws(SystemError) -> Int32 {
+        try check("ask for the CPUs", "", clinux_last_allowed_cpu())
+    }
+    static func pin(to cpu: Int32) throws(SystemError) { _ = try check("run on CPU \(cpu)", "", clinux_pin(cpu)) }
+    static func realTime(priority: Int32) throws(SystemError) {
+        _ = try check("become SCHED_FIFO", "", clinux_real_time(priority))
+    }
+
+    static func nap(nanoseconds: Int64) { _ = clinux_nap(nanoseconds) }
+    /// CLOCK_MONOTONIC, which all processes share.
+    static var now: Int64 { clinux_now_ns() }
+
+    static func processDescriptor(_ pid: Int32) throws(SystemError) -> FileNumber {
+        try check("open the victim (pidfd_open)", "", clinux_pidfd_open(pid))
+    }
+
+    /// Starts this program again with `arguments`, `kept` open in it; its pid.
+    static func spawnSelf(_ arguments: [String], keeping kept: FileNumber) throws(SystemError) -> Int32 {
+        // Each string is duplicated, the vector ends with nil, and all live until the call is over.
+        var vector = unsafe arguments.map { unsafe strdup($0) }
+        unsafe vector.append(nil)
+        defer { for unsafe text in unsafe vector { unsafe free(text) } }
+        return try check("start /proc/self/exe", "", unsafe clinux_spawn_self(&vector, kept))
+    }
+
+    struct Ending: Equatable {
+        var pid: Int32
+        /// The signal that killed it, or 0.
+        var signal: Int32
+        var code: Int32
+        /// Page faults that had to read from a disk or from swap.
+        var majorFaults: Int
+    }
+
+    /// A child that has ended; nil if none has.
+    static func ending(of pid: Int32) throws(SystemError) -> Ending? {
+        var status: Int32 = 0
+        var usage = rusage()
+        // Both are filled by the call that says it has found a child.
+        guard try check("wait for a child", "", unsafe wait4(pid, &status, WNOHANG, &usage)) > 0 else { return nil }
+        return Ending(
+            pid: pid, signal: clinux_killed_by(status), code: clinux_exited(status), majorFaults: usage.ru_majflt)
+    }
+
+    static func kill(_ pid: Int32) { _ = Glibc.kill(pid, SIGKILL) }
+
+    /// Runs `body` while SIGINT, SIGTERM, SIGHUP and SIGCHLD wait for `waitForSignal`.
+    static func holdingSignals<Result: ~Copyable>(
+        _ body: () throws(ProvocationFailure) -> Result
+    ) throws(ProvocationFailure) -> Result {
+        // The set is filled by the first call and only read by the second.
+        var before = sigset_t()
+        _ = unsafe clinux_block_signals(&before)
+        defer { _ = unsafe clinux_restore_signals(&before) }
+        return try body()
+    }
+
+    /// The signal that came within the time, or nil.
+    static func waitForSignal(nanoseconds: Int64) -> Int32? {
+        let signal = clinux_wait_for_signal(nanoseconds)
+        return signal > 0 ? signal : nil
+    }
+}

@@ -1,0 +1,44 @@
+/// Which of the two processes of a run a program is.
+enum Role: String, Sendable {
+    case victim
+    case culprit
+
+    /// The name under which the process shows in `ps` and in findings.
+    var comm: String { "provoke-\(rawValue)" }
+}
+
+/// What a process that the coordinator starts has to know, as one command line argument.  Everything
+/// that changes during the run is on the scoreboard, whose descriptor number is in here.
+struct Ticket: Equatable, Sendable {
+    var role: Role
+    var cause: Cause
+    /// The coordinator's pid, whose child the player must be.
+    var coordinator: Int32
+    var scoreboard: Int32
+    /// To run on this CPU alone.
+    var cpu: Int32
+    /// 0 where the run is not limited so.
+    var calls: Int
+    var durationNs: Int64
+    /// The file or device, empty where the cause has none.
+    var path: String
+
+    var argument: String {
+        // The path comes last, since it may contain anything.
+        "\(role.rawValue),\(cause),\(coordinator),\(scoreboard),\(cpu),\(calls),\(durationNs),\(path)"
+    }
+}
+
+extension Ticket {
+    init?(argument: String) {
+        let parts = argument.split(separator: ",", maxSplits: 7, omittingEmptySubsequences: false)
+        guard parts.count == 8, let role = Role(rawValue: String(parts[0])),
+            let cause = Cause(rawValue: String(parts[1])), let coordinator = Int32(parts[2]),
+            let scoreboard = Int32(parts[3]), let cpu = Int32(parts[4]), let calls = Int(parts[5]),
+            let durationNs = Int64(parts[6])
+        else { return nil }
+        self.init(
+            role: role, cause: cause, coordinator: coordinator, scoreboard: scoreboard, cpu: cpu,
+            calls: calls, durationNs: durationNs, path: String(parts[7]))
+    }
+}

@@ -1,0 +1,110 @@
+internal import Glibc
+
+/// The task whose futex calls meet the page: it maps what the scenario says, and then touches the
+/// word, so that the page is mapped again, and calls FUTEX_WAKE on it, until the run is over.  It
+/// counts what the calls gave and knows nothing of what the disturber does.
+struct Victim: ~Copyable {
+    private let board: Scoreboard
+    private let words: [FutexWord]
+    private let touches: Touch
+    private let stride: Int
+    private let releases: Bool
+    // Owned for as long as the words are used; the vDSO alone is nobody's.
+    private let memory: Mapping?
+    private var cursor = 0
+
+    private enum Touch { case none, read, write }
+
+    init(_ scenario: Scenario, path: String, board: Scoreboard) throws(SystemError) {
+        self.board = board
+        switch scenario.footing {
+        case .zeroPage:
+            let page = try Mapping(anonymous: Mapping.pageBytes, .readOnly)
+            words = [FutexWord(address: page.address())]
+            memory = consume page
+            (touches, stride, releases) = (.read, 0, false)
+        case .specialPages:
+            let page = Self.mapDriverPage(board)
+            let addresses = [Int(bitPattern: unsafe Syscalls.vdso), page?.address() ?? 0]
+            guard addresses.contains(where: { $0 != 0 }) else {
+                throw SystemError(action: "find a page without a mapping", subject: "", number: ENODEV)
+            }
+            words = addresses.filter { $0 != 0 }.map { FutexWord(address: $0) }
+            memory = consume page
+            (touches, stride, releases) = (.none, 0, false)
+        case .file(let access, let stride, let releases):
+            let file = try Descriptor(opening: path, flags: access == .readOnly ? O_RDONLY : O_RDWR)
+            let page = try Mapping(file, bytes: scenario.fileBytes, access)
+            words = [FutexWord(address: page.address())]
+            memory = consume page
+            (touches, self.stride, self.releases) = (access == .readOnly ? .read : .write, stride, releases)
+        }
+        board[.victimAddress] = words[0].address
+    }
+
+    private static func mapDriverPage(_ board: Scoreboard) -> Mapping? {
+        for (index, kind) in DriverPage.allCases.enumerated() {
+            guard let driver = try? kind.open(),
+                let page = try? Mapping(driver, bytes: Mapping.pageBytes, .readWrite)
+            else { continue }
+            board[.driverPage] = index + 1
+            return page
+        }
+        return nil
+    }
+
+    /// Calls until `calls` are made, the time is over (0 each: no such limit) or the run is stopped.
+    mutating func run(calls: Int, durationNs: Int64) {
+        // Once before the clock starts, so that the disturber finds the page where it looks for it.
+        touch(words[0])
+        board[.victimReady] = 1
+        guard board.wait(for: .go) else { return }
+        let start = Syscalls.now
+        board[.startedNs] = Int(start)
+        var made = 0
+        while board[.stop] == 0, calls == 0 || made < calls, durationNs == 0 || Syscalls.now - start < durationNs {
+            step(made)
+            made += 1
+        }
+        board[.endedNs] = Int(Syscalls.now)
+    }
+
+    private mutating func step(_ made: Int) {
+        if stride > 0 { follow(board[.cursor]) }
+        let word = FutexWord(address: words[made % words.count].address + cursor * stride)
+        touch(word)
+        let before = board[.truncations]
+        let number = word.wake()
+        // The same odd number on both sides: the file was too short all the time.
+        let beyondEnd = before & 1 == 1 && board[.truncations] == before
+        count(number, beyondEnd: beyondEnd)
+        if releases { try? memory?.release() }
+    }
+
+    /// Goes where the disturber has prepared the next pages, and leaves the old ones unmapped.
+    private mutating func follow(_ next: Int) {
+        guard next != cursor else { return }
+        cursor = next
+        try? memory?.release()
+    }
+
+    private func touch(_ word: FutexWord) {
+        guard touches != .none else { return }
+        // A touch in vain (SIGBUS) is the disturber's doing; the call that follows tells.
+        _ = word.touch(writes: touches == .write)
+    }
+
+    private func count(_ number: Int32, beyondEnd: Bool) {
+        switch number {
+        case 0: board[.succeeded] += 1
+        case EFAULT:
+            board[.efault] += 1
+            if beyondEnd { board[.efaultBeyondEnd] += 1 }
+        default:
+            board[.otherErrors] += 1
+            board[.lastError] = Int(number)
+        }
+        // Last, so that the parts never exceed the sum by more than the call being counted.
+        board[.calls] += 1
+    }
+}
