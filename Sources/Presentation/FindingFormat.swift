@@ -1,0 +1,65 @@
+// What a format of findings is: bytes for the head, for each finding, for each loss, for the end. A
+// format is pure; it appends to a buffer and knows neither where that goes nor what time it is.
+
+public import Correlation
+public import Events
+
+/// One way to write findings.
+public protocol FindingFormat: Sendable {
+    /// Whether losses and the summary are part of it. Where they are not, somebody else has to tell
+    /// them beside it.
+    var holdsLossesAndSummary: Bool { get }
+
+    /// What comes before the first finding.
+    mutating func begin(into bytes: inout [UInt8])
+    mutating func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8])
+    mutating func write(_ loss: Loss, into bytes: inout [UInt8])
+    mutating func end(_ report: RunReport, legend: Legend, into bytes: inout [UInt8])
+}
+
+/// What is known at the end of a run.
+public struct RunReport: Sendable, Equatable {
+    public var summary: Summary
+    public var totals: Totals
+    /// Losses of every stage, the correlator's own included.
+    public var losses: [Loss.Stage: UInt64]
+    public var probes: [Probe]
+    public var durationNs: UInt64
+
+    public init(
+        summary: Summary, totals: Totals, losses: [Loss.Stage: UInt64], probes: [Probe], durationNs: UInt64
+    ) {
+        self.summary = summary
+        self.totals = totals
+        self.losses = losses
+        self.probes = probes
+        self.durationNs = durationNs
+    }
+
+    /// The stages that lost something, in the order of the way of the data.
+    var lostStages: [(stage: Loss.Stage, count: UInt64)] {
+        Loss.Stage.allCases.compactMap { stage in
+            losses[stage].flatMap { $0 > 0 ? (stage, $0) : nil }
+        }
+    }
+}
+
+/// One probe and what became of it.
+public struct Probe: Sendable, Equatable {
+    public var role: String
+    /// The kernel function or tracepoint; nil when this kernel has none for the role.
+    public var function: String?
+    /// How it is attached, nil when it is not.
+    public var hook: String?
+    public var isRequired: Bool
+    /// Why it is missing or on a lower rung, and what is off without it.
+    public var note: String?
+
+    public init(role: String, function: String?, hook: String?, isRequired: Bool, note: String?) {
+        self.role = role
+        self.function = function
+        self.hook = hook
+        self.isRequired = isRequired
+        self.note = note
+    }
+}

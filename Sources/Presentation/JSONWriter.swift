@@ -1,0 +1,100 @@
+// Compact JSON: one object a line, keys in the order in which they are written. Numbers beyond 2^53,
+// where readers lose digits, become strings. Text is kept exactly; what a terminal would obey (control
+// characters, bidirectional overrides) is written as \u escapes, which mean the same.
+
+/// Builds one JSON value.
+struct JSONWriter {
+    private(set) var bytes: [UInt8] = []
+    private var needsComma = false
+
+    /// One object without anything around it.
+    static func line(_ body: (inout JSONWriter) -> Void) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.braced("{", "}", body)
+        writer.bytes.append(UInt8(ascii: "\n"))
+        return writer.bytes
+    }
+
+    mutating func object(_ key: String, _ body: (inout JSONWriter) -> Void) {
+        name(key)
+        braced("{", "}", body)
+    }
+
+    mutating func list<Element>(
+        _ key: String, _ elements: some Sequence<Element>, _ body: (inout JSONWriter, Element) -> Void
+    ) {
+        name(key)
+        braced("[", "]") { writer in
+            for element in elements {
+                writer.separate()
+                writer.braced("{", "}") { body(&$0, element) }
+            }
+        }
+    }
+
+    mutating func null(_ key: String) {
+        name(key)
+        bytes += "null".utf8
+    }
+
+    mutating func text(_ key: String, _ value: String?) {
+        guard let value else { return null(key) }
+        name(key)
+        quote(value)
+    }
+
+    mutating func number(_ key: String, _ value: UInt64?) {
+        guard let value else { return null(key) }
+        name(key)
+        if value <= 1 << 53 { bytes += String(value).utf8 } else { quote(String(value)) }
+    }
+
+    mutating func flag(_ key: String, _ value: Bool?) {
+        guard let value else { return null(key) }
+        name(key)
+        bytes += (value ? "true" : "false").utf8
+    }
+
+    private mutating func braced(_ open: Unicode.Scalar, _ close: Unicode.Scalar, _ body: (inout JSONWriter) -> Void) {
+        bytes.append(UInt8(ascii: open))
+        needsComma = false
+        body(&self)
+        bytes.append(UInt8(ascii: close))
+        needsComma = true
+    }
+
+    private mutating func separate() {
+        if needsComma { bytes.append(UInt8(ascii: ",")) }
+        needsComma = true
+    }
+
+    private mutating func name(_ key: String) {
+        separate()
+        quote(key)
+        bytes.append(UInt8(ascii: ":"))
+    }
+
+    private mutating func quote(_ text: String) {
+        bytes.append(UInt8(ascii: "\""))
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": bytes += #"\""#.utf8
+            case "\\": bytes += #"\\"#.utf8
+            case "\n": bytes += #"\n"#.utf8
+            case "\r": bytes += #"\r"#.utf8
+            case "\t": bytes += #"\t"#.utf8
+            case _ where scalar.isObeyedByTerminals:
+                for unit in UTF16.encode(scalar) ?? .init() { escape(unit) }
+            default: bytes += UTF8.encode(scalar) ?? .init()
+            }
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func escape(_ unit: UInt16) {
+        let digits = String(unit, radix: 16)
+        bytes += #"\u"#.utf8
+        bytes += repeatElement(UInt8(ascii: "0"), count: 4 - digits.utf8.count)
+        bytes += digits.utf8
+    }
+}

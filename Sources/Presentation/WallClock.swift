@@ -1,0 +1,65 @@
+// Wall clock time from the kernel's monotonic time. The offset between the two is given once, so that
+// the times of one run keep their distances whatever is done to the clock meanwhile. UTC only: a
+// recording is read elsewhere than where it was made.
+
+/// CLOCK_MONOTONIC nanoseconds as dates.
+public struct WallClock: Sendable, Equatable {
+    /// Nanoseconds to add to CLOCK_MONOTONIC to get those since 1970.
+    public let offsetNs: Int64
+
+    public init(offsetNs: Int64) {
+        self.offsetNs = offsetNs
+    }
+
+    /// Nanoseconds since 1970-01-01T00:00:00Z.
+    func epochNs(_ monotonicNs: UInt64) -> Int64 {
+        Int64(truncatingIfNeeded: monotonicNs) &+ offsetNs
+    }
+
+    /// RFC 3339 in UTC with nine digits of the second.
+    func timestamp(_ monotonicNs: UInt64) -> String {
+        let (days, nsOfDay) = split(monotonicNs)
+        let date = Self.date(daysSince1970: days)
+        return Self.padded(date.year, 4) + "-" + Self.padded(date.month, 2) + "-" + Self.padded(date.day, 2)
+            + "T" + Self.time(nsOfDay) + "." + Self.padded(nsOfDay % 1_000_000_000, 9) + "Z"
+    }
+
+    /// Hours, minutes and seconds of the day, with milliseconds if wanted.
+    func timeOfDay(_ monotonicNs: UInt64, milliseconds: Bool) -> String {
+        let (_, nsOfDay) = split(monotonicNs)
+        let time = Self.time(nsOfDay)
+        return milliseconds ? time + "." + Self.padded(nsOfDay / 1_000_000 % 1000, 3) : time
+    }
+
+    private func split(_ monotonicNs: UInt64) -> (days: Int64, nsOfDay: Int64) {
+        let dayNs: Int64 = 86_400_000_000_000
+        let epoch = epochNs(monotonicNs)
+        var (days, rest) = epoch.quotientAndRemainder(dividingBy: dayNs)
+        if rest < 0 { (days, rest) = (days - 1, rest + dayNs) }
+        return (days, rest)
+    }
+
+    private static func time(_ nsOfDay: Int64) -> String {
+        let seconds = nsOfDay / 1_000_000_000
+        return padded(seconds / 3600, 2) + ":" + padded(seconds / 60 % 60, 2) + ":" + padded(seconds % 60, 2)
+    }
+
+    /// Howard Hinnant's civil_from_days: years of 400 × 365.2425 days that begin in March, so that the
+    /// day that comes and goes is the year's last.
+    private static func date(daysSince1970: Int64) -> (year: Int64, month: Int64, day: Int64) {
+        let days = daysSince1970 + 719_468
+        let era = (days >= 0 ? days : days - 146_096) / 146_097
+        let dayOfEra = days - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let shifted = (5 * dayOfYear + 2) / 153
+        let day = dayOfYear - (153 * shifted + 2) / 5 + 1
+        let month = shifted < 10 ? shifted + 3 : shifted - 9
+        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
+    }
+
+    private static func padded(_ number: Int64, _ width: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    }
+}
