@@ -140,8 +140,12 @@ int swap_out_fentry(__u64 *ctx)
 SEC("kprobe")
 int swap_out_kprobe(struct pt_regs *ctx)
 {
-	return page_swaps_out(ctx, swap_out_folio_argument ? (void *)PT_REGS_PARM2(ctx) :
-							     (void *)PT_REGS_PARM1(ctx));
+	unsigned long first = PT_REGS_PARM1(ctx), second = PT_REGS_PARM2(ctx);
+
+	/* Two loads at fixed places: the verifier takes no computed one of a context. */
+	barrier_var(first);
+	barrier_var(second);
+	return page_swaps_out(ctx, (void *)(swap_out_folio_argument ? second : first));
 }
 
 /* folio_migrate_flags(new, old) and its ancestors. */

@@ -196,7 +196,7 @@ static __noinline int pin_begin(__u64 address, __u64 pages, __u32 flags)
 static __noinline int pin_end(int result)
 {
 	struct lookup_state *state = current_lookup();
-	struct page *page = NULL;
+	struct page *page = NULL, *head;
 
 	if (!state || !state->pin_depth || --state->pin_depth)
 		return 0;
@@ -207,8 +207,9 @@ static __noinline int pin_end(int result)
 	bpf_probe_read_kernel(&page, sizeof(page), (void *)state->pinned);
 	if (!page)
 		return 0;
-	state->head = page_head(page);
-	state->mapping_at_pin = (__u64)BPF_CORE_READ(state->head, mapping);
+	head = page_head(page);
+	state->head = head;
+	state->mapping_at_pin = (__u64)BPF_CORE_READ(head, mapping);
 	return 0;
 }
 
@@ -263,8 +264,11 @@ static __always_inline void count_result(struct lookup_state *state, int result)
 		COUNT(failed_pin);
 	else if (result == -EFAULT && state->unlocked)
 		COUNT(failed_unmapped);
-	else if (result == -EFAULT && state->flags & FS_LOOKUP_READ_ONLY)
+	else if (result == -EFAULT && state->flags & FS_LOOKUP_READ_ONLY &&
+		 state->mapping_at_pin & 1)
 		COUNT(failed_read_only);
+	else if (result == -EFAULT && (state->head || state->pin_depth))
+		COUNT(observation_missed); /* a program of ours did not run */
 	else
 		COUNT(failed_other);
 }

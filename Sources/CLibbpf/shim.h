@@ -14,6 +14,7 @@
 #include <linux/btf.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
@@ -64,23 +65,31 @@ fs_program_cost(const struct bpf_program *program, struct fs_program_cost *cost)
 
 /* libbpf's log lines go to `sink`, one formatted line a call. */
 typedef void (*fs_log_sink)(int level, const char *line);
-static fs_log_sink fs_current_log_sink;
+
+static inline fs_log_sink *fs_log_sink_in_use(void)
+{
+	static fs_log_sink sink;
+
+	return &sink;
+}
 
 static inline int
 fs_log_print(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char line[4096];
-	int length = vsnprintf(line, sizeof(line), format, args);
+	char *line = NULL;
+	int length = vasprintf(&line, format, args);
 
-	if (fs_current_log_sink)
-		fs_current_log_sink((int)level, line);
+	if (length >= 0 && *fs_log_sink_in_use())
+		(*fs_log_sink_in_use())((int)level, line);
+	if (length >= 0)
+		free(line);
 	return length;
 }
 
 static inline void
 fs_set_log_sink(fs_log_sink sink)
 {
-	fs_current_log_sink = sink;
+	*fs_log_sink_in_use() = sink;
 	libbpf_set_print(fs_log_print);
 }
 

@@ -64,7 +64,8 @@ struct KernelCounters {
             (.ringDetach, counters.ring_full.3), (.ringActivity, counters.ring_full.4),
             (.lookupTable, counters.lookup_table_full), (.operationTable, counters.operation_table_full),
             (.slotCollision, counters.slot_collision), (.slotOverwritten, counters.slot_overwritten),
-            (.returnMissed, counters.return_missed), (.scopeCollision, counters.scope_collision),
+            (.returnMissed, counters.return_missed), (.observationMissed, counters.observation_missed),
+            (.scopeCollision, counters.scope_collision),
         ]
         for (stage, count) in losses where count > 0 { totals.losses[stage] = count }
         return totals

@@ -125,6 +125,8 @@ public struct Loss: Sendable, Equatable {
         case slotOverwritten = "slot-overwritten"
         /// A return probe did not fire for a call whose entry was seen.
         case returnMissed = "return-missed"
+        /// A lookup failed as after an observation, but the observation itself was not seen.
+        case observationMissed = "observation-missed"
         /// The page count of an operation went to nobody: two tasks shared a scope slot.
         case scopeCollision = "scope-collision"
         /// The kernel did not run a program because one was running already.
@@ -143,7 +145,7 @@ public struct Loss: Sendable, Equatable {
                 .correlator:
                 true
             case .ringLookup, .ringProgress, .ringActivity, .lookupTable, .operationTable,
-                .returnMissed, .scopeCollision:
+                .returnMissed, .observationMissed, .scopeCollision:
                 false
             }
         }
