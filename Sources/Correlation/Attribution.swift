@@ -30,16 +30,23 @@ struct Attribution {
         }
         if let detach {
             explain(by: detach, page: page)
-        } else if kind == .zero {
-            (cause, confidence) = (.zeroPage, .exact)
-        } else if kind == .special {
-            (cause, confidence) = (.specialMapping, .exact)
-        } else if page.facts.contains(.dax) && page.facts.contains(.nullAtPin) {
-            // A shared (reflinked) DAX extent has no mapping for as long as it is shared.
-            (cause, confidence) = (.specialMapping, .exact)
+        } else if lookup.observations == 0 {
+            // It went back because its page got another mapping: no page was seen without one.
+            reason = .notObserved
+        } else if let lasting = Self.lastingCause(of: page, kind: kind) {
+            (cause, confidence) = (lasting, .exact)
         } else {
-            reason = Self.reason(for: page, kind: kind)
+            reason = Self.reason(for: page)
         }
+    }
+
+    /// The cause that lies in the page itself. Such a page has no mapping when it is pinned already;
+    /// one that loses it afterwards met a race, whatever area it was seen through.
+    private static func lastingCause(of page: PageFacts, kind: PageKind) -> Cause? {
+        guard page.facts.contains(.nullAtPin) else { return nil }
+        if kind == .zero { return .zeroPage }
+        // A shared (reflinked) DAX extent has no mapping for as long as it is shared.
+        return kind == .special || page.facts.contains(.dax) ? .specialMapping : nil
     }
 
     private mutating func explain(by detach: Detach, page: PageFacts) {
@@ -114,7 +121,7 @@ struct Attribution {
         return detach.stackIsNamed ? (.other, .exact) : nil
     }
 
-    private static func reason(for page: PageFacts, kind: PageKind) -> UnknownReason {
+    private static func reason(for page: PageFacts) -> UnknownReason {
         switch page.slot {
         case .found: .detachLost
         case .otherPage: .slotOverwritten
@@ -132,7 +139,7 @@ struct Attribution {
     /// known file.
     func isBacked(_ page: PageFacts, detach: Detach?) -> Bool? {
         switch kind {
-        case .zero, .special: return false
+        case .zero, .special: return cause == .unknown ? nil : false
         case .anon, .unknown: return nil
         case .file, .shmem, .hugetlb: break
         }

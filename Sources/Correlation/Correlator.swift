@@ -36,10 +36,16 @@ public struct Correlator: Sendable {
     /// The keys of `detaches`, oldest at `cursor` once there are as many as the limit.
     private var order: [DetachKey] = []
     private var cursor = 0
+    /// A detach was forgotten, so that one which is missing may be missing because of that.
+    private var hasForgotten = false
     private var loops: [UInt32: Finding] = [:]
+    private let tellsAll: Bool
 
-    public init(thresholds: Thresholds = Thresholds()) {
+    /// With `tellsAll` every lookup gives a finding, also one that met nothing. The summary counts
+    /// only those that did.
+    public init(thresholds: Thresholds = Thresholds(), tellsAll: Bool = false) {
         self.thresholds = thresholds
+        self.tellsAll = tellsAll
     }
 
     /// Takes the next event; returns what it makes known.
@@ -50,7 +56,9 @@ public struct Correlator: Sendable {
             return nil
         case .lookup(let lookup):
             loops.removeValue(forKey: lookup.victim.tid)
-            guard lookup.observations > 0 || lookup.retries.total > 0 else { return nil }
+            guard lookup.observations > 0 || lookup.retries.total > 0 else {
+                return tellsAll ? finding(for: lookup, isProgress: false) : nil
+            }
             let finding = finding(for: lookup, isProgress: false)
             summary.add(finding)
             return finding
@@ -71,7 +79,8 @@ public struct Correlator: Sendable {
 
     /// Ends the run: loops that have not ended are counted with what was last known of them.
     public mutating func finish() {
-        for finding in loops.values { summary.add(finding) }
+        // In a fixed order, since the tables of the summary are bounded.
+        for (_, finding) in loops.sorted(by: { $0.key < $1.key }) { summary.add(finding) }
         loops = [:]
     }
 
@@ -86,17 +95,19 @@ public struct Correlator: Sendable {
             order.append(key)
         } else {
             detaches.removeValue(forKey: order[cursor])
+            hasForgotten = true
             order[cursor] = key
             cursor = (cursor + 1) % Self.detachLimit
         }
     }
 
-    private func finding(for lookup: Lookup, isProgress: Bool) -> Finding {
+    private mutating func finding(for lookup: Lookup, isProgress: Bool) -> Finding {
         let page = lookup.page
         let detach = page.flatMap { page in
             page.slot == .found ? detaches[DetachKey(page: page.page, time: page.detachTime)] : nil
         }
         let attribution = Attribution(lookup: lookup, detach: detach)
+        if attribution.reason == .detachLost && hasForgotten { losses[.correlator, default: 0] += 1 }
         let isObserved = lookup.observations > 0
         var verdicts: Verdicts?
         var spurious: Bool?

@@ -78,17 +78,8 @@ public struct Summary: Sendable, Equatable {
         if finding.isIncomplete { incomplete += 1 }
         let failed: UInt64 = finding.outcome == .failed ? 1 : 0
 
-        var row = causes[finding.cause] ?? CauseRow()
-        row.lookups += 1
-        row.observations += finding.lookup.observations
-        row.failed += failed
-        if finding.spurious == true { row.spurious += 1 }
-        if let verdicts = finding.verdicts {
-            row.retry.add(verdicts.retry)
-            row.efault.add(verdicts.efault)
-            row.swizzle.add(verdicts.swizzle)
-        }
-        causes[finding.cause] = row
+        // A lookup that only went back has nothing to explain, unless a detach was met.
+        if finding.lookup.observations > 0 || finding.detach != nil { addCause(finding, failed: failed) }
 
         let victim = finding.lookup.victim
         addProcess(ProcessKey(pid: victim.pid, comm: victim.comm)) {
@@ -106,6 +97,20 @@ public struct Summary: Sendable, Equatable {
                 filesBeyondLimit += 1
             }
         }
+    }
+
+    private mutating func addCause(_ finding: Finding, failed: UInt64) {
+        var row = causes[finding.cause] ?? CauseRow()
+        row.lookups += 1
+        row.observations += finding.lookup.observations
+        row.failed += failed
+        if finding.spurious == true { row.spurious += 1 }
+        if let verdicts = finding.verdicts {
+            row.retry.add(verdicts.retry)
+            row.efault.add(verdicts.efault)
+            row.swizzle.add(verdicts.swizzle)
+        }
+        causes[finding.cause] = row
     }
 
     private mutating func addProcess(_ key: ProcessKey, _ change: (inout Row) -> Void) {
