@@ -81,7 +81,7 @@ public enum Cause: String, CaseIterable, Sendable, CustomStringConvertible {
             (
                 .sometimes, "the page is poisoned (MADV_HWPOISON)",
                 "root, a kernel with CONFIG_MEMORY_FAILURE, --path DIR on a disk file system; at most "
-                    + "\(Scenario.poisonLimit) pages of 4 KiB are lost until the next boot"
+                    + "\(Scenario.poisonLimit) pages of 4 KiB are lost until the next boot unless the module hwpoison_inject is there"
             )
         case .dropCaches:
             (.withstood, "/proc/sys/vm/drop_caches, for the whole host", "root, --path DIR on a disk file system")

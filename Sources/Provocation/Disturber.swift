@@ -7,6 +7,10 @@ struct Disturber {
     let scenario: Scenario
     let board: Scoreboard
 
+    /// Enough that the page is mapped; then the timer decides where it finds the victim.
+    private static let callsBetween = 8
+    /// A victim that does not call at all must not stop the disturber.
+    private static let naps = 50
     /// So many operations may be refused at the start before the cause counts as not permitted.
     private static let patience = 20
 
@@ -26,10 +30,19 @@ struct Disturber {
                 let neverWorked = board[.operations] == 0 && board[.operationsFailed] >= Self.patience
                 if neverWorked, error.isRefusal { throw error }
             }
-            if scenario.operationLimit > 0, board[.operations] >= scenario.operationLimit {
-                board[.stop] = 1
-            }
+            let made = board[.operations] + board[.operationsFailed]
+            if scenario.operationLimit > 0, made >= scenario.operationLimit { board[.stop] = 1 }
+            letVictimCall()
+        }
+    }
+
+    /// Naps until the victim has its page back and is calling again: on a slow disk or a busy host it
+    /// would otherwise be interrupted in its page fault every time, and never in a call.
+    private func letVictimCall() {
+        let before = board[.calls]
+        for _ in 0..<Self.naps {
             Syscalls.nap(nanoseconds: scenario.napNs)
+            if board[.stop] != 0 || board[.calls] - before >= Self.callsBetween { return }
         }
     }
 }

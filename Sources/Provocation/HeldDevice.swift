@@ -1,12 +1,12 @@
 internal import Glibc
 
-/// A block device that nobody else uses while this owner lives: a loop device on a file of our own,
-/// or one that the user names.  What is on a named device would be destroyed, so it is taken only
-/// if it is free (O_EXCL: not mounted, no swap, no part of a volume) and begins with zeros.
+/// A block device to destroy: a loop device on a file of our own, or one that the user names.  What
+/// is on a named device would be lost, so it is taken only if it is free (O_EXCL: not mounted, no
+/// swap, no part of a volume) and begins with zeros.
 struct HeldDevice: ~Copyable {
     let path: String
-    private let descriptor: Descriptor
-    private let isLoop: Bool
+    /// Held while it is attached; nil for a device that was there before.
+    private let loop: Descriptor?
 
     /// The size of the file behind a loop device.
     static let bytes = 1 << 20
@@ -19,7 +19,7 @@ struct HeldDevice: ~Copyable {
             device = try Descriptor(opening: path, flags: O_RDWR | O_EXCL)
         } catch {
             guard error.number == EBUSY else { throw ProvocationFailure(error, in: cause) }
-            throw .wrongPath(path, found: "in use", expected: "a block device that nobody has mounted or opened")
+            throw .wrongPath(path, found: "in use", expected: "a block device that is neither mounted nor claimed")
         }
         let isZero: Bool
         do {
@@ -32,22 +32,24 @@ struct HeldDevice: ~Copyable {
                 path, found: "not empty",
                 expected: "a block device whose first 128 KiB are zero, since its first page is overwritten")
         }
+        // Claimed no longer: the kernel refuses BLKZEROOUT on a device that another opener has
+        // claimed, which protects whoever mounts it from now on, and would stop the disturber here.
+        _ = consume device
         self.path = path
-        descriptor = consume device
-        isLoop = false
+        loop = nil
     }
 
     init(loopOn file: borrowing NewFile, _ cause: Cause) throws(ProvocationFailure) {
         var path = ""
-        descriptor = try failing(in: cause) { () throws(SystemError) in
+        loop = try failing(in: cause) { () throws(SystemError) in
             let control = try Descriptor(opening: "/dev/loop-control", flags: O_RDWR)
             // Between asking and attaching another may take the same device: then ask again.
             var tries = 0
             while true {
-                path = "/dev/loop\(try Syscalls.freeLoop(control.number))"
+                path = "/dev/loop\(try control.freeLoop())"
                 let loop = try Descriptor(opening: path, flags: O_RDWR)
                 do throws(SystemError) {
-                    try Syscalls.attach(loop: loop.number, to: file.descriptor.number)
+                    try loop.attach(file.descriptor)
                     return loop
                 } catch {
                     tries += 1
@@ -56,9 +58,8 @@ struct HeldDevice: ~Copyable {
             }
         }
         self.path = path
-        isLoop = true
     }
 
     // The players have ended by then: the device is free at once.
-    deinit { if isLoop { try? Syscalls.detach(loop: descriptor.number) } }
+    deinit { try? loop?.detach() }
 }

@@ -4,6 +4,16 @@
 internal import Glibc
 
 enum Host {
+    /// The number of the page frame behind an address of this process; nil without CAP_SYS_ADMIN.
+    static func frame(at address: Int) -> UInt64? {
+        // One 64-bit entry a page: bit 63 says present, the low 55 bits are the frame.
+        guard let map = try? Descriptor(opening: "/proc/self/pagemap", flags: O_RDONLY),
+            let entry = try? map.readWord(at: address / Mapping.pageBytes * 8), entry >> 63 == 1
+        else { return nil }
+        let frame = entry & (1 << 55 - 1)
+        return frame == 0 ? nil : frame
+    }
+
     static func text(of path: String) -> String {
         guard let file = try? Descriptor(opening: path, flags: O_RDONLY),
             let buffer = try? Mapping(anonymous: 1 << 16, .readWrite),

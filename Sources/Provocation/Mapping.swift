@@ -14,29 +14,26 @@ internal import Glibc
 
     /// A shared mapping of a file's first bytes.
     init(_ file: borrowing Descriptor, bytes: Int, _ access: Syscalls.Access) throws(SystemError) {
-        do {
-            unsafe start = try Syscalls.map(file.number, bytes: bytes, access)
-        } catch {
-            throw SystemError(action: "\(error.action) of", subject: file.subject, number: error.number)
-        }
+        unsafe start = try Syscalls.map(file.number, bytes: bytes, access, subject: file.subject)
         self.bytes = bytes
     }
 
     /// Private memory of one's own: zero until it is written, one zero page for all until then.
     init(anonymous bytes: Int, _ access: Syscalls.Access) throws(SystemError) {
-        unsafe start = try Syscalls.map(nil, bytes: bytes, access, shared: false)
+        unsafe start = try Syscalls.map(nil, bytes: bytes, access)
         self.bytes = bytes
     }
 
     /// A shared mapping that begins at a huge page's boundary, as huge pages need it.
     init(hugeAligned file: borrowing Descriptor, bytes: Int) throws(SystemError) {
         let huge = Self.hugePageBytes
-        let reserved = unsafe try Syscalls.map(nil, bytes: bytes + huge, .readOnly, shared: false)
+        let reserved = unsafe try Syscalls.map(nil, bytes: bytes + huge, .readOnly)
         // The aligned start lies less than one huge page into the reservation, so that `bytes` fit;
         // what remains of the reservation at both ends is address space only, and is left.
         let misfit = Int(bitPattern: reserved) & (huge - 1)
         let aligned = unsafe reserved + (misfit == 0 ? 0 : huge - misfit)
-        unsafe start = try Syscalls.map(file.number, bytes: bytes, .readWrite, fixedAt: aligned)
+        unsafe start = try Syscalls.map(
+            file.number, bytes: bytes, .readWrite, subject: file.subject, fixedAt: aligned)
         self.bytes = bytes
     }
 
@@ -46,6 +43,21 @@ internal import Glibc
     func address(at offset: Int = 0) -> Int {
         precondition(offset < bytes)
         return Int(bitPattern: unsafe start) + offset
+    }
+
+    func fill(with byte: UInt8) {
+        // Called on writable memory of one's own only.
+        unsafe start.initializeMemory(as: UInt8.self, repeating: byte, count: bytes)
+    }
+
+    /// The text's bytes, as many as fit; their count.
+    func store(_ text: String) -> Int {
+        let fitting = text.utf8.prefix(bytes)
+        // As for `fill`; no index reaches the mapping's length.
+        for (index, byte) in fitting.enumerated() {
+            unsafe start.storeBytes(of: byte, toByteOffset: index, as: UInt8.self)
+        }
+        return fitting.count
     }
 
     var isZero: Bool {

@@ -82,14 +82,18 @@ struct NewFile: ~Copyable {
         }
     }
 
-    /// A file on a disk gets blocks there, so that its pages are clean and can be read again; any
-    /// other, one behind a loop device included, may stay sparse.
+    /// A file on a disk gets blocks there, so that its pages are clean and can be read again; of any
+    /// other the first page suffices, and what is behind a loop device stays sparse.  Nothing is left
+    /// zero, since swap does not write a page of zeros.
     private static func fill(_ file: borrowing Descriptor, for scenario: Scenario) throws(SystemError) {
         let bytes = scenario.place == .blockDevice ? HeldDevice.bytes : scenario.fileBytes
         try file.resize(to: bytes)
-        guard scenario.place == .disk else { return }
-        let block = try Mapping(anonymous: min(bytes, 1 << 20), .readWrite)
-        for offset in stride(from: 0, to: bytes, by: block.bytes) { try file.write(block, at: offset) }
-        try file.synchronize()
+        // hugetlbfs cannot be written to, and a device's first page must be zero.
+        guard scenario.place != .blockDevice, scenario.place != .hugetlb else { return }
+        let filled = scenario.place == .disk ? bytes : Mapping.pageBytes
+        let block = try Mapping(anonymous: min(filled, 1 << 20), .readWrite)
+        block.fill(with: 0x55)
+        for offset in stride(from: 0, to: filled, by: block.bytes) { try file.write(block, at: offset) }
+        if scenario.place == .disk { try file.synchronize() }
     }
 }

@@ -77,14 +77,11 @@ extension Scenario {
     // The page is clean and has a copy on its disk, so that its users are spared and the next touch
     // brings a fresh page.
     static let memoryFailure = Scenario(
-        cause: .memoryFailure, place: .disk, footing: .file(.readOnly), napNs: 500_000,
+        cause: .memoryFailure, place: .disk, footing: .file(.readOnly), napNs: 1_000_000,
         operationLimit: poisonLimit,
-        disturber: { path, _ throws(SystemError) in
+        disturber: { path, board throws(SystemError) in
             let file = try Descriptor(opening: path, flags: O_RDONLY)
-            let mapping = try Mapping(file, bytes: Mapping.pageBytes, .readOnly)
-            return { () throws(SystemError) in
-                _ = FutexWord(address: mapping.address()).touch(writes: false)
-                try mapping.poison(at: 0)
-            }
+            let pages = PoisonedPages(try Mapping(file, bytes: Mapping.pageBytes, .readOnly), board)
+            return { () throws(SystemError) in try pages.poisonNext() }
         })
 }

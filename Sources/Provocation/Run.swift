@@ -130,10 +130,7 @@ struct Run: ~Copyable {
         }
         let failed = board[.operationsFailed]
         if board[.operations] == 0, failed > 0 {
-            let error = SystemError(
-                action: "\(scenario.cause): none of \(failed) operations could be done", subject: "",
-                number: Int32(board[.lastOperationError]))
-            throw ProvocationFailure(error, in: scenario.cause)
+            throw .idle(scenario.cause, tries: failed, errno: Int32(board[.lastOperationError]))
         }
     }
 
@@ -176,6 +173,8 @@ struct Run: ~Copyable {
             notes.append("the two tasks could not be put on one CPU: fewer hits are to be expected")
         }
         switch scenario.cause.expectation {
+        case .sometimes where report.efault == 0 && scenario.cause == .neighbourPunch:
+            notes.append("no call met it: either there are no large folios on this file system, or the kernel does not preempt its own code (boot with preempt=full)")
         case .sometimes where report.efault == 0:
             notes.append(
                 "no call met it: a kernel that does not preempt its own code shows next to none (boot with preempt=full)")
@@ -191,7 +190,7 @@ struct Run: ~Copyable {
             notes.append("the last operation that could not be done: \(error)")
         }
         if scenario.cause == .memoryFailure {
-            notes.append("\(report.operations) pages of 4 KiB stay poisoned until the next boot")
+            notes.append(PoisonedPages.note(poisoned: report.operations, released: board[.released]))
         }
         if !scenario.evidence.isEmpty { notes.append("the evidence from /proc/vmstat is of the whole host") }
         return notes

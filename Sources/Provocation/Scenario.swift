@@ -37,9 +37,9 @@ struct Scenario: Sendable {
     var place: Place
     var fileBytes = Mapping.pageBytes
     var footing: Footing
-    /// What the disturber sleeps between two operations.
-    var napNs: Int64 = 300_000
-    /// After so many operations the run is over; 0: never.
+    /// What the disturber sleeps between two operations, at least.
+    var napNs: Int64 = 200_000
+    /// After so many operations, those in vain included, the run is over; 0: never.
     var operationLimit = 0
     /// Counters of /proc/vmstat that grow when the operations have an effect.
     var evidence: [String] = []

@@ -24,6 +24,8 @@ final class Scoreboard: Sendable {
         case realTimeRefused, pinRefused
         /// 1 + the index in `DriverPage.allCases` of the page that was permitted.
         case driverPage
+        /// Poisoned pages that were given back.
+        case released
     }
 
     private static let mark = 0x6675_7465_7870
@@ -57,9 +59,11 @@ final class Scoreboard: Sendable {
     }
 
     subscript(slot: Slot) -> Int {
-        get { unsafe word(slot.rawValue).pointee.load(ordering: .sequentiallyConsistent) }
+        // Plain loads and stores on x86: anything dearer would shrink the share of its time that the
+        // victim spends inside the call, and with it the hits.
+        get { unsafe word(slot.rawValue).pointee.load(ordering: .acquiring) }
         // Each slot has one writer at a time, so that reading, adding and storing lose nothing.
-        set { unsafe word(slot.rawValue).pointee.store(newValue, ordering: .sequentiallyConsistent) }
+        set { unsafe word(slot.rawValue).pointee.store(newValue, ordering: .releasing) }
     }
 
     // MARK: A player's last words
@@ -78,12 +82,12 @@ final class Scoreboard: Sendable {
             unsafe page.start.storeBytes(of: byte, toByteOffset: text + index, as: UInt8.self)
         }
         unsafe word(head).pointee.store(
-            failure.kind.rawValue << 32 | bytes.count, ordering: .sequentiallyConsistent)
+            failure.kind.rawValue << 32 | bytes.count, ordering: .releasing)
     }
 
     func lastWords(of role: Role) -> ProvocationFailure? {
         let (head, text) = area(role)
-        let value = unsafe word(head).pointee.load(ordering: .sequentiallyConsistent)
+        let value = unsafe word(head).pointee.load(ordering: .acquiring)
         guard let kind = ProvocationFailure.Kind(rawValue: value >> 32) else { return nil }
         let length = min(value & 0xffff, Self.textBytes)
         let bytes = (0..<length).map {

@@ -24,7 +24,7 @@ enum Syscalls {
 
     enum Access { case readOnly, readWrite }
 
-    private static func check<Result: SignedInteger>(
+    fileprivate static func check<Result: SignedInteger>(
         _ action: String, _ subject: String = "", _ result: Result
     ) throws(SystemError) -> Result {
         // errno is read before anything else can run and change it.
@@ -67,40 +67,6 @@ enum Syscalls {
     /// The file system's magic number, 0 where it cannot be told.
     static func fileSystemMagic(of path: String) -> UInt64 { unsafe clinux_fs_magic(path) }
 
-    static func resize(_ file: FileNumber, to bytes: Int) throws(SystemError) {
-        _ = try check("resize the file", "", ftruncate(file, bytes))
-    }
-
-    static func synchronize(_ file: FileNumber) throws(SystemError) {
-        _ = try check("write the file to its disk (fsync)", "", fsync(file))
-    }
-
-    static func punchHole(_ file: FileNumber, at offset: Int, bytes: Int) throws(SystemError) {
-        _ = try check("punch a hole (fallocate)", "", clinux_punch_hole(file, Int64(offset), Int64(bytes)))
-    }
-
-    static func forget(_ file: FileNumber, at offset: Int = 0, bytes: Int = 0) throws(SystemError) {
-        // posix_fadvise returns its error instead of setting errno.
-        let number = posix_fadvise(file, offset, bytes, POSIX_FADV_DONTNEED)
-        if number != 0 {
-            throw SystemError(action: "drop the file from the cache (fadvise)", subject: "", number: number)
-        }
-    }
-
-    static func read(_ file: FileNumber, into bytes: UnsafeMutableRawBufferPointer, at offset: Int)
-        throws(SystemError) -> Int
-    {
-        // The caller's buffer outlives the call and is as long as it says.
-        try check("read", "", unsafe pread(file, bytes.baseAddress, bytes.count, offset))
-    }
-
-    static func write(_ file: FileNumber, _ bytes: UnsafeRawBufferPointer, at offset: Int)
-        throws(SystemError) -> Int
-    {
-        // As for `read`.
-        try check("write", "", unsafe pwrite(file, bytes.baseAddress, bytes.count, offset))
-    }
-
     /// A memory file on hugetlbfs with 2 MiB pages.
     static func hugeMemoryFile(_ name: String) throws(SystemError) -> FileNumber {
         let flags = MFD_CLOEXEC | MFD_HUGETLB | CLINUX_MFD_HUGE_2MB
@@ -113,18 +79,18 @@ enum Syscalls {
 
     // MARK: Mappings
 
+    /// A file's first bytes, shared, or private memory.
     static func map(
-        _ file: FileNumber?, bytes: Int, at offset: Int = 0, _ access: Access, shared: Bool = true,
+        _ file: FileNumber?, bytes: Int, _ access: Access, subject: String = "private memory",
         fixedAt address: UnsafeMutableRawPointer? = nil
     ) throws(SystemError) -> UnsafeMutableRawPointer {
         let protection = access == .readOnly ? PROT_READ : PROT_READ | PROT_WRITE
-        var flags = shared ? MAP_SHARED : MAP_PRIVATE
-        if file == nil { flags |= MAP_ANONYMOUS }
+        var flags = file == nil ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED
         if unsafe address != nil { flags |= MAP_FIXED }
         // MAP_FIXED replaces only what `Mapping` has reserved at that address.
-        let result = unsafe mmap(address, bytes, protection, flags, file ?? -1, offset)
+        let result = unsafe mmap(address, bytes, protection, flags, file ?? -1, 0)
         guard unsafe clinux_mmap_failed(result) == 0, let start = unsafe result else {
-            throw SystemError(action: "map \(bytes) bytes (mmap)", subject: "", number: errno)
+            throw SystemError(action: "map \(bytes) bytes of", subject: subject, number: errno)
         }
         return unsafe start
     }
@@ -139,13 +105,6 @@ enum Syscalls {
     {
         // The range lies within a live `Mapping`; the advice is one that keeps it mapped.
         _ = try check("\(action) (madvise)", "", unsafe madvise(start, bytes, advice))
-    }
-
-    static func pageOut(process: FileNumber, address: Int, bytes: Int) throws(SystemError) {
-        // The address is the other process's; the kernel checks it there.
-        let start = unsafe UnsafeMutableRawPointer(bitPattern: address)
-        let done = unsafe clinux_process_madvise(process, start, bytes, CLINUX_MADV_PAGEOUT)
-        _ = try check("page out the victim's page (process_madvise)", "", done)
     }
 
     /// Asks that one page of another process moves to `node`.
@@ -185,26 +144,6 @@ enum Syscalls {
     }
     static func ioUring() throws(SystemError) -> FileNumber {
         try check("make an io_uring", "", clinux_io_uring())
-    }
-
-    // MARK: Block devices
-
-    static func zeroOut(_ device: FileNumber, at offset: Int, bytes: Int) throws(SystemError) {
-        _ = try check("zero out (BLKZEROOUT)", "", clinux_zero_out(device, UInt64(offset), UInt64(bytes)))
-    }
-    static func deviceSize(_ device: FileNumber) throws(SystemError) -> UInt64 {
-        var bytes: UInt64 = 0
-        _ = try check("read the device's size", "", unsafe clinux_device_size(device, &bytes))
-        return bytes
-    }
-    static func freeLoop(_ control: FileNumber) throws(SystemError) -> Int32 {
-        try check("find a free loop device", "", clinux_loop_get_free(control))
-    }
-    static func attach(loop: FileNumber, to file: FileNumber) throws(SystemError) {
-        _ = try check("attach a loop device", "", clinux_loop_attach(loop, file))
-    }
-    static func detach(loop: FileNumber) throws(SystemError) {
-        _ = try check("detach the loop device", "", clinux_loop_detach(loop))
     }
 
     // MARK: Processes and time
@@ -277,5 +216,66 @@ enum Syscalls {
     static func waitForSignal(nanoseconds: Int64) -> Int32? {
         let signal = clinux_wait_for_signal(nanoseconds)
         return signal > 0 ? signal : nil
+    }
+}
+
+/// What is done to an open file; errors name its path.
+extension Descriptor {
+    private func check<Result: SignedInteger>(_ action: String, _ result: Result) throws(SystemError) -> Result {
+        try Syscalls.check(action, subject, result)
+    }
+
+    func resize(to bytes: Int) throws(SystemError) { _ = try check("resize", ftruncate(number, bytes)) }
+
+    func synchronize() throws(SystemError) { _ = try check("write to its disk (fsync)", fsync(number)) }
+
+    func punchHole(at offset: Int, bytes: Int) throws(SystemError) {
+        _ = try check("punch a hole (fallocate) in", clinux_punch_hole(number, Int64(offset), Int64(bytes)))
+    }
+
+    /// Drops the clean, unmapped pages from the page cache.
+    func forget() throws(SystemError) {
+        // posix_fadvise returns its error instead of setting errno.
+        let failure = posix_fadvise(number, 0, 0, POSIX_FADV_DONTNEED)
+        if failure != 0 {
+            throw SystemError(action: "drop from the cache (fadvise)", subject: subject, number: failure)
+        }
+    }
+
+    func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws(SystemError) -> Int {
+        // The caller's buffer outlives the call and is as long as it says.
+        try check("read", unsafe pread(number, bytes.baseAddress, bytes.count, offset))
+    }
+
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) -> Int {
+        // As for `read`.
+        try check("write to", unsafe pwrite(number, bytes.baseAddress, bytes.count, offset))
+    }
+
+    // MARK: Block devices
+
+    func zeroOut(at offset: Int, bytes: Int) throws(SystemError) {
+        _ = try check("zero out (BLKZEROOUT)", clinux_zero_out(number, UInt64(offset), UInt64(bytes)))
+    }
+
+    /// Of /dev/loop-control: the number of a loop device that is free at this moment.
+    func freeLoop() throws(SystemError) -> Int32 {
+        try check("find a free loop device by", clinux_loop_get_free(number))
+    }
+
+    func attach(_ file: borrowing Descriptor) throws(SystemError) {
+        _ = try check("attach a file to", clinux_loop_attach(number, file.number))
+    }
+
+    func detach() throws(SystemError) { _ = try check("detach the file from", clinux_loop_detach(number)) }
+
+    // MARK: Another process
+
+    /// Of a process (pidfd): asks that the page at its address is paged out.
+    func pageOut(address: Int, bytes: Int) throws(SystemError) {
+        // The address is the other process's; the kernel checks it there.
+        let start = unsafe UnsafeMutableRawPointer(bitPattern: address)
+        let done = unsafe clinux_process_madvise(number, start, bytes, CLINUX_MADV_PAGEOUT)
+        _ = try check("page out (process_madvise) a page of", done)
     }
 }

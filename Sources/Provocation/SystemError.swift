@@ -10,11 +10,15 @@ struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The value of `errno`.
     let number: Int32
 
-    /// Whether trying again may succeed: the page or the device was busy for the moment.
-    var isTransient: Bool { [EAGAIN, EBUSY, EINTR, ENOMEM].contains(number) }
-
     /// Whether the kernel refuses, or does not know, what was asked; another host may permit it.
-    var isRefusal: Bool { [EPERM, EACCES, ENOSYS, EOPNOTSUPP, EINVAL, ENODEV, ENOTTY].contains(number) }
+    var isRefusal: Bool {
+        switch number {
+        case EPERM, EACCES, ENOSYS, EOPNOTSUPP, EINVAL, ENODEV, ENOTTY, EROFS: true
+        // A control file that the kernel was built without, or a module that is not there.
+        case ENOENT, ENXIO: ["/dev/loop", "/proc/", "/sys/"].contains { subject.hasPrefix($0) }
+        default: false
+        }
+    }
 
     var description: String {
         let what = subject.isEmpty ? action : "\(action) \(subject)"

@@ -22,8 +22,7 @@ extension Scenario {
         })
 
     static let reclaim = Scenario(
-        cause: .reclaim, place: .disk, footing: .file(.readOnly),
-        evidence: ["pgsteal_file", "pgscan_file"], disturber: pagingOut)
+        cause: .reclaim, place: .disk, footing: .file(.readOnly),         disturber: pagingOut)
 
     static let swapOut = Scenario(
         cause: .swapOut, place: .tmpfs, footing: .file(.readWrite),
@@ -36,7 +35,7 @@ extension Scenario {
             owning: try Syscalls.processDescriptor(Int32(board[.victimPid])), subject: "the victim")
         let address = board[.victimAddress]
         return { () throws(SystemError) in
-            try Syscalls.pageOut(process: victim.number, address: address, bytes: Mapping.pageBytes)
+            try victim.pageOut(address: address, bytes: Mapping.pageBytes)
         }
     }
 
@@ -66,7 +65,7 @@ extension Scenario {
         let strides = 16
         return Scenario(
             cause: .collapse, place: .tmpfs, fileBytes: strides * stride,
-            footing: .file(.readWrite, stride: stride), evidence: ["thp_collapse_alloc", "thp_file_alloc"],
+            footing: .file(.readWrite, stride: stride), napNs: 2_000_000, evidence: ["thp_collapse_alloc"],
             disturber: { path, board throws(SystemError) in
                 let file = try Descriptor(opening: path, flags: O_RDWR)
                 let mapping = try Mapping(hugeAligned: file, bytes: strides * stride)

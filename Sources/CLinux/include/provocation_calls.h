@@ -108,7 +108,6 @@ static inline int clinux_zero_out(int fd, uint64_t offset, uint64_t length) {
     uint64_t range[2] = {offset, length};
     return ioctl(fd, BLKZEROOUT, range);
 }
-static inline int clinux_device_size(int fd, uint64_t *bytes) { return ioctl(fd, BLKGETSIZE64, bytes); }
 static inline int clinux_loop_get_free(int control) { return ioctl(control, LOOP_CTL_GET_FREE); }
 // LOOP_SET_FD rather than LOOP_CONFIGURE: the latter is of Linux 5.8 and does nothing more here.
 static inline int clinux_loop_attach(int loop, int file) { return ioctl(loop, LOOP_SET_FD, file); }

@@ -1,0 +1,42 @@
+internal import Glibc
+
+/// The pages that memory failure has taken from the host.  They are given back when the owner goes,
+/// where the kernel has the means (the module hwpoison_inject, debugfs mounted); else they are lost
+/// until the next boot, which is why a scenario limits their number.
+final class PoisonedPages {
+    private let mapping: Mapping
+    private let board: Scoreboard
+    private var frames: [UInt64] = []
+
+    private static let control = "/sys/kernel/debug/hwpoison/unpoison-pfn"
+
+    /// `mapping` is one page of a clean file, of which each poisoning takes a copy.
+    init(_ mapping: consuming Mapping, _ board: Scoreboard) {
+        self.mapping = mapping
+        self.board = board
+    }
+
+    /// Poisons the page that is in the file's cache now.
+    func poisonNext() throws(SystemError) {
+        _ = FutexWord(address: mapping.address()).touch(writes: false)
+        let frame = Host.frame(at: mapping.address())
+        do { try mapping.poison(at: 0) } catch {
+            // The page is poisoned and out of its file all the same; somebody, such as a futex call,
+            // still holds it.
+            guard error.number == EBUSY else { throw error }
+        }
+        if let frame { frames.append(frame) }
+    }
+
+    // Not one by one: a page that a futex call still holds would be refused.
+    deinit {
+        guard let control = try? Descriptor(opening: Self.control, flags: O_WRONLY) else { return }
+        for frame in frames where (try? control.write(text: "\(frame)")) != nil { board[.released] += 1 }
+    }
+
+    static func note(poisoned: Int, released: Int) -> String {
+        if released >= poisoned { return "all \(poisoned) poisoned pages were given back" }
+        return "\(poisoned - released) of \(poisoned) poisoned pages of 4 KiB are lost until the next boot"
+            + (released == 0 ? " (modprobe hwpoison_inject, and debugfs, would let them be given back)" : "")
+    }
+}
