@@ -15,6 +15,12 @@ public protocol FindingFormat: Sendable {
     mutating func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8])
     mutating func write(_ loss: Loss, into bytes: inout [UInt8])
     mutating func end(_ report: RunReport, legend: Legend, into bytes: inout [UInt8])
+    /// The terminal has another width; nothing to most formats.
+    mutating func resize(to width: Int, into bytes: inout [UInt8])
+}
+
+extension FindingFormat {
+    public mutating func resize(to width: Int, into bytes: inout [UInt8]) {}
 }
 
 /// What is known at the end of a run.

@@ -1,0 +1,86 @@
+// Types of arguments: spans of time, sizes, results, names of tasks. Each parses one word and says in
+// one clause what it expected.
+
+public import ArgumentParser
+internal import Capture
+internal import Events
+internal import Presentation
+
+/// A span of time: `10`, `0.5`, `500ms`, `2m`. Seconds without a unit.
+struct Span: ExpressibleByArgument, Equatable {
+    var ns: UInt64
+
+    init(ns: UInt64) { self.ns = ns }
+
+    init?(argument: String) {
+        let number = argument.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+        let units: [Substring: Double] = [
+            "": 1e9, "s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1, "m": 60e9, "h": 3600e9, "d": 86_400e9,
+        ]
+        guard let value = Double(number), let unit = units[argument[number.endIndex...]],
+            value * unit < 9e18
+        else { return nil }
+        ns = UInt64(value * unit)
+    }
+}
+
+/// A size in bytes that a ring buffer can have: `8M`, `512K`, `4096`.
+struct RingSize: ExpressibleByArgument, Equatable {
+    var bytes: UInt32
+
+    init(bytes: UInt32) { self.bytes = bytes }
+
+    init?(argument: String) {
+        let number = argument.prefix { $0.isASCII && $0.isNumber }
+        let units: [Substring: UInt64] = ["": 1, "K": 1 << 10, "k": 1 << 10, "M": 1 << 20, "m": 1 << 20, "G": 1 << 30]
+        guard let value = UInt64(number), let unit = units[argument[number.endIndex...]] else { return nil }
+        let (size, overflow) = value.multipliedReportingOverflow(by: unit)
+        guard !overflow, size >= 4096, size & (size - 1) == 0, let bytes = UInt32(exactly: size) else { return nil }
+        self.bytes = bytes
+    }
+}
+
+/// What a lookup returned: `ok` or the name of an error.
+struct LookupResult: ExpressibleByArgument, Equatable {
+    var number: Int32
+
+    init?(argument: String) {
+        guard let number = ErrorNumber.result(named: argument) else { return nil }
+        self.number = number
+    }
+}
+
+extension AttachMode: ExpressibleByArgument {}
+
+/// How findings are written.
+enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
+    case table, json, csv
+}
+
+/// How a report about the host is written.
+enum ReportFormat: String, CaseIterable, ExpressibleByArgument {
+    case text, json
+}
+
+extension Probe {
+    /// What the capture says of a probe, for those who show it.
+    init(_ report: ProbeReport) {
+        self.init(
+            role: report.role, function: report.function, hook: report.hook?.rawValue,
+            isRequired: report.isRequired, note: report.note)
+    }
+}
+
+extension Descriptor {
+    /// Whether colours are wanted there: on a terminal that has them, unless NO_COLOR says no.
+    var wantsColour: Bool {
+        isTerminal && (Self.environment("NO_COLOR") ?? "").isEmpty && Self.environment("TERM") != "dumb"
+    }
+
+    /// Columns for a table: those of the terminal. A file or a pipe gets room for everything, unless
+    /// COLUMNS says how much.
+    var tableWidth: Int {
+        if isTerminal { return columns ?? 80 }
+        return Self.environment("COLUMNS").flatMap(Int.init) ?? 160
+    }
+}
