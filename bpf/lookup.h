@@ -256,21 +256,26 @@ static __always_inline int page_unlocked(struct page *head, bool with_area)
 	return 0;
 }
 
+/* Why the lookup failed, counted and noted for its event. */
 static __always_inline void count_result(struct lookup_state *state, int result)
 {
+	bool read_only = state->flags & FS_LOOKUP_READ_ONLY && state->mapping_at_pin & 1;
+
 	if (result >= 0)
 		return;
-	if (state->flags & FS_LOOKUP_PIN_FAILED)
+	if (state->flags & FS_LOOKUP_PIN_FAILED) {
 		COUNT(failed_pin);
-	else if (result == -EFAULT && state->unlocked)
+	} else if (result == -EFAULT && state->unlocked) {
+		state->flags |= FS_LOOKUP_FAILED_UNMAPPED;
 		COUNT(failed_unmapped);
-	else if (result == -EFAULT && state->flags & FS_LOOKUP_READ_ONLY &&
-		 state->mapping_at_pin & 1)
+	} else if (result == -EFAULT && read_only) {
+		state->flags |= FS_LOOKUP_FAILED_READ_ONLY;
 		COUNT(failed_read_only);
-	else if (result == -EFAULT && (state->head || state->pin_depth))
+	} else if (result == -EFAULT && (state->head || state->pin_depth)) {
 		COUNT(observation_missed); /* a program of ours did not run */
-	else
+	} else {
 		COUNT(failed_other);
+	}
 }
 
 static __always_inline bool is_worth_telling(struct lookup_state *state, int result, __u64 now)

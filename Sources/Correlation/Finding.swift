@@ -65,6 +65,17 @@ public enum Outcome: String, Sendable {
     case looping
 }
 
+/// Why a lookup failed. Only `unmapped` is about a missing mapping; the others have no cause.
+public enum Failure: String, Sendable {
+    /// The page of its last pass had no mapping.
+    case unmapped
+    /// The page could not be pinned: beyond the end of the file, or an area that cannot be pinned.
+    case pin
+    /// The page is anonymous and the area read-only.
+    case readOnly = "read-only"
+    case other
+}
+
 /// What sort of page it was.
 public enum PageKind: String, Sendable {
     case file
@@ -144,10 +155,19 @@ public struct Finding: Sendable, Equatable {
         detach.map { lookup.time >= $0.time ? lookup.time - $0.time : 0 }
     }
 
-    /// The file by its detach, else by the victim's memory area; nil for a page of no file.
+    /// Why it failed; nil while it runs and when it succeeded.
+    public var failure: Failure? {
+        guard let result = lookup.result, result < 0 else { return nil }
+        if lookup.flags.contains(.pinFailed) { return .pin }
+        if lookup.flags.contains(.failedUnmapped) { return .unmapped }
+        return lookup.flags.contains(.failedReadOnly) ? .readOnly : .other
+    }
+
+    /// The file as the victim's memory area names it, else by the detach: a block device has an inode
+    /// of its own in the page cache, and users know the other one. Nil for a page of no file.
     public var file: FileID? {
-        if let file = detach?.file, !file.isNone { return file }
-        guard kind != .zero, kind != .special, let file = lookup.page?.file, !file.isNone else { return nil }
-        return file
+        guard kind != .zero, kind != .special else { return nil }
+        if let file = lookup.page?.file, !file.isNone { return file }
+        return detach.flatMap { $0.file.isNone ? nil : $0.file }
     }
 }

@@ -34,6 +34,10 @@ public struct Lookup: Sendable, Equatable {
         public static let returned = Flags(rawValue: 1 << 3)
         /// Entry was seen, so `start` and `passes` are valid.
         public static let timed = Flags(rawValue: 1 << 4)
+        /// It failed because the page of its last pass had no mapping.
+        public static let failedUnmapped = Flags(rawValue: 1 << 5)
+        /// It failed because the page is anonymous and the area read-only.
+        public static let failedReadOnly = Flags(rawValue: 1 << 6)
     }
 
     public init(

@@ -109,6 +109,8 @@ struct fs_page {
 #define FS_LOOKUP_PIN_FAILED (1u << 2) /* the last pin returned an error */
 #define FS_LOOKUP_RETURNED   (1u << 3) /* result is valid */
 #define FS_LOOKUP_TIMED	     (1u << 4) /* entry was seen: start and passes are valid */
+#define FS_LOOKUP_FAILED_UNMAPPED  (1u << 5) /* because the last pass had no mapping */
+#define FS_LOOKUP_FAILED_READ_ONLY (1u << 6) /* because the page is anonymous and read-only */
 
 struct fs_lookup {
 	struct fs_header h;

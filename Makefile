@@ -1,0 +1,57 @@
+# The whole interface of the project. `make` builds, `make demo` shows findings, `make test` proves them.
+# Everything that is needed and not there is installed by name from Debian; kernels for the guests are
+# kept in a cache outside the tree.
+
+SHELL := /bin/bash
+CONFIGURATION := -c release --static-swift-stdlib -Xswiftc -static-executable -Xlinker -s
+BINARY := .build/release/futexscope
+VM := Tests/KernelTests/vm
+
+BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev libc6-dev
+GUEST_PACKAGES := qemu-system-x86 busybox-static cpio zstd e2fsprogs xfsprogs kmod gcc make
+install = @missing=""; for package in $(1); do \
+	dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
+	if [ -n "$$missing" ]; then echo "installing:$$missing"; \
+	as_root=""; [ "$$(id -u)" = 0 ] || as_root=sudo; \
+	$$as_root apt-get update -q && DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -yq --no-install-recommends $$missing; fi
+
+.PHONY: all build-packages guest-packages demo test unit-test kernels answer lint clean help
+
+all: build-packages  ## the release binary: .build/release/futexscope
+	swift build $(CONFIGURATION) --product futexscope
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build-packages:
+	$(call install,$(BUILD_PACKAGES))
+
+guest-packages: build-packages
+	$(call install,$(GUEST_PACKAGES))
+
+kernels: guest-packages  ## Debian's kernels for the guests, into the cache
+	@$(VM)/kernels fetch || echo "some kernels are skipped: see above" >&2
+
+demo: all  ## provocations and the findings that they make, live or in a virtual machine
+	@if $(BINARY) doctor >/dev/null 2>&1; then \
+		echo "this host permits BPF tracing: tracing live"; PATH="$$PWD/.build/release:$$PATH" bash Tests/KernelTests/scenarios/demo.sh; \
+	else \
+		echo "this host does not permit BPF tracing (futexscope doctor says why): tracing in a virtual machine"; \
+		$(MAKE) -s guest-packages && $(VM)/kernels fetch 6.12 && $(VM)/boot -k 6.12 -b $(BINARY) -s Tests/KernelTests/scenarios/demo.sh; \
+	fi
+
+unit-test: build-packages  ## tests that need no kernel
+	swift test --parallel
+
+test: all kernels  ## unit tests, then the matrix of kernels in virtual machines
+	FUTEXSCOPE_GUESTS=1 swift test
+
+answer: all kernels  ## runs the matrix and writes the answer's table into README.md
+	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_RECORD=1 swift test --filter AnswerTests
+
+lint:  ## formatting of Swift, and the shell scripts where shellcheck is installed
+	swift format lint --recursive --strict Sources Tests Plugins Package.swift
+	@if command -v shellcheck >/dev/null; then shellcheck -x $(VM)/* Tests/Retro/build; else echo "shellcheck is not installed: scripts are not checked"; fi
+
+clean:  ## removes what was built; the cache of kernels stays
+	rm -rf .build

@@ -1,0 +1,129 @@
+// Every cause that can be provoked is found: that cause, exactly, the right culprit, the right file, and
+// as many observations as the workload itself counted failures for which no pin was to blame.
+
+import Foundation
+import Testing
+
+/// One provocation of causes.sh and what a trace has to say of it.
+struct ProvokedCause: Sendable, CustomStringConvertible {
+    /// Name of its files.
+    var name: String
+    var cause: String
+    var spurious: Bool
+    /// What the rule of 2.6.28 would have done.
+    var retry: String
+    var kind: String
+    /// Kernels on which it happens.
+    var kernels: [String] = Kernels.required + [Kernels.newest]
+    var isNeighbour = false
+
+    var description: String { name }
+    var isPermanent: Bool { retry == "loops" }
+
+    static let all: [ProvokedCause] = [
+        .init(name: "zero-page", cause: "zero-page", spurious: false, retry: "loops", kind: "zero"),
+        .init(name: "special-mapping", cause: "special-mapping", spurious: false, retry: "loops", kind: "special"),
+        .init(name: "hole-punch-tmpfs", cause: "hole-punch", spurious: true, retry: "succeeds", kind: "shmem"),
+        .init(name: "hole-punch-ext4", cause: "hole-punch", spurious: true, retry: "succeeds", kind: "file"),
+        .init(name: "truncate-tmpfs", cause: "truncate", spurious: false, retry: "fails", kind: "shmem"),
+        .init(name: "truncate-ext4", cause: "truncate", spurious: false, retry: "fails", kind: "file"),
+        .init(
+            name: "direct-io-invalidation", cause: "direct-io-invalidation", spurious: true, retry: "succeeds",
+            kind: "file"),
+        .init(
+            name: "neighbour-punch-xfs", cause: "hole-punch", spurious: true, retry: "succeeds", kind: "file",
+            isNeighbour: true),
+        .init(name: "hugetlb-punch", cause: "hole-punch", spurious: true, retry: "succeeds", kind: "hugetlb"),
+        .init(name: "block-zero-out", cause: "block-zero-out", spurious: true, retry: "succeeds", kind: "file"),
+        // CONFIG_MEMORY_FAILURE is off in Debian's 6.1.
+        .init(
+            name: "memory-failure", cause: "memory-failure", spurious: true, retry: "succeeds", kind: "file",
+            kernels: ["6.12", Kernels.newest]),
+    ]
+}
+
+@Suite(.enabled(if: Guests.areWanted))
+struct CauseTests {
+    static let guests = Guests.each("causes")
+
+    @Test("each provoked cause is found, exact, with culprit and file", arguments: guests)
+    func causesAreFound(guest: Guest) async throws {
+        let run = try await GuestRuns.shared.run(guest)
+        let trace = try run.trace("causes")
+        for expected in ProvokedCause.all where expected.kernels.contains(guest.kernel) {
+            let provocation = try run.provocation(expected.name)
+            let lookups = trace.lookups(of: provocation)
+            let observed = lookups.filter { $0.flag("unmapped") == true }
+            let place: Comment = "\(expected.name), \(guest)"
+            #expect(!observed.isEmpty, place)
+
+            for finding in observed {
+                #expect(finding.text("cause") == expected.cause, place)
+                #expect(finding.text("confidence") == "exact", place)
+                #expect(finding.text("result") == "EFAULT" || finding.number("passes") ?? 0 > 1, place)
+                #expect(finding.object("page")?.text("kind") == expected.kind, place)
+                let verdicts = finding.object("verdicts")
+                #expect(verdicts?.text("retry") == expected.retry, place)
+                #expect(verdicts?.text("efault") == "fails", place)
+                #expect(finding.text("comm") == "provoke-victim", place)
+                if finding.text("failure") == "unmapped" {
+                    #expect(finding.flag("spurious") == expected.spurious, place)
+                    #expect(verdicts?.text("swizzle") == "fails", place)
+                }
+                if !expected.isPermanent {
+                    let culprit = provocation.object("culprit")
+                    #expect(finding.object("detach")?.number("pid") == culprit?.number("pid"), place)
+                    #expect(finding.object("detach")?.text("comm") == "provoke-culprit", place)
+                    #expect(finding.object("page")?.text("path") == provocation.text("path"), place)
+                }
+                if expected.cause == "hole-punch" {
+                    #expect(finding.object("detach")?.flag("neighbour") == expected.isNeighbour, place)
+                }
+            }
+        }
+    }
+
+    @Test("observations are the workload's EFAULT less the pin's failures", arguments: guests)
+    func observationsMatchTheWorkload(guest: Guest) async throws {
+        let run = try await GuestRuns.shared.run(guest)
+        let trace = try run.trace("causes")
+        for expected in ProvokedCause.all where expected.kernels.contains(guest.kernel) {
+            let provocation = try run.provocation(expected.name)
+            let lookups = trace.lookups(of: provocation)
+            let efault = try #require(provocation.number("efault"))
+            let place: Comment = "\(expected.name), \(guest)"
+            #expect(lookups.with("result", "EFAULT").count == efault, place)
+            let byFailure = Dictionary(grouping: lookups.with("result", "EFAULT")) { $0.text("failure") ?? "none" }
+            let pin = byFailure["pin"]?.count ?? 0
+            #expect(byFailure["unmapped"]?.count ?? 0 == efault - pin, place)
+            // A lookup may see a page without a mapping in one pass and go on to another.
+            #expect(byFailure["unmapped"]?.observations ?? 0 >= efault - pin, place)
+            if expected.isPermanent {
+                #expect(lookups.observations == 1000, place)
+                #expect(efault == 1000, place)
+            }
+        }
+    }
+
+    @Test("counters, losses and hooks of the whole run add up", arguments: guests)
+    func theRunAddsUp(guest: Guest) async throws {
+        let run = try await GuestRuns.shared.run(guest)
+        let trace = try run.trace("causes")
+        let observations = trace.lookups.observations
+        #expect(trace.summary.number("observations") == observations)
+        #expect(trace.lost("delivery") == 0)
+        #expect(trace.lost("ring-lookup") == 0)
+        #expect(trace.lost("observation-missed") == 0)
+        #expect(try run.words("causes.status") == ["0"])
+        let end = try run.words("causes.end").compactMap(Double.init)
+        print("guest: \(guest) detached and ended in \(end[1] - end[0]) s")
+
+        let hooks = Dictionary(
+            uniqueKeysWithValues: trace.summary.list("probes").map { ($0.text("role") ?? "", $0.text("hook")) })
+        let wanted: Set<String> = guest.mode == .auto ? ["fentry"] : ["kprobe", "kprobe.multi"]
+        for role in ["lookup", "pin", "unlock"] {
+            #expect(wanted.contains(hooks[role].flatMap { $0 } ?? "none"), "\(role)")
+        }
+        #expect(hooks["detach"] == (guest.mode == .auto ? "tp_btf" : "raw_tracepoint"))
+    }
+}

@@ -1,0 +1,171 @@
+// Guests: one boot for each kernel, mode and scenario, two at a time, its files kept for all tests that
+// look at them. What runs in a guest is in scenarios/; what boots it is in vm/.
+
+import Foundation
+
+/// Which guest, and what it does.
+struct Guest: Hashable, CustomStringConvertible, Sendable {
+    enum Mode: String, Sendable { case auto, kprobe }
+
+    var kernel: String
+    var mode: Mode
+    var scenario: String
+    /// With bpftrace on board.
+    var hasTools = false
+    /// With the livepatch that gives get_futex_key() its old rule back.
+    var hasOldRule = false
+
+    var description: String { "\(scenario) on \(kernel), \(mode.rawValue)" }
+}
+
+/// The kernels of the matrix.
+enum Kernels {
+    /// Without these nothing is proved.
+    static let required = ["6.1", "6.12"]
+    /// Tested where they can be had.
+    static let newest = "newest"
+    static let early = "5.10"
+
+    /// Release by name, of those that guests can boot here.
+    static let available: [String: String] = {
+        let lines = (try? GuestRuns.output(of: "matrix", [])) ?? ""
+        let pairs = lines.split(separator: "\n").map { $0.split(separator: " ") }
+        return Dictionary(uniqueKeysWithValues: pairs.map { (String($0[0]), String($0[1])) })
+    }()
+
+    /// Those of the full matrix that can be booted.
+    static let matrix: [String] = (required + [newest]).filter { available[$0] != nil }
+}
+
+/// What a guest left behind.
+struct GuestRun: Sendable {
+    var directory: URL
+    var status: Int32
+    var console: String
+
+    func text(_ name: String) throws -> String {
+        try String(contentsOf: directory.appending(path: name), encoding: .utf8)
+    }
+
+    /// The words of a file, such as an exit status.
+    func words(_ name: String) throws -> [String] {
+        try text(name).split(whereSeparator: \.isWhitespace).map(String.init)
+    }
+
+    /// One object a line.
+    func objects(_ name: String) throws -> [JSONObject] {
+        try text(name).split(separator: "\n").map { try JSONObject(line: $0) }
+    }
+
+    func trace(_ name: String) throws -> TraceOutput { try TraceOutput(objects(name + ".json")) }
+
+    func provocation(_ name: String) throws -> JSONObject {
+        guard let object = try objects(name + ".provoke.json").first else {
+            throw GuestFailure(message: "provoke \(name) printed nothing: \(try text(name + ".provoke.err"))")
+        }
+        return object
+    }
+}
+
+struct GuestFailure: Error, CustomStringConvertible {
+    var message: String
+    var description: String { message }
+}
+
+/// Boots guests, each once.
+actor GuestRuns {
+    static let shared = GuestRuns()
+    static let root = URL(filePath: #filePath).deletingLastPathComponent()
+    static var binary: URL {
+        if let path = ProcessInfo.processInfo.environment["FUTEXSCOPE_BINARY"] { return URL(filePath: path) }
+        return root.appending(path: "../../.build/release/futexscope").standardizedFileURL
+    }
+
+    private var runs: [Guest: Task<GuestRun, any Error>] = [:]
+    private var running = 0
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func run(_ guest: Guest) async throws -> GuestRun {
+        if let run = runs[guest] { return try await run.value }
+        let run = Task { try await boot(guest) }
+        runs[guest] = run
+        return try await run.value
+    }
+
+    private func boot(_ guest: Guest) async throws -> GuestRun {
+        while running >= 2 { await withCheckedContinuation { waiting.append($0) } }
+        running += 1
+        defer {
+            running -= 1
+            if !waiting.isEmpty { waiting.removeFirst().resume() }
+        }
+        let name = "\(guest.scenario)-\(guest.kernel)-\(guest.mode.rawValue)"
+        let directory = Self.results.appending(path: name)
+        try? FileManager.default.removeItem(at: directory)
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        let script = directory.appending(path: "script")
+        let parts = ["session", guest.scenario].map { Self.root.appending(path: "scenarios/\($0).sh") }
+        let text = try parts.map { try String(contentsOf: $0, encoding: .utf8) }.joined(separator: "\n")
+        try "MODE=\(guest.mode.rawValue)\n\(text)".write(to: script, atomically: true, encoding: .utf8)
+
+        var arguments = [
+            "-k", guest.kernel, "-b", Self.binary.path, "-s", script.path, "-o", directory.path, "-t", "400",
+        ]
+        if guest.hasTools { arguments.append("--tools") }
+        if guest.hasOldRule {
+            arguments += ["--module", try Self.output(of: "../../Retro/build", [guest.kernel]).lastLine]
+        }
+        let begin = ContinuousClock.now
+        let (status, output) = try await Self.launch(Self.root.appending(path: "vm/boot"), arguments)
+        let seconds = (ContinuousClock.now - begin).components.seconds
+        print("guest: \(guest) took \(seconds) s, status \(status)")
+        guard status < 121 else {
+            throw GuestFailure(message: "\(guest): boot ended with \(status): \(output.suffix(2000))")
+        }
+        return GuestRun(directory: directory, status: status, console: output)
+    }
+
+    /// Where the files of all guests end up, for a look after a failure.
+    static let results: URL = {
+        if let path = ProcessInfo.processInfo.environment["FUTEXSCOPE_RESULTS"] { return URL(filePath: path) }
+        return FileManager.default.temporaryDirectory.appending(path: "futexscope-guests-\(getpid())")
+    }()
+
+    /// Runs one of the scripts below this folder and gives back what it prints.
+    static func output(of script: String, _ arguments: [String]) throws -> String {
+        let process = Process()
+        let pipe = Pipe()
+        process.executableURL = root.appending(path: "vm/\(script)").standardizedFileURL
+        process.arguments = arguments
+        process.standardOutput = pipe
+        try process.run()
+        let data = try pipe.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            throw GuestFailure(message: "\(script) \(arguments.joined(separator: " ")) failed")
+        }
+        return String(decoding: data, as: UTF8.self)
+    }
+
+    private static func launch(_ executable: URL, _ arguments: [String]) async throws -> (Int32, String) {
+        let file = FileManager.default.temporaryDirectory.appending(path: "futexscope-boot-\(UUID().uuidString)")
+        FileManager.default.createFile(atPath: file.path, contents: nil)
+        defer { try? FileManager.default.removeItem(at: file) }
+        let handle = try FileHandle(forWritingTo: file)
+        let process = Process()
+        process.executableURL = executable
+        process.arguments = arguments
+        process.standardOutput = handle
+        process.standardError = handle
+        process.standardInput = FileHandle.nullDevice
+        let status = try await withCheckedThrowingContinuation { (done: CheckedContinuation<Int32, any Error>) in
+            process.terminationHandler = { done.resume(returning: $0.terminationStatus) }
+            do { try process.run() } catch { done.resume(throwing: error) }
+        }
+        return (status, (try? String(contentsOf: file, encoding: .utf8)) ?? "")
+    }
+}
+
+extension String {
+    var lastLine: String { split(separator: "\n").last.map(String.init) ?? "" }
+}

@@ -1,0 +1,29 @@
+// Which guests this run of the tests boots. Guests take minutes, so plain `swift test` leaves them out
+// and says so; `make test` asks for them.
+
+import Foundation
+import Testing
+
+enum Guests {
+    /// Set by `make test`.
+    static let areWanted = ProcessInfo.processInfo.environment["FUTEXSCOPE_GUESTS"] != nil
+
+    /// A scenario on every kernel of the matrix in both modes.
+    static func each(_ scenario: String) -> [Guest] {
+        guard areWanted else { return [] }
+        return Kernels.matrix.flatMap { kernel in
+            [Guest.Mode.auto, .kprobe].map { Guest(kernel: kernel, mode: $0, scenario: scenario) }
+        }
+    }
+}
+
+@Suite(.enabled(if: Guests.areWanted))
+struct MatrixTests {
+    @Test("the kernels that prove anything are there")
+    func requiredKernelsAreThere() {
+        for kernel in Kernels.required { #expect(Kernels.matrix.contains(kernel), "kernel \(kernel)") }
+        for kernel in [Kernels.newest, Kernels.early] where Kernels.available[kernel] == nil {
+            print("SKIPPED kernel \(kernel): it is not in the cache; see Tests/KernelTests/vm/kernels")
+        }
+    }
+}

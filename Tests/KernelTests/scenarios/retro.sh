@@ -1,0 +1,25 @@
+# 2011 again: with the old rule patched back in, a wait on the zero page spins for ever. The trace has
+# to tell of it while it spins.
+insmod "$MODULE" || exit
+until [ "$(cat /sys/kernel/livepatch/*/transition)" = 0 ]; do usleep 100000; done
+start_trace retro || exit
+futexscope provoke zero-page --calls 1 > retro.provoke.out 2>&1 &
+provocation=$!
+find_victim
+cut -d' ' -f1 /proc/uptime > retro.spin-begin
+i=0
+until grep -q '"type":"progress"' retro.json; do
+    i=$((i + 1))
+    [ $i -lt 200 ] || break
+    usleep 50000
+done
+cut -d' ' -f1 /proc/uptime > retro.told
+usleep 2000000
+# Still spinning, and on the processor.
+
+cut -d' ' -f14,15 "/proc/$victim/stat" > retro.ticks
+usleep 500000
+cut -d' ' -f14,15 "/proc/$victim/stat" >> retro.ticks
+end_trace
+kill -9 "$victim" "$provocation"
+wait "$provocation"

@@ -1,0 +1,46 @@
+# What every scenario is made of: start a trace and wait until its probes are attached, provoke, end
+# the trace. Each leaves NAME.json, NAME.err and NAME.status; provocations leave NAME.provoke.json.
+# The host prepends MODE (auto or kprobe) and this file to the scenario.
+
+# start_trace NAME OPTION...
+start_trace() {
+    trace=$1
+    shift
+    futexscope trace -f json -o "$trace.json" --ready-file "/tmp/$trace.ready" --attach "$MODE" "$@" 2> "$trace.err" &
+    tracer=$!
+    until [ -e "/tmp/$trace.ready" ]; do
+        if ! kill -0 "$tracer" 2> /dev/null; then
+            wait "$tracer"
+            echo $? > "$trace.status"
+            echo "trace $trace did not start: $(tail -n 1 "$trace.err")" >&2
+            return 1
+        fi
+        usleep 100000
+    done
+}
+
+# end_trace: Ctrl-C, and how long it takes to go
+end_trace() {
+    kill -INT "$tracer"
+    begin=$(cut -d' ' -f1 /proc/uptime)
+    wait "$tracer"
+    echo $? > "$trace.status"
+    echo "$begin $(cut -d' ' -f1 /proc/uptime)" > "$trace.end"
+}
+
+# provoke NAME CAUSE OPTION...
+provoke() {
+    name=$1
+    shift
+    futexscope provoke "$@" -f json > "$name.provoke.json" 2> "$name.provoke.err"
+    echo $? > "$name.provoke.status"
+}
+
+# find_victim: waits for a provocation's victim and sets $victim to its process
+find_victim() {
+    victim=
+    until [ "$victim" ]; do
+        usleep 50000
+        victim=$(grep -l -x provoke-victim /proc/[0-9]*/comm 2> /dev/null | head -n 1 | cut -d/ -f3)
+    done
+}
