@@ -1,7 +1,9 @@
 // posix_spawn of this very program: attributes and file actions are opaque types that are freed
 // on every way out, which is shorter and safer to say in C.
+#define _GNU_SOURCE
 #include "provocation_calls.h"
 
+#include <errno.h>
 #include <spawn.h>
 
 extern char **environ;

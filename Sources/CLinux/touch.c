@@ -1,5 +1,6 @@
 // A touch that survives SIGBUS.  The handler leaves by a jump, which only C can express; it jumps
 // only while a touch is under way, any other SIGBUS ends the process as it would have.
+#define _GNU_SOURCE
 #include "provocation_calls.h"
 
 #include <setjmp.h>

@@ -18,7 +18,9 @@ struct Descriptor: ~Copyable, Sendable {
 
     /// A new file; fails if anything of that name exists, a dangling link included.
     init(creating path: String) throws(SystemError) {
-        try self.init(opening: path, flags: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW)
+        do { try self.init(opening: path, flags: O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW) } catch {
+            throw SystemError(action: "create", subject: path, number: error.number)
+        }
     }
 
     deinit { Syscalls.close(number) }
@@ -39,12 +41,17 @@ struct Descriptor: ~Copyable, Sendable {
         }
     }
 
-    /// Writes one short text, as the files of /proc and /sys take it.
+    /// Writes one short text, as the files of /proc and /sys take it: at offset 0, which a sysctl
+    /// insists on every time, or just so where there are no offsets, as in debugfs.
     func write(text: String) throws(SystemError) {
         let page = try Mapping(anonymous: Mapping.pageBytes, .readWrite)
         let bytes = page.store(text)
-        // `store` has filled so many bytes of the page, which is alive for the call.
-        _ = try unsafe write(UnsafeRawBufferPointer(start: page.start, count: bytes), at: 0)
+        // `store` has filled so many bytes of the page, which is alive for both calls.
+        let buffer = unsafe UnsafeRawBufferPointer(start: page.start, count: bytes)
+        do { _ = try unsafe write(buffer, at: 0) } catch {
+            guard error.number == ESPIPE else { throw error }
+            _ = try unsafe write(buffer)
+        }
     }
 
     /// One 64-bit word, zero past the end of the file.

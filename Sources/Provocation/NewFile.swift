@@ -54,7 +54,8 @@ struct NewFile: ~Copyable {
     let descriptor: Descriptor
 
     init(in directory: Directory, for scenario: Scenario) throws(ProvocationFailure) {
-        let path = "\(directory.path)/futexscope-provoke-\(Syscalls.processId)"
+        let separator = directory.path.hasSuffix("/") ? "" : "/"
+        let path = "\(directory.path)\(separator)futexscope-provoke-\(Syscalls.processId)"
         let file: Descriptor
         do {
             file = try Descriptor(creating: path)

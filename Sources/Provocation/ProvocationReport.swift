@@ -98,10 +98,10 @@ public struct ProvocationReport: Equatable, Sendable {
         }.joined(separator: "\n")
     }
 
-    /// Three digits after the point, cut.
+    /// Six digits after the point, cut.
     private static func seconds(_ ns: Int) -> String {
-        let ms = String(ns / 1_000_000 % 1000)
-        return "\(ns / 1_000_000_000)." + String(repeating: "0", count: 3 - ms.count) + ms + " s"
+        let us = String(ns / 1000 % 1_000_000)
+        return "\(ns / 1_000_000_000)." + String(repeating: "0", count: 6 - us.count) + us + " s"
     }
 
     /// As a string above 2^53, beyond which readers of JSON lose digits.

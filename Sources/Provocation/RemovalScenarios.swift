@@ -29,7 +29,7 @@ extension Scenario {
     static let directIOInvalidation = Scenario(
         cause: .directIOInvalidation, place: .disk, footing: .file(.readOnly), napNs: 500_000,
         disturber: { path, _ throws(SystemError) in
-            let file = try Descriptor(opening: path, flags: O_RDWR | CLINUX_O_DIRECT)
+            let file = try Descriptor(opening: path, flags: O_RDWR | clinux_o_direct)
             let block = try Mapping(anonymous: Mapping.pageBytes, .readWrite)
             return { () throws(SystemError) in try file.write(block, at: 0) }
         })

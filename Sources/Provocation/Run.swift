@@ -137,15 +137,17 @@ struct Run: ~Copyable {
     private func gathered(before: [String: Int], after: [String: Int]) -> ProvocationReport {
         let counted = scenario.evidence.filter { after[$0] != nil }
         let faults = members.first { $0.role == .victim }?.ending?.majorFaults ?? 0
-        let isPlayed = scenario.disturber != nil
+        let culprit = members.first { $0.role == .culprit }
+        // A victim that had to be killed could not say when it ended.
+        let ended = board[.endedNs] > 0 ? board[.endedNs] : Int(stoppedAt ?? Syscalls.now)
         var report = ProvocationReport(
             cause: scenario.cause, calls: board[.calls], succeeded: board[.succeeded], efault: board[.efault],
             otherErrors: board[.otherErrors], efaultBeyondEnd: board[.efaultBeyondEnd],
             operations: board[.operations], operationsFailed: board[.operationsFailed],
             victim: .init(pid: Int32(board[.victimPid]), tid: Int32(board[.victimTid])),
-            culprit: isPlayed ? .init(pid: Int32(board[.culpritPid]), tid: Int32(board[.culpritTid])) : nil,
+            culprit: culprit.map { .init(pid: $0.pid, tid: Int32(board[.culpritTid])) },
             file: stage.shown.map { .init(path: $0.path, device: $0.device, inode: $0.inode) },
-            durationNs: board[.endedNs] - board[.startedNs],
+            durationNs: board[.startedNs] > 0 ? ended - board[.startedNs] : 0,
             evidence: [.init(name: "victim_major_faults", growth: faults)]
                 + counted.map { .init(name: $0, growth: (after[$0] ?? 0) - (before[$0] ?? 0)) },
             notes: [])
@@ -174,7 +176,9 @@ struct Run: ~Copyable {
         }
         switch scenario.cause.expectation {
         case .sometimes where report.efault == 0 && scenario.cause == .neighbourPunch:
-            notes.append("no call met it: either there are no large folios on this file system, or the kernel does not preempt its own code (boot with preempt=full)")
+            notes.append(
+                "no call met it: either this file system has no large folios, "
+                    + "or the kernel does not preempt its own code (boot with preempt=full)")
         case .sometimes where report.efault == 0:
             notes.append(
                 "no call met it: a kernel that does not preempt its own code shows next to none (boot with preempt=full)")

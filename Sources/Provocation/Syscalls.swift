@@ -69,12 +69,11 @@ enum Syscalls {
 
     /// A memory file on hugetlbfs with 2 MiB pages.
     static func hugeMemoryFile(_ name: String) throws(SystemError) -> FileNumber {
-        let flags = MFD_CLOEXEC | MFD_HUGETLB | CLINUX_MFD_HUGE_2MB
-        return try check("create a huge page file (memfd_create)", "", unsafe memfd_create(name, flags))
+        try check("create a huge page file (memfd_create)", "", unsafe clinux_memory_file(name, 1))
     }
 
     static func memoryFile(_ name: String) throws(SystemError) -> FileNumber {
-        try check("create shared memory (memfd_create)", "", unsafe memfd_create(name, MFD_CLOEXEC))
+        try check("create shared memory (memfd_create)", "", unsafe clinux_memory_file(name, 0))
     }
 
     // MARK: Mappings
@@ -135,7 +134,8 @@ enum Syscalls {
 
     // MARK: Pages without a mapping
 
-    static var vdso: UnsafeMutableRawPointer? { unsafe clinux_vdso() }
+    /// Where the vDSO begins, 0 if there is none; only an address, nothing is read there.
+    static var vdso: Int { Int(bitPattern: unsafe clinux_vdso()) }
     static func packetRing(bytes: Int) throws(SystemError) -> FileNumber {
         try check("make a packet ring", "", clinux_packet_ring(UInt32(bytes)))
     }
@@ -250,6 +250,12 @@ extension Descriptor {
     func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) -> Int {
         // As for `read`.
         try check("write to", unsafe pwrite(number, bytes.baseAddress, bytes.count, offset))
+    }
+
+    /// Where the file's own position is; for files that have no other.
+    func write(_ bytes: UnsafeRawBufferPointer) throws(SystemError) -> Int {
+        // As for `read`.
+        try check("write to", unsafe Glibc.write(number, bytes.baseAddress, bytes.count))
     }
 
     // MARK: Block devices

@@ -25,7 +25,7 @@ struct Victim: ~Copyable {
             (touches, stride, releases) = (.read, 0, false)
         case .specialPages:
             let page = Self.mapDriverPage(board)
-            let addresses = [Int(bitPattern: unsafe Syscalls.vdso), page?.address() ?? 0]
+            let addresses = [Syscalls.vdso, page?.address() ?? 0]
             guard addresses.contains(where: { $0 != 0 }) else {
                 throw SystemError(action: "find a page without a mapping", subject: "", number: ENODEV)
             }

@@ -1,5 +1,4 @@
 public import ArgumentParser
-internal import Glibc
 internal import Provocation
 
 /// `futexscope provoke`: arguments in, report out; everything else is in `Provocation`.
@@ -7,10 +6,11 @@ struct Provoke: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Make one cause of an unmapped observation happen.",
         discussion: """
-            Two processes, provoke-victim and provoke-culprit, run on one CPU: the first calls
-            FUTEX_WAKE on a shared futex, the second takes its page away.  Run it while `futexscope
-            trace` runs to see the tool work, or alone to test a kernel.  Only files that it makes
-            itself are touched, and they are removed again.
+            Two processes, provoke-victim and provoke-culprit, run on one CPU: the first calls \
+            FUTEX_WAKE on a shared futex, the second takes its page away.  Run it while `futexscope \
+            trace` runs to see the tool work, or alone to test a kernel.  Only files that it makes \
+            itself are touched, and they are removed again; SIGKILL alone leaves \
+            futexscope-provoke-PID behind.
 
             EXAMPLES:
               futexscope provoke --list
@@ -61,9 +61,7 @@ struct Provoke: ParsableCommand {
             let report = try provocation.run(playersStartedWith: ["provoke", "--play"])
             print(format == .json ? report.json : report.text)
         } catch {
-            var standardError = StandardError()
-            print("futexscope provoke: \(error)", to: &standardError)
-            throw ExitCode(error.exitCode)
+            throw CommandFailure(message: error.description, exitCode: error.exitCode)
         }
     }
 
@@ -79,11 +77,3 @@ enum ProvocationFormat: String, CaseIterable, ExpressibleByArgument {
 }
 
 extension Cause: ExpressibleByArgument {}
-
-private struct StandardError: TextOutputStream {
-    mutating func write(_ text: String) {
-        var text = text
-        // The bytes live for the call; a standard error that is gone is nobody's concern.
-        text.withUTF8 { bytes in _ = unsafe Glibc.write(2, bytes.baseAddress, bytes.count) }
-    }
-}

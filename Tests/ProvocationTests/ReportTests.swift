@@ -42,7 +42,7 @@ import Testing
                 victim      pid 11 tid 11 (provoke-victim)
                 culprit     pid 12 tid 12 (provoke-culprit)
                 file        /mnt/f (device 254:16, inode 13), removed
-                duration    2.034 s
+                duration    2.034567 s
                 evidence    victim_major_faults +3
                 note        one
                 note        two
