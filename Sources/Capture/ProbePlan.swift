@@ -54,6 +54,11 @@ struct ProbePlan: Sendable {
         self.probes = probes
     }
 
+    /// A plan as given, for a kernel that has everything.
+    init(probes: [Probe]) {
+        (self.probes, areaReadable, sharedArgumentMask, swapOutFolioArgument) = (probes, true, 0x10, 0)
+    }
+
     private static func probe(
         _ role: ProbeRole, mode: AttachMode, types: borrowing KernelTypes, symbols: KernelSymbols
     ) -> Probe {

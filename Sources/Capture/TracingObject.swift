@@ -21,15 +21,7 @@ import Glibc
     /// Opens the object, writes the settings, loads the programs of the plan and attaches them.
     /// - Throws: `Refusal` for one probe, `CaptureError` when it is not about a single probe.
     init(attaching plan: ProbePlan, options: CaptureOptions) throws {
-        LibbpfLog.begin()
-        let bytes = BPFObject.bytes()
-        // libbpf copies the bytes while it opens the object.
-        let opened = unsafe bytes.withUnsafeBytes {
-            unsafe fs_object_open($0.baseAddress, $0.count, "futexscope")
-        }
-        guard let opened = unsafe opened else {
-            throw CaptureError.objectUnreadable(errorText(errno))
-        }
+        let opened = unsafe try Self.open()
         unsafe object = unsafe opened
         try prepare(plan: plan, options: options)
         let code = unsafe bpf_object__load(opened)
@@ -41,6 +33,30 @@ import Glibc
         // Each link is destroyed once, before the object whose programs it holds.
         for unsafe link in unsafe links.reversed() { unsafe bpf_link__destroy(link) }
         unsafe bpf_object__close(object)
+    }
+
+    private static func open() throws(CaptureError) -> OpaquePointer {
+        LibbpfLog.begin()
+        let bytes = BPFObject.bytes()
+        // libbpf copies the bytes while it opens the object.
+        let opened = unsafe bytes.withUnsafeBytes {
+            unsafe fs_object_open($0.baseAddress, $0.count, "futexscope")
+        }
+        guard let opened = unsafe opened else { throw .objectUnreadable(errorText(errno)) }
+        return unsafe opened
+    }
+
+    /// Names of all programs in the object. Needs no privilege: the object is opened, not loaded.
+    static func programNames() throws(CaptureError) -> Set<String> {
+        let object = unsafe try open()
+        defer { unsafe bpf_object__close(object) }
+        var names: Set<String> = []
+        var program = unsafe bpf_object__next_program(object, nil)
+        while let current = unsafe program {
+            names.insert(unsafe String(cString: bpf_program__name(current)))
+            unsafe program = unsafe bpf_object__next_program(object, current)
+        }
+        return names
     }
 
     // MARK: Prepare

@@ -149,7 +149,7 @@ actor GuestRuns {
 
     private static func launch(_ executable: URL, _ arguments: [String]) async throws -> (Int32, String) {
         let file = FileManager.default.temporaryDirectory.appending(path: "futexscope-boot-\(UUID().uuidString)")
-        FileManager.default.createFile(atPath: file.path, contents: nil)
+        _ = FileManager.default.createFile(atPath: file.path, contents: nil)
         defer { try? FileManager.default.removeItem(at: file) }
         let handle = try FileHandle(forWritingTo: file)
         let process = Process()

@@ -1,0 +1,140 @@
+// What is read of the host: symbols, mappings, mounts, libbpf's log. And the BPF object, which can be
+// opened without privilege: every program that the table of probes names must be in it.
+
+import BPFObject
+import Events
+import Testing
+
+@testable import Capture
+
+@Suite struct SymbolTests {
+    static let text = """
+        0000000000000000 A fixed_percpu_data
+        ffffffff81000000 T get_futex_key
+        ffffffff81000100 t migrate_pages.isra.0
+        ffffffff81000200 t truncate_inode_partial_folio.cold
+        ffffffff81000300 T truncate_inode_partial_folio
+        ffffffff81000300 T its_alias
+        ffffffff81000400 t collapse_file.part.0
+        ffffffff81000500 D folio_unlock
+        ffffffffc0000000 t vfs_fallocate	[somemodule]
+
+        """
+
+    let symbols = KernelSymbols(
+        kallsyms: Array(text.utf8),
+        wanted: ["get_futex_key", "migrate_pages", "collapse_file", "folio_unlock", "absent"])
+
+    @Test("functions by name, with the compiler's suffixes and without parts or data")
+    func functions() {
+        #expect(symbols.functions["get_futex_key"] == ["get_futex_key"])
+        #expect(symbols.functions["migrate_pages"] == ["migrate_pages.isra.0"])
+        #expect(!symbols.has("migrate_pages"))
+        #expect(symbols.functions["collapse_file"] == nil)
+        #expect(symbols.functions["folio_unlock"] == nil)
+        #expect(symbols.functions["absent"] == nil)
+    }
+
+    @Test("addresses within a landmark, its cold part included, and none outside")
+    func landmarks() {
+        #expect(symbols.landmark(at: 0xffff_ffff_8100_0250) == .partialFolio)
+        #expect(symbols.landmark(at: 0xffff_ffff_8100_03ff) == .partialFolio)
+        #expect(symbols.landmark(at: 0xffff_ffff_8100_0400) == .collapse)
+        #expect(symbols.landmark(at: 0xffff_ffff_8100_0010) == [])
+        #expect(symbols.landmark(at: 0) == [])
+    }
+
+    @Test("hidden addresses name nothing, but functions are still known")
+    func hiddenAddresses() {
+        let hidden = KernelSymbols(
+            kallsyms: Array("0000000000000000 T get_futex_key\n0000000000000000 T vfs_fallocate\n".utf8),
+            wanted: ["get_futex_key"])
+        #expect(!hidden.hasAddresses)
+        #expect(hidden.has("get_futex_key"))
+        #expect(hidden.landmark(at: 0) == [])
+    }
+}
+
+@Suite struct NameTests {
+    static let maps = """
+        55d000000000-55d000001000 r--p 00000000 08:01 77 /usr/bin/app
+        7f0000000000-7f0000001000 r--s 00000000 08:01 12                         /mnt/a file\\012with a line
+        7ffc00000000-7ffc00001000 rw-p 00000000 00:00 0                          [stack]
+        """
+
+    @Test("the path is that of the area at the address, if it is the same file")
+    func path() {
+        #expect(NameResolver.path(at: 0x7f00_0000_0010, inode: 12, maps: Self.maps) == "/mnt/a file\nwith a line")
+        #expect(NameResolver.path(at: 0x7f00_0000_0010, inode: 13, maps: Self.maps) == nil)
+        #expect(NameResolver.path(at: 0x1000, inode: 12, maps: Self.maps) == nil)
+        #expect(NameResolver.path(at: 0x1000, inode: 12, maps: "nonsense\n1-2\n- - - - - -") == nil)
+    }
+
+    @Test("the type of the file system by its device")
+    func fileSystem() {
+        let mounts = "25 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n26 25 0:22 / /tmp rw - tmpfs tmpfs rw"
+        #expect(NameResolver.fileSystem(of: FileID(device: 8 << 20 | 1, inode: 1), mounts: mounts) == "ext4")
+        #expect(NameResolver.fileSystem(of: FileID(device: 22, inode: 1), mounts: mounts) == "tmpfs")
+        #expect(NameResolver.fileSystem(of: FileID(device: 5, inode: 1), mounts: mounts) == nil)
+    }
+}
+
+@Suite struct ObjectTests {
+    @Test("the log's verdict is the line that says why")
+    func verdict() {
+        let log = [
+            "libbpf: prog 'pin_fexit': BPF program load failed: Invalid argument",
+            "libbpf: prog 'pin_fexit': -- BEGIN PROG LOAD LOG --", "0: R1=ctx() R10=fp0",
+            "dereference of modified ctx ptr R2 off=112 disallowed", "processed 4 insns (limit 1000000)",
+            "-- END PROG LOAD LOG --", "libbpf: failed to load object 'futexscope'",
+        ]
+        #expect(log.verdict == "dereference of modified ctx ptr R2 off=112 disallowed")
+        #expect(log[0].quoted(after: "prog '") == "pin_fexit")
+        #expect(["libbpf: failed to find BTF"].verdict == "failed to find BTF")
+        #expect([String]().verdict == nil)
+    }
+
+    @Test("the embedded object holds every program that the table of probes names")
+    func programs() throws {
+        #expect(BPFObject.bytes().starts(with: [0x7f, 0x45, 0x4c, 0x46]))
+        let names = try TracingObject.programNames()
+        for role in ProbeRole.all {
+            for hook in [Hook.fentry, .kprobe, .tpBTF, .rawTracepoint] {
+                let isTracepoint = hook == .tpBTF || hook == .rawTracepoint
+                guard (role.site == .tracepoint) == isTracepoint else { continue }
+                let probe = ProbePlan.Probe(role: role, function: role.candidates[0], rungs: [hook])
+                for areaReadable in [true, false] {
+                    let wanted = probe.programs(areaReadable: areaReadable)
+                    for name in [wanted.entry, wanted.exit].compactMap({ $0 }) {
+                        #expect(names.contains(name), "\(name)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("a rung that is refused gives way to the next, and the last one says what is off")
+    func ladder() throws {
+        let role = try #require(ProbeRole.all.first { $0.name == "migrate" })
+        var plan = ProbePlan(probes: [.init(role: role, function: "migrate_pages", rungs: [.fentry, .kprobe])])
+        plan.stepDown(0, because: "no")
+        #expect(plan.reports[0].hook == .kprobe)
+        #expect(plan.reports[0].note == "fentry refused (no)")
+        plan.stepDown(0, because: "never")
+        #expect(plan.reports[0].hook == nil)
+        #expect(plan.reports[0].note == "kprobe refused (never): operations of migration are not counted")
+        plan.stepDown(0, because: "again")
+        #expect(plan.reports[0].hook == nil)
+    }
+
+    @Test("a ring that is no power of two is refused in one line")
+    func ringSize() {
+        var options = CaptureOptions()
+        for bytes: UInt32 in [0, 1, 4095, 12345, 4097] {
+            options.ringBytes = bytes
+            #expect(throws: CaptureError.self) { try options.check() }
+        }
+        options.ringBytes = 4096
+        #expect(throws: Never.self) { try options.check() }
+    }
+}
