@@ -83,21 +83,21 @@ apt_newest() {
     }
 }
 
-# apt_unpack DIR PACKAGE VERSION: what the empty package PACKAGE stands for, below
-# DIR: recursively, the dependencies that name the very same version.
+# apt_unpack DIR PACKAGE VERSION PATTERN: what the empty package PACKAGE stands for,
+# below DIR: recursively, its dependencies whose names match PATTERN, all of them
+# of the same source and so of the same VERSION.
 apt_unpack() {
-    local into=$1 todo=$2 version=$3 names=' ' name debs
+    local into=$1 todo=$2 version=$3 pattern=$4 names=' ' name debs
     while name=${todo%% *}; [ -n "$name" ]; do
         todo=${todo#"$name"} todo=${todo# }
         case $names in *" $name "*) continue ;; esac
         names="$names$name "
-        todo="$(apt-cache -c "$apt_conf" show "$name=$version" | awk -v version="$version" '
+        todo="$(apt-cache -c "$apt_conf" show "$name=$version" | awk -v pattern="$pattern" '
             /^(Pre-)?Depends:/ {
                 sub(/^[^:]*: */, ""); n = split($0, each, / *, */)
                 for (i = 1; i <= n; i++) {
                     split(each[i], part, " ")
-                    constraint = part[3]; sub(/\).*/, "", constraint)
-                    if (constraint == version) printf "%s ", part[1]
+                    if (part[1] ~ pattern) printf "%s ", part[1]
                 }
             }')$todo"
     done
