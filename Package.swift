@@ -46,5 +46,28 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+
+        .target(
+            name: "EventSamples", dependencies: ["Events"], path: "Tests/EventSamples", swiftSettings: strict),
+        .target(name: "Golden", path: "Tests/Golden", swiftSettings: strict),
+        .testTarget(
+            name: "CaptureTests", dependencies: ["BPFObject", "Capture", "CRecords", "Events"], swiftSettings: strict),
+        .testTarget(
+            name: "KernelTests", exclude: ["scenarios", "vm"],
+            swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]),
+        .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: strict),
+        .testTarget(
+            name: "CorrelationTests", dependencies: ["Correlation", "Events", "EventSamples"], swiftSettings: strict),
+        .testTarget(
+            name: "PresentationTests",
+            dependencies: ["Correlation", "Events", "EventSamples", "Golden", "Presentation"], exclude: ["Golden"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "CommandTests",
+            dependencies: [
+                "futexscope", "Golden", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            exclude: ["Golden"], swiftSettings: strict),
+        .testTarget(name: "ProvocationTests", dependencies: ["Provocation"], swiftSettings: strict),
     ]
 )

@@ -11,7 +11,6 @@ private enum Magic {
 }
 
 private let pageSize: UInt64 = 4096
-let efaultNumber: Int32 = 14
 
 /// What explains one lookup.
 struct Attribution {

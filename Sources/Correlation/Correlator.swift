@@ -123,11 +123,9 @@ public struct Correlator: Sendable {
             isIncomplete: isIncomplete(attribution))
     }
 
-    /// Failed because of the observation, not because the pin failed in a later pass.
+    /// Failed because of the observation, not because of the pin or a read-only page in a later pass.
     private func isSpurious(_ lookup: Lookup, backed: Bool?) -> Bool? {
-        guard let result = lookup.result else { return false }
-        if result != -efaultNumber || lookup.flags.contains(.pinFailed) { return false }
-        return backed
+        lookup.flags.contains(.failedUnmapped) ? backed : false
     }
 
     private func outcome(of lookup: Lookup) -> Outcome {

@@ -53,9 +53,9 @@ public struct DoctorReport: Sendable, Equatable {
     /// Lines for a reader.
     public func text(colour: Bool) -> String {
         let paint = Paint(isOn: colour)
-        var lines = [mark(true, paint) + pad("kernel", 18) + TerminalText.escaped(kernelRelease)]
+        var lines = [mark(true, isRefusal: false, paint) + pad("kernel", 18) + TerminalText.escaped(kernelRelease)]
         for check in checks {
-            lines.append(mark(check.isFine, paint) + pad(check.name, 18) + TerminalText.escaped(check.value))
+            lines.append(mark(check.isFine, isRefusal: check.advice == refusal, paint) + pad(check.name, 18) + TerminalText.escaped(check.value))
             if let advice = check.advice { lines.append("      " + TerminalText.escaped(advice)) }
         }
         if !probes.isEmpty { lines += [""] + Self.lines(probes, paint: paint) }
@@ -94,7 +94,8 @@ public struct DoctorReport: Sendable, Equatable {
         return lines
     }
 
-    private func mark(_ isFine: Bool, _ paint: Paint) -> String {
-        isFine ? paint.good("ok    ") : paint.alarm("FAIL  ")
+    /// What is missing but prevents nothing is a note.
+    private func mark(_ isFine: Bool, isRefusal: Bool, _ paint: Paint) -> String {
+        isFine ? paint.good("ok    ") : isRefusal ? paint.alarm("FAIL  ") : paint.warning("note  ")
     }
 }

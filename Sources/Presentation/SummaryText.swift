@@ -77,11 +77,11 @@ public struct SummaryText {
         var rows = Cause.allCases.compactMap { cause in summary.causes[cause].map { (cause.rawValue, $0) } }
         guard !rows.isEmpty else { return [] }
         if rows.count > 1 { rows.append(("all", summary.allCauses)) }
-        var lines = heading("EACH RULE WOULD HAVE MADE OF IT", 40, RuleResult.allCases.map { $0.rawValue.uppercased() })
+        var lines = heading("EACH RULE WOULD HAVE MADE OF IT", 39, RuleResult.allCases.map { $0.rawValue.uppercased() })
         for (name, row) in rows {
             for (position, entry) in row.rules.enumerated() {
                 let label = pad(position == 0 ? name : "", 23) + pad(entry.rule.name, 8)
-                lines.append(numbers(label, 40, RuleResult.allCases.map { entry.counts[$0] }))
+                lines.append(numbers(label, 39, RuleResult.allCases.map { entry.counts[$0] }))
             }
         }
         lines.append(
@@ -154,8 +154,18 @@ public struct SummaryText {
 
     // MARK: Lines
 
+    /// A name and its value, broken between words where it is too long.
     private func row(_ name: String, _ value: String) -> String {
-        pad(name, 16) + value
+        let indent = 16
+        var (lines, line) = ([String](), pad(name, indent - 1))
+        for word in value.split(separator: " ") {
+            if TerminalText(line).columns + 1 + TerminalText(String(word)).columns >= width, line.utf8.count >= indent {
+                lines.append(line)
+                line = pad("", indent - 1)
+            }
+            line += " " + word
+        }
+        return (lines + [line]).joined(separator: "\n")
     }
 
     private func heading(_ name: String, _ columns: Int, _ titles: [String]) -> [String] {

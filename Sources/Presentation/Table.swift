@@ -35,7 +35,7 @@ public struct Table: FindingFormat {
 
     public func write(_ loss: Loss, into bytes: inout [UInt8]) {
         let text = "\(loss.count) lost at \(loss.stage.rawValue): \(loss.stage.meaning)"
-        bytes += (paint.warning(TerminalText(text).head(layout.width)) + "\n").utf8
+        bytes += (paint.warning(TerminalText(text).head(layout.width - 1)) + "\n").utf8
     }
 
     public func end(_ report: RunReport, legend: Legend, into bytes: inout [UInt8]) {
@@ -70,10 +70,10 @@ extension Loss.Stage {
         case .lookupTable: "too many lookups at once"
         case .operationTable: "too many operations at once"
         case .slotCollision: "two detaches met in one slot"
-        case .slotOverwritten: "a young detach gave way to another page's"
+        case .slotOverwritten: "a young detach gave way to another"
         case .returnMissed: "a call's return was not seen"
         case .scopeCollision: "pages of an operation counted for nobody"
-        case .programMissed: "the kernel skipped a program that was running"
+        case .programMissed: "the kernel skipped a running program"
         case .delivery: "sent by the kernel side and not delivered"
         case .observationMissed: "observations that no program saw"
         case .malformed: "records of unknown kind or size"

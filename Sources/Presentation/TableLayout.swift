@@ -47,7 +47,7 @@ struct TableLayout: Sendable {
         ]
         if age > 0 { cells.append(padLeft("AGE", age)) }
         if rules > 5 {
-            cells.append(pad("RETRY", 8) + pad("EFAULT", 8) + pad("SWIZZLE", 8))
+            cells.append(Self.verdicts("RETRY", "EFAULT", "SWIZZLE"))
         } else if rules > 0 {
             cells.append("R/E/S")
         }
@@ -100,9 +100,14 @@ struct TableLayout: Sendable {
 
     private func verdicts(_ verdicts: Verdicts?) -> String {
         guard let verdicts else { return pad("-", rules) }
-        let results = [verdicts.retry, verdicts.efault, verdicts.swizzle]
-        if rules > 5 { return results.map { pad($0 == .unknown ? "?" : $0.rawValue, 8) }.joined() }
-        return results.map { $0 == .unknown ? "?" : String($0.rawValue.prefix(1)) }.joined(separator: "/")
+        let results = [verdicts.retry, verdicts.efault, verdicts.swizzle].map { $0 == .unknown ? "?" : $0.rawValue }
+        if rules > 5 { return Self.verdicts(results[0], results[1], results[2]) }
+        return results.map { String($0.prefix(1)) }.joined(separator: "/")
+    }
+
+    /// Three words in 24 columns.
+    private static func verdicts(_ retry: String, _ efault: String, _ swizzle: String) -> String {
+        pad(retry, 9) + pad(efault, 7) + pad(swizzle, 8)
     }
 
     /// The path, or the file's number, or what the page is, or why the cause is not known.

@@ -1,4 +1,4 @@
-// Types of arguments: spans of time, sizes, results, names of tasks. Each parses one word and says in
+// Types of arguments: spans of time, sizes, results, names of tasks. Each parses one word, or says in
 // one clause what it expected.
 
 public import ArgumentParser
@@ -6,46 +6,53 @@ internal import Capture
 internal import Events
 internal import Presentation
 
+/// A count or a number that the kernel gave.
+func wholeNumber<Number: FixedWidthInteger>(_ text: String) throws -> Number {
+    guard let number = Number(text) else {
+        throw ValidationError("expected a whole number from 0 to \(Number.max)")
+    }
+    return number
+}
+
 /// A span of time: `10`, `0.5`, `500ms`, `2m`. Seconds without a unit.
-struct Span: ExpressibleByArgument, Equatable {
+struct Span: Equatable {
     var ns: UInt64
 
-    init(ns: UInt64) { self.ns = ns }
-
-    init?(argument: String) {
-        let number = argument.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+    init(_ text: String) throws {
+        let number = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
         let units: [Substring: Double] = [
             "": 1e9, "s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1, "m": 60e9, "h": 3600e9, "d": 86_400e9,
         ]
-        guard let value = Double(number), let unit = units[argument[number.endIndex...]],
-            value * unit < 9e18
-        else { return nil }
+        guard let value = Double(number), let unit = units[text[number.endIndex...]], value * unit < 9e18 else {
+            throw ValidationError("expected seconds, or a number with ns, us, ms, s, m, h or d, such as 500ms")
+        }
         ns = UInt64(value * unit)
     }
 }
 
 /// A size in bytes that a ring buffer can have: `8M`, `512K`, `4096`.
-struct RingSize: ExpressibleByArgument, Equatable {
+struct RingSize: Equatable {
     var bytes: UInt32
 
-    init(bytes: UInt32) { self.bytes = bytes }
-
-    init?(argument: String) {
-        let number = argument.prefix { $0.isASCII && $0.isNumber }
+    init(_ text: String) throws {
+        let number = text.prefix { $0.isASCII && $0.isNumber }
         let units: [Substring: UInt64] = ["": 1, "K": 1 << 10, "k": 1 << 10, "M": 1 << 20, "m": 1 << 20, "G": 1 << 30]
-        guard let value = UInt64(number), let unit = units[argument[number.endIndex...]] else { return nil }
-        let (size, overflow) = value.multipliedReportingOverflow(by: unit)
-        guard !overflow, size >= 4096, size & (size - 1) == 0, let bytes = UInt32(exactly: size) else { return nil }
+        guard let value = UInt64(number), let unit = units[text[number.endIndex...]],
+            case let (size, overflow) = value.multipliedReportingOverflow(by: unit), !overflow,
+            size >= 4096, size & (size - 1) == 0, let bytes = UInt32(exactly: size)
+        else { throw ValidationError("expected a power of two from 4096 to 2G, such as 512K or 8M") }
         self.bytes = bytes
     }
 }
 
 /// What a lookup returned: `ok` or the name of an error.
-struct LookupResult: ExpressibleByArgument, Equatable {
+struct LookupResult: Equatable {
     var number: Int32
 
-    init?(argument: String) {
-        guard let number = ErrorNumber.result(named: argument) else { return nil }
+    init(_ text: String) throws {
+        guard let number = ErrorNumber.result(named: text) else {
+            throw ValidationError("expected ok, the name of an error such as EFAULT, or its number")
+        }
         self.number = number
     }
 }

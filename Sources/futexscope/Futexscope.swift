@@ -10,10 +10,10 @@ struct Futexscope: ParsableCommand {
         commandName: "futexscope",
         abstract: "Show every futex lookup that met a page without a mapping, and what took it away.",
         discussion: """
-            A futex that processes share is found through its page.  When get_futex_key() pins that
-            page and finds no mapping, it has to try again or to fail with EFAULT.  futexscope shows
-            each time this happens: who was hit, how many passes it took, what came back, which page
-            of which file, what took the mapping away and who did it, and what each of the kernel's
+            A futex that processes share is found through its page. When get_futex_key() pins that \
+            page and finds no mapping, it has to try again or to fail with EFAULT. futexscope shows \
+            each time this happens: who was hit, how many passes it took, what came back, which page \
+            of which file, what took the mapping away and who did it, and what each of the kernel's \
             rules, past and present, would have made of it.
 
             EXAMPLES:

@@ -11,11 +11,11 @@ struct Trace: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show findings as they happen, until Ctrl-C, a duration or a count.",
         discussion: """
-            Each line is one lookup.  In the table, EFAULT! is a failure although the file still
-            backs the address; a question mark after a cause says that it is inferred, and > that
-            the hole was in another page of the same folio.  R/E/S is what each rule would have
-            made of it: retry (2.6.28 to 3.2), efault (proposed in 2011), swizzle (3.3 to today),
-            each s(ucceeds), f(ails), l(oops).  Filters choose victims, never culprits.
+            Each line is one lookup. In the table, EFAULT! is a failure although the file still \
+            backs the address; a question mark after a cause says that it is inferred, and > that \
+            the hole was in another page of the same folio. R/E/S is what each rule would have \
+            made of it: retry (2.6.28 to 3.2), efault (proposed in 2011), swizzle (3.3 to today), \
+            each s(ucceeds), f(ails) or l(oops). Filters choose victims, never culprits.
 
             EXAMPLES:
               futexscope trace -n app -d 30
@@ -30,10 +30,10 @@ struct Trace: ParsableCommand {
 
     // MARK: Which victims
 
-    @Option(name: .shortAndLong, help: "Only this process.")
+    @Option(name: .shortAndLong, help: "Only this process.", transform: wholeNumber)
     var pid: UInt32?
 
-    @Option(name: .shortAndLong, help: "Only this thread.")
+    @Option(name: .shortAndLong, help: "Only this thread.", transform: wholeNumber)
     var tid: UInt32?
 
     @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Only tasks of this name.", valueName: "name"))
@@ -42,35 +42,37 @@ struct Trace: ParsableCommand {
     @Option(name: .shortAndLong, help: ArgumentHelp("Only tasks in this control group or below.", valueName: "path"))
     var cgroup: String?
 
-    @Option(name: .shortAndLong, help: "Only tasks of this user.")
+    @Option(name: .shortAndLong, help: "Only tasks of this user.", transform: wholeNumber)
     var uid: UInt32?
 
     // MARK: Which lookups
 
-    @Option(help: ArgumentHelp("Only lookups with at least so many passes.", valueName: "n"))
+    @Option(help: ArgumentHelp("Only lookups with at least so many passes (default: 0).", valueName: "n"), transform: wholeNumber)
     var minPasses: UInt64 = 0
 
-    @Option(help: ArgumentHelp("Only lookups that took at least so long: 500us, 2ms.", valueName: "time"))
+    @Option(help: ArgumentHelp("Only lookups that took at least so long: 500us, 2ms.", valueName: "time"), transform: Span.init)
     var minDuration: Span?
 
-    @Option(help: ArgumentHelp("Only lookups that returned ok or this error: EFAULT.", valueName: "result"))
+    @Option(help: ArgumentHelp("Only lookups that returned ok or this error: EFAULT.", valueName: "result"), transform: LookupResult.init)
     var result: LookupResult?
 
     @Flag(help: "Every shared lookup, also those that met nothing.")
     var all = false
 
-    @Option(help: ArgumentHelp("A lookup with so many passes is a loop.", valueName: "n"))
+    @Option(help: ArgumentHelp("A lookup with so many passes is a loop (default: 64).", valueName: "n"), transform: wholeNumber)
     var loopPasses: UInt64 = Correlator.Thresholds().passes
 
-    @Option(help: ArgumentHelp("A lookup that takes so long is a loop (default: 10ms).", valueName: "time"))
+    @Option(help: ArgumentHelp("A lookup that takes so long is a loop (default: 10ms).", valueName: "time"), transform: Span.init)
     var loopDuration: Span?
 
     // MARK: How long
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("End after so long: 10 (seconds), 500ms, 2m.", valueName: "time"))
+    @Option(
+        name: .shortAndLong, help: ArgumentHelp("End after so long: 10 (seconds), 500ms, 2m.", valueName: "time"),
+        transform: Span.init)
     var duration: Span?
 
-    @Option(name: [.customShort("N"), .long], help: ArgumentHelp("End after so many findings.", valueName: "n"))
+    @Option(name: [.customShort("N"), .long], help: ArgumentHelp("End after so many findings.", valueName: "n"), transform: wholeNumber)
     var count: UInt64?
 
     // MARK: What comes out
@@ -97,7 +99,8 @@ struct Trace: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Size of the ring buffer, a power of two from 4096 (default: 8M).", valueName: "bytes"))
+            "Size of the ring buffer, a power of two from 4096 (default: 8M).", valueName: "bytes"),
+        transform: RingSize.init)
     var ringSize: RingSize?
 
     @Flag(help: "Let the kernel count what the tool's own programs cost.")
@@ -109,7 +112,6 @@ struct Trace: ParsableCommand {
     func validate() throws {
         if count == 0 { throw ValidationError("cannot end after 0 findings: -N expects 1 or more") }
         if duration?.ns == 0 { throw ValidationError("cannot trace for no time: -d expects more than 0") }
-        if let pid, let tid, pid == 0 || tid == 0 { throw ValidationError("process 0 makes no futex calls") }
         if let comm, comm.utf8.count > 15 {
             throw ValidationError(
                 "cannot match the name '\(comm)': the kernel keeps 15 bytes of a task's name; try -n '\(Comm(comm).text)'")

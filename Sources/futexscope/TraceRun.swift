@@ -53,12 +53,11 @@ struct TraceRun {
                 try output.write(stream.takeBytes())
                 return wantsMore
             }
-            let took = start.duration(to: clock.now).components
+            let duration = length(of: clock.now - start)
             let totals = try capture.totals()
             tell(stream.tellLosses(totals.losses), of: stream)
             let report = stream.end(
-                totals: totals, probes: capture.probes.map(Probe.init),
-                durationNs: UInt64(took.seconds) * 1_000_000_000 + UInt64(took.attoseconds / 1_000_000_000))
+                totals: totals, probes: capture.probes.map(Probe.init), durationNs: duration)
             try output.write(stream.takeBytes())
             let error = Descriptor.standardError
             if let text = stream.summaryText(report, width: error.tableWidth, colour: error.wantsColour) {
@@ -79,6 +78,13 @@ struct TraceRun {
         thresholds.passes = trace.loopPasses
         if let span = trace.loopDuration { thresholds.durationNs = span.ns }
         return Correlator(thresholds: thresholds, tellsAll: trace.all)
+    }
+
+    /// Of the run in nanoseconds; detaching the probes, which can take seconds, is no part of it.
+    private func length(of run: Duration) -> UInt64 {
+        let (seconds, attoseconds) = run.components
+        let ns = UInt64(seconds) * 1_000_000_000 + UInt64(attoseconds / 1_000_000_000)
+        return trace.duration.map { min($0.ns, ns) } ?? ns
     }
 
     private func format(for output: Descriptor) -> any FindingFormat {

@@ -1,0 +1,150 @@
+import ArgumentParser
+import Capture
+import Foundation
+import Testing
+
+@testable import futexscope
+
+/// What is refused, with which words, and what arguments become.
+@Suite("Arguments") struct ArgumentTests {
+    struct Refusal: Sendable, CustomTestStringConvertible {
+        var arguments: [String]
+        var complaint: String
+        var testDescription: String { arguments.joined(separator: " ") }
+    }
+
+    static let hint = "; see `futexscope trace --help`"
+    static let size = "expected a power of two from 4096 to 2G, such as 512K or 8M"
+    static let span = "expected seconds, or a number with ns, us, ms, s, m, h or d, such as 500ms"
+
+    static let refusals: [Refusal] = [
+        Refusal(arguments: ["nonsense"], complaint: "Unexpected argument 'nonsense'; see `futexscope --help`"),
+        Refusal(arguments: ["trace", "extra"], complaint: "Unexpected argument 'extra'" + hint),
+        Refusal(arguments: ["trace", "--bogus"], complaint: "Unknown option '--bogus'" + hint),
+        Refusal(arguments: ["trace", "-d"], complaint: "Missing value for '-d <time>'" + hint),
+        Refusal(arguments: ["trace", "-d", "5x"], complaint: "The value '5x' is invalid for '-d <time>': " + span + hint),
+        Refusal(arguments: ["trace", "-d", "0"], complaint: "cannot trace for no time: -d expects more than 0" + hint),
+        Refusal(arguments: ["trace", "-N", "0"], complaint: "cannot end after 0 findings: -N expects 1 or more" + hint),
+        Refusal(
+            arguments: ["trace", "--ring-size", "5000"],
+            complaint: "The value '5000' is invalid for '--ring-size <bytes>': " + size + hint),
+        Refusal(
+            arguments: ["trace", "--ring-size", "2048"],
+            complaint: "The value '2048' is invalid for '--ring-size <bytes>': " + size + hint),
+        Refusal(
+            arguments: ["trace", "--result", "EFOO"],
+            complaint:
+                "The value 'EFOO' is invalid for '--result <result>': expected ok, the name of an error such as EFAULT, or its number"
+                + hint),
+        Refusal(
+            arguments: ["trace", "-n", "sixteen bytes!!!"],
+            complaint:
+                "cannot match the name 'sixteen bytes!!!': the kernel keeps 15 bytes of a task's name; try -n 'sixteen bytes!!'"
+                + hint),
+        Refusal(
+            arguments: ["trace", "-p", "app"],
+            complaint: "The value 'app' is invalid for '-p <pid>': expected a whole number from 0 to 4294967295" + hint),
+        Refusal(
+            arguments: ["trace", "-f", "xml"],
+            complaint:
+                "The value 'xml' is invalid for '-f <format>'. Please provide one of 'table', 'json' or 'csv'" + hint),
+        Refusal(
+            arguments: ["trace", "--attach", "magic"],
+            complaint:
+                "The value 'magic' is invalid for '--attach <attach>'. Please provide one of 'auto', 'fentry' or 'kprobe'"
+                + hint),
+    ]
+
+    @Test("bad usage ends with 64 and one line", arguments: refusals)
+    func refusal(_ refusal: Refusal) {
+        let ending = ending(of: refusal.arguments)
+        #expect(ending?.code == 64)
+        #expect(ending?.complaint == refusal.complaint)
+        #expect(ending?.answer == nil)
+    }
+
+    /// Refused when the run begins, before anything is attached.
+    @Test(
+        "what is not there, or in the way, ends with 64 and one line",
+        arguments: [
+            (["-p", "4194305"], "cannot trace process 4194305: there is none; expected the pid of a running process"),
+            (["-p", "0"], "cannot trace process 0: there is none; expected the pid of a running process"),
+            (["-t", "4194305"], "cannot trace thread 4194305: there is none; expected the tid of a running thread"),
+            (
+                ["-o", "/proc/self/status"],
+                "cannot make the output file /proc/self/status: it exists, and nothing is overwritten; remove it or choose another path"
+            ),
+            (
+                ["--ready-file", "/proc/self/status"],
+                "cannot make the ready file /proc/self/status: it exists, and nothing is overwritten; remove it or choose another path"
+            ),
+            (
+                ["-o", "/nonexistent/x"],
+                "cannot make the output file /nonexistent/x: No such file or directory; expected a new file in a directory that can be written to"
+            ),
+        ] as [([String], String)])
+    func inTheWay(arguments: [String], complaint: String) throws {
+        let command = try Trace.parse(arguments)
+        let failure = #expect(throws: CommandFailure.self) { try command.run() }
+        #expect(failure?.exitCode == 64)
+        #expect(failure?.message == complaint)
+    }
+
+    @Test("a control group that is none is refused with its path")
+    func cgroup() throws {
+        let command = try Trace.parse(["-c", "/no/such/group"])
+        let failure = #expect(throws: CaptureError.self) { try command.run() }
+        #expect(failure?.exitCode == 64)
+        #expect(failure?.message.hasPrefix("cannot filter by control group /no/such/group: ") == true)
+    }
+
+    @Test("a host that refuses ends with 77, and an exit code with no further word")
+    func otherEndings() {
+        let refused = Ending(CaptureError(message: "no BPF here", exitCode: 77))
+        #expect((refused.code, refused.complaint, refused.answer) == (77, "no BPF here", nil))
+        let told = Ending(ExitCode(77))
+        #expect((told.code, told.complaint, told.answer) == (77, nil, nil))
+        #expect(Ending(CommandFailure.running("disk full")) == Ending(CaptureError(message: "disk full", exitCode: 1)))
+    }
+
+    // MARK: Values
+
+    @Test(
+        "spans of time",
+        arguments: [
+            ("10", 10_000_000_000), ("0.5", 500_000_000), ("500ms", 500_000_000), ("2m", 120_000_000_000),
+            ("1.5s", 1_500_000_000), ("250us", 250_000), ("7ns", 7), ("1h", 3_600_000_000_000),
+            ("1d", 86_400_000_000_000),
+        ] as [(String, UInt64)])
+    func spans(text: String, ns: UInt64) throws {
+        #expect(try Span(text).ns == ns)
+    }
+
+    @Test("no spans of time", arguments: ["", "s", "-1", "1 s", "1.2.3", "1e3", "inf", "nan", "1y", "99999999999d", "١"])
+    func noSpans(text: String) {
+        #expect(throws: ValidationError.self) { try Span(text) }
+    }
+
+    @Test(
+        "ring sizes",
+        arguments: [("4096", 4096), ("4K", 4096), ("512k", 1 << 19), ("8M", 8 << 20), ("2G", 1 << 31)]
+            as [(String, UInt32)])
+    func ringSizes(text: String, bytes: UInt32) throws {
+        #expect(try RingSize(text).bytes == bytes)
+    }
+
+    @Test("no ring sizes", arguments: ["", "0", "1", "2048", "4097", "3M", "4G", "8MB", "-8M", "18446744073709551616", "16777216G"])
+    func noRingSizes(text: String) {
+        #expect(throws: ValidationError.self) { try RingSize(text) }
+    }
+
+    @Test("what is not given is as documented")
+    func defaults() throws {
+        let trace = try Trace.parse([])
+        #expect(trace.loopPasses == 64)
+        #expect(trace.minPasses == 0)
+        #expect(trace.format == .table)
+        #expect(trace.attach == .auto)
+        #expect(CaptureOptions().ringBytes == 8 << 20)
+    }
+}

@@ -1,0 +1,209 @@
+import EventSamples
+import Events
+import Testing
+
+@testable import Correlation
+
+/// What the facts of a detach, or of a page, say about the cause.
+@Suite("Causes") struct CauseTests {
+    /// The stack of a culprit and what it means.
+    struct Stack: Sendable, CustomTestStringConvertible {
+        var landmarks: Landmarks
+        var scope: ActivityKind?
+        var hole: Range<UInt64>?
+        var via: Detach.Hook = .pageCache
+        var isNamed = true
+        var cause: Cause
+        var confidence: Confidence
+        var testDescription: String { "\(landmarks.rawValue) in \(scope?.name ?? "nothing") is \(cause.rawValue)" }
+    }
+
+    static let stacks: [Stack] = [
+        Stack(landmarks: [.invalidate2], cause: .directIOInvalidation, confidence: .exact),
+        Stack(landmarks: [.dropCaches, .invalidate], cause: .dropCaches, confidence: .exact),
+        Stack(landmarks: [.fadvise, .invalidate], cause: .fadvise, confidence: .exact),
+        Stack(landmarks: [.reclaim], cause: .reclaim, confidence: .exact),
+        Stack(landmarks: [.setSize, .truncateRange], cause: .truncate, confidence: .exact),
+        Stack(landmarks: [.blockDeviceTruncate, .truncateRange], cause: .blockZeroOut, confidence: .exact),
+        Stack(landmarks: [.swapOut, .reclaim], cause: .swapOut, confidence: .exact),
+        Stack(landmarks: [.migration], cause: .migration, confidence: .exact),
+        Stack(landmarks: [.collapse], cause: .collapse, confidence: .exact),
+        Stack(landmarks: [.split], cause: .split, confidence: .exact),
+        Stack(landmarks: [.memoryFailure, .truncateRange], cause: .memoryFailure, confidence: .exact),
+        Stack(landmarks: [.evict, .truncateRange], cause: .other, confidence: .exact),
+        Stack(landmarks: [.invalidate], cause: .other, confidence: .exact),
+        // One way, three operations.
+        Stack(
+            landmarks: [.fallocate, .truncateRange], scope: .holePunch, hole: 0..<4096, cause: .holePunch,
+            confidence: .exact),
+        Stack(landmarks: [.fallocate, .truncateRange], hole: 0..<4096, cause: .holePunch, confidence: .exact),
+        Stack(landmarks: [.fallocate, .truncateRange], scope: .fallocateOther, cause: .other, confidence: .exact),
+        Stack(landmarks: [.fallocate, .truncateRange], cause: .other, confidence: .inferred),
+        // An operation that allocates may reclaim; what goes then went by reclaim.
+        Stack(landmarks: [.reclaim, .setSize], scope: .truncate, cause: .reclaim, confidence: .exact),
+        Stack(landmarks: [.fallocate, .reclaim], scope: .holePunch, cause: .reclaim, confidence: .exact),
+        // Where the stack says nothing, the operation does.
+        Stack(landmarks: [], scope: .dropCaches, cause: .dropCaches, confidence: .inferred),
+        Stack(landmarks: [], scope: .truncate, isNamed: false, cause: .truncate, confidence: .inferred),
+        Stack(landmarks: [], scope: .fallocateOther, cause: .other, confidence: .inferred),
+        Stack(landmarks: [], cause: .other, confidence: .exact),
+        Stack(landmarks: [], isNamed: false, cause: .unknown, confidence: .none),
+        // These hooks see nothing else.
+        Stack(landmarks: [], via: .swapOut, isNamed: false, cause: .swapOut, confidence: .exact),
+        Stack(landmarks: [.reclaim], via: .migration, cause: .migration, confidence: .exact),
+    ]
+
+    @Test("a detach is explained by its stack, else by the operation in progress", arguments: stacks)
+    func stack(_ stack: Stack) throws {
+        let finding = try #require(
+            found(
+                .detach(
+                    .sample {
+                        ($0.landmarks, $0.scope, $0.hole) = (stack.landmarks, stack.scope, stack.hole)
+                        ($0.via, $0.stackIsNamed) = (stack.via, stack.isNamed)
+                    }), .lookup(.sample())))
+        #expect(finding.cause == stack.cause)
+        #expect(finding.confidence == stack.confidence)
+        #expect(finding.unknownReason == (stack.cause == .unknown ? .stackUnnamed : nil))
+        #expect(finding.detach?.culprit == .culprit)
+    }
+
+    @Test("every cause but the pages without a mapping has a stack in the table above")
+    func everyCause() {
+        let untold: Set<Cause> = [.zeroPage, .specialMapping]
+        #expect(Set(Self.stacks.map(\.cause)).union(untold) == Set(Cause.allCases))
+    }
+
+    /// A page of no known detach and what it is taken for.
+    struct Page: Sendable, CustomTestStringConvertible {
+        var what: String
+        var page: PageFacts
+        var cause: Cause
+        var kind: PageKind
+        var reason: UnknownReason?
+        var isIncomplete = false
+        var testDescription: String { what }
+    }
+
+    static let pages: [Page] = [
+        Page(what: "the zero page", page: .zero(), cause: .zeroPage, kind: .zero),
+        Page(
+            what: "the vDSO, an area with operations and no file",
+            page: .zero { $0.facts = [.areaKnown, .areaHasOperations, .nullAtPin] }, cause: .specialMapping,
+            kind: .special),
+        Page(
+            what: "a page that a driver maps",
+            page: .zero { $0.facts = [.areaKnown, .areaHasFile, .areaHasOperations, .areaIsDriver, .nullAtPin] },
+            cause: .specialMapping, kind: .special),
+        Page(
+            what: "the zero page in a hole of a DAX file",
+            page: .sample { $0.facts = [.areaKnown, .areaHasFile, .dax, .reserved, .nullAtPin]; $0.slot = .empty },
+            cause: .zeroPage, kind: .zero),
+        Page(
+            what: "a shared extent of a DAX file",
+            page: .sample { $0.facts = [.areaKnown, .areaHasFile, .dax, .nullAtPin]; $0.slot = .empty },
+            cause: .specialMapping, kind: .file),
+        // A mapping when pinned and none under the lock is a race, whatever the area.
+        Page(
+            what: "a driver's area whose page lost its mapping after the pin",
+            page: .zero { $0.facts = [.areaKnown, .areaHasFile, .areaIsDriver] }, cause: .unknown,
+            kind: .special, reason: .noDetachSeen),
+        Page(
+            what: "a file's page whose detach nobody stored",
+            page: .sample { $0.slot = .empty }, cause: .unknown, kind: .file, reason: .noDetachSeen),
+        Page(
+            what: "a page that had no mapping when pinned, in an area that could not be read",
+            page: .sample { $0.facts = [.nullAtPin]; $0.slot = .empty }, cause: .unknown, kind: .unknown,
+            reason: .areaUnreadable),
+        Page(
+            what: "a slot that another page's detach has taken",
+            page: .sample { $0.slot = .otherPage }, cause: .unknown, kind: .file, reason: .slotOverwritten,
+            isIncomplete: true),
+        Page(
+            what: "a detach of a former life of the page",
+            page: .sample { $0.slot = .stale }, cause: .unknown, kind: .file, reason: .formerLife),
+        Page(
+            what: "a slot that was being written",
+            page: .sample { $0.slot = .torn }, cause: .unknown, kind: .file, reason: .slotTorn, isIncomplete: true),
+        Page(
+            what: "a detach that was found in the kernel and did not arrive",
+            page: .sample(), cause: .unknown, kind: .file, reason: .detachLost, isIncomplete: true),
+    ]
+
+    @Test("a page without a detach is what it is, or unknown with the reason", arguments: pages)
+    func page(_ page: Page) throws {
+        let finding = try #require(found(.lookup(.sample(page: page.page))))
+        #expect(finding.cause == page.cause)
+        #expect(finding.kind == page.kind)
+        #expect(finding.unknownReason == page.reason)
+        #expect(finding.isIncomplete == page.isIncomplete)
+        #expect(finding.confidence == (page.cause == .unknown ? .none : .exact))
+        #expect(finding.detach == nil)
+    }
+
+    @Test("an unknown cause is incomplete once evidence was lost, a known one is not")
+    func lostEvidence() throws {
+        let lost = Event.lost(Loss(time: 0, stage: .programMissed, count: 1))
+        let unknown = Lookup.sample(page: .sample { $0.slot = .empty })
+        #expect(found(lost, .lookup(unknown))?.isIncomplete == true)
+        #expect(found(lost, .detach(.sample()), .lookup(.sample()))?.isIncomplete == false)
+        let harmless = Event.lost(Loss(time: 0, stage: .ringActivity, count: 1))
+        #expect(found(harmless, .lookup(unknown))?.isIncomplete == false)
+    }
+
+    @Test("a lookup that only went back has no cause of its own, but that of a detach it met")
+    func changedMapping() throws {
+        let wentBack = Lookup.sample(page: .zero()) {
+            $0.succeed(inPass: 2)
+            ($0.observations, $0.retries.mappingChanged) = (0, 1)
+        }
+        let plain = try #require(found(.lookup(wentBack)))
+        #expect((plain.cause, plain.unknownReason) == (.unknown, .notObserved))
+        #expect(plain.verdicts == nil)
+        #expect(plain.outcome == .retried)
+        let met = Lookup.sample {
+            $0.succeed(inPass: 2)
+            ($0.observations, $0.retries.mappingChanged) = (0, 1)
+        }
+        #expect(found(.detach(.sample()), .lookup(met))?.cause == .holePunch)
+    }
+
+    // MARK: A detector that can miss
+
+    @Test("a detach of another page, or of another time, is not taken for this one")
+    func otherDetach() throws {
+        #expect(found(.detach(.sample()), .lookup(.sample()))?.cause == .holePunch)
+        for detach in [
+            Detach.sample { $0.page = PageID(rawValue: 0x3f2b) }, .sample { $0.time -= 1 }, .sample { $0.time += 1 },
+        ] {
+            let finding = try #require(found(.detach(detach), .lookup(.sample())))
+            #expect(finding.cause == .unknown)
+            #expect(finding.unknownReason == .detachLost)
+            #expect(finding.detach == nil)
+        }
+    }
+
+    @Test(
+        "a detach of this very page is left alone where the kernel side did not match it",
+        arguments: [PageFacts.SlotAnswer.notAsked, .empty, .otherPage, .stale, .torn])
+    func unmatched(slot: PageFacts.SlotAnswer) throws {
+        let finding = try #require(found(.detach(.sample()), .lookup(.sample(page: .sample { $0.slot = slot }))))
+        #expect(finding.cause == .unknown)
+        #expect(finding.detach == nil)
+    }
+
+    @Test("a detach that comes after its lookup explains nothing")
+    func lateDetach() throws {
+        var correlator = Correlator()
+        let told = correlator.consume(.lookup(.sample()))
+        let finding = try #require(told)
+        #expect(finding.unknownReason == .detachLost)
+        #expect(correlator.consume(.detach(.sample())) == nil)
+    }
+}
+
+/// What the last of some events makes known.
+func found(_ events: Event...) -> Finding? {
+    var correlator = Correlator()
+    return events.reduce(Finding?.none) { _, event in correlator.consume(event) }
+}

@@ -1,0 +1,176 @@
+import EventSamples
+import Events
+import Testing
+
+@testable import Correlation
+
+/// What holds over many events: loops, sums, bounds.
+@Suite("Streams") struct StreamTests {
+    // MARK: Loops
+
+    @Test(
+        "a lookup is a loop from so many passes, or from so long, on",
+        arguments: [
+            (2, 1_000, false), (63, 9_999_999, false), (64, 1_000, true), (2, 10_000_000, true),
+            (1_048_576, 9_000_000_000, true),
+        ] as [(UInt64, UInt64, Bool)])
+    func threshold(passes: UInt64, durationNs: UInt64, isLoop: Bool) throws {
+        let finding = found(.progress(.looping(passes: passes, durationNs: durationNs)))
+        #expect((finding != nil) == isLoop)
+        guard isLoop else { return }
+        #expect(finding?.isProgress == true)
+        #expect(finding?.outcome == .looping)
+        #expect(finding?.cause == .zeroPage)
+        #expect(finding?.spurious == false)
+    }
+
+    @Test("thresholds can be set")
+    func ownThreshold() {
+        var correlator = Correlator(thresholds: Correlator.Thresholds(passes: 4, durationNs: .max))
+        #expect(correlator.consume(.progress(.looping(passes: 2, durationNs: 1 << 40))) == nil)
+        #expect(correlator.consume(.progress(.looping(passes: 4, durationNs: 1))) != nil)
+    }
+
+    @Test("a loop that never ends is counted once, by the end of the run")
+    func endless() {
+        var correlator = Correlator()
+        for shift in 6...20 {
+            _ = correlator.consume(.progress(.looping(passes: 1 << UInt64(shift), durationNs: 1 << UInt64(shift + 9))))
+        }
+        #expect(correlator.summary.findings == 0)
+        correlator.finish()
+        #expect(correlator.summary.findings == 1)
+        #expect(correlator.summary.looping == 1)
+        #expect(correlator.summary.causes[.zeroPage]?.observations == (1 << 20) - 1)
+        correlator.finish()
+        #expect(correlator.summary.findings == 1)
+    }
+
+    @Test("a loop that ended is counted once, as what it ended with")
+    func ended() throws {
+        var correlator = Correlator()
+        _ = correlator.consume(.progress(.looping(passes: 64, durationNs: 1000)))
+        let end = Lookup.sample(page: .zero()) { ($0.passes, $0.observations, $0.retries.noMapping) = (70, 70, 69) }
+        #expect(correlator.consume(.lookup(end))?.outcome == .failed)
+        correlator.finish()
+        #expect(correlator.summary.findings == 1)
+        #expect(correlator.summary.looping == 0)
+    }
+
+    // MARK: What is told
+
+    @Test("a lookup that met nothing is told only when all are asked for, and never counted")
+    func plain() throws {
+        let plain = Lookup.sample(page: nil) { $0.succeed(inPass: 1); $0.observations = 0 }
+        var correlator = Correlator()
+        #expect(correlator.consume(.lookup(plain)) == nil)
+        correlator = Correlator(tellsAll: true)
+        let told = correlator.consume(.lookup(plain))
+        let finding = try #require(told)
+        #expect(finding.outcome == .ok)
+        #expect(finding.verdicts == nil)
+        #expect(correlator.summary == Summary())
+    }
+
+    @Test("the same events give the same findings")
+    func repeatable() {
+        let events: [Event] = [
+            .detach(.sample()), .lookup(.sample()), .progress(.looping(passes: 64, durationNs: 1000)),
+            .progress(.looping(passes: 64, durationNs: 1000, tid: 9)), .lookup(.sample(page: .zero())),
+        ]
+        func run() -> ([Finding], Summary) {
+            var correlator = Correlator()
+            let findings = events.compactMap { correlator.consume($0) }
+            correlator.finish()
+            return (findings, correlator.summary)
+        }
+        #expect(run() == run())
+        #expect(run().0.count == 4)
+    }
+
+    // MARK: Sums
+
+    @Test("the summary adds up by cause, process and file")
+    func sums() {
+        var correlator = Correlator()
+        _ = correlator.consume(.detach(.sample()))
+        for _ in 0..<3 { _ = correlator.consume(.lookup(.sample())) }
+        for _ in 0..<2 { _ = correlator.consume(.lookup(.sample(page: .zero()) { $0.observations = 5 })) }
+        _ = correlator.consume(
+            .lookup(
+                .sample(page: nil) {
+                    $0.succeed(inPass: 2)
+                    ($0.observations, $0.retries.mappingChanged) = (0, 1)
+                }))
+        let summary = correlator.summary
+        #expect(summary.findings == 6)
+        let punched = summary.causes[.holePunch]
+        #expect((punched?.lookups, punched?.observations, punched?.failed, punched?.spurious) == (3, 3, 3, 3))
+        #expect((punched?.retry.succeeds, punched?.efault.fails, punched?.swizzle.fails) == (3, 3, 3))
+        #expect(summary.causes[.zeroPage]?.observations == 10)
+        #expect(summary.causes[.zeroPage]?.retry.loops == 2)
+        #expect(summary.causes[.unknown] == nil, "what only went back needs no cause")
+        #expect(summary.allCauses.lookups == 5)
+        let victim = summary.processes[Summary.ProcessKey(pid: 211, comm: Comm("app"))]
+        #expect((victim?.asVictim, victim?.asCulprit, victim?.failed) == (6, 0, 5))
+        #expect(summary.processes[Summary.ProcessKey(pid: 300, comm: Comm("backup"))]?.asCulprit == 3)
+        #expect(summary.files[.data]?.asVictim == 3)
+    }
+
+    @Test("losses are added up by stage")
+    func losses() {
+        var correlator = Correlator()
+        for _ in 0..<2 { _ = correlator.consume(.lost(Loss(time: 0, stage: .ringDetach, count: 3))) }
+        #expect(correlator.losses == [.ringDetach: 6])
+    }
+
+    // MARK: Bounds
+
+    @Test("detaches are forgotten from the oldest on, and one that is missed for it is counted as lost")
+    func forgotten() throws {
+        var correlator = Correlator()
+        _ = correlator.consume(.detach(.sample()))
+        for number in 1..<UInt64(Correlator.detachLimit) {
+            _ = correlator.consume(.detach(.sample { $0.time += number }))
+        }
+        #expect(correlator.consume(.lookup(.sample()))?.cause == .holePunch, "the last that fits")
+        #expect(correlator.losses.isEmpty)
+        _ = correlator.consume(.detach(.sample { $0.time += UInt64(Correlator.detachLimit) }))
+        let told = correlator.consume(.lookup(.sample()))
+        let finding = try #require(told)
+        #expect((finding.unknownReason, finding.isIncomplete) == (.detachLost, true))
+        #expect(correlator.losses == [.correlator: 1])
+    }
+
+    @Test("a detach that is told again takes no second place")
+    func toldAgain() throws {
+        var correlator = Correlator()
+        for _ in 0..<3 * Correlator.detachLimit { _ = correlator.consume(.detach(.sample())) }
+        #expect(correlator.consume(.lookup(.sample()))?.cause == .holePunch)
+    }
+
+    @Test("processes and files beyond the limit share a count")
+    func rows() {
+        var correlator = Correlator()
+        let more: UInt64 = 7
+        for number in 0..<UInt64(Summary.rowLimit) + more {
+            let page = PageFacts.sample { $0.file.inode = number + 1; $0.slot = .empty }
+            _ = correlator.consume(.lookup(.sample(page: page) { $0.victim.pid = UInt32(number + 1) }))
+        }
+        #expect(correlator.summary.processes.count == Summary.rowLimit)
+        #expect(correlator.summary.processesBeyondLimit == more)
+        #expect(correlator.summary.files.count == Summary.rowLimit)
+        #expect(correlator.summary.filesBeyondLimit == more)
+        #expect(correlator.summary.findings == UInt64(Summary.rowLimit) + more)
+    }
+
+    @Test("loops beyond the limit are told, and the memory for them stays bounded")
+    func manyLoops() {
+        var correlator = Correlator()
+        for tid in 1...UInt32(Correlator.loopLimit + 10) {
+            #expect(correlator.consume(.progress(.looping(passes: 64, durationNs: 1000, tid: tid))) != nil)
+        }
+        correlator.finish()
+        #expect(correlator.summary.looping == UInt64(Correlator.loopLimit))
+    }
+}

@@ -1,0 +1,141 @@
+import EventSamples
+import Events
+import Testing
+
+@testable import Correlation
+
+/// What each rule would have done, and whether a failure was spurious.
+@Suite("Verdicts") struct VerdictTests {
+    struct Case: Sendable, CustomTestStringConvertible {
+        var what: String
+        var lookup: Lookup
+        var detach: Detach?
+        var verdicts: Verdicts?
+        var spurious: Bool?
+        var testDescription: String { what }
+    }
+
+    static let fails = Verdicts(retry: .fails, efault: .fails, swizzle: .fails)
+    static let happyToFail = Verdicts(retry: .succeeds, efault: .fails, swizzle: .fails)
+    static let swizzled = Verdicts(retry: .succeeds, efault: .fails, swizzle: .succeeds)
+    static let loops = Verdicts(retry: .loops, efault: .fails, swizzle: .fails)
+    static let untold = Verdicts(retry: .unknown, efault: .fails, swizzle: .fails)
+
+    private static let hugetlb: UInt32 = 0x9584_58f6
+    private static let tmpfs: UInt32 = 0x0102_1994
+
+    static let cases: [Case] = [
+        Case(
+            what: "a page inside its file would have come back", lookup: .sample(), detach: .sample(),
+            verdicts: happyToFail, spurious: true),
+        Case(
+            what: "the last page of a file counts as inside, also when it is not full",
+            lookup: .sample(page: .sample { $0.index = 9 }), detach: .sample { $0.fileSize = 9 * 4096 + 1 },
+            verdicts: happyToFail, spurious: true),
+        Case(
+            what: "the first page beyond the end would not have come back",
+            lookup: .sample(page: .sample { $0.index = 10 }), detach: .sample(), verdicts: fails, spurious: false),
+        Case(
+            what: "the size is that of the detach, not of later",
+            lookup: .sample(page: .sample { $0.fileSize = 0 }), detach: .sample(), verdicts: happyToFail,
+            spurious: true),
+        Case(
+            what: "a file cut to nothing", lookup: .sample(), detach: .sample { $0.fileSize = 0 },
+            verdicts: fails, spurious: false),
+        Case(
+            what: "a hole in a neighbour page", lookup: .sample(),
+            detach: .sample { ($0.index, $0.pages, $0.hole) = (0, 16, 0..<4096) }, verdicts: happyToFail,
+            spurious: true),
+        Case(
+            what: "a hole in hugetlbfs",
+            lookup: .sample(page: .sample { $0.magic = hugetlb; $0.index = 511 }),
+            detach: .sample { ($0.magic, $0.pages, $0.fileSize) = (hugetlb, 512, 2 << 20) },
+            verdicts: happyToFail, spurious: true),
+        Case(
+            what: "beyond the end of hugetlbfs",
+            lookup: .sample(page: .sample { $0.magic = hugetlb; $0.index = 512 }),
+            detach: .sample { ($0.magic, $0.pages, $0.fileSize) = (hugetlb, 512, 2 << 20) }, verdicts: fails,
+            spurious: false),
+        Case(
+            what: "swap cache under the lock is what today's rule goes back for",
+            lookup: .sample(page: .sample { $0.magic = tmpfs; $0.facts.insert(.swapCache) }) {
+                $0.succeed(inPass: 2)
+                $0.retries.swizzled = 1
+            },
+            detach: .sample { ($0.via, $0.magic) = (.swapOut, tmpfs) }, verdicts: swizzled, spurious: false),
+        Case(
+            what: "a retry that went well, on another page's facts",
+            lookup: .sample { $0.succeed(inPass: 2); $0.retries.swizzled = 1 }, detach: .sample(),
+            verdicts: swizzled, spurious: false),
+        Case(
+            what: "the zero page", lookup: .sample(page: .zero()), verdicts: loops, spurious: false),
+        Case(
+            what: "the vDSO", lookup: .sample(page: .zero { $0.facts.insert(.areaHasOperations) }),
+            verdicts: loops, spurious: false),
+        Case(
+            what: "an area that could not be read",
+            lookup: .sample(page: .sample { $0.facts = []; $0.slot = .empty }), verdicts: untold, spurious: nil),
+        Case(
+            what: "a file whose detach is unknown is judged by its size at the observation",
+            lookup: .sample(page: .sample { $0.slot = .empty }), verdicts: happyToFail, spurious: true),
+        Case(
+            what: "a failure of the pin in a later pass is no failure of the observation",
+            lookup: .sample { $0.flags = [.returned, .timed, .pinFailed] }, detach: .sample(), verdicts: happyToFail,
+            spurious: false),
+        Case(
+            what: "nor is a read-only anonymous page in a later pass",
+            lookup: .sample { $0.flags = [.returned, .timed, .failedReadOnly] }, detach: .sample(),
+            verdicts: happyToFail, spurious: false),
+        Case(
+            what: "another error is none of the rule's",
+            lookup: .sample { ($0.result, $0.flags) = (-22, [.returned, .timed]) }, detach: .sample(),
+            verdicts: happyToFail, spurious: false),
+        Case(
+            what: "no observation, nothing to decide",
+            lookup: .sample { $0.succeed(inPass: 2); ($0.observations, $0.retries.mappingChanged) = (0, 1) },
+            detach: .sample(), verdicts: nil, spurious: nil),
+    ]
+
+    @Test("rules and spuriousness", arguments: cases)
+    func verdict(_ one: Case) throws {
+        var correlator = Correlator()
+        if let detach = one.detach { _ = correlator.consume(.detach(detach)) }
+        let told = correlator.consume(.lookup(one.lookup))
+        let finding = try #require(told)
+        #expect(finding.verdicts == one.verdicts)
+        #expect(finding.spurious == one.spurious)
+    }
+
+    @Test("a lookup failed by the observation, by the pin, by a read-only page, or by something else")
+    func failures() {
+        let cases: [(Lookup.Flags, Int32?, Failure?)] = [
+            ([.failedUnmapped], -14, .unmapped), ([.pinFailed], -14, .pin), ([.failedReadOnly], -14, .readOnly),
+            ([], -22, .other), ([], 0, nil), ([], nil, nil),
+        ]
+        for (flags, result, failure) in cases {
+            let lookup = Lookup.sample { ($0.flags, $0.result) = (flags, result) }
+            #expect(found(.detach(.sample()), .lookup(lookup))?.failure == failure)
+        }
+    }
+
+    /// The hole, the page of the futex, and whether that page was only a neighbour.
+    @Test(
+        "a hole is in a neighbour page unless it touches the futex's own",
+        arguments: [
+            (12_288..<16_384, false), (0..<12_288, true), (16_384..<20_480, true), (0..<12_289, false),
+            (16_383..<20_000, false),
+        ] as [(Range<UInt64>, Bool)])
+    func neighbour(hole: Range<UInt64>, isNeighbour: Bool) throws {
+        let finding = try #require(found(.detach(.sample { $0.hole = hole }), .lookup(.sample())))
+        #expect(finding.cause == .holePunch)
+        #expect(finding.neighbour == isNeighbour)
+    }
+
+    @Test("without a hole, or by another cause, there is no neighbour")
+    func noNeighbour() throws {
+        let unknownHole = Detach.sample { $0.hole = nil }
+        #expect(found(.detach(unknownHole), .lookup(.sample()))?.neighbour == nil)
+        let reclaim = Detach.sample { $0.landmarks = [.reclaim] }
+        #expect(found(.detach(reclaim), .lookup(.sample()))?.neighbour == nil)
+    }
+}

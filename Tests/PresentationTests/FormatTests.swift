@@ -1,0 +1,227 @@
+import Correlation
+import EventSamples
+import Events
+import Foundation
+import Testing
+
+@testable import Presentation
+
+/// What a golden file does not show: limits, single values, the stream around the formats.
+@Suite("Formats") struct FormatTests {
+    // MARK: Numbers and times
+
+    @Test(
+        "RFC 3339 with nanoseconds",
+        arguments: [
+            (0, "1970-01-01T00:00:00.000000000Z"), (-1, "1969-12-31T23:59:59.999999999Z"),
+            (951_782_400_000_000_000, "2000-02-29T00:00:00.000000000Z"),
+            (951_868_799_999_999_999, "2000-02-29T23:59:59.999999999Z"),
+            (951_868_800_000_000_000, "2000-03-01T00:00:00.000000000Z"),
+            (1_709_164_800_000_000_001, "2024-02-29T00:00:00.000000001Z"),
+            (1_795_399_200_123_456_789, "2026-11-23T02:00:00.123456789Z"),
+            (4_107_542_400_000_000_000, "2100-03-01T00:00:00.000000000Z"),
+            (Int64.max, "2262-04-11T23:47:16.854775807Z"),
+        ] as [(Int64, String)])
+    func timestamps(epochNs: Int64, text: String) {
+        #expect(WallClock(offsetNs: epochNs).timestamp(0) == text)
+    }
+
+    @Test("dates agree with the calendar of the system, day by day")
+    func calendar() {
+        let style = Date.ISO8601FormatStyle()
+        for day in stride(from: -200_000, through: 100_000, by: 97) {
+            // Within 292 years of 1970, which is what 64 bits of nanoseconds hold.
+            let seconds = Int64(day) * 86_400
+            let (ns, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+            guard !overflow else { continue }
+            let expected = Date(timeIntervalSince1970: TimeInterval(seconds)).formatted(style)
+            #expect(WallClock(offsetNs: ns).timestamp(0).prefix(19) + "Z" == expected)
+        }
+    }
+
+    @Test("the offset is added to the kernel's time")
+    func offset() {
+        #expect(Story.clock.timestamp(1_500_000_000) == "2026-11-23T02:00:01.500000000Z")
+        #expect(Story.clock.timeOfDay(90_061_234_000_000, milliseconds: true) == "03:01:01.234")
+        #expect(Story.clock.timeOfDay(90_061_234_000_000, milliseconds: false) == "03:01:01")
+    }
+
+    @Test(
+        "short times and counts are cut, never rounded up",
+        arguments: [
+            (0, "0ns", "0"), (999, "999ns", "999"), (1000, "1.00us", "1000"), (10_423, "10.4us", "10423"),
+            (99_999, "99.9us", "99999"), (999_999, "999us", "999k"), (1_048_576, "1.04ms", "1.04M"),
+            (59_999_999_999, "59.9s", "59.9G"), (3_600_000_000_000, "3600s", "3.60T"),
+        ] as [(UInt64, String, String)])
+    func shortNumbers(value: UInt64, duration: String, count: String) {
+        #expect(ShortNumber.duration(value) == duration)
+        #expect(ShortNumber.count(value) == count)
+    }
+
+    @Test("results have names both ways")
+    func results() {
+        #expect(ErrorNumber.name(ofResult: 0) == "ok")
+        #expect(ErrorNumber.name(ofResult: -14) == "EFAULT")
+        #expect(ErrorNumber.name(ofResult: -1234) == "errno-1234")
+        #expect(ErrorNumber.result(named: "efault") == -14)
+        #expect(ErrorNumber.result(named: "ok") == 0)
+        #expect(ErrorNumber.result(named: "14") == -14)
+        #expect(ErrorNumber.result(named: "errno-1234") == -1234)
+        #expect(ErrorNumber.result(named: "EFOO") == nil)
+        #expect(ErrorNumber.result(named: "-14") == nil)
+        #expect(ErrorNumber.result(named: "4096") == nil)
+    }
+
+    // MARK: JSON
+
+    @Test("numbers are numbers up to 2^53 and strings beyond")
+    func bigNumbers() {
+        let limit: UInt64 = 1 << 53
+        #expect(Story.told(JSONLines(), .lookup(.sample { $0.passes = limit })).contains(#""passes":9007199254740992,"#))
+        #expect(
+            Story.told(JSONLines(), .lookup(.sample { $0.passes = limit + 1 })).contains(#""passes":"9007199254740993","#))
+    }
+
+    @Test("every line is JSON, its type first")
+    func parses() throws {
+        let lines = Story.told(JSONLines()).split(separator: UInt8(ascii: "\n"))
+        var types: [String] = []
+        for line in lines {
+            let object = try #require(try JSONSerialization.jsonObject(with: Data(line)) as? [String: Any])
+            let type = try #require(object["type"] as? String)
+            #expect(String(decoding: line, as: UTF8.self).hasPrefix(#"{"type":"\#(type)""#))
+            types.append(type)
+        }
+        #expect(Set(types) == ["lookup", "progress", "lost", "summary"])
+        #expect(types.last == "summary")
+    }
+
+    @Test("CSV and JSON say the same")
+    func sameFacts() throws {
+        let rows = String(decoding: Story.told(CSV()), as: UTF8.self).components(separatedBy: "\r\n").dropLast()
+        let lines = Story.told(JSONLines()).split(separator: UInt8(ascii: "\n"))
+        let objects = try lines.compactMap { try JSONSerialization.jsonObject(with: Data($0)) as? [String: Any] }
+            .filter { ["lookup", "progress"].contains($0["type"] as? String) }
+        #expect(rows.count == objects.count + 1)
+        let header = try #require(HostileTextTests.fields(rows[0]))
+        #expect(header == CSV.columns)
+        for (row, object) in zip(rows.dropFirst(), objects) {
+            let fields = Dictionary(uniqueKeysWithValues: zip(header, try #require(HostileTextTests.fields(row))))
+            #expect(fields.count == CSV.columns.count)
+            for key in header where !key.hasPrefix("retries_") {
+                #expect(fields[key] == Self.text(object, key), "\(key)")
+            }
+            let retries = object["retries"] as? [[String: Any]] ?? []
+            for reason in RetryReason.allCases {
+                let count = retries.first { $0["reason"] as? String == reason.rawValue }?["count"] as? Int ?? 0
+                #expect(fields["retries_" + reason.rawValue.replacing("-", with: "_")] == "\(count)")
+            }
+        }
+    }
+
+    /// A value by its flattened key, as CSV would write it.
+    private static func text(_ object: [String: Any], _ key: String) -> String {
+        var value = object[key]
+        for parent in ["page", "detach", "verdicts"] where key.hasPrefix(parent + "_") {
+            value = (object[parent] as? [String: Any])?[String(key.dropFirst(parent.count + 1))]
+        }
+        return switch value {
+        case let text as String: text
+        case let number as NSNumber where isBoolean(number): number.boolValue ? "true" : "false"
+        case let number as NSNumber: number.stringValue
+        default: key == "incomplete" ? "false" : ""
+        }
+    }
+
+    private static func isBoolean(_ number: NSNumber) -> Bool {
+        // A static string that belongs to the type.
+        unsafe String(cString: number.objCType) == "c"
+    }
+
+    // MARK: Pages and names
+
+    @Test("a page is opaque unless addresses are asked for")
+    func pages() {
+        let page = PageID(rawValue: 0xffff_ea00_0001_2340)
+        #expect(Legend(clock: Story.clock).id(of: page) == "p-ffffea0000012340")
+        #expect(Legend(clock: Story.clock, showsKernelAddresses: true).id(of: page) == "0xffffea0000012340")
+        #expect(Legend(clock: Story.clock).id(of: PageID(rawValue: 0x3f)) == "p-000000000000003f")
+        #expect(Legend(clock: Story.clock).id(of: PageID(rawValue: 0)) == nil)
+    }
+
+    @Test("names are learnt anew when they change, and forgotten from the oldest on")
+    func names() {
+        var names = Names()
+        func file(_ inode: UInt64) -> FileID { FileID(device: 1, inode: inode) }
+        names.learn(Name(subject: .file(file(0)), text: "/old"))
+        names.learn(Name(subject: .file(file(0)), text: "/new", detail: "xfs"))
+        #expect(names.path(of: file(0)) == "/new")
+        #expect(names.fileSystem(of: file(0)) == "xfs")
+        for inode in 1...UInt64(Names.limit) { names.learn(Name(subject: .file(file(inode)), text: "/f\(inode)")) }
+        #expect(names.path(of: file(0)) == nil)
+        #expect(names.path(of: file(1)) == "/f1")
+        #expect(names.path(of: file(UInt64(Names.limit))) == "/f\(Names.limit)")
+    }
+
+    // MARK: Stream
+
+    @Test("a stream ends after so many findings, progress not counted")
+    func limit() {
+        var stream = FindingStream(
+            format: JSONLines(), correlator: Correlator(), legend: Legend(clock: Story.clock), limit: 2)
+        let wantsSecond = stream.consume([.progress(.looping(passes: 64, durationNs: 1)), .lookup(.sample())])
+        let wantsFourth = stream.consume([.lookup(.sample()), .lookup(.sample())])
+        #expect((wantsSecond, wantsFourth) == (true, false))
+        let (written, left) = (stream.takeBytes(), stream.takeBytes())
+        #expect(written.filter { $0 == UInt8(ascii: "\n") }.count == 3)
+        #expect(left.isEmpty)
+    }
+
+    @Test("a loss that a source counts is told once, and only what is new of it")
+    func losses() {
+        var stream = FindingStream(format: JSONLines(), correlator: Correlator(), legend: Legend(clock: Story.clock))
+        _ = stream.consume([.lost(Loss(time: 0, stage: .ringLookup, count: 5))])
+        let told = [[.ringLookup: 5], [.ringLookup: 7, .delivery: 1], [.ringLookup: 7, .delivery: 1]].map {
+            stream.tellLosses($0).map(\.count)
+        }
+        #expect(told == [[], [2, 1], []])
+        let text = String(decoding: stream.takeBytes(), as: UTF8.self)
+        #expect(
+            text == """
+                {"type":"lost","stage":"ring-lookup","count":5}
+                {"type":"lost","stage":"ring-lookup","count":2}
+                {"type":"lost","stage":"delivery","count":1}
+
+                """)
+    }
+
+    @Test("what has no place in CSV is told beside it")
+    func beside() {
+        var stream = FindingStream(format: CSV(), correlator: Correlator(), legend: Legend(clock: Story.clock))
+        let losses = stream.tellLosses([.delivery: 1])
+        #expect(stream.text(of: losses) == ["1 lost at delivery: sent by the kernel side and not delivered"])
+        let report = stream.end(totals: Story.totals, probes: [], durationNs: 1)
+        #expect(stream.summaryText(report, width: 80, colour: false)?.contains("shared lookups") == true)
+        let rows = stream.takeBytes()
+        #expect(String(decoding: rows, as: UTF8.self) == CSV.columns.joined(separator: ",") + "\r\n")
+    }
+
+    @Test("the header comes again when the terminal changes its width, and only then")
+    func resize() {
+        var stream = FindingStream(
+            format: Table(width: 80, colour: false), correlator: Correlator(), legend: Legend(clock: Story.clock))
+        let first = stream.takeBytes()
+        stream.resize(to: 80)
+        let same = stream.takeBytes()
+        stream.resize(to: 120)
+        let wider = stream.takeBytes()
+        #expect(same.isEmpty)
+        #expect(wider.count > first.count)
+    }
+
+    @Test("no line of a table is wider than its terminal, at any width", arguments: 80...240)
+    func widths(width: Int) {
+        let lines = String(decoding: Story.told(Table(width: width, colour: false)), as: UTF8.self).split(separator: "\n")
+        for line in lines { #expect(line.unicodeScalars.reduce(0) { $0 + $1.columns } < width) }
+    }
+}
