@@ -53,9 +53,15 @@ public enum Cause: String, CaseIterable, Sendable, CustomStringConvertible {
                 "nothing for the vDSO; CAP_NET_RAW (packet ring), CAP_BPF (array) or io_uring for the other"
             )
         case .holePunch:
-            (.sometimes, "the disturber punches a hole where the futex is", "a directory to write to (/dev/shm unless --path)")
+            (
+                .sometimes, "the disturber punches a hole where the futex is",
+                "a directory to write to (/dev/shm unless --path)"
+            )
         case .truncate:
-            (.sometimes, "the disturber truncates the file and lets it grow again", "a directory to write to (/dev/shm unless --path)")
+            (
+                .sometimes, "the disturber truncates the file and lets it grow again",
+                "a directory to write to (/dev/shm unless --path)"
+            )
         case .directIOInvalidation:
             (
                 .sometimes, "the disturber writes past the page cache (O_DIRECT)",
@@ -81,7 +87,8 @@ public enum Cause: String, CaseIterable, Sendable, CustomStringConvertible {
             (
                 .sometimes, "the page is poisoned (MADV_HWPOISON)",
                 "root, a kernel with CONFIG_MEMORY_FAILURE, --path DIR on a disk file system; at most "
-                    + "\(Scenario.poisonLimit) pages of 4 KiB are lost until the next boot unless the module hwpoison_inject is there"
+                    + "\(Scenario.poisonLimit) pages of 4 KiB are lost until the next boot "
+                    + "unless the module hwpoison_inject is there"
             )
         case .dropCaches:
             (.withstood, "/proc/sys/vm/drop_caches, for the whole host", "root, --path DIR on a disk file system")

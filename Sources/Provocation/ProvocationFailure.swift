@@ -47,12 +47,16 @@ extension ProvocationFailure {
     }
 
     static func idle(_ cause: Cause, tries: Int, errno number: Int32) -> Self {
-        .failed("none of \(tries) operations of \(cause) could be done: \(Syscalls.describe(errno: number)); it needs \(cause.needs)")
+        .failed(
+            "none of \(tries) operations of \(cause) could be done: "
+                + "\(Syscalls.describe(errno: number)); it needs \(cause.needs)")
     }
 
     static func died(_ role: Role, pid: Int32, signal: Int32, code: Int32) -> Self {
         let how = signal > 0 ? "was killed by signal \(signal)" : "ended with exit code \(code)"
-        return .failed("the \(role.rawValue) (pid \(pid)) \(how) before the run was over; what it had made is removed, try again")
+        return .failed(
+            "the \(role.rawValue) (pid \(pid)) \(how) before the run was over; "
+                + "what was made is removed, try again")
     }
 }
 

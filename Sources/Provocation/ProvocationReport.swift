@@ -77,7 +77,8 @@ public struct ProvocationReport: Equatable, Sendable {
             ("calls", "\(calls): \(succeeded) succeeded, \(efault) EFAULT, \(otherErrors) other errors"),
         ]
         if cause == .truncate {
-            lines.append(("of EFAULT", "\(efaultBeyondEnd) surely beyond the end of the file, where no page can be pinned"))
+            lines.append(
+                ("of EFAULT", "\(efaultBeyondEnd) surely beyond the end of the file, where no page can be pinned"))
         }
         lines.append(("retries", "not visible from user space"))
         if culprit != nil {
@@ -126,6 +127,7 @@ public struct ProvocationReport: Equatable, Sendable {
 
     /// A path may hold what a terminal would obey.
     private static func printable(_ text: String) -> String {
-        String(String.UnicodeScalarView(text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }))
+        let scalars = text.unicodeScalars.map { $0.properties.generalCategory == .control ? "?" : $0 }
+        return String(String.UnicodeScalarView(scalars))
     }
 }

@@ -181,7 +181,8 @@ struct Run: ~Copyable {
                     + "or the kernel does not preempt its own code (boot with preempt=full)")
         case .sometimes where report.efault == 0:
             notes.append(
-                "no call met it: a kernel that does not preempt its own code shows next to none (boot with preempt=full)")
+                "no call met it: a kernel that does not preempt its own code shows next to none "
+                    + "(boot with preempt=full)")
         case .withstood where report.efault > 0:
             notes.append("calls failed, which no kernel known so far lets happen here")
         default: break
