@@ -22,7 +22,7 @@ extension Scenario {
         })
 
     static let reclaim = Scenario(
-        cause: .reclaim, place: .disk, footing: .file(.readOnly),         disturber: pagingOut)
+        cause: .reclaim, place: .disk, footing: .file(.readOnly), disturber: pagingOut)
 
     static let swapOut = Scenario(
         cause: .swapOut, place: .tmpfs, footing: .file(.readWrite),

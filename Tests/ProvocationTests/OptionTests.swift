@@ -59,8 +59,14 @@ import Testing
         "a path that does not suit the cause is refused in one line",
         arguments: [
             (Cause.zeroPage, "/tmp", "zero-page has no file: leave --path out"),
-            (.holePunch, "/proc/self/status", "cannot use --path /proc/self/status: it is not a directory, expected is an existing directory"),
-            (.holePunch, "/nowhere/at/all", "cannot use --path /nowhere/at/all: it is not there, expected is an existing directory"),
+            (
+                .holePunch, "/proc/self/status",
+                "cannot use --path /proc/self/status: it is not a directory, expected is an existing directory"
+            ),
+            (
+                .holePunch, "/nowhere/at/all",
+                "cannot use --path /nowhere/at/all: it is not there, expected is an existing directory"
+            ),
             (
                 .fadvise, "/dev/shm",
                 "cannot use --path /dev/shm: it is on another kind of file system (0x1021994), "
@@ -69,7 +75,8 @@ import Testing
             (.fadvise, nil, "fadvise needs --path: an existing directory on a disk file system, such as ext4 or XFS"),
             (
                 .blockZeroOut, "/dev/null",
-                "cannot use --path /dev/null: it is not a directory, expected is an existing directory, or an unused block device"
+                "cannot use --path /dev/null: it is not a directory, "
+                    + "expected is an existing directory, or an unused block device"
             ),
         ] as [(Cause, String?, String)])
     func badPaths(cause: Cause, path: String?, line: String) {
@@ -93,7 +100,8 @@ import Testing
         let refused = SystemError(action: "poison the page (madvise)", subject: "", number: 1)
         let failure = ProvocationFailure(refused, in: .memoryFailure)
         #expect(failure.exitCode == 77)
-        #expect(failure.description.hasPrefix("cannot poison the page (madvise): Operation not permitted; memory-failure needs root"))
+        let line = "cannot poison the page (madvise): Operation not permitted; memory-failure needs root"
+        #expect(failure.description.hasPrefix(line))
         let full = SystemError(action: "write on", subject: "/x/y", number: 28)
         #expect(ProvocationFailure(full, in: .fadvise).exitCode == 1)
         #expect(ProvocationFailure(full, in: .fadvise).description == "cannot write on /x/y: No space left on device")
