@@ -176,7 +176,7 @@ enum Syscalls {
         // Each string is duplicated, the vector ends with nil, and all live until the call is over.
         var vector = unsafe arguments.map { unsafe strdup($0) }
         unsafe vector.append(nil)
-        defer { unsafe vector.forEach { unsafe free($0) } }
+        defer { for index in unsafe vector.indices { unsafe free(vector[index]) } }
         return try check("start /proc/self/exe", "", unsafe clinux_spawn_self(&vector, kept))
     }
 
