@@ -6,14 +6,18 @@
 # "-security" appended) takes their place on machines that are no Debian.
 
 cache=${FUTEXSCOPE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/futexscope}
+# shellcheck disable=SC2034 # the status of a kernel that is not to be had
 skipped=77
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 die() { say "$*"; exit 125; }
 
+# The kernel's makefiles cannot do with such paths.
+case $cache in *[[:space:]]*) die "the cache's path must not have blanks: $cache" ;; esac
+
 # need PROGRAM DEBIAN-PACKAGE
+PATH=$PATH:/usr/sbin:/sbin
 need() {
-    PATH=$PATH:/usr/sbin:/sbin
     command -v "$1" >/dev/null || die "$1 is missing: install the Debian package $2"
 }
 
