@@ -21,7 +21,7 @@ let package = Package(
     targets: [
         // The kernel side.  `bpf` is a C target only so that its files are seen to change.
         .target(name: "CRecords", path: "bpf", sources: ["records.c"], publicHeadersPath: "shared"),
-        .systemLibrary(name: "CLibbpf"),
+        .target(name: "CLibbpf"),
         .plugin(name: "CompileBPF", capability: .buildTool()),
         .target(
             name: "BPFObject", exclude: ["embed.sh"], swiftSettings: strict, plugins: ["CompileBPF"]),

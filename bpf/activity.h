@@ -13,7 +13,7 @@
 
 struct operation_key {
 	__u32 tid;
-	__u32 hook; /* one number a hooked function: a task may be in several */
+	__u32 hook; /* enum fs_hook: a task may be in several operations */
 };
 
 struct operation {
@@ -44,25 +44,22 @@ struct {
 	__type(value, struct scope);
 } scopes SEC(".maps");
 
-/* One number for each hooked function. */
-enum hook {
-	HOOK_DROP_CACHES,
-	HOOK_INVALIDATE2,
-	HOOK_FADVISE,
-	HOOK_RECLAIM_DIRECT,
-	HOOK_RECLAIM_MEMCG,
-	HOOK_RECLAIM_KSWAPD,
-	HOOK_RECLAIM_LIST,
-	HOOK_TRUNCATE,
-	HOOK_TRUNCATE_SHMEM,
-	HOOK_TRUNCATE_HUGETLB,
-	HOOK_FALLOCATE,
-	HOOK_BLOCK_DEVICE,
-	HOOK_SWAP_OUT,
-	HOOK_MIGRATE,
-	HOOK_COLLAPSE,
-	HOOK_SPLIT,
-	HOOK_MEMORY_FAILURE,
+/* What an operation at each hook is; hooks that are no operation have none. */
+static const __u8 kind_of_hook[FS_HOOKS] = {
+	[FS_HOOK_DROP_CACHES] = FS_ACT_DROP_CACHES,
+	[FS_HOOK_INVALIDATE2] = FS_ACT_DIRECT_IO_INVALIDATION,
+	[FS_HOOK_RECLAIM_DIRECT] = FS_ACT_RECLAIM,
+	[FS_HOOK_RECLAIM_MEMCG] = FS_ACT_RECLAIM,
+	[FS_HOOK_RECLAIM_KSWAPD] = FS_ACT_RECLAIM,
+	[FS_HOOK_RECLAIM_LIST] = FS_ACT_RECLAIM,
+	[FS_HOOK_TRUNCATE] = FS_ACT_TRUNCATE,
+	[FS_HOOK_TRUNCATE_SHMEM] = FS_ACT_TRUNCATE,
+	[FS_HOOK_TRUNCATE_HUGETLB] = FS_ACT_TRUNCATE,
+	[FS_HOOK_BLOCK_DEVICE] = FS_ACT_BLOCK_ZERO_OUT,
+	[FS_HOOK_MIGRATE] = FS_ACT_MIGRATION,
+	[FS_HOOK_COLLAPSE] = FS_ACT_COLLAPSE,
+	[FS_HOOK_SPLIT] = FS_ACT_SPLIT,
+	[FS_HOOK_MEMORY_FAILURE] = FS_ACT_MEMORY_FAILURE,
 };
 
 static __always_inline struct scope *scope_of(__u32 tid)
@@ -182,7 +179,7 @@ static __noinline int operation_end(__u32 hook)
 static __always_inline int fadvise_begin(int advice)
 {
 	if (advice == MADV_DONTNEED_ADVICE)
-		operation_begin(HOOK_FADVISE, FS_ACT_FADVISE, 0, 0);
+		operation_begin(FS_HOOK_FADVISE, FS_ACT_FADVISE, 0, 0);
 	return 0;
 }
 
@@ -191,9 +188,9 @@ static __always_inline int fadvise_begin(int advice)
 static __always_inline int fallocate_begin(__u32 mode, __u64 offset, __u64 length)
 {
 	if (mode & FALLOC_FL_PUNCH_HOLE)
-		operation_begin(HOOK_FALLOCATE, FS_ACT_HOLE_PUNCH, offset, offset + length);
+		operation_begin(FS_HOOK_FALLOCATE, FS_ACT_HOLE_PUNCH, offset, offset + length);
 	else if (mode & FALLOC_FL_OTHER_CUTS)
-		operation_begin(HOOK_FALLOCATE, FS_ACT_FALLOCATE_OTHER, offset, offset + length);
+		operation_begin(FS_HOOK_FALLOCATE, FS_ACT_FALLOCATE_OTHER, offset, offset + length);
 	return 0;
 }
 

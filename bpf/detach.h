@@ -53,7 +53,7 @@ static __always_inline void fill_file(struct fs_detach *out, struct page *head)
 /* The range of the hole that the current task is punching, if any. */
 static __always_inline void fill_range(struct fs_detach *out, __u32 tid)
 {
-	struct operation_key key = { .tid = tid, .hook = HOOK_FALLOCATE };
+	struct operation_key key = { .tid = tid, .hook = FS_HOOK_FALLOCATE };
 	struct operation *operation = bpf_map_lookup_elem(&operations, &key);
 
 	out->range_known = operation != NULL;
@@ -134,7 +134,7 @@ static __always_inline int page_swaps_out(void *ctx, struct page *head)
 	int refcount = BPF_CORE_READ(head, _refcount.counter);
 	__u32 pages = page_count_of(head);
 
-	operation_begin(HOOK_SWAP_OUT, FS_ACT_SWAP_OUT, 0, 0);
+	operation_begin(FS_HOOK_SWAP_OUT, FS_ACT_SWAP_OUT, 0, 0);
 	count_pages(FS_ACT_SWAP_OUT, pages);
 	if (refcount > (int)pages + 1)
 		store_detach(ctx, head, pages, refcount, FS_VIA_SWAP_OUT);

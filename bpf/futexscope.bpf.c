@@ -2,9 +2,10 @@
 /*
  * Every program that can be attached: thin sections over the handlers in the
  * headers.  A role has one program for each rung of the ladder: _fentry and
- * _fexit (BTF trampolines), _kprobe and _kretprobe (also used as kprobe.multi),
- * _tp_btf and _raw_tp for tracepoints.  Which of them are loaded, and on which
- * function, is decided at run time; nothing is attached by section name.
+ * _fexit (BTF trampolines), _kprobe and _kretprobe, _tp_btf and _raw_tp for
+ * tracepoints; what is on kprobe.multi shares two programs.  Which of them are
+ * loaded, and on which function, is decided at run time; nothing is attached by
+ * section name.
  */
 #include "lookup.h"
 
@@ -38,12 +39,17 @@ int lookup_fexit(__u64 *ctx)
 	return lookup_end(ctx[4]);
 }
 
-SEC("kprobe")
-int lookup_kprobe(struct pt_regs *ctx)
+static __always_inline int lookup_kprobe_body(struct pt_regs *ctx)
 {
 	if (!((__u32)PT_REGS_PARM2(ctx) & shared_argument_mask))
 		return 0;
 	return lookup_begin(PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx));
+}
+
+SEC("kprobe")
+int lookup_kprobe(struct pt_regs *ctx)
+{
+	return lookup_kprobe_body(ctx);
 }
 
 SEC("kretprobe")
@@ -137,8 +143,7 @@ int swap_out_fentry(__u64 *ctx)
 	return page_swaps_out(ctx, (void *)argument(ctx, swap_out_folio_argument));
 }
 
-SEC("kprobe")
-int swap_out_kprobe(struct pt_regs *ctx)
+static __always_inline int swap_out_kprobe_body(struct pt_regs *ctx)
 {
 	unsigned long first = PT_REGS_PARM1(ctx), second = PT_REGS_PARM2(ctx);
 
@@ -146,6 +151,12 @@ int swap_out_kprobe(struct pt_regs *ctx)
 	barrier_var(first);
 	barrier_var(second);
 	return page_swaps_out(ctx, (void *)(swap_out_folio_argument ? second : first));
+}
+
+SEC("kprobe")
+int swap_out_kprobe(struct pt_regs *ctx)
+{
+	return swap_out_kprobe_body(ctx);
 }
 
 /* folio_migrate_flags(new, old) and its ancestors. */
@@ -167,34 +178,34 @@ int migrated_page_kprobe(struct pt_regs *ctx)
 	SEC("fexit") int name##_fexit(void *ctx) { return operation_end(hook); } \
 	SEC("kretprobe") int name##_kretprobe(void *ctx) { return operation_end(hook); }
 
-#define ACTIVITY(name, hook, kind) \
+#define ACTIVITY(name, hook) \
 	SEC("fentry") int name##_fentry(void *ctx) \
 	{ \
-		return operation_begin(hook, kind, 0, 0); \
+		return operation_begin(hook, kind_of_hook[hook], 0, 0); \
 	} \
 	SEC("kprobe") int name##_kprobe(void *ctx) \
 	{ \
-		return operation_begin(hook, kind, 0, 0); \
+		return operation_begin(hook, kind_of_hook[hook], 0, 0); \
 	} \
 	ACTIVITY_RETURN(name, hook)
 
-ACTIVITY(drop_caches, HOOK_DROP_CACHES, FS_ACT_DROP_CACHES)
-ACTIVITY(invalidate2, HOOK_INVALIDATE2, FS_ACT_DIRECT_IO_INVALIDATION)
-ACTIVITY(reclaim_direct, HOOK_RECLAIM_DIRECT, FS_ACT_RECLAIM)
-ACTIVITY(reclaim_memcg, HOOK_RECLAIM_MEMCG, FS_ACT_RECLAIM)
-ACTIVITY(reclaim_kswapd, HOOK_RECLAIM_KSWAPD, FS_ACT_RECLAIM)
-ACTIVITY(reclaim_list, HOOK_RECLAIM_LIST, FS_ACT_RECLAIM)
-ACTIVITY(truncate, HOOK_TRUNCATE, FS_ACT_TRUNCATE)
-ACTIVITY(truncate_shmem, HOOK_TRUNCATE_SHMEM, FS_ACT_TRUNCATE)
-ACTIVITY(truncate_hugetlb, HOOK_TRUNCATE_HUGETLB, FS_ACT_TRUNCATE)
-ACTIVITY(block_device, HOOK_BLOCK_DEVICE, FS_ACT_BLOCK_ZERO_OUT)
-ACTIVITY(migrate, HOOK_MIGRATE, FS_ACT_MIGRATION)
-ACTIVITY(collapse, HOOK_COLLAPSE, FS_ACT_COLLAPSE)
-ACTIVITY(split, HOOK_SPLIT, FS_ACT_SPLIT)
-ACTIVITY(memory_failure, HOOK_MEMORY_FAILURE, FS_ACT_MEMORY_FAILURE)
-ACTIVITY_RETURN(swap_out, HOOK_SWAP_OUT)
-ACTIVITY_RETURN(fadvise, HOOK_FADVISE)
-ACTIVITY_RETURN(fallocate, HOOK_FALLOCATE)
+ACTIVITY(drop_caches, FS_HOOK_DROP_CACHES)
+ACTIVITY(invalidate2, FS_HOOK_INVALIDATE2)
+ACTIVITY(reclaim_direct, FS_HOOK_RECLAIM_DIRECT)
+ACTIVITY(reclaim_memcg, FS_HOOK_RECLAIM_MEMCG)
+ACTIVITY(reclaim_kswapd, FS_HOOK_RECLAIM_KSWAPD)
+ACTIVITY(reclaim_list, FS_HOOK_RECLAIM_LIST)
+ACTIVITY(truncate, FS_HOOK_TRUNCATE)
+ACTIVITY(truncate_shmem, FS_HOOK_TRUNCATE_SHMEM)
+ACTIVITY(truncate_hugetlb, FS_HOOK_TRUNCATE_HUGETLB)
+ACTIVITY(block_device, FS_HOOK_BLOCK_DEVICE)
+ACTIVITY(migrate, FS_HOOK_MIGRATE)
+ACTIVITY(collapse, FS_HOOK_COLLAPSE)
+ACTIVITY(split, FS_HOOK_SPLIT)
+ACTIVITY(memory_failure, FS_HOOK_MEMORY_FAILURE)
+ACTIVITY_RETURN(swap_out, FS_HOOK_SWAP_OUT)
+ACTIVITY_RETURN(fadvise, FS_HOOK_FADVISE)
+ACTIVITY_RETURN(fallocate, FS_HOOK_FALLOCATE)
 
 SEC("fentry")
 int fadvise_fentry(__u64 *ctx)
@@ -218,4 +229,52 @@ SEC("kprobe")
 int fallocate_kprobe(struct pt_regs *ctx)
 {
 	return fallocate_begin(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx));
+}
+
+/* --- everything on kprobe.multi ---------------------------------------
+ *
+ * Taking one function off ftrace waits for a grace period of RCU tasks, a tenth
+ * of a second and more; all functions of one multi link go in one. */
+
+SEC("kprobe")
+int entry_multi(struct pt_regs *ctx)
+{
+	__u64 hook = bpf_get_attach_cookie(ctx);
+
+	switch (hook) {
+	case FS_HOOK_LOOKUP:
+		return lookup_kprobe_body(ctx);
+	case FS_HOOK_PIN:
+		return pin_begin(PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM3(ctx));
+	case FS_HOOK_UNLOCK:
+		return page_unlocked((void *)PT_REGS_PARM1(ctx), true);
+	case FS_HOOK_LOCK_WAIT:
+		return lock_waits((void *)PT_REGS_PARM1(ctx));
+	case FS_HOOK_SWAP_OUT:
+		return swap_out_kprobe_body(ctx);
+	case FS_HOOK_MIGRATED_PAGE:
+		return page_migrates(ctx, (void *)PT_REGS_PARM2(ctx));
+	case FS_HOOK_FADVISE:
+		return fadvise_begin(PT_REGS_PARM4(ctx));
+	case FS_HOOK_FALLOCATE:
+		return fallocate_begin(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx),
+				       PT_REGS_PARM4(ctx));
+	}
+	if (hook >= FS_HOOKS)
+		return 0;
+	return operation_begin(hook, kind_of_hook[hook], 0, 0);
+}
+
+SEC("kretprobe")
+int return_multi(struct pt_regs *ctx)
+{
+	__u64 hook = bpf_get_attach_cookie(ctx);
+
+	switch (hook) {
+	case FS_HOOK_LOOKUP:
+		return lookup_end(PT_REGS_RC(ctx));
+	case FS_HOOK_PIN:
+		return pin_end(PT_REGS_RC(ctx));
+	}
+	return operation_end(hook);
 }

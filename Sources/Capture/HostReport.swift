@@ -23,15 +23,17 @@ public struct HostReport: Sendable, Equatable {
     public var refusal: String?
 
     /// Looks at the running host. Needs no privilege and changes nothing.
-    public static func read() -> HostReport {
+    public static func read() -> HostReport { read(symbols: KernelSymbols.read(wanted: features)) }
+
+    /// With symbols that were read already; `features` must have been among those asked for.
+    static func read(symbols: KernelSymbols?) -> HostReport {
         var report = HostReport(
             kernelRelease: readText("/proc/sys/kernel/osrelease") ?? "unknown", checks: [], refusal: nil)
         report.checkBPF()
         report.checkLockdown()
         report.checkCapabilities()
         report.checkBTF()
-        report.checkProbes()
-        report.checkSymbols()
+        report.checkProbes(symbols)
         report.checkTrial()
         return report
     }
@@ -98,10 +100,19 @@ public struct HostReport: Sendable, Equatable {
         }
     }
 
-    private mutating func checkProbes() {
-        guard let symbols = KernelSymbols.read(wanted: Self.features) else {
-            add("probes", "unknown", advice: "/proc/kallsyms cannot be read; is /proc mounted?")
+    private mutating func checkProbes(_ symbols: KernelSymbols?) {
+        guard let symbols else {
+            add(
+                "kernel symbols", "absent",
+                refusal: "/proc/kallsyms cannot be read, so no function can be found; is /proc mounted?")
             return
+        }
+        if symbols.hasAddresses {
+            add("kernel symbols", "readable")
+        } else {
+            add(
+                "kernel symbols", "hidden",
+                advice: "kernel.kptr_restrict hides addresses, so causes come from activities alone; needs CAP_SYSLOG or kptr_restrict 0")
         }
         func state(_ name: String) -> String { symbols.has(name) ? "yes" : "no" }
         let hasKprobes = symbols.has("register_kprobe")
@@ -124,19 +135,9 @@ public struct HostReport: Sendable, Equatable {
         }
     }
 
-    private static let features = [
+    static let features = [
         "register_kprobe", "register_fprobe_ips", "bpf_trampoline_link_prog", "bpf_find_vma", "get_futex_key",
     ]
-
-    private mutating func checkSymbols() {
-        guard let symbols = KernelSymbols.read(wanted: []), symbols.hasAddresses else {
-            add(
-                "kernel symbols", "hidden",
-                advice: "kernel.kptr_restrict hides addresses, so causes come from activities alone; needs CAP_SYSLOG or kptr_restrict 0")
-            return
-        }
-        add("kernel symbols", "readable")
-    }
 
     /// Loads and drops a program that reads kernel memory, the least that tracing needs.
     private mutating func checkTrial() {

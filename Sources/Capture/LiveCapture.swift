@@ -117,10 +117,11 @@ private struct Tracing {
     /// Steps down the ladder until every probe is attached or has no rung left.
     init(options: CaptureOptions) throws(CaptureError) {
         try options.check()
-        if let refusal = HostReport.read().refusal { throw .notPermitted(refusal) }
-        guard let types = KernelTypes() else { throw .notPermitted("this kernel's BTF cannot be read") }
-        guard let symbols = KernelSymbols.read(wanted: ProbePlan.symbols) else {
-            throw .notPermitted("/proc/kallsyms cannot be read, so no function can be found")
+        // Once for all: the file takes the kernel a tenth of a second and more to write.
+        let symbols = KernelSymbols.read(wanted: ProbePlan.symbols + HostReport.features)
+        if let refusal = HostReport.read(symbols: symbols).refusal { throw .notPermitted(refusal) }
+        guard let symbols, let types = KernelTypes() else {
+            throw .notPermitted("this kernel's symbols or BTF cannot be read")
         }
         var plan = ProbePlan(mode: options.attach, types: types, symbols: symbols)
         while true {

@@ -17,15 +17,17 @@ struct ProbePlan: Sendable {
 
         /// The programs that play this role on the chosen rung.
         func programs(areaReadable: Bool) -> (entry: String?, exit: String?) {
-            guard let hook else { return (nil, nil) }
             let base = role.program == "unlock" && !areaReadable ? "unlock_plain" : role.program
+            func pair(_ entry: String, _ exit: String) -> (String?, String?) {
+                (entry, role.hasReturn ? exit : nil)
+            }
             return switch hook {
-            case .fentry:
-                (role.hasEntry ? base + "_fentry" : nil, role.hasReturn ? base + "_fexit" : nil)
-            case .kprobe, .kprobeMulti:
-                (role.hasEntry ? base + "_kprobe" : nil, role.hasReturn ? base + "_kretprobe" : nil)
+            case .fentry: pair(base + "_fentry", base + "_fexit")
+            case .kprobe: pair(base + "_kprobe", base + "_kretprobe")
+            case .kprobeMulti: pair("entry_multi", "return_multi")
             case .tpBTF: (base + "_tp_btf", nil)
             case .rawTracepoint: (base + "_raw_tp", nil)
+            case nil: (nil, nil)
             }
         }
     }
@@ -39,7 +41,7 @@ struct ProbePlan: Sendable {
     let swapOutFolioArgument: UInt32
 
     /// Functions whose symbols the plan needs to know.
-    static let symbols: [String] = ProbeRole.all.flatMap(\.candidates) + ["register_fprobe_ips", "register_kprobe"]
+    static let symbols: [String] = ProbeRole.all.flatMap(\.candidates) + ["register_fprobe_ips"]
 
     init(mode: AttachMode, types: borrowing KernelTypes, symbols: KernelSymbols) {
         areaReadable = types.has(enumerator: "BPF_FUNC_find_vma", of: "bpf_func_id")
@@ -86,12 +88,18 @@ struct ProbePlan: Sendable {
             }
         }
         if mode != .fentry {
-            if symbols.has("register_fprobe_ips") { rungs.append(.kprobeMulti) }
+            if symbols.has("register_fprobe_ips") {
+                rungs.insert(.kprobeMulti, at: role.isHot ? rungs.count : 0)
+            }
             rungs.append(.kprobe)
         }
+        if rungs.first == .kprobeMulti, !role.isHot { note = nil }
         if rungs.isEmpty { note = "no fentry: \(note ?? ""): \(role.offWithout)" }
         return Probe(role: role, function: symbol, rungs: rungs, note: note)
     }
+
+    /// The probes that share the two programs on kprobe.multi, by position.
+    var onMulti: [Int] { probes.indices.filter { probes[$0].hook == .kprobeMulti } }
 
     /// Strikes off the rung on which the probe stands. False when it has none left.
     mutating func stepDown(_ position: Int, because reason: String) {

@@ -1,9 +1,12 @@
 // The table of probes: for each role the kernel functions that can play it, what the programs are
 // called, and what is off without it. And the report on what became of each.
 
+import CRecords
+
 /// How a probe is attached.
 public enum Hook: String, Sendable {
     case fentry
+    /// Together with all others on this rung: one link for the entries, one for the returns.
     case kprobeMulti = "kprobe.multi"
     case kprobe
     case tpBTF = "tp_btf"
@@ -42,23 +45,29 @@ struct ProbeRole: Sendable {
     var site: Site
     /// In order of preference; the first that the kernel has is taken.
     var candidates: [String]
-    var hasEntry: Bool
     var hasReturn: Bool
     var isRequired: Bool
+    /// Runs at each shared lookup, where the cheapest hook counts. The others run once an operation,
+    /// where it counts more that many functions are attached and detached at once.
+    var isHot: Bool
+    /// Number of the hook on both sides; none for a tracepoint.
+    var number: fs_hook
     var offWithout: String
 
     private static func function(
-        _ name: String, _ candidates: [String], entry: Bool = true, return hasReturn: Bool = false,
+        _ name: String, _ number: fs_hook, _ candidates: [String], return hasReturn: Bool = false,
         required: Bool = false, off: String
     ) -> ProbeRole {
         ProbeRole(
             name: name, program: String(name.map { $0 == "-" ? "_" : $0 }), site: .function,
-            candidates: candidates, hasEntry: entry, hasReturn: hasReturn, isRequired: required,
-            offWithout: off)
+            candidates: candidates, hasReturn: hasReturn, isRequired: required, isHot: required,
+            number: number, offWithout: off)
     }
 
-    private static func activity(_ name: String, _ candidates: [String], off: String) -> ProbeRole {
-        function(name, candidates, return: true, off: "operations of \(off) are not counted")
+    private static func activity(
+        _ name: String, _ number: fs_hook, _ candidates: [String], off: String
+    ) -> ProbeRole {
+        function(name, number, candidates, return: true, off: "operations of \(off) are not counted")
     }
 
     /// In the order in which they are attached: what explains comes before what is explained, so that
@@ -66,37 +75,37 @@ struct ProbeRole: Sendable {
     static let all: [ProbeRole] = [
         ProbeRole(
             name: "detach", program: "detach", site: .tracepoint,
-            candidates: ["mm_filemap_delete_from_page_cache"], hasEntry: true, hasReturn: false,
-            isRequired: false, offWithout: "causes by page are unknown"),
+            candidates: ["mm_filemap_delete_from_page_cache"], hasReturn: false,
+            isRequired: false, isHot: true, number: fs_hook(0), offWithout: "causes by page are unknown"),
         function(
-            "swap-out", ["shmem_writeout", "shmem_writepage"], return: true,
+            "swap-out", FS_HOOK_SWAP_OUT, ["shmem_writeout", "shmem_writepage"], return: true,
             off: "swap-out is not seen as a cause"),
         function(
-            "migrated-page", ["folio_migrate_flags", "migrate_page_states"],
+            "migrated-page", FS_HOOK_MIGRATED_PAGE, ["folio_migrate_flags", "migrate_page_states"],
             off: "migration is not seen as a cause"),
-        activity("drop-caches", ["drop_caches_sysctl_handler"], off: "drop-caches"),
-        activity("invalidate2", ["invalidate_inode_pages2_range"], off: "direct-io-invalidation"),
-        activity("fadvise", ["generic_fadvise"], off: "fadvise"),
-        activity("reclaim-direct", ["try_to_free_pages"], off: "direct reclaim"),
-        activity("reclaim-memcg", ["try_to_free_mem_cgroup_pages"], off: "memory control group reclaim"),
-        activity("reclaim-kswapd", ["balance_pgdat"], off: "kswapd"),
-        activity("reclaim-list", ["reclaim_pages"], off: "MADV_PAGEOUT and DAMON"),
-        activity("truncate", ["truncate_inode_pages_range"], off: "truncate"),
-        activity("truncate-shmem", ["shmem_undo_range"], off: "truncate of shared memory"),
-        activity("truncate-hugetlb", ["remove_inode_hugepages"], off: "truncate of huge pages"),
-        activity("fallocate", ["vfs_fallocate"], off: "hole-punch"),
-        activity("block-device", ["truncate_bdev_range"], off: "block-zero-out"),
-        activity("migrate", ["migrate_pages"], off: "migration"),
-        activity("collapse", ["collapse_file"], off: "collapse"),
+        activity("drop-caches", FS_HOOK_DROP_CACHES, ["drop_caches_sysctl_handler"], off: "drop-caches"),
+        activity("invalidate2", FS_HOOK_INVALIDATE2, ["invalidate_inode_pages2_range"], off: "direct-io-invalidation"),
+        activity("fadvise", FS_HOOK_FADVISE, ["generic_fadvise"], off: "fadvise"),
+        activity("reclaim-direct", FS_HOOK_RECLAIM_DIRECT, ["try_to_free_pages"], off: "direct reclaim"),
+        activity("reclaim-memcg", FS_HOOK_RECLAIM_MEMCG, ["try_to_free_mem_cgroup_pages"], off: "memory control group reclaim"),
+        activity("reclaim-kswapd", FS_HOOK_RECLAIM_KSWAPD, ["balance_pgdat"], off: "kswapd"),
+        activity("reclaim-list", FS_HOOK_RECLAIM_LIST, ["reclaim_pages"], off: "MADV_PAGEOUT and DAMON"),
+        activity("truncate", FS_HOOK_TRUNCATE, ["truncate_inode_pages_range"], off: "truncate"),
+        activity("truncate-shmem", FS_HOOK_TRUNCATE_SHMEM, ["shmem_undo_range"], off: "truncate of shared memory"),
+        activity("truncate-hugetlb", FS_HOOK_TRUNCATE_HUGETLB, ["remove_inode_hugepages"], off: "truncate of huge pages"),
+        activity("fallocate", FS_HOOK_FALLOCATE, ["vfs_fallocate"], off: "hole-punch"),
+        activity("block-device", FS_HOOK_BLOCK_DEVICE, ["truncate_bdev_range"], off: "block-zero-out"),
+        activity("migrate", FS_HOOK_MIGRATE, ["migrate_pages"], off: "migration"),
+        activity("collapse", FS_HOOK_COLLAPSE, ["collapse_file"], off: "collapse"),
         activity(
-            "split", ["__folio_split", "split_huge_page_to_list_to_order", "split_huge_page_to_list"],
+            "split", FS_HOOK_SPLIT, ["__folio_split", "split_huge_page_to_list_to_order", "split_huge_page_to_list"],
             off: "split"),
-        activity("memory-failure", ["memory_failure"], off: "memory-failure"),
-        function("lock-wait", ["__folio_lock", "__lock_page"], off: "waits for the page's lock are not counted"),
-        function("unlock", ["folio_unlock", "unlock_page"], required: true, off: "nothing can be observed"),
+        activity("memory-failure", FS_HOOK_MEMORY_FAILURE, ["memory_failure"], off: "memory-failure"),
+        function("lock-wait", FS_HOOK_LOCK_WAIT, ["__folio_lock", "__lock_page"], off: "waits for the page's lock are not counted"),
+        function("unlock", FS_HOOK_UNLOCK, ["folio_unlock", "unlock_page"], required: true, off: "nothing can be observed"),
         function(
-            "pin", ["get_user_pages_fast"], return: true, required: true, off: "nothing can be observed"),
+            "pin", FS_HOOK_PIN, ["get_user_pages_fast"], return: true, required: true, off: "nothing can be observed"),
         function(
-            "lookup", ["get_futex_key"], return: true, required: true, off: "nothing can be observed"),
+            "lookup", FS_HOOK_LOOKUP, ["get_futex_key"], return: true, required: true, off: "nothing can be observed"),
     ]
 }

@@ -26,6 +26,9 @@ import Glibc
         try prepare(plan: plan, options: options)
         let code = unsafe bpf_object__load(opened)
         guard code == 0 else { throw Self.loadFailure(code: code, plan: plan) }
+        // What explains is attached before what is explained: kprobe.multi carries the activities, and
+        // the table of probes has its own order.
+        try attachMulti(plan: plan)
         for position in plan.probes.indices { try attach(position, plan: plan) }
     }
 
@@ -62,22 +65,20 @@ import Glibc
     // MARK: Prepare
 
     private func prepare(plan: ProbePlan, options: CaptureOptions) throws {
-        var wanted: [String: (probe: ProbePlan.Probe, isEntry: Bool)] = [:]
-        for probe in plan.probes where probe.isAttachable {
+        var wanted: [String: ProbePlan.Probe] = [:]
+        for probe in plan.probes {
             let programs = probe.programs(areaReadable: plan.areaReadable)
-            if let entry = programs.entry { wanted[entry] = (probe, true) }
-            if let exit = programs.exit { wanted[exit] = (probe, false) }
+            for name in [programs.entry, programs.exit].compactMap({ $0 }) { wanted[name] = probe }
         }
         var program = unsafe bpf_object__next_program(object, nil)
         while let current = unsafe program {
             let name = unsafe String(cString: bpf_program__name(current))
-            unsafe bpf_program__set_autoload(current, wanted[name] != nil)
-            if let (probe, _) = wanted[name], let function = probe.function {
-                if probe.hook == .fentry {
-                    unsafe bpf_program__set_attach_target(current, 0, function)
-                } else if probe.hook == .kprobeMulti {
-                    unsafe bpf_program__set_expected_attach_type(current, BPF_TRACE_KPROBE_MULTI)
-                }
+            let probe = wanted[name]
+            unsafe bpf_program__set_autoload(current, probe != nil)
+            if probe?.hook == .fentry, let function = probe?.function {
+                unsafe bpf_program__set_attach_target(current, 0, function)
+            } else if probe?.hook == .kprobeMulti {
+                unsafe bpf_program__set_expected_attach_type(current, BPF_TRACE_KPROBE_MULTI)
             }
             unsafe program = unsafe bpf_object__next_program(object, current)
         }
@@ -106,11 +107,11 @@ import Glibc
 
     // MARK: Attach
 
-    /// Attaches one probe of the plan.
+    /// Attaches one probe of the plan, unless it is on kprobe.multi.
     /// - Throws: `Refusal`.
     private func attach(_ position: Int, plan: ProbePlan) throws(Refusal) {
         let probe = plan.probes[position]
-        guard let hook = probe.hook, let function = probe.function else { return }
+        guard let hook = probe.hook, hook != .kprobeMulti, let function = probe.function else { return }
         let programs = probe.programs(areaReadable: plan.areaReadable)
         // The return first: an entry without its return would leave state behind.
         for (name, atReturn) in [(programs.exit, true), (programs.entry, false)] {
@@ -120,14 +121,50 @@ import Glibc
             let link: OpaquePointer? = switch hook {
             case .fentry, .tpBTF: unsafe bpf_program__attach_trace(program)
             case .kprobe: unsafe bpf_program__attach_kprobe(program, atReturn, function)
-            case .kprobeMulti: unsafe fs_attach_kprobe_multi(program, function, atReturn)
             case .rawTracepoint: unsafe bpf_program__attach_raw_tracepoint(program, function)
+            case .kprobeMulti: nil
             }
             guard let link = unsafe link else {
                 throw Refusal(position: position, reason: errorText(errno))
             }
             unsafe links.append(link)
         }
+    }
+
+    /// Attaches all probes on kprobe.multi with one link for the returns and one for the entries.
+    /// - Throws: `Refusal` of the first function that the kernel refuses alone, or of the first of all
+    ///   when it refuses only their company.
+    private func attachMulti(plan: ProbePlan) throws(Refusal) {
+        let positions = plan.onMulti
+        guard let first = positions.first else { return }
+        for (name, atReturn) in [("return_multi", true), ("entry_multi", false)] {
+            let members = positions.filter { !atReturn || plan.probes[$0].role.hasReturn }
+            if let link = unsafe multiLink(name, members, plan: plan, atReturn: atReturn) {
+                unsafe links.append(link)
+                continue
+            }
+            let reason = errorText(errno)
+            for member in members {
+                guard let link = unsafe multiLink(name, [member], plan: plan, atReturn: atReturn) else {
+                    throw Refusal(position: member, reason: errorText(errno))
+                }
+                unsafe bpf_link__destroy(link)
+            }
+            throw Refusal(position: first, reason: reason)
+        }
+    }
+
+    private func multiLink(
+        _ program: String, _ positions: [Int], plan: ProbePlan, atReturn: Bool
+    ) -> OpaquePointer? {
+        guard !positions.isEmpty else { return nil }
+        let cookies = positions.map { UInt64(plan.probes[$0].role.number.rawValue) }
+        // Copies that live until the kernel has read them, and are freed below.
+        let names = unsafe positions.map { unsafe strdup(plan.probes[$0].function ?? "") }
+        defer { for unsafe name in unsafe names { unsafe free(name) } }
+        var pointers = unsafe names.map { unsafe UnsafePointer<CChar>($0) }
+        return unsafe fs_attach_kprobe_multi(
+            bpf_object__find_program_by_name(object, program), &pointers, cookies, positions.count, atReturn)
     }
 
     /// Takes all programs off their hooks; the maps stay readable.

@@ -31,6 +31,34 @@ struct fs_header {
 	__u32 cpu;
 };
 
+/* One number for each function that is hooked.  They name operations in
+ * progress, and are the cookies of the functions that share a kprobe.multi. */
+enum fs_hook {
+	FS_HOOK_LOOKUP = 1,
+	FS_HOOK_PIN,
+	FS_HOOK_UNLOCK,
+	FS_HOOK_LOCK_WAIT,
+	FS_HOOK_SWAP_OUT,
+	FS_HOOK_MIGRATED_PAGE,
+	FS_HOOK_DROP_CACHES,
+	FS_HOOK_INVALIDATE2,
+	FS_HOOK_FADVISE,
+	FS_HOOK_RECLAIM_DIRECT,
+	FS_HOOK_RECLAIM_MEMCG,
+	FS_HOOK_RECLAIM_KSWAPD,
+	FS_HOOK_RECLAIM_LIST,
+	FS_HOOK_TRUNCATE,
+	FS_HOOK_TRUNCATE_SHMEM,
+	FS_HOOK_TRUNCATE_HUGETLB,
+	FS_HOOK_FALLOCATE,
+	FS_HOOK_BLOCK_DEVICE,
+	FS_HOOK_MIGRATE,
+	FS_HOOK_COLLAPSE,
+	FS_HOOK_SPLIT,
+	FS_HOOK_MEMORY_FAILURE,
+	FS_HOOKS
+};
+
 /* Operations that detach pages.  The order is shared with Swift's ActivityKind. */
 enum fs_activity_kind {
 	FS_ACT_NONE = 0,

@@ -3,8 +3,8 @@
  * struct options with size fields do not arrive in Swift, so each gets one
  * inline function here and nothing more.
  */
-#ifndef FUTEXSCOPE_LIBBPF_SHIM_H
-#define FUTEXSCOPE_LIBBPF_SHIM_H
+#ifndef FUTEXSCOPE_CLIBBPF_H
+#define FUTEXSCOPE_CLIBBPF_H
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -27,13 +27,13 @@ fs_object_open(const void *bytes, size_t size, const char *name)
 	return bpf_object__open_mem(bytes, size, &opts);
 }
 
-/* Attaches one kprobe.multi program to one function. */
+/* Attaches one kprobe.multi program to several functions, each with its cookie. */
 static inline struct bpf_link *
-fs_attach_kprobe_multi(const struct bpf_program *program, const char *function,
-		       bool at_return)
+fs_attach_kprobe_multi(const struct bpf_program *program, const char **functions,
+		       const __u64 *cookies, size_t count, bool at_return)
 {
-	LIBBPF_OPTS(bpf_kprobe_multi_opts, opts, .syms = &function, .cnt = 1,
-		    .retprobe = at_return);
+	LIBBPF_OPTS(bpf_kprobe_multi_opts, opts, .syms = functions, .cookies = cookies,
+		    .cnt = count, .retprobe = at_return);
 	return bpf_program__attach_kprobe_multi_opts(program, NULL, &opts);
 }
 
@@ -76,13 +76,19 @@ static inline fs_log_sink *fs_log_sink_in_use(void)
 static inline int
 fs_log_print(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char *line = NULL;
-	int length = vasprintf(&line, format, args);
+	va_list again;
+	char *line;
+	int length;
 
-	if (length >= 0 && *fs_log_sink_in_use())
+	va_copy(again, args);
+	length = vsnprintf(NULL, 0, format, args);
+	line = length < 0 ? NULL : malloc(length + 1);
+	if (line && *fs_log_sink_in_use()) {
+		vsnprintf(line, length + 1, format, again);
 		(*fs_log_sink_in_use())((int)level, line);
-	if (length >= 0)
-		free(line);
+	}
+	free(line);
+	va_end(again);
 	return length;
 }
 
