@@ -44,7 +44,7 @@ struct Descriptor {
             case EAGAIN:
                 var waiting = pollfd(fd: number, events: Int16(POLLOUT), revents: 0)
                 unsafe poll(&waiting, 1, -1)
-            case EPIPE: throw .closed
+            case EPIPE, EBADF: throw .closed
             case let error:
                 takeBack(bytes[..<done])
                 throw .failed(Self.text(error))
@@ -108,6 +108,14 @@ struct Descriptor {
     }
 
     static var processID: Int32 { getpid() }
+
+    /// Takes the numbers of standard streams that are closed, so that no other file gets one of them
+    /// and is written to by mistake. Nothing can be written there, as before.
+    static func occupyStandardStreams() {
+        for number in Int32(0)...2 where fcntl(number, F_GETFD) < 0 {
+            _ = unsafe open("/dev/null", O_RDONLY)
+        }
+    }
 
     static func ignoreClosedPipes() {
         signal(SIGPIPE, SIG_IGN)

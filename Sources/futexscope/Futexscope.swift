@@ -30,6 +30,7 @@ struct Futexscope: ParsableCommand {
         subcommands: [Trace.self, Doctor.self, Provoke.self])
 
     static func main() {
+        Descriptor.occupyStandardStreams()
         Descriptor.ignoreClosedPipes()
         do {
             var command = try parseAsRoot()
