@@ -68,14 +68,23 @@ struct JSONWriter {
         needsComma = true
     }
 
+    /// Keys are this program's own and need no escapes.
     private mutating func name(_ key: String) {
         separate()
-        quote(key)
+        bytes.append(UInt8(ascii: "\""))
+        bytes += key.utf8
+        bytes.append(UInt8(ascii: "\""))
         bytes.append(UInt8(ascii: ":"))
     }
 
     private mutating func quote(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
+        defer { bytes.append(UInt8(ascii: "\"")) }
+        // Nearly all text is plain, and then needs no look at its characters.
+        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
+            bytes += text.utf8
+            return
+        }
         for scalar in text.unicodeScalars {
             switch scalar {
             case "\"": bytes += #"\""#.utf8
@@ -88,7 +97,6 @@ struct JSONWriter {
             default: bytes += UTF8.encode(scalar) ?? .init()
             }
         }
-        bytes.append(UInt8(ascii: "\""))
     }
 
     private mutating func escape(_ unit: UInt16) {

@@ -55,6 +55,7 @@ struct TerminalText {
 
     /// The whole text with everything escaped that a terminal would obey.
     static func escaped(_ text: String) -> String {
+        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) { return text }
         var result = ""
         for scalar in text.unicodeScalars {
             if scalar.isObeyedByTerminals {
