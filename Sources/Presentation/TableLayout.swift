@@ -1,6 +1,6 @@
 // Which columns a table of a given width has, how wide each is, and how one finding fills them. At 80
-// columns all that is needed to act is there; wider terminals add the age of the detach, full names of
-// causes, what each rule would have done, milliseconds, and more of names and paths.
+// columns all that is needed to act is there; wider terminals add the age of the detach, more of names
+// and paths, what each rule would have done, milliseconds, and full names of causes.
 
 import Correlation
 import Events
@@ -29,11 +29,12 @@ struct TableLayout: Sendable {
         }
         file += take(10)
         age += take(7) > 0 ? 6 : 0
-        cause += take(11)
+        if take(9) > 0 { (victim, culprit) = (victim + 4, culprit + 5) }
         rules += take(6) > 0 ? 5 : 0
         time += take(4)
-        culprit += take(10)
-        victim += take(9)
+        cause += take(11)
+        // Room for fifteen bytes of name and seven digits of process.
+        if take(10) > 0 { (victim, culprit) = (victim + 5, culprit + 5) }
         if rules > 0 && take(19) > 0 { rules = 24 }
         file += spare
     }
