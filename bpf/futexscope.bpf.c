@@ -31,12 +31,17 @@ int lookup_fentry(__u64 *ctx)
 	return lookup_begin(argument(ctx, 0), argument(ctx, 3));
 }
 
-SEC("fexit")
-int lookup_fexit(__u64 *ctx)
+static __always_inline int lookup_fexit_body(__u64 *ctx, bool with_area)
 {
 	if (!((__u32)ctx[1] & shared_argument_mask))
 		return 0;
-	return lookup_end(ctx[4]);
+	return lookup_end(ctx[4], true, with_area);
+}
+
+SEC("fexit")
+int lookup_fexit(__u64 *ctx)
+{
+	return lookup_fexit_body(ctx, true);
 }
 
 static __always_inline int lookup_kprobe_body(struct pt_regs *ctx)
@@ -55,7 +60,20 @@ int lookup_kprobe(struct pt_regs *ctx)
 SEC("kretprobe")
 int lookup_kretprobe(struct pt_regs *ctx)
 {
-	return lookup_end(PT_REGS_RC(ctx));
+	return lookup_end(PT_REGS_RC(ctx), false, true);
+}
+
+/* _plain: for kernels without bpf_find_vma(). */
+SEC("fexit")
+int lookup_plain_fexit(__u64 *ctx)
+{
+	return lookup_fexit_body(ctx, false);
+}
+
+SEC("kretprobe")
+int lookup_plain_kretprobe(struct pt_regs *ctx)
+{
+	return lookup_end(PT_REGS_RC(ctx), false, false);
 }
 
 /* --- the pin ---------------------------------------------------------- */
@@ -98,7 +116,6 @@ int unlock_kprobe(struct pt_regs *ctx)
 	return page_unlocked((void *)PT_REGS_PARM1(ctx), true);
 }
 
-/* For kernels without bpf_find_vma(). */
 SEC("fentry")
 int unlock_plain_fentry(__u64 *ctx)
 {
@@ -272,7 +289,7 @@ int return_multi(struct pt_regs *ctx)
 
 	switch (hook) {
 	case FS_HOOK_LOOKUP:
-		return lookup_end(PT_REGS_RC(ctx));
+		return lookup_end(PT_REGS_RC(ctx), false, true);
 	case FS_HOOK_PIN:
 		return pin_end(PT_REGS_RC(ctx));
 	}

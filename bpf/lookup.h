@@ -222,13 +222,32 @@ static __noinline int lock_waits(struct page *head)
 	return 0;
 }
 
+/* One pass found no mapping. A loop meets the same page again and again: it is
+ * described at first, and when its progress is told. */
+static __always_inline void observe(struct lookup_state *state, struct page *head,
+				    unsigned long flags, bool with_area)
+{
+	bool same_page = state->page.page == (__u64)head;
+
+	state->observations++;
+	COUNT(observations);
+	if (same_page && state->observations > 1 &&
+	    (state->observations & (state->observations - 1)))
+		return;
+	__builtin_memset(&state->page, 0, sizeof(state->page));
+	describe_page(&state->page, head, flags, state->uaddr, with_area);
+	if (!state->mapping_at_pin)
+		state->page.facts |= FS_PAGE_NULL_AT_PIN;
+	ask_detach(&state->page, head, state->pin_start, state->told_detach);
+	state->told_detach = state->page.detach_time;
+}
+
 /* At the function's own unlock the page is still locked: what is read here is
  * what the kernel decides on. */
 static __always_inline int page_unlocked(struct page *head, bool with_area)
 {
 	struct lookup_state *state = current_lookup();
 	unsigned long flags;
-	bool same_page;
 
 	if (!state || state->pin_depth || !head || state->head != head)
 		return 0;
@@ -239,42 +258,33 @@ static __always_inline int page_unlocked(struct page *head, bool with_area)
 		return 0;
 	}
 	state->swizzled = in_swap_cache(flags);
-	state->observations++;
-	COUNT(observations);
-	/* A loop meets the same page again and again: describe it at first, and
-	 * when its progress is told. */
-	same_page = state->page.page == (__u64)head;
-	if (same_page && state->observations > 1 &&
-	    (state->observations & (state->observations - 1)))
-		return 0;
-	__builtin_memset(&state->page, 0, sizeof(state->page));
-	describe_page(&state->page, head, flags, state->uaddr, with_area);
-	if (!state->mapping_at_pin)
-		state->page.facts |= FS_PAGE_NULL_AT_PIN;
-	ask_detach(&state->page, head, state->pin_start, state->told_detach);
-	state->told_detach = state->page.detach_time;
+	observe(state, head, flags, with_area);
 	return 0;
 }
 
-/* Why the lookup failed, counted and noted for its event. */
-static __always_inline void count_result(struct lookup_state *state, int result)
+/* Why the lookup failed, counted and noted for its event.  A trampoline that was
+ * preempted on this CPU makes the kernel skip the same program for others, the
+ * unlock's among them.  Nothing is lost by that: after the pin, a lookup fails
+ * with -EFAULT for an anonymous page that it may not write, or for a missing
+ * mapping outside the swap cache, and for nothing else. */
+static __always_inline void count_result(struct lookup_state *state, int result, bool with_area)
 {
-	bool read_only = state->flags & FS_LOOKUP_READ_ONLY && state->mapping_at_pin & 1;
-
 	if (result >= 0)
 		return;
 	if (state->flags & FS_LOOKUP_PIN_FAILED) {
 		COUNT(failed_pin);
-	} else if (result == -EFAULT && state->unlocked) {
-		state->flags |= FS_LOOKUP_FAILED_UNMAPPED;
-		COUNT(failed_unmapped);
-	} else if (result == -EFAULT && read_only) {
+	} else if (result != -EFAULT || (__s64)state->uaddr < 0) {
+		COUNT(failed_other);
+	} else if (!state->head) {
+		COUNT(observation_missed);
+	} else if (!state->unlocked && state->mapping_at_pin & 1) {
 		state->flags |= FS_LOOKUP_FAILED_READ_ONLY;
 		COUNT(failed_read_only);
-	} else if (result == -EFAULT && (state->head || state->pin_depth)) {
-		COUNT(observation_missed); /* a program of ours did not run */
 	} else {
-		COUNT(failed_other);
+		if (!state->unlocked)
+			observe(state, state->head, page_flags(state->head), with_area);
+		state->flags |= FS_LOOKUP_FAILED_UNMAPPED;
+		COUNT(failed_unmapped);
 	}
 }
 
@@ -287,17 +297,21 @@ static __always_inline bool is_worth_telling(struct lookup_state *state, int res
 	return state->passes >= min_passes && now - state->start >= min_duration_ns;
 }
 
-static __noinline int lookup_end(int result)
+/* `shared` says that the caller knows this lookup to be one. */
+static __always_inline int lookup_end(int result, bool shared, bool with_area)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
 	struct lookup_state *state = current_lookup();
 	struct fs_lookup *record;
 	__u64 now;
 
-	if (!state)
+	if (!state) {
+		if (shared && victim_is_wanted())
+			COUNT(lookup_missed);
 		return 0;
+	}
 	now = bpf_ktime_get_ns();
-	count_result(state, result);
+	count_result(state, result, with_area);
 	if (is_worth_telling(state, result, now)) {
 		record = reserve(FS_LOOKUP, sizeof(*record), now);
 		if (record) {

@@ -65,6 +65,7 @@ struct KernelCounters {
             (.lookupTable, counters.lookup_table_full), (.operationTable, counters.operation_table_full),
             (.slotCollision, counters.slot_collision), (.slotOverwritten, counters.slot_overwritten),
             (.returnMissed, counters.return_missed), (.observationMissed, counters.observation_missed),
+            (.lookupMissed, counters.lookup_missed),
             (.scopeCollision, counters.scope_collision),
         ]
         for (stage, count) in losses where count > 0 { totals.losses[stage] = count }

@@ -14,6 +14,9 @@ public final class LiveCapture {
     /// Add to an event's time to get nanoseconds since 1970. Taken once, so that one run has one clock.
     public let wallClockOffsetNs: Int64
 
+    /// Set by `stop` when something stays attached for a while: one line that says what and why.
+    public private(set) var leftover: String?
+
     private let tracing: Tracing
     private let signals: SignalDescriptor
     private let drain: RingDrain
@@ -66,9 +69,14 @@ public final class LiveCapture {
     public func stop() {
         guard isRunning else { return }
         isRunning = false
-        tracing.object.detach()
+        if !tracing.object.detach(patienceMs: Self.patienceMs) {
+            leftover = "the kernel has not let go of the probes after \(Self.patienceMs / 1000) s: a task that spins in the kernel holds up its grace period; a child process waits for it, and they are gone when that task ends"
+        }
         drain.stop()
     }
+
+    /// More than a detach takes on any kernel seen (3 s for forty probes on 6.1 in emulation).
+    private static let patienceMs: Int32 = 6000
 
     /// What was counted so far. Complete after `run`, when losses on the way are also known.
     public func totals() throws(CaptureError) -> Totals {

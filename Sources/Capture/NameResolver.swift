@@ -9,7 +9,15 @@ import Glibc
 struct NameResolver {
     /// Names remembered as told. Above this all are forgotten and told again when they recur.
     private static let limit = 4096
-    private var told: Set<Name.Subject> = []
+    private var told: Set<Place> = []
+
+    /// Where a name was found. An inode's number is given again when its file is gone, so a file is
+    /// looked up anew for each process and page.
+    private struct Place: Hashable {
+        var subject: Name.Subject
+        var pid: UInt32 = 0
+        var page: UInt64 = 0
+    }
 
     /// The names that have to go ahead of `event`.
     mutating func names(for event: Event) -> [Name] {
@@ -23,19 +31,20 @@ struct NameResolver {
         }
     }
 
-    private mutating func isNew(_ subject: Name.Subject) -> Bool {
+    private mutating func isNew(_ place: Place) -> Bool {
         if told.count >= Self.limit { told = [] }
-        return !told.contains(subject)
+        return !told.contains(place)
     }
 
     private mutating func file(_ file: FileID, of lookup: Lookup) -> Name? {
-        guard !file.isNone, isNew(.file(file)) else { return nil }
+        let place = Place(subject: .file(file), pid: lookup.victim.pid, page: lookup.address >> 12)
+        guard !file.isNone, isNew(place) else { return nil }
         let process = "/proc/\(lookup.victim.pid)"
         guard let maps = readText(process + "/maps"),
             let path = Self.path(at: lookup.address, inode: file.inode, maps: maps)
         else { return nil }
         let mounts = readText(process + "/mountinfo") ?? ""
-        told.insert(.file(file))
+        told.insert(place)
         return Name(subject: .file(file), text: path, detail: Self.fileSystem(of: file, mounts: mounts) ?? "")
     }
 
@@ -65,7 +74,8 @@ struct NameResolver {
     }
 
     private mutating func cgroup(of task: TaskIdentity) -> Name? {
-        guard task.cgroup != 0, isNew(.cgroup(task.cgroup)),
+        let place = Place(subject: .cgroup(task.cgroup))
+        guard task.cgroup != 0, isNew(place),
             let text = readText("/proc/\(task.pid)/cgroup"),
             let line = text.split(separator: "\n").first(where: { $0.hasPrefix("0::/") })
         else { return nil }
@@ -75,7 +85,7 @@ struct NameResolver {
         guard unsafe stat("/sys/fs/cgroup" + path, &status) == 0, UInt64(status.st_ino) == task.cgroup else {
             return nil
         }
-        told.insert(.cgroup(task.cgroup))
+        told.insert(place)
         return Name(subject: .cgroup(task.cgroup), text: path)
     }
 

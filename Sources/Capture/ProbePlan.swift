@@ -17,16 +17,21 @@ struct ProbePlan: Sendable {
 
         /// The programs that play this role on the chosen rung.
         func programs(areaReadable: Bool) -> (entry: String?, exit: String?) {
-            let base = role.program == "unlock" && !areaReadable ? "unlock_plain" : role.program
+            // Programs that read the victim's memory area have a twin that does not.
+            func name(_ part: String) -> String {
+                let names = areaReadable ? [] : ["unlock_fentry", "unlock_kprobe", "lookup_fexit", "lookup_kretprobe"]
+                let name = "\(role.program)_\(part)"
+                return names.contains(name) ? "\(role.program)_plain_\(part)" : name
+            }
             func pair(_ entry: String, _ exit: String) -> (String?, String?) {
                 (entry, role.hasReturn ? exit : nil)
             }
             return switch hook {
-            case .fentry: pair(base + "_fentry", base + "_fexit")
-            case .kprobe: pair(base + "_kprobe", base + "_kretprobe")
+            case .fentry: pair(name("fentry"), name("fexit"))
+            case .kprobe: pair(name("kprobe"), name("kretprobe"))
             case .kprobeMulti: pair("entry_multi", "return_multi")
-            case .tpBTF: (base + "_tp_btf", nil)
-            case .rawTracepoint: (base + "_raw_tp", nil)
+            case .tpBTF: (name("tp_btf"), nil)
+            case .rawTracepoint: (name("raw_tp"), nil)
             case nil: (nil, nil)
             }
         }
@@ -88,10 +93,12 @@ struct ProbePlan: Sendable {
             }
         }
         if mode != .fentry {
+            // kprobe.multi comes first for what is attached by the dozen, and last for what is hot: its
+            // programs can be preempted, and the kernel skips them for others while they are.
+            rungs.append(.kprobe)
             if symbols.has("register_fprobe_ips") {
                 rungs.insert(.kprobeMulti, at: role.isHot ? rungs.count : 0)
             }
-            rungs.append(.kprobe)
         }
         if rungs.first == .kprobeMulti, !role.isHot { note = nil }
         if rungs.isEmpty { note = "no fentry: \(note ?? ""): \(role.offWithout)" }

@@ -167,10 +167,24 @@ import Glibc
             bpf_object__find_program_by_name(object, program), &pointers, cookies, positions.count, atReturn)
     }
 
-    /// Takes all programs off their hooks; the maps stay readable.
-    func detach() {
+    /// Takes all programs off their hooks; the maps stay readable. What is explained goes before what
+    /// explains it. False when the kernel has not let go of them within `patienceMs`: then a child
+    /// process is left that ends as soon as it has.
+    func detach(patienceMs: Int32) -> Bool {
+        let descriptors = unsafe links.reversed().map { unsafe bpf_link__fd($0) }
+        var (release, gone): (Int32, Int32) = (-1, -1)
+        // The child has its own copy of the descriptors; all arguments live over the call.
+        let child = unsafe fs_keep_in_child(descriptors, descriptors.count, &release, &gone)
+        // Without a child these closes are the last ones, and take as long as the kernel wants.
         for unsafe link in unsafe links.reversed() { unsafe bpf_link__destroy(link) }
         unsafe links = []
+        guard child > 0 else { return true }
+        close(release)
+        defer { close(gone) }
+        var end = pollfd(fd: gone, events: Int16(POLLIN), revents: 0)
+        guard unsafe poll(&end, 1, patienceMs) > 0 else { return false }
+        waitpid(child, nil, 0)
+        return true
     }
 
     // MARK: What the loaded object offers

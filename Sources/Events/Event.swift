@@ -125,7 +125,9 @@ public struct Loss: Sendable, Equatable {
         case slotOverwritten = "slot-overwritten"
         /// A return probe did not fire for a call whose entry was seen.
         case returnMissed = "return-missed"
-        /// A lookup failed as after an observation, but the observation itself was not seen.
+        /// A lookup returned whose entry was not seen: skipped, or under way when tracing began.
+        case lookupMissed = "lookup-missed"
+        /// A lookup failed as after an observation, but its page was not seen pinned.
         case observationMissed = "observation-missed"
         /// The page count of an operation went to nobody: two tasks shared a scope slot.
         case scopeCollision = "scope-collision"
@@ -145,7 +147,7 @@ public struct Loss: Sendable, Equatable {
                 .correlator:
                 true
             case .ringLookup, .ringProgress, .ringActivity, .lookupTable, .operationTable,
-                .returnMissed, .observationMissed, .scopeCollision:
+                .returnMissed, .lookupMissed, .observationMissed, .scopeCollision:
                 false
             }
         }

@@ -75,6 +75,7 @@ extension Loss.Stage {
         case .scopeCollision: "pages of an operation counted for nobody"
         case .programMissed: "the kernel skipped a running program"
         case .delivery: "sent by the kernel side and not delivered"
+        case .lookupMissed: "a lookup's entry was not seen"
         case .observationMissed: "observations that no program saw"
         case .malformed: "records of unknown kind or size"
         case .correlator: "a detach was forgotten before its lookup came"

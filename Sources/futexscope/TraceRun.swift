@@ -53,6 +53,7 @@ struct TraceRun {
                 try output.write(stream.takeBytes())
                 return wantsMore
             }
+            if let leftover = capture.leftover { Descriptor.tell(leftover) }
             let duration = length(of: clock.now - start)
             let totals = try capture.totals()
             tell(stream.tellLosses(totals.losses), of: stream)

@@ -87,22 +87,25 @@ struct CauseTests {
     func observationsMatchTheWorkload(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         let trace = try run.trace("causes")
+        // What a stage counted as lost may be missing, and not one more.
+        let counted = ["lookup-missed", "observation-missed", "program-missed"].map(trace.lost).reduce(0, +)
+        var missing = 0
         for expected in ProvokedCause.all where expected.kernels.contains(guest.kernel) {
             let provocation = try run.provocation(expected.name)
-            let lookups = trace.lookups(of: provocation)
+            let lookups = trace.lookups(of: provocation).with("result", "EFAULT")
             let efault = try #require(provocation.number("efault"))
             let place: Comment = "\(expected.name), \(guest)"
-            #expect(lookups.with("result", "EFAULT").count == efault, place)
-            let byFailure = Dictionary(grouping: lookups.with("result", "EFAULT")) { $0.text("failure") ?? "none" }
-            let pin = byFailure["pin"]?.count ?? 0
-            #expect(byFailure["unmapped"]?.count ?? 0 == efault - pin, place)
-            // A lookup may see a page without a mapping in one pass and go on to another.
-            #expect(byFailure["unmapped"]?.observations ?? 0 >= efault - pin, place)
-            if expected.isPermanent {
-                #expect(lookups.observations == 1000, place)
-                #expect(efault == 1000, place)
-            }
+            let byFailure = Dictionary(grouping: lookups) { $0.text("failure") ?? "none" }
+            let unmapped = byFailure["unmapped"] ?? []
+            #expect(unmapped.count + (byFailure["pin"]?.count ?? 0) == lookups.count, place)
+            #expect(lookups.count <= efault, place)
+            missing += efault - lookups.count
+            // Nothing is at work twice: a page without a mapping ends its lookup under today's rule.
+            #expect(unmapped.observations == unmapped.count, place)
+            if expected.isPermanent { #expect(efault == 1000, place) }
         }
+        #expect(missing <= counted)
+        say("guest: \(guest): \(missing) of \(trace.lookups.count) failures not seen, \(counted) skips counted")
     }
 
     @Test("counters, losses and hooks of the whole run add up", arguments: guests)
@@ -113,16 +116,15 @@ struct CauseTests {
         #expect(trace.summary.number("observations") == observations)
         #expect(trace.lost("delivery") == 0)
         #expect(trace.lost("ring-lookup") == 0)
-        #expect(trace.lost("observation-missed") == 0)
         #expect(try run.words("causes.status") == ["0"])
         let end = try run.words("causes.end").compactMap(Double.init)
-        print("guest: \(guest) detached and ended in \(end[1] - end[0]) s")
+        say("guest: \(guest) detached and ended in \(end[1] - end[0]) s")
 
         let hooks = Dictionary(
             uniqueKeysWithValues: trace.summary.list("probes").map { ($0.text("role") ?? "", $0.text("hook")) })
-        let wanted: Set<String> = guest.mode == .auto ? ["fentry"] : ["kprobe", "kprobe.multi"]
+        let wanted = guest.mode == .auto ? "fentry" : "kprobe"
         for role in ["lookup", "pin", "unlock"] {
-            #expect(wanted.contains(hooks[role].flatMap { $0 } ?? "none"), "\(role)")
+            #expect(hooks[role].flatMap { $0 } == wanted, "\(role)")
         }
         #expect(hooks["detach"] == (guest.mode == .auto ? "tp_btf" : "raw_tracepoint"))
     }

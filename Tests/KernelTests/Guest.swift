@@ -118,7 +118,7 @@ actor GuestRuns {
         let begin = ContinuousClock.now
         let (status, output) = try await Self.launch(Self.root.appending(path: "vm/boot"), arguments)
         let seconds = (ContinuousClock.now - begin).components.seconds
-        print("guest: \(guest) took \(seconds) s, status \(status)")
+        say("guest: \(guest) took \(seconds) s, status \(status)")
         guard status < 121 else {
             throw GuestFailure(message: "\(guest): boot ended with \(status): \(output.suffix(2000))")
         }
@@ -168,4 +168,9 @@ actor GuestRuns {
 
 extension String {
     var lastLine: String { split(separator: "\n").last.map(String.init) ?? "" }
+}
+
+/// A line for whoever watches the run; standard output is buffered when it is no terminal.
+func say(_ line: String) {
+    FileHandle.standardError.write(Data((line + "\n").utf8))
 }

@@ -23,7 +23,7 @@ struct MatrixTests {
     func requiredKernelsAreThere() {
         for kernel in Kernels.required { #expect(Kernels.matrix.contains(kernel), "kernel \(kernel)") }
         for kernel in [Kernels.newest, Kernels.early] where Kernels.available[kernel] == nil {
-            print("SKIPPED kernel \(kernel): it is not in the cache; see Tests/KernelTests/vm/kernels")
+            say("SKIPPED kernel \(kernel): it is not in the cache; see Tests/KernelTests/vm/kernels")
         }
     }
 }

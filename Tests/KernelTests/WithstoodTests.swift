@@ -19,7 +19,10 @@ struct WithstoodTests {
         for (cause, countsPages) in Self.causes {
             let place: Comment = "\(cause), \(guest)"
             let provocation = try run.provocation(cause)
-            let done = try #require(provocation.number("operations"), place)
+            var done = try #require(provocation.number("operations"), place)
+            #expect(done > 0, place)
+            // A page is written out once in several calls; the kernel counts how often.
+            if cause == "swap-out" { done = provocation.object("evidence")?.number("pswpout") ?? 0 }
             #expect(done > 0, place)
             #expect(provocation.number("efault") == 0, place)
             let activity = try #require(trace.activity(cause), place)

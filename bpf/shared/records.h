@@ -203,7 +203,8 @@ struct fs_counters {
 	__u64 failed_pin;	/* the pin's own error */
 	__u64 failed_read_only; /* -EFAULT on a read-only anonymous page */
 	__u64 failed_other;
-	__u64 observation_missed; /* -EFAULT that only an unseen observation explains */
+	__u64 observation_missed; /* -EFAULT of a page that was not seen pinned */
+	__u64 lookup_missed; /* a return without its entry */
 	__u64 detaches;	       /* pages leaving the page cache */
 	__u64 detaches_held;   /* of those (and swap-outs, migrations) stored as held */
 	__u64 emitted[FS_ACTIVITY + 1];

@@ -99,4 +99,11 @@ fs_set_log_sink(fs_log_sink sink)
 	libbpf_set_print(fs_log_print);
 }
 
+/*
+ * Makes a child that has all descriptors of this process and closes them, the
+ * `count` ones at `first` before the others, once `*release` is closed here;
+ * `*gone` reads as ended when it has done so.  Returns its process id, or -errno.
+ */
+int fs_keep_in_child(const int *first, size_t count, int *release, int *gone);
+
 #endif

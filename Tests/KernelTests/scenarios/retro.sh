@@ -20,6 +20,15 @@ usleep 2000000
 cut -d' ' -f14,15 "/proc/$victim/stat" > retro.ticks
 usleep 500000
 cut -d' ' -f14,15 "/proc/$victim/stat" >> retro.ticks
+# The kernel cannot let go of a program while a task spins in it; the trace has to end all the same.
 end_trace
 kill -9 "$victim" "$provocation"
 wait "$provocation"
+hooked() { cat /sys/kernel/tracing/enabled_functions /sys/kernel/debug/kprobes/list 2> /dev/null | grep -c -E 'folio_unlock|get_user_pages_fast'; }
+echo "$(hooked)" > retro.hooked
+i=0
+until [ "$(hooked)" = 0 ] || [ $i -ge 40 ]; do
+    usleep 250000
+    i=$((i + 1))
+done
+echo "$(hooked)" >> retro.hooked

@@ -36,11 +36,12 @@ provoke() {
     echo $? > "$name.provoke.status"
 }
 
-# find_victim: waits for a provocation's victim and sets $victim to its process
+# find_victim: waits for a provocation's victim, sets $victim to its process and writes victim.pid
 find_victim() {
     victim=
     until [ "$victim" ]; do
         usleep 50000
         victim=$(grep -l -x provoke-victim /proc/[0-9]*/comm 2> /dev/null | head -n 1 | cut -d/ -f3)
     done
+    echo "$victim" > victim.pid
 }
