@@ -47,7 +47,7 @@ test: all kernels  ## unit tests, then the matrix of kernels in virtual machines
 	FUTEXSCOPE_GUESTS=1 swift test
 
 answer: all kernels  ## runs the matrix and writes the answer's table into README.md
-	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_RECORD=1 swift test --filter AnswerTests
+	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_RECORD=1 swift test --filter KernelTests.AnswerTests
 
 lint:  ## formatting of Swift, and the shell scripts where shellcheck is installed
 	swift format lint --recursive --strict Sources Tests Plugins Package.swift

@@ -34,7 +34,7 @@ public struct HostReport: Sendable, Equatable {
         report.checkCapabilities()
         report.checkBTF()
         report.checkProbes(symbols)
-        report.checkTrial()
+        report.checkTrial(hasKprobes: symbols?.has("register_kprobe") ?? true)
         return report
     }
 
@@ -139,8 +139,9 @@ public struct HostReport: Sendable, Equatable {
         "register_kprobe", "register_fprobe_ips", "bpf_trampoline_link_prog", "bpf_find_vma", "get_futex_key",
     ]
 
-    /// Loads and drops a program that reads kernel memory, the least that tracing needs.
-    private mutating func checkTrial() {
+    /// Loads and drops a program that reads kernel memory, the least that tracing needs: as a kprobe
+    /// program, and where there are no kprobes as one for a trampoline.
+    private mutating func checkTrial(hasKprobes: Bool) {
         guard refusal == nil else { return }
         // r1 = r10 - 8; r2 = 8; r3 = 0; bpf_probe_read_kernel(r1, r2, r3); r0 = 0; exit
         let program: [bpf_insn] = [
@@ -149,17 +150,22 @@ public struct HostReport: Sendable, Equatable {
             Self.instruction(0x85, immediate: 113), Self.instruction(0xb7), Self.instruction(0x95),
         ]
         // The kernel copies the instructions during the call.
-        let descriptor = unsafe bpf_prog_load(
-            BPF_PROG_TYPE_KPROBE, "futexscope_try", "GPL", program, program.count, nil)
+        let descriptor = unsafe hasKprobes
+            ? bpf_prog_load(BPF_PROG_TYPE_KPROBE, "futexscope_try", "GPL", program, program.count, nil)
+            : fs_try_trampoline("get_futex_key", program, program.count)
         if descriptor >= 0 {
             close(descriptor)
             add("trial program", "loaded")
             return
         }
         let reason = errorText(-descriptor)
-        let advice = -descriptor == EPERM
-            ? "something other than lockdown or a capability refuses it: a security module, a seccomp filter, or a container's limits"
-            : "CONFIG_BPF_EVENTS may be off"
+        var advice = "CONFIG_BPF_EVENTS may be off"
+        if -descriptor == EPERM {
+            advice = "this process has the capabilities, so it is kernel lockdown, a security module, a seccomp filter or a container's limit"
+            if checks.contains(where: { $0.name == "lockdown" && $0.value.hasPrefix("not shown") }) {
+                advice += "; mount -t securityfs securityfs /sys/kernel/security, then see lockdown and lsm there"
+            }
+        }
         add("trial program", reason, refusal: "the kernel refuses a tracing program (\(reason)): \(advice)")
     }
 

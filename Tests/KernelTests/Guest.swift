@@ -14,6 +14,8 @@ struct Guest: Hashable, CustomStringConvertible, Sendable {
     var hasTools = false
     /// With the livepatch that gives get_futex_key() its old rule back.
     var hasOldRule = false
+    /// Further arguments of the kernel.
+    var arguments = ""
 
     var description: String { "\(scenario) on \(kernel), \(mode.rawValue)" }
 }
@@ -112,6 +114,7 @@ actor GuestRuns {
             "-k", guest.kernel, "-b", Self.binary.path, "-s", script.path, "-o", directory.path, "-t", "400",
         ]
         if guest.hasTools { arguments.append("--tools") }
+        if !guest.arguments.isEmpty { arguments += ["-a", guest.arguments] }
         if guest.hasOldRule {
             arguments += ["--module", try Self.output(of: "../../Retro/build", [guest.kernel]).lastLine]
         }

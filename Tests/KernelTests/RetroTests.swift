@@ -66,3 +66,25 @@ struct EarlyTests {
         #expect(drops.number("operations") ?? 0 > 0)
     }
 }
+
+@Suite(.enabled(if: Guests.areWanted))
+struct RefusalTests {
+    @Test("each refusal is named, by trace as by doctor")
+    func refusals() async throws {
+        let run = try await GuestRuns.shared.run(
+            Guest(kernel: "6.12", mode: .auto, scenario: "refused", arguments: "lockdown=confidentiality"))
+        let words = [
+            "nobody": "CAP_BPF", "unmounted": "lockdown", "lockdown": "confidentiality", "btf": "CONFIG_DEBUG_INFO_BTF",
+        ]
+        for (name, word) in words {
+            #expect(try run.words("\(name).status") == ["77"], "\(name)")
+            #expect(try run.words("\(name).doctor.status") == ["77"], "\(name)")
+            #expect(try run.text("\(name).out").isEmpty, "\(name)")
+            let error = try run.text("\(name).err")
+            #expect(error.contains(word), "\(name): \(error)")
+            #expect(error.split(separator: "\n").count == 1, "\(name): \(error)")
+            let reason = error.drop { $0 != ":" }.dropFirst(2).split(separator: "\n").first ?? "nothing"
+            #expect(try run.text("\(name).doctor").contains(reason), "\(name): \(reason)")
+        }
+    }
+}

@@ -37,6 +37,20 @@ fs_attach_kprobe_multi(const struct bpf_program *program, const char **functions
 	return bpf_program__attach_kprobe_multi_opts(program, NULL, &opts);
 }
 
+/* Loads a program for the trampoline of a kernel function; its descriptor or -errno. */
+static inline int
+fs_try_trampoline(const char *function, const struct bpf_insn *instructions, size_t count)
+{
+	int id = libbpf_find_vmlinux_btf_id(function, BPF_TRACE_FENTRY);
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY);
+
+	if (id < 0)
+		return id;
+	opts.attach_btf_id = id;
+	return bpf_prog_load(BPF_PROG_TYPE_TRACING, "futexscope_try", "GPL", instructions, count,
+			     &opts);
+}
+
 /* What the kernel counted for a loaded program; returns 0 or -errno. */
 struct fs_program_cost {
 	unsigned int id;
