@@ -159,12 +159,11 @@ public struct HostReport: Sendable, Equatable {
             return
         }
         let reason = errorText(-descriptor)
-        var advice = "CONFIG_BPF_EVENTS may be off"
-        if -descriptor == EPERM {
-            advice = "this process has the capabilities, so it is kernel lockdown, a security module, a seccomp filter or a container's limit"
-            if checks.contains(where: { $0.name == "lockdown" && $0.value.hasPrefix("not shown") }) {
-                advice += "; mount -t securityfs securityfs /sys/kernel/security, then see lockdown and lsm there"
-            }
+        var advice = -descriptor == EPERM
+            ? "this process has the capabilities, so it is kernel lockdown, a security module, a seccomp filter or a container's limit"
+            : "kernel lockdown in confidentiality mode, or a kernel without CONFIG_BPF_EVENTS"
+        if checks.contains(where: { $0.name == "lockdown" && $0.value.hasPrefix("not shown") }) {
+            advice += "; mount -t securityfs securityfs /sys/kernel/security, then see lockdown and lsm there"
         }
         add("trial program", reason, refusal: "the kernel refuses a tracing program (\(reason)): \(advice)")
     }

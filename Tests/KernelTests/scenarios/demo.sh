@@ -10,7 +10,7 @@ until [ -e "$ready" ]; do
 done
 futexscope provoke zero-page --calls 3 > /dev/null
 futexscope provoke hole-punch -d 0.05 --path /dev/shm > /dev/null
-futexscope provoke direct-io-invalidation -d 1 --path "$dir" > /dev/null
+futexscope provoke direct-io-invalidation -d 0.2 --path "$dir" > /dev/null
 kill -INT "$tracer"
 wait "$tracer"
 rmdir "$dir" 2> /dev/null
