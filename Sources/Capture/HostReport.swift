@@ -3,25 +3,10 @@
 // not permitted".
 
 import CLibbpf
+public import Events
 import Glibc
 
-/// The host as a tracer sees it.
-public struct HostReport: Sendable, Equatable {
-    public struct Check: Sendable, Equatable {
-        public var name: String
-        public var value: String
-        public var isFine: Bool
-        /// One line, only when something is missing.
-        public var advice: String?
-    }
-
-    public var kernelRelease: String
-    public var checks: [Check]
-    /// Whether a capture can start.
-    public var permitsTracing: Bool { refusal == nil }
-    /// Which refusal it is, and what to do; nil when tracing is permitted.
-    public var refusal: String?
-
+extension HostReport {
     /// Looks at the running host. Needs no privilege and changes nothing.
     public static func read() -> HostReport { read(symbols: KernelSymbols.read(wanted: features)) }
 

@@ -2,6 +2,8 @@
 // symbols say; a rung that the kernel then refuses is struck off and the next one is tried, until every
 // probe is attached or has no rung left. A refusal never takes another probe with it.
 
+import Events
+
 /// The hooks that are to be tried, probe by probe.
 struct ProbePlan: Sendable {
     struct Probe: Sendable {

@@ -1,39 +1,8 @@
 // The table of probes: for each role the kernel functions that can play it, what the programs are
-// called, and what is off without it. And the report on what became of each.
+// called, and what is off without it.
 
 import CRecords
-
-/// How a probe is attached.
-public enum Hook: String, Sendable {
-    case fentry
-    /// Together with all others on this rung: one link for the entries, one for the returns.
-    case kprobeMulti = "kprobe.multi"
-    case kprobe
-    case tpBTF = "tp_btf"
-    case rawTracepoint = "raw_tracepoint"
-}
-
-/// What became of one probe.
-public struct ProbeReport: Sendable, Equatable {
-    /// The role, as in the table below.
-    public var role: String
-    /// The kernel function or tracepoint, nil when the kernel has none for this role.
-    public var function: String?
-    /// Nil when it is not attached.
-    public var hook: Hook?
-    /// Nothing can be seen without it.
-    public var isRequired: Bool
-    /// Why it is missing or on a lower rung, and what is off without it.
-    public var note: String?
-
-    public init(role: String, function: String?, hook: Hook?, isRequired: Bool, note: String?) {
-        self.role = role
-        self.function = function
-        self.hook = hook
-        self.isRequired = isRequired
-        self.note = note
-    }
-}
+import Events
 
 /// One role that a kernel function or a tracepoint plays.
 struct ProbeRole: Sendable {

@@ -5,6 +5,7 @@
 import BPFObject
 import CLibbpf
 import CRecords
+import Events
 import Glibc
 
 /// An opened object with its programs on their hooks.

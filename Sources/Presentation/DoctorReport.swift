@@ -1,35 +1,16 @@
 // What a host allows and which probes a capture gets there, as text and as JSON. It shows; what is
 // looked at, and what it means, is the capture's business.
 
+public import Events
+
 /// The report of `doctor`, and the part of it that a dry run shows.
 public struct DoctorReport: Sendable, Equatable {
-    /// One thing that was looked at.
-    public struct Check: Sendable, Equatable {
-        public var name: String
-        public var value: String
-        public var isFine: Bool
-        /// One line, only where something is missing.
-        public var advice: String?
-
-        public init(name: String, value: String, isFine: Bool, advice: String?) {
-            self.name = name
-            self.value = value
-            self.isFine = isFine
-            self.advice = advice
-        }
-    }
-
-    public var kernelRelease: String
-    public var checks: [Check]
-    /// Why tracing is not possible; nil when it is.
-    public var refusal: String?
+    public var host: HostReport
     /// Empty when they could not be tried.
-    public var probes: [Probe]
+    public var probes: [ProbeReport]
 
-    public init(kernelRelease: String, checks: [Check], refusal: String?, probes: [Probe]) {
-        self.kernelRelease = kernelRelease
-        self.checks = checks
-        self.refusal = refusal
+    public init(host: HostReport, probes: [ProbeReport]) {
+        self.host = host
         self.probes = probes
     }
 
@@ -37,10 +18,10 @@ public struct DoctorReport: Sendable, Equatable {
     public var json: [UInt8] {
         JSONWriter.line {
             $0.text("type", "doctor")
-            $0.flag("permitted", refusal == nil)
-            $0.text("refusal", refusal)
-            $0.text("kernel", kernelRelease)
-            $0.list("checks", checks) {
+            $0.flag("permitted", host.refusal == nil)
+            $0.text("refusal", host.refusal)
+            $0.text("kernel", host.kernelRelease)
+            $0.list("checks", host.checks) {
                 $0.text("name", $1.name)
                 $0.text("value", $1.value)
                 $0.flag("fine", $1.isFine)
@@ -53,14 +34,14 @@ public struct DoctorReport: Sendable, Equatable {
     /// Lines for a reader.
     public func text(colour: Bool) -> String {
         let paint = Paint(isOn: colour)
-        var lines = [mark(true, isRefusal: false, paint) + pad("kernel", 18) + TerminalText.escaped(kernelRelease)]
-        for check in checks {
-            lines.append(mark(check.isFine, isRefusal: check.advice == refusal, paint) + pad(check.name, 18) + TerminalText.escaped(check.value))
+        var lines = [mark(true, isRefusal: false, paint) + pad("kernel", 18) + TerminalText.escaped(host.kernelRelease)]
+        for check in host.checks {
+            lines.append(mark(check.isFine, isRefusal: check.advice == host.refusal, paint) + pad(check.name, 18) + TerminalText.escaped(check.value))
             if let advice = check.advice { lines.append("      " + TerminalText.escaped(advice)) }
         }
         if !probes.isEmpty { lines += [""] + Self.lines(probes, paint: paint) }
         lines.append("")
-        if let refusal {
+        if let refusal = host.refusal {
             lines.append(paint.alarm("This host does not permit tracing: ") + TerminalText.escaped(refusal))
         } else {
             lines.append(paint.good("Tracing is possible."))
@@ -71,23 +52,23 @@ public struct DoctorReport: Sendable, Equatable {
     // MARK: Probes alone
 
     /// The probes of a dry run for a reader.
-    public static func text(probes: [Probe], colour: Bool) -> String {
+    public static func text(probes: [ProbeReport], colour: Bool) -> String {
         lines(probes, paint: Paint(isOn: colour)).joined(separator: "\n") + "\n"
     }
 
     /// The probes of a dry run as one object on one line.
-    public static func json(probes: [Probe]) -> [UInt8] {
+    public static func json(probes: [ProbeReport]) -> [UInt8] {
         JSONWriter.line {
             $0.text("type", "probes")
             $0.write(probes)
         }
     }
 
-    private static func lines(_ probes: [Probe], paint: Paint) -> [String] {
+    private static func lines(_ probes: [ProbeReport], paint: Paint) -> [String] {
         var lines = [paint.header("      " + pad("PROBE", 18) + pad("HOOK", 16) + "FUNCTION")]
         for probe in probes {
             let mark = probe.hook == nil ? (probe.isRequired ? paint.alarm("FAIL  ") : paint.warning("off   ")) : paint.good("ok    ")
-            let hook = pad(probe.hook ?? "-", 16)
+            let hook = pad(probe.hook?.rawValue ?? "-", 16)
             lines.append(mark + pad(probe.role, 18) + hook + TerminalText.escaped(probe.function ?? "-"))
             if let note = probe.note { lines.append("      " + pad("", 18) + TerminalText.escaped(note)) }
         }

@@ -29,11 +29,11 @@ public struct RunReport: Sendable, Equatable {
     public var totals: Totals
     /// Losses of every stage, the correlator's own included.
     public var losses: [Loss.Stage: UInt64]
-    public var probes: [Probe]
+    public var probes: [ProbeReport]
     public var durationNs: UInt64
 
     public init(
-        summary: Summary, totals: Totals, losses: [Loss.Stage: UInt64], probes: [Probe], durationNs: UInt64
+        summary: Summary, totals: Totals, losses: [Loss.Stage: UInt64], probes: [ProbeReport], durationNs: UInt64
     ) {
         self.summary = summary
         self.totals = totals
@@ -47,25 +47,5 @@ public struct RunReport: Sendable, Equatable {
         Loss.Stage.allCases.compactMap { stage in
             losses[stage].flatMap { $0 > 0 ? (stage, $0) : nil }
         }
-    }
-}
-
-/// One probe and what became of it.
-public struct Probe: Sendable, Equatable {
-    public var role: String
-    /// The kernel function or tracepoint; nil when this kernel has none for the role.
-    public var function: String?
-    /// How it is attached, nil when it is not.
-    public var hook: String?
-    public var isRequired: Bool
-    /// Why it is missing or on a lower rung, and what is off without it.
-    public var note: String?
-
-    public init(role: String, function: String?, hook: String?, isRequired: Bool, note: String?) {
-        self.role = role
-        self.function = function
-        self.hook = hook
-        self.isRequired = isRequired
-        self.note = note
     }
 }

@@ -61,7 +61,7 @@ public struct FindingStream: Sendable {
     }
 
     /// Ends the run and writes the summary where the format has one.
-    public mutating func end(totals: Totals, probes: [Probe], durationNs: UInt64) -> RunReport {
+    public mutating func end(totals: Totals, probes: [ProbeReport], durationNs: UInt64) -> RunReport {
         correlator.finish()
         let report = RunReport(
             summary: correlator.summary, totals: totals, losses: correlator.losses, probes: probes,

@@ -64,11 +64,11 @@ extension JSONWriter {
         if summary.filesBeyondLimit > 0 { number("files_beyond_limit", summary.filesBeyondLimit) }
     }
 
-    mutating func write(_ probes: [Probe]) {
+    mutating func write(_ probes: [ProbeReport]) {
         list("probes", probes) {
             $0.text("role", $1.role)
             $0.text("function", $1.function)
-            $0.text("hook", $1.hook)
+            $0.text("hook", $1.hook?.rawValue)
             $0.flag("required", $1.isRequired)
             $0.text("note", $1.note)
         }

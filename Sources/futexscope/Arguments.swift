@@ -69,15 +69,6 @@ enum ReportFormat: String, CaseIterable, ExpressibleByArgument {
     case text, json
 }
 
-extension Probe {
-    /// What the capture says of a probe, for those who show it.
-    init(_ report: ProbeReport) {
-        self.init(
-            role: report.role, function: report.function, hook: report.hook?.rawValue,
-            isRequired: report.isRequired, note: report.note)
-    }
-}
-
 extension Descriptor {
     /// Whether colours are wanted there: on a terminal that has them, unless NO_COLOR says no.
     var wantsColour: Bool {

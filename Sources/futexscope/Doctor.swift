@@ -3,6 +3,7 @@
 
 internal import ArgumentParser
 internal import Capture
+internal import Events
 internal import Presentation
 
 struct Doctor: ParsableCommand {
@@ -19,22 +20,16 @@ struct Doctor: ParsableCommand {
     var format: ReportFormat = .text
 
     func run() throws {
-        let host = HostReport.read()
-        var report = DoctorReport(
-            kernelRelease: host.kernelRelease,
-            checks: host.checks.map {
-                DoctorReport.Check(name: $0.name, value: $0.value, isFine: $0.isFine, advice: $0.advice)
-            },
-            refusal: host.refusal, probes: [])
-        if host.permitsTracing {
+        var report = DoctorReport(host: HostReport.read(), probes: [])
+        if report.host.refusal == nil {
             do throws(CaptureError) {
-                report.probes = try LiveCapture.plan(options: CaptureOptions()).map(Probe.init)
+                report.probes = try LiveCapture.plan(options: CaptureOptions())
             } catch {
-                report.refusal = error.message
+                report.host.refusal = error.message
             }
         }
         let output = Descriptor.standardOutput
         try? output.write(format == .json ? report.json : Array(report.text(colour: output.wantsColour).utf8))
-        if report.refusal != nil { throw ExitCode(77) }
+        if report.host.refusal != nil { throw ExitCode(77) }
     }
 }

@@ -159,8 +159,7 @@ struct Trace: ParsableCommand {
         return tid
     }
 
-    private func show(_ reports: [ProbeReport]) {
-        let probes = reports.map(Probe.init)
+    private func show(_ probes: [ProbeReport]) {
         let output = Descriptor.standardOutput
         let bytes =
             format == .json

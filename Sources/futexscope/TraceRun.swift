@@ -58,7 +58,7 @@ struct TraceRun {
             let totals = try capture.totals()
             tell(stream.tellLosses(totals.losses), of: stream)
             let report = stream.end(
-                totals: totals, probes: capture.probes.map(Probe.init), durationNs: duration)
+                totals: totals, probes: capture.probes, durationNs: duration)
             try output.write(stream.takeBytes())
             let error = Descriptor.standardError
             if let text = stream.summaryText(report, width: error.tableWidth, colour: error.wantsColour) {
@@ -100,8 +100,7 @@ struct TraceRun {
         for line in stream.text(of: losses) { Descriptor.tell(line) }
     }
 
-    private func tellProbes(_ reports: [ProbeReport]) {
-        let probes = reports.map(Probe.init)
+    private func tellProbes(_ probes: [ProbeReport]) {
         if trace.verbose {
             try? Descriptor.standardError.write(
                 DoctorReport.text(probes: probes, colour: Descriptor.standardError.wantsColour))

@@ -52,7 +52,7 @@ private struct AnswerRow {
     static let withstood = WithstoodTests.causes.map(\.0)
     static let isRecording = ProcessInfo.processInfo.environment["FUTEXSCOPE_RECORD"] != nil
 
-    @Test("the README's table has a row for each provocation")
+    @Test("the README's table has a row for each provocation", .enabled(if: !isRecording))
     func tableIsWhole() throws {
         let text = try String(contentsOf: Self.readme, encoding: .utf8)
         let table = text.split(separator: Self.marks.begin).last?.split(separator: Self.marks.end).first ?? ""

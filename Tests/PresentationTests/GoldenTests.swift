@@ -37,7 +37,7 @@ import Testing
     }
 
     @Test("the report of a host") func doctor() throws {
-        var report = DoctorReport(
+        let host = HostReport(
             kernelRelease: "6.12.0-test",
             checks: [
                 .init(name: "bpf", value: "present", isFine: true, advice: nil),
@@ -45,13 +45,14 @@ import Testing
                     name: "probes", value: "kprobe no, fentry yes", isFine: false,
                     advice: "without CONFIG_KPROBES a function that fentry refuses cannot be probed"),
             ],
-            refusal: nil, probes: Story.probes)
+            refusal: nil)
+        var report = DoctorReport(host: host, probes: Story.probes)
         #expect(try difference(of: report.text(colour: false).utf8, from: "doctor.txt") == nil)
         #expect(try difference(of: report.text(colour: true).utf8, from: "doctor-colour.txt") == nil)
         #expect(try difference(of: report.json, from: "doctor.json") == nil)
         let refusal = "kernel lockdown is in confidentiality mode; boot without lockdown=confidentiality"
-        report.checks.append(.init(name: "lockdown", value: "confidentiality", isFine: false, advice: refusal))
-        (report.refusal, report.probes) = (refusal, [])
+        report.host.checks.append(.init(name: "lockdown", value: "confidentiality", isFine: false, advice: refusal))
+        (report.host.refusal, report.probes) = (refusal, [])
         #expect(try difference(of: report.text(colour: false).utf8, from: "doctor-refused.txt") == nil)
         #expect(try difference(of: report.json, from: "doctor-refused.json") == nil)
         #expect(try difference(of: DoctorReport.text(probes: Story.probes, colour: false).utf8, from: "probes.txt") == nil)

@@ -95,9 +95,9 @@ enum Story {
     }()
 
     static let probes = [
-        Probe(role: "lookup", function: "get_futex_key", hook: "fentry", isRequired: true, note: nil),
-        Probe(role: "migrate", function: "migrate_pages", hook: "kprobe.multi", isRequired: false, note: "7 arguments"),
-        Probe(
+        ProbeReport(role: "lookup", function: "get_futex_key", hook: .fentry, isRequired: true, note: nil),
+        ProbeReport(role: "migrate", function: "migrate_pages", hook: .kprobeMulti, isRequired: false, note: "7 arguments"),
+        ProbeReport(
             role: "collapse", function: nil, hook: nil, isRequired: false,
             note: "this kernel has no collapse_file: collapse is not seen"),
     ]
