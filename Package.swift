@@ -16,7 +16,7 @@ let package = Package(
         .executable(name: "futexscope", targets: ["futexscope"])
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
     ],
     targets: [
         // The kernel side.  `bpf` is a C target only so that its files are seen to change.

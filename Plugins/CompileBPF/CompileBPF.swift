@@ -14,7 +14,8 @@ struct CompileBPF: BuildToolPlugin {
         let source = bpf.appending(path: "futexscope.bpf.c")
         let output = context.pluginWorkDirectoryURL
         let swift = output.appending(path: "EmbeddedObject.swift")
-        let inputs = FileManager.default.enumerator(at: bpf, includingPropertiesForKeys: nil)?
+        let inputs =
+            FileManager.default.enumerator(at: bpf, includingPropertiesForKeys: nil)?
             .compactMap { $0 as? URL }
             .filter { ["c", "h"].contains($0.pathExtension) } ?? []
         let script = target.directoryURL.appending(path: "embed.sh")

@@ -20,13 +20,15 @@ public struct CaptureError: Error, Sendable, Equatable {
 
     static func noCgroup(path: String, reason: String) -> CaptureError {
         CaptureError(
-            message: "cannot filter by control group \(path): \(reason); expected a directory below /sys/fs/cgroup (cgroup v2)",
+            message:
+                "cannot filter by control group \(path): \(reason); expected a directory below /sys/fs/cgroup (cgroup v2)",
             exitCode: 64)
     }
 
     static func badRingSize(_ bytes: UInt32) -> CaptureError {
         CaptureError(
-            message: "cannot make a ring buffer of \(bytes) bytes: expected a power of two, 4096 or more; try --ring-size 8M",
+            message:
+                "cannot make a ring buffer of \(bytes) bytes: expected a power of two, 4096 or more; try --ring-size 8M",
             exitCode: 64)
     }
 
@@ -42,7 +44,8 @@ public struct CaptureError: Error, Sendable, Equatable {
 
     static func missingProbe(role: String, function: String, note: String) -> CaptureError {
         CaptureError(
-            message: "cannot attach to \(function) (\(role)), without which nothing can be seen: \(note); run `futexscope doctor`",
+            message:
+                "cannot attach to \(function) (\(role)), without which nothing can be seen: \(note); run `futexscope doctor`",
             exitCode: 77)
     }
 

@@ -24,7 +24,8 @@ extension HostReport {
     }
 
     private mutating func add(_ name: String, _ value: String, advice: String? = nil, refusal: String? = nil) {
-        checks.append(Check(name: name, value: value, isFine: advice == nil && refusal == nil, advice: refusal ?? advice))
+        checks.append(
+            Check(name: name, value: value, isFine: advice == nil && refusal == nil, advice: refusal ?? advice))
         if self.refusal == nil { self.refusal = refusal }
     }
 
@@ -47,7 +48,9 @@ extension HostReport {
         if mode == "confidentiality" {
             add(
                 "lockdown", mode,
-                refusal: "kernel lockdown is in confidentiality mode, which forbids BPF to read kernel memory; boot without lockdown=confidentiality")
+                refusal:
+                    "kernel lockdown is in confidentiality mode, which forbids BPF to read kernel memory; boot without lockdown=confidentiality"
+            )
         } else {
             add("lockdown", mode)
         }
@@ -81,7 +84,9 @@ extension HostReport {
         } else {
             add(
                 "btf", "absent",
-                refusal: "this kernel carries no BTF (/sys/kernel/btf/vmlinux is missing); it must be built with CONFIG_DEBUG_INFO_BTF=y")
+                refusal:
+                    "this kernel carries no BTF (/sys/kernel/btf/vmlinux is missing); it must be built with CONFIG_DEBUG_INFO_BTF=y"
+            )
         }
     }
 
@@ -97,26 +102,36 @@ extension HostReport {
         } else {
             add(
                 "kernel symbols", "hidden",
-                advice: "kernel.kptr_restrict hides addresses, so causes come from activities alone; needs CAP_SYSLOG or kptr_restrict 0")
+                advice:
+                    "kernel.kptr_restrict hides addresses, so causes come from activities alone; needs CAP_SYSLOG or kptr_restrict 0"
+            )
         }
         func state(_ name: String) -> String { symbols.has(name) ? "yes" : "no" }
         let hasKprobes = symbols.has("register_kprobe")
         let hasTrampolines = symbols.has("bpf_trampoline_link_prog")
-        let value = "kprobe \(state("register_kprobe")), kprobe.multi \(state("register_fprobe_ips")), fentry \(state("bpf_trampoline_link_prog"))"
+        let value =
+            "kprobe \(state("register_kprobe")), kprobe.multi \(state("register_fprobe_ips")), fentry \(state("bpf_trampoline_link_prog"))"
         if !hasKprobes && !hasTrampolines {
             add(
                 "probes", value,
-                refusal: "this kernel can attach no program to a function: it has neither kprobes (CONFIG_KPROBES) nor BPF trampolines (CONFIG_BPF_JIT, CONFIG_DYNAMIC_FTRACE)")
+                refusal:
+                    "this kernel can attach no program to a function: it has neither kprobes (CONFIG_KPROBES) nor BPF trampolines (CONFIG_BPF_JIT, CONFIG_DYNAMIC_FTRACE)"
+            )
         } else if !hasKprobes {
             add("probes", value, advice: "without CONFIG_KPROBES a function that fentry refuses cannot be probed")
         } else {
             add("probes", value)
         }
-        add("memory areas", symbols.has("bpf_find_vma") ? "readable" : "not readable",
-            advice: symbols.has("bpf_find_vma") ? nil
+        add(
+            "memory areas", symbols.has("bpf_find_vma") ? "readable" : "not readable",
+            advice: symbols.has("bpf_find_vma")
+                ? nil
                 : "this kernel has no bpf_find_vma() (5.17): zero-page and special-mapping are reported as unknown")
         if !symbols.has("get_futex_key") {
-            add("get_futex_key", "absent", refusal: "this kernel has no function get_futex_key to observe (is CONFIG_FUTEX on, or was it inlined?)")
+            add(
+                "get_futex_key", "absent",
+                refusal: "this kernel has no function get_futex_key to observe (is CONFIG_FUTEX on, or was it inlined?)"
+            )
         }
     }
 
@@ -135,7 +150,8 @@ extension HostReport {
             Self.instruction(0x85, immediate: 113), Self.instruction(0xb7), Self.instruction(0x95),
         ]
         // The kernel copies the instructions during the call.
-        let descriptor = unsafe hasKprobes
+        let descriptor =
+            unsafe hasKprobes
             ? bpf_prog_load(BPF_PROG_TYPE_KPROBE, "futexscope_try", "GPL", program, program.count, nil)
             : fs_try_trampoline("get_futex_key", program, program.count)
         if descriptor >= 0 {
@@ -144,7 +160,8 @@ extension HostReport {
             return
         }
         let reason = errorText(-descriptor)
-        var advice = -descriptor == EPERM
+        var advice =
+            -descriptor == EPERM
             ? "this process has the capabilities, so it is kernel lockdown, a security module, a seccomp filter or a container's limit"
             : "kernel lockdown in confidentiality mode, or a kernel without CONFIG_BPF_EVENTS"
         if checks.contains(where: { $0.name == "lockdown" && $0.value.hasPrefix("not shown") }) {

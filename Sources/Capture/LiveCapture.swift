@@ -70,7 +70,8 @@ public final class LiveCapture {
         guard isRunning else { return }
         isRunning = false
         if !tracing.object.detach(patienceMs: Self.patienceMs) {
-            leftover = "the kernel has not let go of the probes after \(Self.patienceMs / 1000) s: a task that spins in the kernel holds up its grace period; a child process waits for it, and they are gone when that task ends"
+            leftover =
+                "the kernel has not let go of the probes after \(Self.patienceMs / 1000) s: a task that spins in the kernel holds up its grace period; a child process waits for it, and they are gone when that task ends"
         }
         drain.stop()
     }

@@ -56,12 +56,15 @@ struct ProbeRole: Sendable {
         activity("invalidate2", FS_HOOK_INVALIDATE2, ["invalidate_inode_pages2_range"], off: "direct-io-invalidation"),
         activity("fadvise", FS_HOOK_FADVISE, ["generic_fadvise"], off: "fadvise"),
         activity("reclaim-direct", FS_HOOK_RECLAIM_DIRECT, ["try_to_free_pages"], off: "direct reclaim"),
-        activity("reclaim-memcg", FS_HOOK_RECLAIM_MEMCG, ["try_to_free_mem_cgroup_pages"], off: "memory control group reclaim"),
+        activity(
+            "reclaim-memcg", FS_HOOK_RECLAIM_MEMCG, ["try_to_free_mem_cgroup_pages"],
+            off: "memory control group reclaim"),
         activity("reclaim-kswapd", FS_HOOK_RECLAIM_KSWAPD, ["balance_pgdat"], off: "kswapd"),
         activity("reclaim-list", FS_HOOK_RECLAIM_LIST, ["reclaim_pages"], off: "MADV_PAGEOUT and DAMON"),
         activity("truncate", FS_HOOK_TRUNCATE, ["truncate_inode_pages_range"], off: "truncate"),
         activity("truncate-shmem", FS_HOOK_TRUNCATE_SHMEM, ["shmem_undo_range"], off: "truncate of shared memory"),
-        activity("truncate-hugetlb", FS_HOOK_TRUNCATE_HUGETLB, ["remove_inode_hugepages"], off: "truncate of huge pages"),
+        activity(
+            "truncate-hugetlb", FS_HOOK_TRUNCATE_HUGETLB, ["remove_inode_hugepages"], off: "truncate of huge pages"),
         activity("fallocate", FS_HOOK_FALLOCATE, ["vfs_fallocate"], off: "hole-punch"),
         activity("block-device", FS_HOOK_BLOCK_DEVICE, ["truncate_bdev_range"], off: "block-zero-out"),
         activity("migrate", FS_HOOK_MIGRATE, ["migrate_pages"], off: "migration"),
@@ -70,8 +73,11 @@ struct ProbeRole: Sendable {
             "split", FS_HOOK_SPLIT, ["__folio_split", "split_huge_page_to_list_to_order", "split_huge_page_to_list"],
             off: "split"),
         activity("memory-failure", FS_HOOK_MEMORY_FAILURE, ["memory_failure"], off: "memory-failure"),
-        function("lock-wait", FS_HOOK_LOCK_WAIT, ["__folio_lock", "__lock_page"], off: "waits for the page's lock are not counted"),
-        function("unlock", FS_HOOK_UNLOCK, ["folio_unlock", "unlock_page"], required: true, off: "nothing can be observed"),
+        function(
+            "lock-wait", FS_HOOK_LOCK_WAIT, ["__folio_lock", "__lock_page"],
+            off: "waits for the page's lock are not counted"),
+        function(
+            "unlock", FS_HOOK_UNLOCK, ["folio_unlock", "unlock_page"], required: true, off: "nothing can be observed"),
         function(
             "pin", FS_HOOK_PIN, ["get_user_pages_fast"], return: true, required: true, off: "nothing can be observed"),
         function(

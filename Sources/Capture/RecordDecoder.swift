@@ -90,7 +90,8 @@ struct RecordDecoder {
                 landmarks.formUnion(symbols.landmark(at: address &- 1))
             }
         }
-        let hole = record.range_known != 0 && record.range_start <= record.range_end
+        let hole =
+            record.range_known != 0 && record.range_start <= record.range_end
             ? record.range_start..<record.range_end : nil
         return Detach(
             time: record.h.time, page: id(record.page),

@@ -60,7 +60,8 @@ struct Settings {
             guard value.count <= Int(place.size), Int(place.offset) + value.count <= size else {
                 throw .objectUnreadable("a setting has another size")
             }
-            unsafe UnsafeMutableRawPointer(mutating: data).advanced(by: Int(place.offset)).copyMemory(from: value, byteCount: value.count)
+            unsafe UnsafeMutableRawPointer(mutating: data).advanced(by: Int(place.offset)).copyMemory(
+                from: value, byteCount: value.count)
         }
         guard left.isEmpty else {
             throw .objectUnreadable("it lacks the setting \(left.keys.sorted().joined(separator: ", "))")

@@ -35,7 +35,7 @@ import Glibc
 
     deinit {
         // Each link is destroyed once, before the object whose programs it holds.
-        for unsafe link in unsafe links.reversed() { unsafe bpf_link__destroy(link) }
+        unsafe links.reversed().forEach { unsafe bpf_link__destroy($0) }
         unsafe bpf_object__close(object)
     }
 
@@ -119,12 +119,13 @@ import Glibc
             guard let name else { continue }
             LibbpfLog.begin()
             let program = unsafe bpf_object__find_program_by_name(object, name)
-            let link: OpaquePointer? = switch hook {
-            case .fentry, .tpBTF: unsafe bpf_program__attach_trace(program)
-            case .kprobe: unsafe bpf_program__attach_kprobe(program, atReturn, function)
-            case .rawTracepoint: unsafe bpf_program__attach_raw_tracepoint(program, function)
-            case .kprobeMulti: nil
-            }
+            let link: OpaquePointer? =
+                switch hook {
+                case .fentry, .tpBTF: unsafe bpf_program__attach_trace(program)
+                case .kprobe: unsafe bpf_program__attach_kprobe(program, atReturn, function)
+                case .rawTracepoint: unsafe bpf_program__attach_raw_tracepoint(program, function)
+                case .kprobeMulti: nil
+                }
             guard let link = unsafe link else {
                 throw Refusal(position: position, reason: errorText(errno))
             }
@@ -162,7 +163,7 @@ import Glibc
         let cookies = positions.map { UInt64(plan.probes[$0].role.number.rawValue) }
         // Copies that live until the kernel has read them, and are freed below.
         let names = unsafe positions.map { unsafe strdup(plan.probes[$0].function ?? "") }
-        defer { for unsafe name in unsafe names { unsafe free(name) } }
+        defer { unsafe names.forEach { unsafe free($0) } }
         var pointers = unsafe names.map { unsafe UnsafePointer<CChar>($0) }
         return unsafe fs_attach_kprobe_multi(
             bpf_object__find_program_by_name(object, program), &pointers, cookies, positions.count, atReturn)
@@ -177,7 +178,7 @@ import Glibc
         // The child has its own copy of the descriptors; all arguments live over the call.
         let child = unsafe fs_keep_in_child(descriptors, descriptors.count, &release, &gone)
         // Without a child these closes are the last ones, and take as long as the kernel wants.
-        for unsafe link in unsafe links.reversed() { unsafe bpf_link__destroy(link) }
+        unsafe links.reversed().forEach { unsafe bpf_link__destroy($0) }
         unsafe links = []
         guard child > 0 else { return true }
         close(release)

@@ -155,11 +155,12 @@ struct Attribution {
         if cause == .zeroPage || cause == .specialMapping {
             again = .loops
         } else {
-            again = switch isBacked(page, detach: detach) {
-            case true?: .succeeds
-            case false?: .fails
-            case nil: .unknown
-            }
+            again =
+                switch isBacked(page, detach: detach) {
+                case true?: .succeeds
+                case false?: .fails
+                case nil: .unknown
+                }
         }
         // Swap cache or a new mapping under the lock is what today's rule goes back for.
         let swizzled = page.facts.contains(.swapCache) || (lookup.result == 0 && lookup.retries.swizzled > 0)

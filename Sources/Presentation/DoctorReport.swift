@@ -36,7 +36,9 @@ public struct DoctorReport: Sendable, Equatable {
         let paint = Paint(isOn: colour)
         var lines = [mark(true, isRefusal: false, paint) + pad("kernel", 18) + TerminalText.escaped(host.kernelRelease)]
         for check in host.checks {
-            lines.append(mark(check.isFine, isRefusal: check.advice == host.refusal, paint) + pad(check.name, 18) + TerminalText.escaped(check.value))
+            lines.append(
+                mark(check.isFine, isRefusal: check.advice == host.refusal, paint) + pad(check.name, 18)
+                    + TerminalText.escaped(check.value))
             if let advice = check.advice { lines.append("      " + TerminalText.escaped(advice)) }
         }
         if !probes.isEmpty { lines += [""] + Self.lines(probes, paint: paint) }
@@ -67,7 +69,9 @@ public struct DoctorReport: Sendable, Equatable {
     private static func lines(_ probes: [ProbeReport], paint: Paint) -> [String] {
         var lines = [paint.header("      " + pad("PROBE", 18) + pad("HOOK", 16) + "FUNCTION")]
         for probe in probes {
-            let mark = probe.hook == nil ? (probe.isRequired ? paint.alarm("FAIL  ") : paint.warning("off   ")) : paint.good("ok    ")
+            let mark =
+                probe.hook == nil
+                ? (probe.isRequired ? paint.alarm("FAIL  ") : paint.warning("off   ")) : paint.good("ok    ")
             let hook = pad(probe.hook?.rawValue ?? "-", 16)
             lines.append(mark + pad(probe.role, 18) + hook + TerminalText.escaped(probe.function ?? "-"))
             if let note = probe.note { lines.append("      " + pad("", 18) + TerminalText.escaped(note)) }

@@ -54,7 +54,8 @@ public struct SummaryText {
             row("retries", reasons.isEmpty ? "none" : reasons),
             row(
                 "failures",
-                "\(totals.failedUnmapped) unmapped, \(totals.failedPin) pin, \(totals.failedReadOnly) read-only, \(totals.failedOther) other"),
+                "\(totals.failedUnmapped) unmapped, \(totals.failedPin) pin, \(totals.failedReadOnly) read-only, \(totals.failedOther) other"
+            ),
         ]
     }
 

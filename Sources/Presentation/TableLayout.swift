@@ -86,7 +86,9 @@ struct TableLayout: Sendable {
         guard let result = finding.lookup.result else { return paint.warning(pad("looping", Self.result)) }
         let name = ErrorNumber.name(ofResult: result)
         if result >= 0 { return pad(name, Self.result) }
-        if finding.spurious == true { return paint.alarm(pad(TerminalText(name).head(Self.result - 1) + "!", Self.result)) }
+        if finding.spurious == true {
+            return paint.alarm(pad(TerminalText(name).head(Self.result - 1) + "!", Self.result))
+        }
         return paint.failure(pad(TerminalText(name).head(Self.result), Self.result))
     }
 

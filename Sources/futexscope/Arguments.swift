@@ -38,7 +38,7 @@ struct RingSize: Equatable {
         let number = text.prefix { $0.isASCII && $0.isNumber }
         let units: [Substring: UInt64] = ["": 1, "K": 1 << 10, "k": 1 << 10, "M": 1 << 20, "m": 1 << 20, "G": 1 << 30]
         guard let value = UInt64(number), let unit = units[text[number.endIndex...]],
-            case let (size, overflow) = value.multipliedReportingOverflow(by: unit), !overflow,
+            case (let size, let overflow) = value.multipliedReportingOverflow(by: unit), !overflow,
             size >= 4096, size & (size - 1) == 0, let bytes = UInt32(exactly: size)
         else { throw ValidationError("expected a power of two from 4096 to 2G, such as 512K or 8M") }
         self.bytes = bytes

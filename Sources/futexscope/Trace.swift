@@ -47,22 +47,32 @@ struct Trace: ParsableCommand {
 
     // MARK: Which lookups
 
-    @Option(help: ArgumentHelp("Only lookups with at least so many passes (default: 0).", valueName: "n"), transform: wholeNumber)
+    @Option(
+        help: ArgumentHelp("Only lookups with at least so many passes (default: 0).", valueName: "n"),
+        transform: wholeNumber)
     var minPasses: UInt64 = 0
 
-    @Option(help: ArgumentHelp("Only lookups that took at least so long: 500us, 2ms.", valueName: "time"), transform: Span.init)
+    @Option(
+        help: ArgumentHelp("Only lookups that took at least so long: 500us, 2ms.", valueName: "time"),
+        transform: Span.init)
     var minDuration: Span?
 
-    @Option(help: ArgumentHelp("Only lookups that returned ok or this error: EFAULT.", valueName: "result"), transform: LookupResult.init)
+    @Option(
+        help: ArgumentHelp("Only lookups that returned ok or this error: EFAULT.", valueName: "result"),
+        transform: LookupResult.init)
     var result: LookupResult?
 
     @Flag(help: "Every shared lookup, also those that met nothing.")
     var all = false
 
-    @Option(help: ArgumentHelp("A lookup with so many passes is a loop (default: 64).", valueName: "n"), transform: wholeNumber)
+    @Option(
+        help: ArgumentHelp("A lookup with so many passes is a loop (default: 64).", valueName: "n"),
+        transform: wholeNumber)
     var loopPasses: UInt64 = Correlator.Thresholds().passes
 
-    @Option(help: ArgumentHelp("A lookup that takes so long is a loop (default: 10ms).", valueName: "time"), transform: Span.init)
+    @Option(
+        help: ArgumentHelp("A lookup that takes so long is a loop (default: 10ms).", valueName: "time"),
+        transform: Span.init)
     var loopDuration: Span?
 
     // MARK: How long
@@ -72,7 +82,9 @@ struct Trace: ParsableCommand {
         transform: Span.init)
     var duration: Span?
 
-    @Option(name: [.customShort("N"), .long], help: ArgumentHelp("End after so many findings.", valueName: "n"), transform: wholeNumber)
+    @Option(
+        name: [.customShort("N"), .long], help: ArgumentHelp("End after so many findings.", valueName: "n"),
+        transform: wholeNumber)
     var count: UInt64?
 
     // MARK: What comes out
@@ -114,7 +126,8 @@ struct Trace: ParsableCommand {
         if duration?.ns == 0 { throw ValidationError("cannot trace for no time: -d expects more than 0") }
         if let comm, comm.utf8.count > 15 {
             throw ValidationError(
-                "cannot match the name '\(comm)': the kernel keeps 15 bytes of a task's name; try -n '\(Comm(comm).text)'")
+                "cannot match the name '\(comm)': the kernel keeps 15 bytes of a task's name; try -n '\(Comm(comm).text)'"
+            )
         }
     }
 
@@ -144,17 +157,20 @@ struct Trace: ParsableCommand {
 
     private func existingProcess(_ pid: UInt32) throws -> UInt32 {
         guard let process = Descriptor.process(ofThread: pid) else {
-            throw CommandFailure.usage("cannot trace process \(pid): there is none; expected the pid of a running process")
+            throw CommandFailure.usage(
+                "cannot trace process \(pid): there is none; expected the pid of a running process")
         }
         guard process == pid else {
-            throw CommandFailure.usage("cannot trace process \(pid): it is a thread of \(process); try -t \(pid) or -p \(process)")
+            throw CommandFailure.usage(
+                "cannot trace process \(pid): it is a thread of \(process); try -t \(pid) or -p \(process)")
         }
         return pid
     }
 
     private func existingThread(_ tid: UInt32) throws -> UInt32 {
         guard Descriptor.process(ofThread: tid) != nil else {
-            throw CommandFailure.usage("cannot trace thread \(tid): there is none; expected the tid of a running thread")
+            throw CommandFailure.usage(
+                "cannot trace thread \(tid): there is none; expected the tid of a running thread")
         }
         return tid
     }

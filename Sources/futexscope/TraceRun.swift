@@ -123,7 +123,8 @@ struct TraceRun {
             switch error {
             case .exists: throw inTheWay(path, of: what)
             case .failed(let reason):
-                throw CommandFailure.usage("cannot make \(what) \(path): \(reason); expected a new file in a directory that can be written to")
+                throw CommandFailure.usage(
+                    "cannot make \(what) \(path): \(reason); expected a new file in a directory that can be written to")
             }
         }
     }

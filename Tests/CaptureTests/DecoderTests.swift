@@ -43,7 +43,7 @@ import Testing
         record.pid = 10
         record.tid = 11
         record.result = -14
-        record.flags = FS_LOOKUP_RETURNED_BIT | FS_LOOKUP_TIMED_BIT
+        record.flags = returnedBit | timedBit
         record.page.page = 0xffff_ea00_0000_0040
         record.page.inode = 12
         record.page.dev = 8 << 20 | 1
@@ -51,8 +51,8 @@ import Testing
         record.page.detach_time = 1500
         return record
     }
-    let FS_LOOKUP_RETURNED_BIT: UInt32 = 1 << 3
-    let FS_LOOKUP_TIMED_BIT: UInt32 = 1 << 4
+    let returnedBit: UInt32 = 1 << 3
+    let timedBit: UInt32 = 1 << 4
 
     @Test("sizes are those that the C side asserts")
     func sizes() {
@@ -94,7 +94,7 @@ import Testing
     @Test("progress has no result")
     func progress() {
         var record = lookup(kind: FS_PROGRESS.rawValue)
-        record.flags = FS_LOOKUP_TIMED_BIT
+        record.flags = timedBit
         guard case .progress(let event)? = decode(bytes(of: record)).events.first else {
             Issue.record("no progress")
             return

@@ -22,9 +22,11 @@ import Testing
         Refusal(arguments: ["trace", "extra"], complaint: "Unexpected argument 'extra'" + hint),
         Refusal(arguments: ["trace", "--bogus"], complaint: "Unknown option '--bogus'" + hint),
         Refusal(arguments: ["trace", "-d"], complaint: "Missing value for '-d <time>'" + hint),
-        Refusal(arguments: ["trace", "-d", "5x"], complaint: "The value '5x' is invalid for '-d <time>': " + span + hint),
+        Refusal(
+            arguments: ["trace", "-d", "5x"], complaint: "The value '5x' is invalid for '-d <time>': " + span + hint),
         Refusal(arguments: ["trace", "-d", "0"], complaint: "cannot trace for no time: -d expects more than 0" + hint),
-        Refusal(arguments: ["trace", "-N", "0"], complaint: "cannot end after 0 findings: -N expects 1 or more" + hint),
+        Refusal(
+            arguments: ["trace", "-N", "0"], complaint: "cannot end after 0 findings: -N expects 1 or more" + hint),
         Refusal(
             arguments: ["trace", "--ring-size", "5000"],
             complaint: "The value '5000' is invalid for '--ring-size <bytes>': " + size + hint),
@@ -120,7 +122,8 @@ import Testing
         #expect(try Span(text).ns == ns)
     }
 
-    @Test("no spans of time", arguments: ["", "s", "-1", "1 s", "1.2.3", "1e3", "inf", "nan", "1y", "99999999999d", "١"])
+    @Test(
+        "no spans of time", arguments: ["", "s", "-1", "1 s", "1.2.3", "1e3", "inf", "nan", "1y", "99999999999d", "١"])
     func noSpans(text: String) {
         #expect(throws: ValidationError.self) { try Span(text) }
     }
@@ -133,7 +136,9 @@ import Testing
         #expect(try RingSize(text).bytes == bytes)
     }
 
-    @Test("no ring sizes", arguments: ["", "0", "1", "2048", "4097", "3M", "4G", "8MB", "-8M", "18446744073709551616", "16777216G"])
+    @Test(
+        "no ring sizes",
+        arguments: ["", "0", "1", "2048", "4097", "3M", "4G", "8MB", "-8M", "18446744073709551616", "16777216G"])
     func noRingSizes(text: String) {
         #expect(throws: ValidationError.self) { try RingSize(text) }
     }

@@ -22,12 +22,16 @@ import Testing
         Futexscope.helpMessage(for: command, columns: 80)
     }
 
-    @Test("no line is wider than a terminal", arguments: [Futexscope.self, Trace.self, Doctor.self] as [any ParsableCommand.Type])
+    @Test(
+        "no line is wider than a terminal",
+        arguments: [Futexscope.self, Trace.self, Doctor.self] as [any ParsableCommand.Type])
     func width(command: any ParsableCommand.Type) {
         for line in help(command).split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
     }
 
-    @Test("help and version are answers, not complaints", arguments: [["--help"], ["help", "trace"], ["trace", "-h"], ["--version"], []])
+    @Test(
+        "help and version are answers, not complaints",
+        arguments: [["--help"], ["help", "trace"], ["trace", "-h"], ["--version"], []])
     func answers(arguments: [String]) {
         let ending = ending(of: arguments)
         #expect(ending?.code == 0)

@@ -97,11 +97,17 @@ import Testing
             cause: .specialMapping, kind: .special),
         Page(
             what: "the zero page in a hole of a DAX file",
-            page: .sample { $0.facts = [.areaKnown, .areaHasFile, .dax, .reserved, .nullAtPin]; $0.slot = .empty },
+            page: .sample {
+                $0.facts = [.areaKnown, .areaHasFile, .dax, .reserved, .nullAtPin]
+                $0.slot = .empty
+            },
             cause: .zeroPage, kind: .zero),
         Page(
             what: "a shared extent of a DAX file",
-            page: .sample { $0.facts = [.areaKnown, .areaHasFile, .dax, .nullAtPin]; $0.slot = .empty },
+            page: .sample {
+                $0.facts = [.areaKnown, .areaHasFile, .dax, .nullAtPin]
+                $0.slot = .empty
+            },
             cause: .specialMapping, kind: .file),
         // A mapping when pinned and none under the lock is a race, whatever the area.
         Page(
@@ -113,7 +119,10 @@ import Testing
             page: .sample { $0.slot = .empty }, cause: .unknown, kind: .file, reason: .noDetachSeen),
         Page(
             what: "a page that had no mapping when pinned, in an area that could not be read",
-            page: .sample { $0.facts = [.nullAtPin]; $0.slot = .empty }, cause: .unknown, kind: .unknown,
+            page: .sample {
+                $0.facts = [.nullAtPin]
+                $0.slot = .empty
+            }, cause: .unknown, kind: .unknown,
             reason: .areaUnreadable),
         Page(
             what: "a slot that another page's detach has taken",

@@ -61,7 +61,10 @@ import Testing
 
     @Test("a lookup that met nothing is told only when all are asked for, and never counted")
     func plain() throws {
-        let plain = Lookup.sample(page: nil) { $0.succeed(inPass: 1); $0.observations = 0 }
+        let plain = Lookup.sample(page: nil) {
+            $0.succeed(inPass: 1)
+            $0.observations = 0
+        }
         var correlator = Correlator()
         #expect(correlator.consume(.lookup(plain)) == nil)
         correlator = Correlator(tellsAll: true)
@@ -154,7 +157,10 @@ import Testing
         var correlator = Correlator()
         let more: UInt64 = 7
         for number in 0..<UInt64(Summary.rowLimit) + more {
-            let page = PageFacts.sample { $0.file.inode = number + 1; $0.slot = .empty }
+            let page = PageFacts.sample {
+                $0.file.inode = number + 1
+                $0.slot = .empty
+            }
             _ = correlator.consume(.lookup(.sample(page: page) { $0.victim.pid = UInt32(number + 1) }))
         }
         #expect(correlator.summary.processes.count == Summary.rowLimit)

@@ -48,24 +48,40 @@ import Testing
             spurious: true),
         Case(
             what: "a hole in hugetlbfs",
-            lookup: .sample(page: .sample { $0.magic = hugetlb; $0.index = 511 }),
+            lookup: .sample(
+                page: .sample {
+                    $0.magic = hugetlb
+                    $0.index = 511
+                }),
             detach: .sample { ($0.magic, $0.pages, $0.fileSize) = (hugetlb, 512, 2 << 20) },
             verdicts: happyToFail, spurious: true),
         Case(
             what: "beyond the end of hugetlbfs",
-            lookup: .sample(page: .sample { $0.magic = hugetlb; $0.index = 512 }),
+            lookup: .sample(
+                page: .sample {
+                    $0.magic = hugetlb
+                    $0.index = 512
+                }),
             detach: .sample { ($0.magic, $0.pages, $0.fileSize) = (hugetlb, 512, 2 << 20) }, verdicts: fails,
             spurious: false),
         Case(
             what: "swap cache under the lock is what today's rule goes back for",
-            lookup: .sample(page: .sample { $0.magic = tmpfs; $0.facts.insert(.swapCache) }) {
+            lookup: .sample(
+                page: .sample {
+                    $0.magic = tmpfs
+                    $0.facts.insert(.swapCache)
+                }
+            ) {
                 $0.succeed(inPass: 2)
                 $0.retries.swizzled = 1
             },
             detach: .sample { ($0.via, $0.magic) = (.swapOut, tmpfs) }, verdicts: swizzled, spurious: false),
         Case(
             what: "a retry that went well, on another page's facts",
-            lookup: .sample { $0.succeed(inPass: 2); $0.retries.swizzled = 1 }, detach: .sample(),
+            lookup: .sample {
+                $0.succeed(inPass: 2)
+                $0.retries.swizzled = 1
+            }, detach: .sample(),
             verdicts: swizzled, spurious: false),
         Case(
             what: "the zero page", lookup: .sample(page: .zero()), verdicts: loops, spurious: false),
@@ -74,7 +90,11 @@ import Testing
             verdicts: loops, spurious: false),
         Case(
             what: "an area that could not be read",
-            lookup: .sample(page: .sample { $0.facts = []; $0.slot = .empty }), verdicts: untold, spurious: nil),
+            lookup: .sample(
+                page: .sample {
+                    $0.facts = []
+                    $0.slot = .empty
+                }), verdicts: untold, spurious: nil),
         Case(
             what: "a file whose detach is unknown is judged by its size at the observation",
             lookup: .sample(page: .sample { $0.slot = .empty }), verdicts: happyToFail, spurious: true),
@@ -92,7 +112,10 @@ import Testing
             verdicts: happyToFail, spurious: false),
         Case(
             what: "no observation, nothing to decide",
-            lookup: .sample { $0.succeed(inPass: 2); ($0.observations, $0.retries.mappingChanged) = (0, 1) },
+            lookup: .sample {
+                $0.succeed(inPass: 2)
+                ($0.observations, $0.retries.mappingChanged) = (0, 1)
+            },
             detach: .sample(), verdicts: nil, spurious: nil),
     ]
 

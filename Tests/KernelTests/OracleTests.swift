@@ -5,7 +5,8 @@ import Testing
 
 @Suite(.enabled(if: Guests.areWanted))
 struct OracleTests {
-    static let guests = Guests.areWanted
+    static let guests =
+        Guests.areWanted
         ? Kernels.matrix.map { Guest(kernel: $0, mode: .auto, scenario: "oracle", hasTools: true) } : []
 
     @Test("the figures agree with bpftrace", arguments: guests)

@@ -5,7 +5,8 @@ import Testing
 
 @Suite(.enabled(if: Guests.areWanted))
 struct RetroTests {
-    static let guests = Guests.areWanted
+    static let guests =
+        Guests.areWanted
         ? Kernels.required.map { Guest(kernel: $0, mode: .auto, scenario: "retro", hasOldRule: true) } : []
 
     @Test("a loop under the old rule is told while it spins", arguments: guests)

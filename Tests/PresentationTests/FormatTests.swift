@@ -77,9 +77,11 @@ import Testing
     @Test("numbers are numbers up to 2^53 and strings beyond")
     func bigNumbers() {
         let limit: UInt64 = 1 << 53
-        #expect(Story.told(JSONLines(), .lookup(.sample { $0.passes = limit })).contains(#""passes":9007199254740992,"#))
         #expect(
-            Story.told(JSONLines(), .lookup(.sample { $0.passes = limit + 1 })).contains(#""passes":"9007199254740993","#))
+            Story.told(JSONLines(), .lookup(.sample { $0.passes = limit })).contains(#""passes":9007199254740992,"#))
+        #expect(
+            Story.told(JSONLines(), .lookup(.sample { $0.passes = limit + 1 })).contains(
+                #""passes":"9007199254740993","#))
     }
 
     @Test("every line is JSON, its type first")
@@ -221,7 +223,8 @@ import Testing
 
     @Test("no line of a table is wider than its terminal, at any width", arguments: 80...240)
     func widths(width: Int) {
-        let lines = String(decoding: Story.told(Table(width: width, colour: false)), as: UTF8.self).split(separator: "\n")
+        let lines = String(decoding: Story.told(Table(width: width, colour: false)), as: UTF8.self).split(
+            separator: "\n")
         for line in lines { #expect(line.unicodeScalars.reduce(0) { $0 + $1.columns } < width) }
     }
 }

@@ -55,7 +55,8 @@ import Testing
         (report.host.refusal, report.probes) = (refusal, [])
         #expect(try difference(of: report.text(colour: false).utf8, from: "doctor-refused.txt") == nil)
         #expect(try difference(of: report.json, from: "doctor-refused.json") == nil)
-        #expect(try difference(of: DoctorReport.text(probes: Story.probes, colour: false).utf8, from: "probes.txt") == nil)
+        #expect(
+            try difference(of: DoctorReport.text(probes: Story.probes, colour: false).utf8, from: "probes.txt") == nil)
         #expect(try difference(of: DoctorReport.json(probes: Story.probes), from: "probes.json") == nil)
     }
 }

@@ -25,7 +25,8 @@ import Testing
 
     /// What a terminal would act upon, except for line ends.
     static func isObeyed(_ scalar: Unicode.Scalar) -> Bool {
-        scalar != "\n" && (scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format)
+        scalar != "\n"
+            && (scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format)
             || ["\u{2028}", "\u{2029}"].contains(scalar)
     }
 

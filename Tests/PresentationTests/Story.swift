@@ -60,7 +60,11 @@ enum Story {
                 ($0.observations, $0.retries.mappingChanged) = (0, 2)
             }),
         // The zero page, and a kernel that tries for ever.
-        .lookup(.sample(page: .zero()) { ($0.time, $0.start) = (6_000_000, 5_999_160); $0.flags.remove(.write) }),
+        .lookup(
+            .sample(page: .zero()) {
+                ($0.time, $0.start) = (6_000_000, 5_999_160)
+                $0.flags.remove(.write)
+            }),
         .progress(.looping(passes: 64, durationNs: 840_000)),
         .lost(Loss(time: 0, stage: .slotOverwritten, count: 17)),
         .progress(.looping(passes: 1_048_576, durationNs: 12_345_678_901)),
@@ -96,7 +100,8 @@ enum Story {
 
     static let probes = [
         ProbeReport(role: "lookup", function: "get_futex_key", hook: .fentry, isRequired: true, note: nil),
-        ProbeReport(role: "migrate", function: "migrate_pages", hook: .kprobeMulti, isRequired: false, note: "7 arguments"),
+        ProbeReport(
+            role: "migrate", function: "migrate_pages", hook: .kprobeMulti, isRequired: false, note: "7 arguments"),
         ProbeReport(
             role: "collapse", function: nil, hook: nil, isRequired: false,
             note: "this kernel has no collapse_file: collapse is not seen"),
