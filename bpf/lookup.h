@@ -156,6 +156,14 @@ static __always_inline void count_retry(struct lookup_state *state)
 		add(&c->retries[reason], 1);
 }
 
+/* Whether a lookup that is still going round passes the filters. None that asks
+ * for a result does, and one that does will also be told when it ends. */
+static __always_inline bool progress_is_wanted(struct lookup_state *state, __u64 now)
+{
+	return !filter_by_result && state->passes >= min_passes &&
+	       now - state->start >= min_duration_ns;
+}
+
 /* Progress is told at passes 2, 4, 8, 16 …, and each second of a long loop. */
 static __always_inline void begin_pass(struct lookup_state *state)
 {
@@ -168,7 +176,7 @@ static __always_inline void begin_pass(struct lookup_state *state)
 	state->head = NULL;
 	state->unlocked = false;
 	state->swizzled = false;
-	if (state->passes < 2)
+	if (state->passes < 2 || !progress_is_wanted(state, now))
 		return;
 	if (!(state->passes & (state->passes - 1)) ||
 	    (state->passes > 64 && now - state->last_told > 1000000000ull))

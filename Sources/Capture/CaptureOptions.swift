@@ -35,6 +35,9 @@ public struct CgroupFilter: Sendable {
     /// `path` is absolute, or as in /proc/PID/cgroup: relative to the root of the hierarchy.
     public init(path: String) throws(CaptureError) {
         let root = "/sys/fs/cgroup"
+        guard unsafe access(root + "/cgroup.controllers", F_OK) == 0 else {
+            throw .noCgroup(path: path, reason: "cgroup v2 is not mounted at \(root)")
+        }
         var full = path == root || path.hasPrefix(root + "/") ? path : root + "/" + path
         while full.hasSuffix("/") { full.removeLast() }
         var status = stat()

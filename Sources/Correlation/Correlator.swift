@@ -67,6 +67,8 @@ public struct Correlator: Sendable {
             let finding = finding(for: lookup, isProgress: true)
             if loops[lookup.victim.tid] != nil || loops.count < Self.loopLimit {
                 loops[lookup.victim.tid] = finding
+            } else {
+                losses[.correlator, default: 0] += 1
             }
             return finding
         case .lost(let loss):

@@ -137,7 +137,7 @@ public struct Loss: Sendable, Equatable {
         case delivery = "delivery"
         /// A record of unknown kind or wrong size was passed over.
         case malformed = "malformed"
-        /// A detach left the correlator's memory before its lookup came.
+        /// A detach left the correlator's memory before its lookup came, or a loop had no room there.
         case correlator = "correlator"
 
         /// Whether a finding may lack evidence because of a loss here.

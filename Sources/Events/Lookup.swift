@@ -131,14 +131,13 @@ public struct PageFacts: Sendable, Equatable {
         public static let large = Facts(rawValue: 1 << 2)
         /// There was no mapping when the pin returned.
         public static let nullAtPin = Facts(rawValue: 1 << 3)
-        public static let remapped = Facts(rawValue: 1 << 4)
         /// The memory area could be read; the ones below are valid only then.
-        public static let areaKnown = Facts(rawValue: 1 << 5)
-        public static let areaHasFile = Facts(rawValue: 1 << 6)
-        public static let areaHasOperations = Facts(rawValue: 1 << 7)
+        public static let areaKnown = Facts(rawValue: 1 << 4)
+        public static let areaHasFile = Facts(rawValue: 1 << 5)
+        public static let areaHasOperations = Facts(rawValue: 1 << 6)
         /// VM_IO, VM_PFNMAP or VM_MIXEDMAP.
-        public static let areaIsDriver = Facts(rawValue: 1 << 8)
-        public static let dax = Facts(rawValue: 1 << 9)
+        public static let areaIsDriver = Facts(rawValue: 1 << 7)
+        public static let dax = Facts(rawValue: 1 << 8)
     }
 
     /// What the detach table said of this page.

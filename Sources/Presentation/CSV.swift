@@ -35,7 +35,7 @@ public struct CSV: FindingFormat {
         "page_index", "page_path", "page_fstype", "unmapped", "cause", "confidence", "unknown_reason",
         "detach_age_ns", "detach_pid", "detach_tid", "detach_comm", "detach_neighbour",
         "detach_references", "spurious", "verdicts_retry", "verdicts_efault", "verdicts_swizzle",
-        "observations", "failure", "incomplete",
+        "observations", "lock_waits", "failure", "incomplete",
     ]
 
     private static func fields(_ finding: Finding, legend: Legend) -> [String] {
@@ -60,7 +60,7 @@ public struct CSV: FindingFormat {
             foreign(detach?.culprit.comm.text), text(finding.neighbour), text(detach?.references),
             text(finding.spurious), finding.verdicts?.retry.rawValue ?? "",
             finding.verdicts?.efault.rawValue ?? "", finding.verdicts?.swizzle.rawValue ?? "",
-            String(lookup.observations), finding.failure?.rawValue ?? "", text(finding.isIncomplete),
+            String(lookup.observations), String(lookup.lockWaits), finding.failure?.rawValue ?? "", text(finding.isIncomplete),
         ]
         return fields
     }

@@ -68,6 +68,7 @@ extension JSONWriter {
             null("verdicts")
         }
         number("observations", lookup.observations)
+        number("lock_waits", UInt64(lookup.lockWaits))
         if let failure = finding.failure { text("failure", failure.rawValue) }
         if finding.isIncomplete { flag("incomplete", true) }
     }

@@ -78,7 +78,7 @@ extension Loss.Stage {
         case .lookupMissed: "a lookup's entry was not seen"
         case .observationMissed: "observations that no program saw"
         case .malformed: "records of unknown kind or size"
-        case .correlator: "a detach was forgotten before its lookup came"
+        case .correlator: "no room for a detach or a loop in memory"
         }
     }
 }

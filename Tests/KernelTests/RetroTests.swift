@@ -1,5 +1,5 @@
 // December 2011 once more: with the rule of 2.6.28 to 3.2 patched back into the kernel, a wait on the
-// zero page spins for ever, and the trace tells of it while it spins. And 5.10, as far as it goes.
+// zero page spins for ever, and the trace tells of it while it spins.
 
 import Testing
 
@@ -45,47 +45,5 @@ struct RetroTests {
         #expect(end[1] - end[0] < 10)
         #expect(try run.words("retro.status") == ["0"])
         #expect(try run.words("retro.hooked").last == "0")
-    }
-}
-
-@Suite(.enabled(if: Guests.areWanted && Kernels.available[Kernels.early] != nil))
-struct EarlyTests {
-    @Test("5.10 as far as it goes, and what is missing is said")
-    func earlyKernel() async throws {
-        let run = try await GuestRuns.shared.run(Guest(kernel: Kernels.early, mode: .auto, scenario: "early"))
-        #expect(try run.words("doctor.status") == ["0"])
-        #expect(try run.text("doctor.json").contains("bpf_find_vma"))
-        let trace = try run.trace("early")
-        let waits = trace.lookups(of: try run.provocation("zero-page"))
-        #expect(waits.count == 1000)
-        #expect(waits.observations == 1000)
-        for finding in waits {
-            #expect(finding.text("cause") == "unknown")
-            #expect(finding.text("unknown_reason") == "area-unreadable")
-        }
-        let drops = try #require(trace.activity("drop-caches"))
-        #expect(drops.number("operations") ?? 0 > 0)
-    }
-}
-
-@Suite(.enabled(if: Guests.areWanted))
-struct RefusalTests {
-    @Test("each refusal is named, by trace as by doctor")
-    func refusals() async throws {
-        let run = try await GuestRuns.shared.run(
-            Guest(kernel: "6.12", mode: .auto, scenario: "refused", arguments: "lockdown=confidentiality"))
-        let words = [
-            "nobody": "CAP_BPF", "unmounted": "lockdown", "lockdown": "confidentiality", "btf": "CONFIG_DEBUG_INFO_BTF",
-        ]
-        for (name, word) in words {
-            #expect(try run.words("\(name).status") == ["77"], "\(name)")
-            #expect(try run.words("\(name).doctor.status") == ["77"], "\(name)")
-            #expect(try run.text("\(name).out").isEmpty, "\(name)")
-            let error = try run.text("\(name).err")
-            #expect(error.contains(word), "\(name): \(error)")
-            #expect(error.split(separator: "\n").count == 1, "\(name): \(error)")
-            let reason = error.drop { $0 != ":" }.dropFirst(2).split(separator: "\n").first ?? "nothing"
-            #expect(try run.text("\(name).doctor").contains(reason), "\(name): \(reason)")
-        }
     }
 }

@@ -109,12 +109,11 @@ enum fs_slot_answer {
 #define FS_PAGE_SWAPCACHE    (1u << 1) /* PG_swapcache and PG_swapbacked, under the lock */
 #define FS_PAGE_LARGE	     (1u << 2) /* head of a compound page */
 #define FS_PAGE_NULL_AT_PIN  (1u << 3) /* no mapping already when the pin returned */
-#define FS_PAGE_REMAPPED     (1u << 4) /* had a mapping again, under the lock */
-#define FS_PAGE_VMA_KNOWN    (1u << 5) /* the vma_ fields were read */
-#define FS_PAGE_VMA_FILE     (1u << 6) /* the area maps a file */
-#define FS_PAGE_VMA_OPS	     (1u << 7) /* the area has vm_operations */
-#define FS_PAGE_VMA_DRIVER   (1u << 8) /* VM_IO, VM_PFNMAP or VM_MIXEDMAP */
-#define FS_PAGE_DAX	     (1u << 9) /* the inode is S_DAX */
+#define FS_PAGE_VMA_KNOWN    (1u << 4) /* the vma_ fields were read */
+#define FS_PAGE_VMA_FILE     (1u << 5) /* the area maps a file */
+#define FS_PAGE_VMA_OPS	     (1u << 6) /* the area has vm_operations */
+#define FS_PAGE_VMA_DRIVER   (1u << 7) /* VM_IO, VM_PFNMAP or VM_MIXEDMAP */
+#define FS_PAGE_DAX	     (1u << 8) /* the inode is S_DAX */
 
 /* The page of an observation, and the file behind the victim's address. */
 struct fs_page {
