@@ -121,6 +121,8 @@ static __noinline int operation_begin(__u32 hook, __u32 kind, __u64 range_start,
 	};
 	struct scope *scope = scope_of(key.tid);
 
+	if (switched_off)
+		return 0;
 	if (bpf_map_lookup_elem(&operations, &key))
 		COUNT(return_missed);
 	if (scope) {
@@ -157,7 +159,7 @@ static __noinline int operation_end(__u32 hook)
 	__u64 now;
 	__u32 kind;
 
-	if (!operation)
+	if (!operation || switched_off)
 		return 0;
 	now = bpf_ktime_get_ns();
 	kind = operation->kind;

@@ -116,6 +116,8 @@ static __always_inline int page_leaves_cache(void *ctx, struct page *head)
 	__u32 pages = page_count_of(head);
 	__u32 tid = bpf_get_current_pid_tgid();
 
+	if (switched_off)
+		return 0;
 	COUNT(detaches);
 	count_pages(current_scope(tid), pages);
 	if (refcount <= 2)
@@ -134,6 +136,8 @@ static __always_inline int page_swaps_out(void *ctx, struct page *head)
 	int refcount = BPF_CORE_READ(head, _refcount.counter);
 	__u32 pages = page_count_of(head);
 
+	if (switched_off)
+		return 0;
 	operation_begin(FS_HOOK_SWAP_OUT, FS_ACT_SWAP_OUT, 0, 0);
 	count_pages(FS_ACT_SWAP_OUT, pages);
 	if (refcount > (int)pages + 1)
@@ -147,7 +151,7 @@ static __always_inline int page_migrates(void *ctx, struct page *head)
 {
 	int refcount = BPF_CORE_READ(head, _refcount.counter);
 
-	if ((unsigned long)BPF_CORE_READ(head, mapping) & 3)
+	if (switched_off || (unsigned long)BPF_CORE_READ(head, mapping) & 3)
 		return 0; /* anonymous: no file loses it */
 	count_pages(FS_ACT_MIGRATION, page_count_of(head));
 	if (refcount > 2)

@@ -44,7 +44,7 @@ static __always_inline struct lookup_state *current_lookup(void)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
 
-	return bpf_map_lookup_elem(&lookups, &tid);
+	return switched_off ? NULL : bpf_map_lookup_elem(&lookups, &tid);
 }
 
 static __always_inline bool comm_matches(void)
@@ -117,7 +117,7 @@ static __noinline int lookup_begin(__u64 uaddr, __u32 access)
 		.flags = access ? FS_LOOKUP_WRITE : 0,
 	};
 
-	if (!victim_is_wanted())
+	if (switched_off || !victim_is_wanted())
 		return 0;
 	COUNT(lookups);
 	if (bpf_map_lookup_elem(&lookups, &tid))
@@ -314,7 +314,7 @@ static __always_inline int lookup_end(int result, bool shared, bool with_area)
 	__u64 now;
 
 	if (!state) {
-		if (shared && victim_is_wanted())
+		if (shared && !switched_off && victim_is_wanted())
 			COUNT(lookup_missed);
 		return 0;
 	}

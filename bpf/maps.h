@@ -37,6 +37,10 @@ const volatile __u32 shared_argument_mask = 0xff;
 /* Position of the folio among the arguments of the swap-out function. */
 const volatile __u32 swap_out_folio_argument = 0;
 
+/* Set at the end of a trace: programs do nothing from then on.  Taking them off
+ * their hooks can last longer than a reader wants to wait. */
+volatile __u64 switched_off = 0;
+
 /* 16 MiB of slots would be waste: a slot lives for the microseconds between a
  * detach and the lookup that meets it, and 4096 of 344 bytes are 1.4 MB. */
 #define DETACH_SLOTS 4096

@@ -69,15 +69,17 @@ public final class LiveCapture {
     public func stop() {
         guard isRunning else { return }
         isRunning = false
+        tracing.object.switchOff()
         if !tracing.object.detach(patienceMs: Self.patienceMs) {
             leftover =
-                "the kernel has not let go of the probes after \(Self.patienceMs / 1000) s: a task that spins in the kernel holds up its grace period; a child process waits for it, and they are gone when that task ends"
+                "the probes are switched off, and the kernel is still taking them off its functions; "
+                + "a child process waits for that (a task that spins in the kernel holds it up until it ends)"
         }
         drain.stop()
     }
 
-    /// More than a detach takes on any kernel seen (3 s for forty probes on 6.1 in emulation).
-    private static let patienceMs: Int32 = 6000
+    /// How long the end of a trace may take. A kernel without kprobe.multi takes longer.
+    private static let patienceMs: Int32 = 950
 
     /// What was counted so far. Complete after `run`, when losses on the way are also known.
     public func totals() throws(CaptureError) -> Totals {

@@ -95,14 +95,16 @@ struct ProbePlan: Sendable {
             }
         }
         if mode != .fentry {
-            // kprobe.multi comes first for what is attached by the dozen, and last for what is hot: its
-            // programs can be preempted, and the kernel skips them for others while they are.
+            // A program on kprobe.multi can be preempted, and while it is, the kernel skips all kprobe
+            // programs for other tasks on that CPU. So it is the last resort for what is evidence, and
+            // for everything where kprobes were asked for; for what is only counted it comes first,
+            // since it lets many functions go at once.
             rungs.append(.kprobe)
             if symbols.has("register_fprobe_ips") {
-                rungs.insert(.kprobeMulti, at: role.isHot ? rungs.count : 0)
+                rungs.insert(.kprobeMulti, at: role.isEvidence || mode == .kprobe ? rungs.count : 0)
             }
         }
-        if rungs.first == .kprobeMulti, !role.isHot { note = nil }
+        if rungs.first == .kprobeMulti { note = nil }
         if rungs.isEmpty { note = "no fentry: \(note ?? ""): \(role.offWithout)" }
         return Probe(role: role, function: symbol, rungs: rungs, note: note)
     }

@@ -16,20 +16,19 @@ struct ProbeRole: Sendable {
     var candidates: [String]
     var hasReturn: Bool
     var isRequired: Bool
-    /// Runs at each shared lookup, where the cheapest hook counts. The others run once an operation,
-    /// where it counts more that many functions are attached and detached at once.
-    var isHot: Bool
+    /// A cause or an observation hangs on it. The others are only counted, once an operation.
+    var isEvidence: Bool
     /// Number of the hook on both sides; none for a tracepoint.
     var number: fs_hook
     var offWithout: String
 
     private static func function(
         _ name: String, _ number: fs_hook, _ candidates: [String], return hasReturn: Bool = false,
-        required: Bool = false, off: String
+        required: Bool = false, evidence: Bool = false, off: String
     ) -> ProbeRole {
         ProbeRole(
             name: name, program: String(name.map { $0 == "-" ? "_" : $0 }), site: .function,
-            candidates: candidates, hasReturn: hasReturn, isRequired: required, isHot: required,
+            candidates: candidates, hasReturn: hasReturn, isRequired: required, isEvidence: evidence,
             number: number, offWithout: off)
     }
 
@@ -45,7 +44,7 @@ struct ProbeRole: Sendable {
         ProbeRole(
             name: "detach", program: "detach", site: .tracepoint,
             candidates: ["mm_filemap_delete_from_page_cache"], hasReturn: false,
-            isRequired: false, isHot: true, number: fs_hook(0), offWithout: "causes by page are unknown"),
+            isRequired: false, isEvidence: true, number: fs_hook(0), offWithout: "causes by page are unknown"),
         function(
             "swap-out", FS_HOOK_SWAP_OUT, ["shmem_writeout", "shmem_writepage"], return: true,
             off: "swap-out is not seen as a cause"),
@@ -65,7 +64,10 @@ struct ProbeRole: Sendable {
         activity("truncate-shmem", FS_HOOK_TRUNCATE_SHMEM, ["shmem_undo_range"], off: "truncate of shared memory"),
         activity(
             "truncate-hugetlb", FS_HOOK_TRUNCATE_HUGETLB, ["remove_inode_hugepages"], off: "truncate of huge pages"),
-        activity("fallocate", FS_HOOK_FALLOCATE, ["vfs_fallocate"], off: "hole-punch"),
+        // Its range and mode tell a hole from a zeroed range, and a neighbour from the page itself.
+        function(
+            "fallocate", FS_HOOK_FALLOCATE, ["vfs_fallocate"], return: true, evidence: true,
+            off: "hole-punch is not told from other kinds of fallocate"),
         activity("block-device", FS_HOOK_BLOCK_DEVICE, ["truncate_bdev_range"], off: "block-zero-out"),
         activity("migrate", FS_HOOK_MIGRATE, ["migrate_pages"], off: "migration"),
         activity("collapse", FS_HOOK_COLLAPSE, ["collapse_file"], off: "collapse"),
@@ -77,10 +79,13 @@ struct ProbeRole: Sendable {
             "lock-wait", FS_HOOK_LOCK_WAIT, ["__folio_lock", "__lock_page"],
             off: "waits for the page's lock are not counted"),
         function(
-            "unlock", FS_HOOK_UNLOCK, ["folio_unlock", "unlock_page"], required: true, off: "nothing can be observed"),
+            "unlock", FS_HOOK_UNLOCK, ["folio_unlock", "unlock_page"], required: true, evidence: true,
+            off: "nothing can be observed"),
         function(
-            "pin", FS_HOOK_PIN, ["get_user_pages_fast"], return: true, required: true, off: "nothing can be observed"),
+            "pin", FS_HOOK_PIN, ["get_user_pages_fast"], return: true, required: true, evidence: true,
+            off: "nothing can be observed"),
         function(
-            "lookup", FS_HOOK_LOOKUP, ["get_futex_key"], return: true, required: true, off: "nothing can be observed"),
+            "lookup", FS_HOOK_LOOKUP, ["get_futex_key"], return: true, required: true, evidence: true,
+            off: "nothing can be observed"),
     ]
 }

@@ -169,6 +169,13 @@ import Glibc
             bpf_object__find_program_by_name(object, program), &pointers, cookies, positions.count, atReturn)
     }
 
+    /// Makes all programs do nothing from here on. What they counted and sent stays readable.
+    func switchOff() {
+        var (key, value): (UInt32, UInt64) = (0, 1)
+        // `switched_off` is all that the section holds; both arguments live over the call.
+        unsafe bpf_map_update_elem(map(".bss"), &key, &value, 0)
+    }
+
     /// Takes all programs off their hooks; the maps stay readable. What is explained goes before what
     /// explains it. False when the kernel has not let go of them within `patienceMs`: then a child
     /// process is left that ends as soon as it has.

@@ -60,7 +60,8 @@ public struct CSV: FindingFormat {
             foreign(detach?.culprit.comm.text), text(finding.neighbour), text(detach?.references),
             text(finding.spurious), finding.verdicts?.retry.rawValue ?? "",
             finding.verdicts?.efault.rawValue ?? "", finding.verdicts?.swizzle.rawValue ?? "",
-            String(lookup.observations), String(lookup.lockWaits), finding.failure?.rawValue ?? "", text(finding.isIncomplete),
+            String(lookup.observations), String(lookup.lockWaits), finding.failure?.rawValue ?? "",
+            text(finding.isIncomplete),
         ]
         return fields
     }

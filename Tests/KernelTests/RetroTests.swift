@@ -42,7 +42,7 @@ struct RetroTests {
         // A grace period that such a loop holds up must not hold up the end of the trace, and once the
         // loop is over nothing may be left.
         let end = try run.words("retro.end").compactMap(Double.init)
-        #expect(end[1] - end[0] < 10)
+        #expect(end[1] - end[0] < 2)
         #expect(try run.words("retro.status") == ["0"])
         #expect(try run.words("retro.hooked").last == "0")
     }
