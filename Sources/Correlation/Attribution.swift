@@ -142,11 +142,11 @@ struct Attribution {
         case .anon, .unknown: return nil
         case .file, .shmem, .hugetlb: break
         }
-        // Without a detach the size is that of the moment of the observation, and only known when
-        // the memory area was.
-        guard let size = detach?.fileSize ?? (page.facts.contains(.areaHasFile) ? page.fileSize : nil)
-        else { return nil }
-        return page.index < (size &+ pageSize &- 1) / pageSize
+        func holds(_ size: UInt64) -> Bool { page.index < (size &+ pageSize &- 1) / pageSize }
+        if let detach { return holds(detach.fileSize) }
+        // Without a detach only the size at the observation is known. A file that was too short then
+        // did not back the page; one that was long enough may have been cut and grown again.
+        return page.facts.contains(.areaHasFile) && !holds(page.fileSize) ? false : nil
     }
 
     /// What each rule would have made of an observation of `page`.

@@ -96,8 +96,15 @@ import Testing
                     $0.slot = .empty
                 }), verdicts: untold, spurious: nil),
         Case(
-            what: "a file whose detach is unknown is judged by its size at the observation",
-            lookup: .sample(page: .sample { $0.slot = .empty }), verdicts: happyToFail, spurious: true),
+            what: "a file whose detach is unknown may have been cut and grown again",
+            lookup: .sample(page: .sample { $0.slot = .empty }), verdicts: untold, spurious: nil),
+        Case(
+            what: "a file that was too short at the observation did not back the page",
+            lookup: .sample(
+                page: .sample {
+                    $0.slot = .empty
+                    $0.fileSize = 0
+                }), verdicts: fails, spurious: false),
         Case(
             what: "a failure of the pin in a later pass is no failure of the observation",
             lookup: .sample { $0.flags = [.returned, .timed, .pinFailed] }, detach: .sample(), verdicts: happyToFail,
