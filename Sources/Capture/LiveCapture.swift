@@ -81,21 +81,32 @@ public final class LiveCapture {
     /// How long the end of a trace may take. A kernel without kprobe.multi takes longer.
     private static let patienceMs: Int32 = 950
 
-    /// What was counted so far. Complete after `run`, when losses on the way are also known.
+    /// What was lost so far. Reading it makes the kernel skip programs for a moment: not every second.
+    public func losses() throws(CaptureError) -> [Loss.Stage: UInt64] {
+        losses(of: try KernelCounters(object: tracing.object, withActivities: false), cost: tracing.object.cost())
+    }
+
+    /// What was counted, for the end of a run: complete after `run`, when losses on the way are known too.
     public func totals() throws(CaptureError) -> Totals {
-        let counters = try KernelCounters(object: tracing.object)
-        var totals = counters.totals
+        let counters = try KernelCounters(object: tracing.object, withActivities: true)
         let cost = tracing.object.cost()
-        if cost.misses > 0 { totals.losses[.programMissed] = cost.misses }
-        if decoder.malformed > 0 { totals.losses[.malformed] = decoder.malformed }
+        var totals = counters.totals
+        totals.losses = losses(of: counters, cost: cost)
+        totals.cost = Totals.Cost(runTimeNs: cost.runTimeNs, runCount: cost.runs, mapBytes: cost.mapBytes)
+        return totals
+    }
+
+    private func losses(of counters: KernelCounters, cost: TracingObject.Cost) -> [Loss.Stage: UInt64] {
+        var losses = counters.totals.losses
+        if cost.misses > 0 { losses[.programMissed] = cost.misses }
+        if decoder.malformed > 0 { losses[.malformed] = decoder.malformed }
         if !isRunning {
             let missing = zip(counters.emitted, drain.delivered).reduce(UInt64(0)) { sum, pair in
                 sum + (pair.0 > pair.1 ? pair.0 - pair.1 : 0)
             }
-            if missing > 0 { totals.losses[.delivery] = missing }
+            if missing > 0 { losses[.delivery] = missing }
         }
-        totals.cost = Totals.Cost(runTimeNs: cost.runTimeNs, runCount: cost.runs, mapBytes: cost.mapBytes)
-        return totals
+        return losses
     }
 
     private static func wallClockOffset() -> Int64 {

@@ -201,9 +201,16 @@ import Glibc
     /// Descriptor of a map, −1 if there is none of that name.
     func map(_ name: String) -> Int32 { unsafe bpf_object__find_map_fd_by_name(object, name) }
 
-    /// Runs, run time and misses of all loaded programs, and the bytes of the maps.
-    func cost() -> (runTimeNs: UInt64, runs: UInt64, misses: UInt64, mapBytes: UInt64) {
-        var sum: (runTimeNs: UInt64, runs: UInt64, misses: UInt64, mapBytes: UInt64) = (0, 0, 0, 0)
+    /// What the kernel counted for all loaded programs, and the bytes of the maps.
+    struct Cost {
+        var runTimeNs: UInt64 = 0
+        var runs: UInt64 = 0
+        var misses: UInt64 = 0
+        var mapBytes: UInt64 = 0
+    }
+
+    func cost() -> Cost {
+        var sum = Cost()
         var program = unsafe bpf_object__next_program(object, nil)
         while let current = unsafe program {
             var cost = fs_program_cost()

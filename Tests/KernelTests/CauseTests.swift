@@ -57,7 +57,11 @@ struct CauseTests {
             let place: Comment = "\(expected.name), \(guest)"
             #expect(!observed.isEmpty, place)
 
-            for finding in observed {
+            // What may lack evidence says so, and there is no more of it than was counted.
+            let (whole, doubtful) = observed.partitioned { $0.flag("incomplete") != true }
+            #expect(doubtful.count <= trace.skips, place)
+            for finding in doubtful { #expect(finding.text("cause") == "unknown", place) }
+            for finding in whole {
                 #expect(finding.text("cause") == expected.cause, place)
                 #expect(finding.text("confidence") == "exact", place)
                 #expect(finding.text("result") == "EFAULT" || finding.number("passes") ?? 0 > 1, place)
@@ -87,8 +91,6 @@ struct CauseTests {
     func observationsMatchTheWorkload(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         let trace = try run.trace("causes")
-        // What a stage counted as lost may be missing, and not one more.
-        let counted = ["lookup-missed", "observation-missed", "program-missed"].map(trace.lost).reduce(0, +)
         var missing = 0
         for expected in ProvokedCause.all where expected.kernels.contains(guest.kernel) {
             let provocation = try run.provocation(expected.name)
@@ -104,8 +106,9 @@ struct CauseTests {
             #expect(unmapped.observations == unmapped.count, place)
             if expected.isPermanent { #expect(efault == 1000, place) }
         }
-        #expect(missing <= counted)
-        say("guest: \(guest): \(missing) of \(trace.lookups.count) failures not seen, \(counted) skips counted")
+        // What was counted as skipped may be missing, and not one more.
+        #expect(missing <= trace.skips)
+        say("guest: \(guest): \(missing) of \(trace.lookups.count) failures not seen, \(trace.skips) skips counted")
     }
 
     @Test("counters, losses and hooks of the whole run add up", arguments: guests)
@@ -113,7 +116,7 @@ struct CauseTests {
         let run = try await GuestRuns.shared.run(guest)
         let trace = try run.trace("causes")
         let observations = trace.lookups.observations
-        #expect(trace.summary.number("observations") == observations)
+        #expect(trace.accounts(for: trace.summary.number("observations") ?? -1, by: observations))
         #expect(trace.lost("delivery") == 0)
         #expect(trace.lost("ring-lookup") == 0)
         #expect(try run.words("causes.status") == ["0"])
