@@ -42,7 +42,7 @@ const volatile __u32 swap_out_folio_argument = 0;
 volatile __u64 switched_off = 0;
 
 /* 16 MiB of slots would be waste: a slot lives for the microseconds between a
- * detach and the lookup that meets it, and 4096 of 344 bytes are 1.4 MB. */
+ * detach and the lookup that meets it, and 4096 of 336 bytes are 1.4 MB. */
 #define DETACH_SLOTS 4096
 /* As many tasks as can be inside a shared lookup at once; each entry is freed
  * on return. */

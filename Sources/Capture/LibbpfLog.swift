@@ -1,5 +1,5 @@
 // libbpf's log lines, kept instead of printed. The verifier writes hundreds of them; an error shows the
-// one that matters, and `-v` shows them all.
+// one that matters.
 
 import CLibbpf
 import Synchronization

@@ -53,7 +53,6 @@ fs_try_trampoline(const char *function, const struct bpf_insn *instructions, siz
 
 /* What the kernel counted for a loaded program; returns 0 or -errno. */
 struct fs_program_cost {
-	unsigned int id;
 	unsigned long long run_time_ns;
 	unsigned long long run_count;
 	unsigned long long recursion_misses;
@@ -70,7 +69,6 @@ fs_program_cost(const struct bpf_program *program, struct fs_program_cost *cost)
 	error = bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &size);
 	if (error)
 		return error;
-	cost->id = info.id;
 	cost->run_time_ns = info.run_time_ns;
 	cost->run_count = info.run_cnt;
 	cost->recursion_misses = info.recursion_misses;
