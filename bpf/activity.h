@@ -20,7 +20,7 @@ struct operation {
 	__u64 start;
 	__u64 range_start;
 	__u64 range_end;
-	__u64 pages;
+	__u64 pages; /* of the scope at the begin */
 	__u32 kind;
 	__u32 outer_kind;
 };
@@ -35,6 +35,7 @@ struct {
 struct scope {
 	__u32 tid;
 	__u32 kind;
+	__u64 pages; /* detached by the task since the slot is its own */
 };
 
 struct {
@@ -84,6 +85,16 @@ static __always_inline void count_pages(__u32 kind, __u64 pages)
 		add(&totals->pages, pages);
 }
 
+/* For the task's own operations in progress; a slot that another task took over
+ * is left alone. */
+static __always_inline void count_pages_of(__u32 tid, __u64 pages)
+{
+	struct scope *scope = scope_of(tid);
+
+	if (scope && scope->tid == tid)
+		scope->pages += pages;
+}
+
 /* Operations whose begin and end are worth an event: rare, long, or both. */
 static __always_inline bool told_in_time(__u32 kind)
 {
@@ -91,14 +102,35 @@ static __always_inline bool told_in_time(__u32 kind)
 	       kind == FS_ACT_MEMORY_FAILURE;
 }
 
-static __always_inline void tell(__u32 kind, __u32 tid, __u32 pid, __u64 now, __u64 start,
-				 bool end)
+/* Frequent operations are told at their end, if they detached anything; the
+ * work of some is not done by taking pages off the page cache. */
+static __always_inline bool told_at_end(__u32 kind, __u64 pages)
 {
-	struct fs_activity *record = reserve(FS_ACTIVITY, sizeof(*record), now);
+	return told_in_time(kind) ||
+	       (tell_activities && (pages || kind == FS_ACT_COLLAPSE || kind == FS_ACT_SPLIT));
+}
 
+/* What analysis in time can do without must not push out what findings need. */
+static __always_inline bool ring_has_room(void)
+{
+	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) <
+	       bpf_ringbuf_query(&events, BPF_RB_RING_SIZE) / 2;
+}
+
+static __always_inline void tell(__u32 kind, __u32 tid, __u32 pid, __u64 now, __u64 start,
+				 __u64 pages, bool end)
+{
+	struct fs_activity *record;
+
+	if (!ring_has_room()) {
+		COUNT(ring_full[FS_ACTIVITY]);
+		return;
+	}
+	record = reserve(FS_ACTIVITY, sizeof(*record), now);
 	if (!record)
 		return;
 	record->duration = now - start;
+	record->pages = pages;
 	record->cgroup = bpf_get_current_cgroup_id();
 	record->pid = pid;
 	record->tid = tid;
@@ -136,16 +168,20 @@ static __noinline int operation_begin(__u32 hook, __u32 kind, __u64 range_start,
 		/* The outermost operation is what somebody asked for; only reclaim
 		 * starts inside another one and has nothing to do with it. */
 		if (!operation.outer_kind || kind == FS_ACT_RECLAIM) {
+			if (scope->tid != key.tid)
+				scope->pages = 0;
 			scope->kind = kind;
 			scope->tid = key.tid;
 		}
+		if (scope->tid == key.tid)
+			operation.pages = scope->pages;
 	}
 	if (bpf_map_update_elem(&operations, &key, &operation, BPF_ANY)) {
 		COUNT(operation_table_full);
 		return 0;
 	}
 	if (told_in_time(kind))
-		tell(kind, key.tid, id >> 32, operation.start, operation.start, false);
+		tell(kind, key.tid, id >> 32, operation.start, operation.start, 0, false);
 	return 0;
 }
 
@@ -156,7 +192,7 @@ static __noinline int operation_end(__u32 hook)
 	struct operation *operation = bpf_map_lookup_elem(&operations, &key);
 	struct fs_activity_totals *totals;
 	struct scope *scope;
-	__u64 now;
+	__u64 now, pages = 0;
 	__u32 kind;
 
 	if (!operation || switched_off)
@@ -169,10 +205,12 @@ static __noinline int operation_end(__u32 hook)
 		add(&totals->duration, now - operation->start);
 	}
 	scope = scope_of(key.tid);
-	if (scope && scope->tid == key.tid)
+	if (scope && scope->tid == key.tid) {
 		scope->kind = operation->outer_kind;
-	if (told_in_time(kind))
-		tell(kind, key.tid, id >> 32, now, operation->start, true);
+		pages = scope->pages - operation->pages;
+	}
+	if (told_at_end(kind, pages))
+		tell(kind, key.tid, id >> 32, now, operation->start, pages, true);
 	bpf_map_delete_elem(&operations, &key);
 	return 0;
 }

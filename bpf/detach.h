@@ -120,6 +120,7 @@ static __always_inline int page_leaves_cache(void *ctx, struct page *head)
 		return 0;
 	COUNT(detaches);
 	count_pages(current_scope(tid), pages);
+	count_pages_of(tid, pages);
 	if (refcount <= 2)
 		return 0;
 	if (refcount <= (int)pages + 1 &&
@@ -140,6 +141,7 @@ static __always_inline int page_swaps_out(void *ctx, struct page *head)
 		return 0;
 	operation_begin(FS_HOOK_SWAP_OUT, FS_ACT_SWAP_OUT, 0, 0);
 	count_pages(FS_ACT_SWAP_OUT, pages);
+	count_pages_of(bpf_get_current_pid_tgid(), pages);
 	if (refcount > (int)pages + 1)
 		store_detach(ctx, head, pages, refcount, FS_VIA_SWAP_OUT);
 	return 0;
@@ -154,6 +156,7 @@ static __always_inline int page_migrates(void *ctx, struct page *head)
 	if (switched_off || (unsigned long)BPF_CORE_READ(head, mapping) & 3)
 		return 0; /* anonymous: no file loses it */
 	count_pages(FS_ACT_MIGRATION, page_count_of(head));
+	count_pages_of(bpf_get_current_pid_tgid(), page_count_of(head));
 	if (refcount > 2)
 		store_detach(ctx, head, page_count_of(head), refcount, FS_VIA_MIGRATION);
 	return 0;

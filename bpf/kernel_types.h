@@ -118,6 +118,9 @@ struct task_struct { int pid; };
 #define VM_DRIVER_FLAGS		(0x00000400 | 0x00004000 | 0x10000000) /* PFNMAP, IO, MIXEDMAP */
 #define S_DAX			(1u << 13)
 #define HUGETLBFS_MAGIC		0x958458f6u
+/* What bpf_ringbuf_query() is asked: include/uapi/linux/bpf.h. */
+#define BPF_RB_AVAIL_DATA	0
+#define BPF_RB_RING_SIZE	1
 #define MADV_DONTNEED_ADVICE	4 /* POSIX_FADV_DONTNEED */
 #define FALLOC_FL_PUNCH_HOLE	0x02
 #define FALLOC_FL_OTHER_CUTS	(0x08 | 0x10 | 0x20) /* collapse, zero, insert range */

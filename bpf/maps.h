@@ -28,6 +28,8 @@ const volatile char filter_comm[FS_COMM_LEN] = {};
 const volatile bool emit_all = false;
 const volatile __u64 min_passes = 0;
 const volatile __u64 min_duration_ns = 0;
+/* Tell the end of every operation that detached something. */
+const volatile bool tell_activities = false;
 const volatile bool filter_by_result = false;
 const volatile __s32 filter_result = 0;
 

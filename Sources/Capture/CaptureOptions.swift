@@ -72,6 +72,12 @@ public struct CaptureOptions: Sendable {
     /// Let the kernel count run time and runs of BPF programs while this runs; it does so for every
     /// program on the host, for some 20 ns a run.
     public var countsCost = false
+    /// Tell every operation that detached pages, also the frequent ones, for an analysis in time.
+    public var tellsActivities = false
+    /// What the consumer takes for a loop; kept with the run, not applied here.
+    public var loops = LoopThresholds()
+    /// The filters as options of the command, kept with the run.
+    public var filterText = ""
     public init() {}
 
     func check() throws(CaptureError) {

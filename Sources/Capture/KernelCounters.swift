@@ -11,10 +11,9 @@ struct KernelCounters {
     private(set) var activities: [ActivityKind: Totals.ActivityTotals] = [:]
 
     /// Reads the maps of a loaded object. While the kernel copies a value it skips kprobe programs on
-    /// that CPU, so during a run only what is needed is read, and seldom.
-    init(object: TracingObject, withActivities: Bool) throws(CaptureError) {
+    /// that CPU, so during a run this is done seldom.
+    init(object: TracingObject) throws(CaptureError) {
         counters = try Self.sum(map: object.map("counters"), key: 0)
-        guard withActivities else { return }
         for kind in ActivityKind.allCases {
             let totals: fs_activity_totals = try Self.sum(
                 map: object.map("activity_totals"), key: UInt32(kind.rawValue))

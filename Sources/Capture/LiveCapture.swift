@@ -9,10 +9,8 @@ import Glibc
 
 /// BPF programs on their hooks, and the stream of events from them.
 public final class LiveCapture {
-    /// Every probe and the hook it got.
-    public let probes: [ProbeReport]
-    /// Add to an event's time to get nanoseconds since 1970. Taken once, so that one run has one clock.
-    public let wallClockOffsetNs: Int64
+    /// The run as it is known before the first event. Its clock is taken once, so that one run has one.
+    public let run: RunInfo
 
     /// Set by `stop` when something stays attached for a while: one line that says what and why.
     public private(set) var leftover: String?
@@ -24,6 +22,7 @@ public final class LiveCapture {
     private var resolver = NameResolver()
     private let statistics: CostStatistics?
     private var isRunning = true
+    private var lossLog = LossLog()
 
     /// Loads and attaches all probes of the plan, stepping down the ladder where the kernel refuses.
     public init(options: CaptureOptions) throws(CaptureError) {
@@ -31,8 +30,10 @@ public final class LiveCapture {
         signals = try SignalDescriptor()
         statistics = options.countsCost ? CostStatistics() : nil
         tracing = try Tracing(options: options)
-        probes = tracing.plan.reports
-        wallClockOffsetNs = Self.wallClockOffset()
+        run = RunInfo(
+            kernelRelease: readText("/proc/sys/kernel/osrelease"), host: readText("/proc/sys/kernel/hostname"),
+            probes: tracing.plan.reports, wallClockOffsetNs: Self.wallClockOffset(),
+            showsKernelAddresses: options.kernelAddresses, loops: options.loops, filters: options.filterText)
         decoder = RecordDecoder(symbols: tracing.symbols, kernelAddresses: options.kernelAddresses)
         drain = try RingDrain(map: tracing.object.map("events"))
     }
@@ -44,25 +45,41 @@ public final class LiveCapture {
         try Tracing(options: options).plan.reports
     }
 
-    /// Hands over batches in order until `durationNs` is over, a stop signal arrives (SIGINT, SIGTERM,
-    /// SIGHUP), or `handle` returns false. Then detaches, and hands over what was still on its way.
-    public func run(durationNs: UInt64?, handle: ([Event]) throws -> Bool) throws {
+    /// Hands over batches in order until a limit is reached, or `handle` returns false. At least every second
+    /// `handle` is called, without events when there are none. Then detaches, hands over what was still on
+    /// its way, and last what was lost and counted.
+    public func run(until limits: RunLimits, handle: ([Event]) throws -> Bool) throws {
         defer { stop() }
-        let end = durationNs.map { monotonicNow() &+ $0 }
+        let start = monotonicNow()
+        let end = limits.durationNs.map { start &+ $0 }
+        var countersRead = start
         var wantsMore = true
         while wantsMore {
-            var timeout: Int32 = -1
+            var timeout = Self.pulseMs
             if let end {
                 let now = monotonicNow()
                 if now >= end { break }
-                timeout = Int32(min((end - now) / 1_000_000 + 1, 1_000_000))
+                timeout = min(timeout, Int32(min((end - now) / 1_000_000 + 1, 1_000_000)))
             }
-            let ready = waitFor(signals.descriptor, drain.descriptor, timeoutMs: timeout)
-            if ready.1 { wantsMore = try deliver(handle) }
-            if ready.0 { break }
+            let ready = waitFor([signals.descriptor, drain.descriptor, limits.endDescriptor ?? -1], timeoutMs: timeout)
+            if ready[1] {
+                wantsMore = try deliver(handle)
+                let now = monotonicNow()
+                // Reading the counters makes the kernel skip programs for a moment: not every second.
+                if wantsMore, now - countersRead > 10_000_000_000 {
+                    countersRead = now
+                    wantsMore = try handle(try counted(durationNs: now - start, isFinal: false))
+                }
+            } else {
+                wantsMore = try handle([])
+            }
+            if ready[0], limits.endsOn(signal: signals.next()) { break }
+            if ready[2] { break }
         }
+        let counts = monotonicNow() - start
         stop()
         if wantsMore { _ = try deliver(handle) }
+        _ = try handle(try counted(durationNs: min(counts, limits.durationNs ?? counts), isFinal: true))
     }
 
     /// Takes the programs off and drains the ring. Harmless when done already.
@@ -81,19 +98,17 @@ public final class LiveCapture {
     /// How long the end of a trace may take. A kernel without kprobe.multi takes longer.
     private static let patienceMs: Int32 = 950
 
-    /// What was lost so far. Reading it makes the kernel skip programs for a moment: not every second.
-    public func losses() throws(CaptureError) -> [Loss.Stage: UInt64] {
-        losses(of: try KernelCounters(object: tracing.object, withActivities: false), cost: tracing.object.cost())
-    }
+    private static let pulseMs: Int32 = 1000
 
-    /// What was counted, for the end of a run: complete after `run`, when losses on the way are known too.
-    public func totals() throws(CaptureError) -> Totals {
-        let counters = try KernelCounters(object: tracing.object, withActivities: true)
+    /// New losses, and all that was counted so far. Complete after `stop`, when losses on the way are known.
+    private func counted(durationNs: UInt64, isFinal: Bool) throws(CaptureError) -> [Event] {
+        let counters = try KernelCounters(object: tracing.object)
         let cost = tracing.object.cost()
         var totals = counters.totals
         totals.losses = losses(of: counters, cost: cost)
         totals.cost = Totals.Cost(runTimeNs: cost.runTimeNs, runCount: cost.runs, mapBytes: cost.mapBytes)
-        return totals
+        (totals.durationNs, totals.isFinal) = (durationNs, isFinal)
+        return lossLog.fresh(in: totals.losses, time: monotonicNow()).map { .lost($0) } + [.totals(totals)]
     }
 
     private func losses(of counters: KernelCounters, cost: TracingObject.Cost) -> [Loss.Stage: UInt64] {
@@ -128,6 +143,24 @@ public final class LiveCapture {
         }
         return true
     }
+}
+
+/// What ends a run.
+public struct RunLimits {
+    /// Nanoseconds after all is attached.
+    public var durationNs: UInt64?
+    /// The run ends when this is readable.
+    public var endDescriptor: Int32?
+    /// Called with SIGINT, SIGTERM or SIGHUP; false when the run goes on in spite of it.
+    public var endsOnSignal: ((Int32) -> Bool)?
+
+    public init(durationNs: UInt64? = nil, endDescriptor: Int32? = nil, endsOnSignal: ((Int32) -> Bool)? = nil) {
+        self.durationNs = durationNs
+        self.endDescriptor = endDescriptor
+        self.endsOnSignal = endsOnSignal
+    }
+
+    fileprivate func endsOn(signal: Int32) -> Bool { endsOnSignal?(signal) ?? true }
 }
 
 /// Attached programs with the plan by which they were attached and the symbols of their kernel.
@@ -175,13 +208,12 @@ private func monotonicNow() -> UInt64 {
     return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
 }
 
-/// Waits until one of two descriptors is readable; neither after the time-out or an interruption.
-private func waitFor(_ first: Int32, _ second: Int32, timeoutMs: Int32) -> (Bool, Bool) {
-    var descriptors = [
-        pollfd(fd: first, events: Int16(POLLIN), revents: 0), pollfd(fd: second, events: Int16(POLLIN), revents: 0),
-    ]
-    guard unsafe poll(&descriptors, 2, timeoutMs) > 0 else { return (false, false) }
-    return (descriptors[0].revents != 0, descriptors[1].revents != 0)
+/// Waits until one of the descriptors is readable, and says which are; none after the time-out or an
+/// interruption. A negative one is passed over.
+private func waitFor(_ descriptors: [Int32], timeoutMs: Int32) -> [Bool] {
+    var polled = descriptors.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
+    let count = unsafe poll(&polled, nfds_t(polled.count), timeoutMs)
+    return polled.map { count > 0 && $0.revents != 0 }
 }
 
 /// SIGINT, SIGTERM and SIGHUP as a descriptor, blocked for this process from here on.
@@ -196,6 +228,14 @@ private final class SignalDescriptor {
         guard code == 0 else { throw .system("block signals", errno: code) }
         descriptor = unsafe signalfd(-1, &set, Int32(SFD_CLOEXEC))
         guard descriptor >= 0 else { throw .system("wait for signals", errno: errno) }
+    }
+
+    /// The signal that made it readable.
+    func next() -> Int32 {
+        var info = signalfd_siginfo()
+        // The kernel writes one whole structure or nothing.
+        let count = unsafe read(descriptor, &info, MemoryLayout<signalfd_siginfo>.size)
+        return count > 0 ? Int32(info.ssi_signo) : SIGTERM
     }
 
     deinit { close(descriptor) }

@@ -27,7 +27,7 @@ struct NameResolver {
             if let page = lookup.page { names.append(file(page.file, of: lookup)) }
             return names.compactMap { $0 }
         case .detach(let detach): return [cgroup(of: detach.culprit)].compactMap { $0 }
-        case .activity, .name, .lost: return []
+        case .activity, .name, .lost, .totals: return []
         }
     }
 

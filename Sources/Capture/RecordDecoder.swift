@@ -107,7 +107,7 @@ struct RecordDecoder {
         return Activity(
             time: record.h.time, kind: kind,
             task: task(record.pid, record.tid, record.comm, record.cgroup),
-            durationNs: record.end != 0 ? record.duration : nil)
+            durationNs: record.end != 0 ? record.duration : nil, pages: record.pages)
     }
 
     private typealias CommBytes = (

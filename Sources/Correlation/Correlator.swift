@@ -6,17 +6,6 @@ public import Events
 
 /// The streaming correlator. Feed it every event in order, then `finish()` once.
 public struct Correlator: Sendable {
-    /// When an unfinished lookup counts as a loop.
-    public struct Thresholds: Sendable, Equatable {
-        public var passes: UInt64
-        public var durationNs: UInt64
-
-        public init(passes: UInt64 = 64, durationNs: UInt64 = 10_000_000) {
-            self.passes = passes
-            self.durationNs = durationNs
-        }
-    }
-
     /// Detaches remembered for a lookup that has yet to come. A loop through many files has a few.
     static let detachLimit = 8192
     /// Unfinished loops remembered, so that the end of a run can tell of them.
@@ -31,7 +20,7 @@ public struct Correlator: Sendable {
         var time: UInt64
     }
 
-    private let thresholds: Thresholds
+    private let thresholds: LoopThresholds
     private var detaches: [DetachKey: Detach] = [:]
     /// The keys of `detaches`, oldest at `cursor` once there are as many as the limit.
     private var order: [DetachKey] = []
@@ -43,7 +32,7 @@ public struct Correlator: Sendable {
 
     /// With `tellsAll` every lookup gives a finding, also one that met nothing. The summary counts
     /// only those that did.
-    public init(thresholds: Thresholds = Thresholds(), tellsAll: Bool = false) {
+    public init(thresholds: LoopThresholds = LoopThresholds(), tellsAll: Bool = false) {
         self.thresholds = thresholds
         self.tellsAll = tellsAll
     }
@@ -74,7 +63,7 @@ public struct Correlator: Sendable {
         case .lost(let loss):
             losses[loss.stage, default: 0] += loss.count
             return nil
-        case .activity, .name:
+        case .activity, .name, .totals:
             return nil
         }
     }

@@ -94,19 +94,23 @@ public enum ActivityKind: UInt8, Sendable, CaseIterable {
     }
 }
 
-/// Begin or end of an operation that matters to correlation in time.
+/// Begin or end of an operation that matters to correlation in time. Rare or long operations tell both;
+/// frequent ones tell their end alone, and only when they detached something.
 public struct Activity: Sendable, Equatable {
     public var time: UInt64
     public var kind: ActivityKind
     public var task: TaskIdentity
     /// Nanoseconds at the end, nil at the begin.
     public var durationNs: UInt64?
+    /// Base pages detached in it, held or not; 0 at the begin.
+    public var pages: UInt64
 
-    public init(time: UInt64, kind: ActivityKind, task: TaskIdentity, durationNs: UInt64?) {
+    public init(time: UInt64, kind: ActivityKind, task: TaskIdentity, durationNs: UInt64?, pages: UInt64 = 0) {
         self.time = time
         self.kind = kind
         self.task = task
         self.durationNs = durationNs
+        self.pages = pages
     }
 }
 

@@ -1,7 +1,8 @@
 // What every source yields and every sink understands: a lookup, a detach, an activity, the
-// progress of an unfinished lookup, a loss, and the names that go with them. All are plain values of
-// fixed size without strings, so that a hundred million of them cost no allocation; text (paths,
-// control groups) arrives once, as a `Name`, ahead of the first event that needs it.
+// progress of an unfinished lookup, a loss, the names that go with them, and what was counted. All but
+// the last two are plain values of fixed size without strings, so that a hundred million of them cost no
+// allocation; text (paths, control groups) arrives once, as a `Name`, ahead of the first event that needs
+// it.
 
 /// One thing that happened in the kernel or on the way from there.
 public enum Event: Sendable, Equatable {
@@ -11,6 +12,8 @@ public enum Event: Sendable, Equatable {
     case activity(Activity)
     case name(Name)
     case lost(Loss)
+    /// What the source has counted since it began; each replaces the one before.
+    case totals(Totals)
 }
 
 /// The task's name, sixteen bytes as the kernel has them. Hostile text: any byte may occur.

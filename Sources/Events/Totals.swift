@@ -18,6 +18,10 @@ public struct Totals: Sendable, Equatable {
     public var activities: [ActivityKind: ActivityTotals] = [:]
     public var losses: [Loss.Stage: UInt64] = [:]
     public var cost: Cost?
+    /// Nanoseconds that these counts cover, from the moment at which all was attached.
+    public var durationNs: UInt64 = 0
+    /// No more is coming: the source ended in the ordinary way.
+    public var isFinal = false
 
     public init() {}
 
@@ -50,4 +54,21 @@ public struct Totals: Sendable, Equatable {
     }
 
     public var lost: UInt64 { losses.values.reduce(0, &+) }
+}
+
+/// Turns counts of losses that only grow into losses that are told once.
+public struct LossLog: Sendable {
+    private var told: [Loss.Stage: UInt64] = [:]
+
+    public init() {}
+
+    /// What is new in `counted`, in the order of the way of the data.
+    public mutating func fresh(in counted: [Loss.Stage: UInt64], time: UInt64) -> [Loss] {
+        Loss.Stage.allCases.compactMap { stage in
+            let (count, before) = (counted[stage] ?? 0, told[stage] ?? 0)
+            guard count > before else { return nil }
+            told[stage] = count
+            return Loss(time: time, stage: stage, count: count - before)
+        }
+    }
 }

@@ -13,6 +13,10 @@ public protocol FindingFormat: Sendable {
     /// What comes before the first finding.
     mutating func begin(into bytes: inout [UInt8])
     mutating func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8])
+    /// Nothing to formats that show findings alone.
+    mutating func write(_ detach: Detach, legend: Legend, into bytes: inout [UInt8])
+    /// Nothing to formats that show findings alone.
+    mutating func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8])
     mutating func write(_ loss: Loss, into bytes: inout [UInt8])
     mutating func end(_ report: RunReport, legend: Legend, into bytes: inout [UInt8])
     /// The terminal has another width; nothing to most formats.
@@ -20,6 +24,8 @@ public protocol FindingFormat: Sendable {
 }
 
 extension FindingFormat {
+    public mutating func write(_ detach: Detach, legend: Legend, into bytes: inout [UInt8]) {}
+    public mutating func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8]) {}
     public mutating func resize(to width: Int, into bytes: inout [UInt8]) {}
 }
 
@@ -29,17 +35,22 @@ public struct RunReport: Sendable, Equatable {
     public var totals: Totals
     /// Losses of every stage, the correlator's own included.
     public var losses: [Loss.Stage: UInt64]
-    public var probes: [ProbeReport]
-    public var durationNs: UInt64
+    public var run: RunInfo
+    /// How the run looks as a whole; nil when nobody asked for that.
+    public var analysis: Analysis?
+    /// What the source could not give.
+    public var omissions: [Omission]
 
     public init(
-        summary: Summary, totals: Totals, losses: [Loss.Stage: UInt64], probes: [ProbeReport], durationNs: UInt64
+        summary: Summary, totals: Totals, losses: [Loss.Stage: UInt64], run: RunInfo, analysis: Analysis? = nil,
+        omissions: [Omission] = []
     ) {
         self.summary = summary
         self.totals = totals
         self.losses = losses
-        self.probes = probes
-        self.durationNs = durationNs
+        self.run = run
+        self.analysis = analysis
+        self.omissions = omissions
     }
 
     /// The stages that lost something, in the order of the way of the data.

@@ -7,18 +7,26 @@ public import Events
 /// One run of a format over a stream of events.
 public struct FindingStream: Sendable {
     private var correlator: Correlator
+    private var analysis: Analysis?
     private var legend: Legend
     private var format: any FindingFormat
+    private let run: RunInfo
     private let limit: UInt64?
     private var findings: UInt64 = 0
+    private var totals = Totals()
     private var bytes: [UInt8] = []
 
     /// Ends after `limit` findings, if one is given; the progress of a loop is not counted.
-    public init(format: any FindingFormat, correlator: Correlator, legend: Legend, limit: UInt64? = nil) {
+    public init(
+        format: any FindingFormat, correlator: Correlator, run: RunInfo, analysis: Analysis? = nil,
+        limit: UInt64? = nil
+    ) {
         self.format = format
         self.correlator = correlator
-        self.legend = legend
+        self.run = run
+        self.analysis = analysis
         self.limit = limit
+        legend = Legend(clock: WallClock(offsetNs: run.wallClockOffsetNs), showsKernelAddresses: run.showsKernelAddresses)
         self.format.begin(into: &bytes)
     }
 
@@ -33,39 +41,36 @@ public struct FindingStream: Sendable {
         format.resize(to: width, into: &bytes)
     }
 
-    /// Takes events in order; false when no more are wanted.
+    /// Takes events in order; false when no more lookups are wanted. Losses and totals are taken even then.
     public mutating func consume(_ events: [Event]) -> Bool {
-        for event in events {
-            if case .name(let name) = event { legend.names.learn(name) }
-            if case .lost(let loss) = event { format.write(loss, into: &bytes) }
-            guard let finding = correlator.consume(event) else { continue }
-            format.write(finding, legend: legend, into: &bytes)
-            if finding.isProgress { continue }
-            findings += 1
-            if findings == limit { return false }
-        }
-        return true
+        for event in events { consume(event) }
+        return findings != limit
     }
 
-    /// Takes losses that a source has counted so far; writes and returns those that are new.
-    public mutating func tellLosses(_ counted: [Loss.Stage: UInt64], time: UInt64 = 0) -> [Loss] {
-        let fresh = Loss.Stage.allCases.compactMap { stage -> Loss? in
-            let (now, before) = (counted[stage] ?? 0, correlator.losses[stage] ?? 0)
-            return now > before ? Loss(time: time, stage: stage, count: now - before) : nil
+    private mutating func consume(_ event: Event) {
+        switch event {
+        case .name(let name): legend.names.learn(name)
+        case .totals(let totals): self.totals = totals
+        case .lost(let loss): format.write(loss, into: &bytes)
+        case _ where findings == limit: return
+        case .detach(let detach): format.write(detach, legend: legend, into: &bytes)
+        case .activity(let activity): format.write(activity, legend: legend, into: &bytes)
+        case .lookup, .progress: break
         }
-        for loss in fresh {
-            _ = correlator.consume(.lost(loss))
-            format.write(loss, into: &bytes)
-        }
-        return fresh
+        let finding = correlator.consume(event)
+        analysis?.consume(event, finding: finding)
+        guard let finding else { return }
+        format.write(finding, legend: legend, into: &bytes)
+        if !finding.isProgress { findings += 1 }
     }
 
     /// Ends the run and writes the summary where the format has one.
-    public mutating func end(totals: Totals, probes: [ProbeReport], durationNs: UInt64) -> RunReport {
+    public mutating func end(omissions: [Omission] = []) -> RunReport {
         correlator.finish()
+        analysis?.finish()
         let report = RunReport(
-            summary: correlator.summary, totals: totals, losses: correlator.losses, probes: probes,
-            durationNs: durationNs)
+            summary: correlator.summary, totals: totals, losses: correlator.losses, run: run, analysis: analysis,
+            omissions: omissions)
         format.end(report, legend: legend, into: &bytes)
         return report
     }
@@ -76,9 +81,12 @@ public struct FindingStream: Sendable {
         return SummaryText(report: report, legend: legend, width: width, colour: colour).text
     }
 
-    /// Losses for a reader, where they have no place in the format.
-    public func text(of losses: [Loss]) -> [String] {
+    /// Losses among `events` for a reader, where they have no place in the format.
+    public func textOfLosses(in events: [Event]) -> [String] {
         if format.holdsLossesAndSummary { return [] }
-        return losses.map { "\($0.count) lost at \($0.stage.rawValue): \($0.stage.meaning)" }
+        return events.compactMap { event in
+            guard case .lost(let loss) = event else { return nil }
+            return "\(loss.count) lost at \(loss.stage.rawValue): \(loss.stage.meaning)"
+        }
     }
 }

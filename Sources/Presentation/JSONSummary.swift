@@ -57,8 +57,8 @@ extension JSONWriter {
         } else {
             null("overhead")
         }
-        write(report.probes)
-        number("duration_ns", report.durationNs)
+        write(report.run.probes)
+        number("duration_ns", totals.durationNs)
         // Rows beyond the limit of the tables above, if any.
         if summary.processesBeyondLimit > 0 { number("processes_beyond_limit", summary.processesBeyondLimit) }
         if summary.filesBeyondLimit > 0 { number("files_beyond_limit", summary.filesBeyondLimit) }

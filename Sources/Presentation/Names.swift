@@ -1,46 +1,7 @@
 // What turns the numbers of events into what a reader knows: paths, control groups, wall clock time,
-// page ids. Text arrives once, as `Event.name`, ahead of the event that needs it, and is kept here in
-// bounded memory. How it is escaped is left to each format, since that depends on where it lands.
+// page ids. How text is escaped is left to each format, since that depends on where it lands.
 
 public import Events
-
-/// Paths and control groups, as learnt so far.
-public struct Names: Sendable {
-    /// Texts kept, of files and of control groups together: some tens of megabytes at worst.
-    static let limit = 65_536
-
-    private var texts: [Name.Subject: Name] = [:]
-    /// The subjects in the order in which they came, the oldest at `cursor` once there are `limit`.
-    private var order: [Name.Subject] = []
-    private var cursor = 0
-
-    public init() {}
-
-    /// Learns a name, or its new text when a file was renamed.
-    public mutating func learn(_ name: Name) {
-        guard texts.updateValue(name, forKey: name.subject) == nil else { return }
-        if order.count < Self.limit {
-            order.append(name.subject)
-        } else {
-            texts.removeValue(forKey: order[cursor])
-            order[cursor] = name.subject
-            cursor = (cursor + 1) % Self.limit
-        }
-    }
-
-    func path(of file: FileID) -> String? {
-        texts[.file(file)].flatMap { $0.text.isEmpty ? nil : $0.text }
-    }
-
-    func fileSystem(of file: FileID) -> String? {
-        texts[.file(file)].flatMap { $0.detail.isEmpty ? nil : $0.detail }
-    }
-
-    /// The path below the root of the hierarchy; nil when it is not known.
-    func cgroup(_ id: UInt64) -> String? {
-        texts[.cgroup(id)]?.text
-    }
-}
 
 /// Everything that a format needs besides the finding itself.
 public struct Legend: Sendable {

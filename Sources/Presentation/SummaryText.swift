@@ -47,7 +47,7 @@ public struct SummaryText {
         if summary.looping > 0 { findings += ", \(summary.looping) of them still looping" }
         if summary.incomplete > 0 { findings += ", \(summary.incomplete) incomplete" }
         return [
-            row("traced", ShortNumber.duration(report.durationNs)),
+            row("traced", ShortNumber.duration(totals.durationNs)),
             row("shared lookups", totals.lookups.map { "\($0)" } ?? "not counted"),
             row("observations", "\(totals.observations) passes met a page without a mapping"),
             row("findings", findings),
@@ -146,7 +146,7 @@ public struct SummaryText {
             }
             lines.append(row("own cost", text))
         }
-        let missing = report.probes.filter { $0.hook == nil }
+        let missing = report.run.probes.filter { $0.hook == nil }
         for probe in missing {
             lines.append(row("not attached", TerminalText.escaped("\(probe.role): \(probe.note ?? "")")))
         }

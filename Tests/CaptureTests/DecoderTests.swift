@@ -60,7 +60,7 @@ import Testing
         #expect(MemoryLayout<fs_page>.size == 56)
         #expect(MemoryLayout<fs_lookup>.size == 184)
         #expect(MemoryLayout<fs_detach>.size == 312)
-        #expect(MemoryLayout<fs_activity>.size == 64)
+        #expect(MemoryLayout<fs_activity>.size == 72)
         // Counters are added up as words.
         #expect(MemoryLayout<fs_counters>.size % 8 == 0)
         #expect(MemoryLayout<fs_activity_totals>.size == 24)

@@ -146,10 +146,10 @@ import Testing
     @Test("what is not given is as documented")
     func defaults() throws {
         let trace = try Trace.parse([])
-        #expect(trace.loopPasses == 64)
-        #expect(trace.minPasses == 0)
+        #expect(trace.capture.loopPasses == 64)
+        #expect(trace.capture.minPasses == 0)
         #expect(trace.format == .table)
-        #expect(trace.attach == .auto)
+        #expect(trace.capture.attach == .auto)
         #expect(CaptureOptions().ringBytes == 8 << 20)
     }
 }

@@ -26,7 +26,7 @@ import Testing
 
     @Test("thresholds can be set")
     func ownThreshold() {
-        var correlator = Correlator(thresholds: Correlator.Thresholds(passes: 4, durationNs: .max))
+        var correlator = Correlator(thresholds: LoopThresholds(passes: 4, durationNs: .max))
         #expect(correlator.consume(.progress(.looping(passes: 2, durationNs: 1 << 40))) == nil)
         #expect(correlator.consume(.progress(.looping(passes: 4, durationNs: 1))) != nil)
     }

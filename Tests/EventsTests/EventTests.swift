@@ -44,6 +44,17 @@ import Testing
         #expect(Set(names).count == names.count)
     }
 
+    @Test("a loss that a source counts is told once, and only what is new of it")
+    func losses() {
+        var log = LossLog()
+        let told = [[.ringLookup: 5], [.ringLookup: 7, .delivery: 1], [.ringLookup: 7, .delivery: 1]].map {
+            log.fresh(in: $0, time: 9)
+        }
+        #expect(told[0] == [Loss(time: 9, stage: .ringLookup, count: 5)])
+        #expect(told[1].map(\.count) == [2, 1])
+        #expect(told[2].isEmpty)
+    }
+
     @Test("counts of retries by reason add up")
     func retries() {
         let counts = RetryCounts(swizzled: 1, mappingChanged: 2, noHost: 3, noMapping: 4)

@@ -170,7 +170,7 @@ import Testing
     @Test("a stream ends after so many findings, progress not counted")
     func limit() {
         var stream = FindingStream(
-            format: JSONLines(), correlator: Correlator(), legend: Legend(clock: Story.clock), limit: 2)
+            format: JSONLines(), correlator: Correlator(), run: Story.run, limit: 2)
         let wantsSecond = stream.consume([.progress(.looping(passes: 64, durationNs: 1)), .lookup(.sample())])
         let wantsFourth = stream.consume([.lookup(.sample()), .lookup(.sample())])
         #expect((wantsSecond, wantsFourth) == (true, false))
@@ -179,30 +179,26 @@ import Testing
         #expect(left.isEmpty)
     }
 
-    @Test("a loss that a source counts is told once, and only what is new of it")
-    func losses() {
-        var stream = FindingStream(format: JSONLines(), correlator: Correlator(), legend: Legend(clock: Story.clock))
-        _ = stream.consume([.lost(Loss(time: 0, stage: .ringLookup, count: 5))])
-        let told = [[.ringLookup: 5], [.ringLookup: 7, .delivery: 1], [.ringLookup: 7, .delivery: 1]].map {
-            stream.tellLosses($0).map(\.count)
-        }
-        #expect(told == [[], [2, 1], []])
-        let text = String(decoding: stream.takeBytes(), as: UTF8.self)
-        #expect(
-            text == """
-                {"type":"lost","stage":"ring-lookup","count":5}
-                {"type":"lost","stage":"ring-lookup","count":2}
-                {"type":"lost","stage":"delivery","count":1}
-
-                """)
+    @Test("losses and totals are taken even when no more lookups are wanted")
+    func afterTheLimit() {
+        var stream = FindingStream(format: JSONLines(), correlator: Correlator(), run: Story.run, limit: 1)
+        _ = stream.consume([
+            .lookup(.sample()), .lookup(.sample()), .lost(Loss(time: 0, stage: .delivery, count: 2)),
+            .totals(Story.totals),
+        ])
+        let report = stream.end()
+        #expect(report.summary.findings == 1)
+        #expect(report.losses == [.delivery: 2])
+        #expect(report.totals == Story.totals)
     }
 
     @Test("what has no place in CSV is told beside it")
     func beside() {
-        var stream = FindingStream(format: CSV(), correlator: Correlator(), legend: Legend(clock: Story.clock))
-        let losses = stream.tellLosses([.delivery: 1])
-        #expect(stream.text(of: losses) == ["1 lost at delivery: sent by the kernel side and not delivered"])
-        let report = stream.end(totals: Story.totals, probes: [], durationNs: 1)
+        var stream = FindingStream(format: CSV(), correlator: Correlator(), run: Story.run)
+        let events: [Event] = [.lost(Loss(time: 0, stage: .delivery, count: 1)), .totals(Story.totals)]
+        _ = stream.consume(events)
+        #expect(stream.textOfLosses(in: events) == ["1 lost at delivery: sent by the kernel side and not delivered"])
+        let report = stream.end()
         #expect(stream.summaryText(report, width: 80, colour: false)?.contains("shared lookups") == true)
         let rows = stream.takeBytes()
         #expect(String(decoding: rows, as: UTF8.self) == CSV.columns.joined(separator: ",") + "\r\n")
@@ -211,7 +207,7 @@ import Testing
     @Test("the header comes again when the terminal changes its width, and only then")
     func resize() {
         var stream = FindingStream(
-            format: Table(width: 80, colour: false), correlator: Correlator(), legend: Legend(clock: Story.clock))
+            format: Table(width: 80, colour: false), correlator: Correlator(), run: Story.run)
         let first = stream.takeBytes()
         stream.resize(to: 80)
         let same = stream.takeBytes()

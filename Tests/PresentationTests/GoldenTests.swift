@@ -25,13 +25,17 @@ import Testing
     }
 
     @Test("a run without a finding") func empty() throws {
+        var totals = Totals()
+        (totals.lookups, totals.durationNs) = (nil, 1_500_000)
         var stream = FindingStream(
-            format: Table(width: 80, colour: false), correlator: Correlator(), legend: Legend(clock: Story.clock))
-        _ = stream.end(totals: Totals(), probes: [], durationNs: 1_500_000)
+            format: Table(width: 80, colour: false), correlator: Correlator(), run: RunInfo())
+        _ = stream.consume([.totals(totals)])
+        _ = stream.end()
         let table = stream.takeBytes()
         #expect(try difference(of: table, from: "empty.txt") == nil)
-        var json = FindingStream(format: JSONLines(), correlator: Correlator(), legend: Legend(clock: Story.clock))
-        _ = json.end(totals: Totals(), probes: [], durationNs: 1_500_000)
+        var json = FindingStream(format: JSONLines(), correlator: Correlator(), run: RunInfo())
+        _ = json.consume([.totals(totals)])
+        _ = json.end()
         let lines = json.takeBytes()
         #expect(try difference(of: lines, from: "empty.jsonl") == nil)
     }

@@ -79,6 +79,7 @@ enum Story {
             .sample(page: .sample { ($0.slot, $0.file.inode) = (.empty, 99) }) {
                 ($0.time, $0.flags, $0.result) = (8_000_000, [.returned, .pinFailed], -512)
             }),
+        .lost(Loss(time: 0, stage: .programMissed, count: 4)),
     ]
 
     static let totals = {
@@ -94,6 +95,7 @@ enum Story {
             .collapse: Totals.ActivityTotals(operations: 0, pages: 0, durationNs: 0),
         ]
         totals.losses = [.slotOverwritten: 17, .programMissed: 4]
+        (totals.durationNs, totals.isFinal) = (60_000_000_000, true)
         totals.cost = Totals.Cost(runTimeNs: 353_000_000, runCount: 129_785, mapBytes: 14_966_920)
         return totals
     }()
@@ -107,12 +109,13 @@ enum Story {
             note: "this kernel has no collapse_file: collapse is not seen"),
     ]
 
+    static let run = RunInfo(probes: probes, wallClockOffsetNs: clock.offsetNs)
+
     /// The whole run in one format.
     static func told(_ format: any FindingFormat, events: [Event] = events) -> [UInt8] {
-        var stream = FindingStream(format: format, correlator: Correlator(), legend: Legend(clock: clock))
-        _ = stream.consume(events)
-        _ = stream.tellLosses(totals.losses)
-        _ = stream.end(totals: totals, probes: probes, durationNs: 60_000_000_000)
+        var stream = FindingStream(format: format, correlator: Correlator(), run: run)
+        _ = stream.consume(events + [.totals(totals)])
+        _ = stream.end()
         return stream.takeBytes()
     }
 

@@ -184,6 +184,7 @@ struct fs_detach {
 struct fs_activity {
 	struct fs_header h;
 	__u64 duration; /* 0 at the begin */
+	__u64 pages;	/* base pages detached in it, held or not */
 	__u64 cgroup;
 	__u32 pid;
 	__u32 tid;
@@ -227,6 +228,6 @@ FS_ASSERT_SIZE(struct fs_header, 16);
 FS_ASSERT_SIZE(struct fs_page, 56);
 FS_ASSERT_SIZE(struct fs_lookup, 184);
 FS_ASSERT_SIZE(struct fs_detach, 312);
-FS_ASSERT_SIZE(struct fs_activity, 64);
+FS_ASSERT_SIZE(struct fs_activity, 72);
 
 #endif

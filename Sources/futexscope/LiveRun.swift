@@ -1,0 +1,69 @@
+// A live run from the ready file's check to the last event, whatever becomes of the events. The order
+// matters: the files of a command are made before anything is attached, so that a path in the way costs
+// nothing; the ready file comes when everything is attached; whatever ends the run, the ready file is
+// removed and the programs are off.
+
+internal import Capture
+internal import Events
+internal import Presentation
+
+/// A capture with what the user is told about it.
+struct LiveRun {
+    let capture: LiveCapture
+    private let arguments: CaptureArguments
+
+    /// Nothing is attached when the ready file's path is taken.
+    static func check(_ arguments: CaptureArguments) throws {
+        if let path = arguments.readyFile, Descriptor.exists(path) { throw inTheWay(path, of: "the ready file") }
+    }
+
+    /// Attaches all probes and says so.
+    init(_ arguments: CaptureArguments, options: CaptureOptions) throws(CaptureError) {
+        self.arguments = arguments
+        capture = try LiveCapture(options: options)
+    }
+
+    /// Hands over events until the run ends.
+    func follow(_ limits: RunLimits, ending: String, handle: ([Event]) throws -> Bool) throws {
+        tellProbes(ending: ending)
+        let ready = try arguments.readyFile.map { try Self.create($0, what: "the ready file") }
+        defer { ready?.remove() }
+        try ready?.write("\(Descriptor.processID)\n")
+        var limits = limits
+        limits.durationNs = arguments.duration?.ns
+        try capture.run(until: limits, handle: handle)
+        if let leftover = capture.leftover { Descriptor.tell(leftover) }
+    }
+
+    private func tellProbes(ending: String) {
+        let probes = capture.run.probes
+        if arguments.verbose {
+            try? Descriptor.standardError.write(
+                DoctorReport.text(probes: probes, colour: Descriptor.standardError.wantsColour))
+        } else {
+            for probe in probes where probe.hook == nil {
+                Descriptor.tell("\(probe.role) is not attached: \(probe.note ?? "no hook is left")")
+            }
+        }
+        Descriptor.tell("tracing with \(probes.count { $0.hook != nil }) probes\(ending)")
+    }
+
+    // MARK: Files
+
+    static func create(_ path: String, what: String) throws -> Descriptor {
+        do throws(Descriptor.CreateFailure) {
+            return try Descriptor.create(path)
+        } catch {
+            switch error {
+            case .exists: throw inTheWay(path, of: what)
+            case .failed(let reason):
+                throw CommandFailure.usage(
+                    "cannot make \(what) \(path): \(reason); expected a new file in a directory that can be written to")
+            }
+        }
+    }
+
+    static func inTheWay(_ path: String, of what: String) -> CommandFailure {
+        .usage("cannot make \(what) \(path): it exists, and nothing is overwritten; remove it or choose another path")
+    }
+}
