@@ -37,12 +37,14 @@ let package = Package(
                 // Debian's static archives: the product is one file without shared libraries.
                 .linkedLibrary(":libbpf.a"), .linkedLibrary(":libelf.a"), .linkedLibrary(":libz.a"),
             ]),
+        .target(name: "CCRC32C"),
+        .target(name: "Recording", dependencies: ["CCRC32C", "Events"], swiftSettings: strict),
         .target(name: "Presentation", dependencies: ["Correlation", "Events"], swiftSettings: strict),
         .target(name: "Provocation", dependencies: ["CLinux"], swiftSettings: strict),
         .executableTarget(
             name: "futexscope",
             dependencies: [
-                "Capture", "Correlation", "Events", "Presentation", "Provocation",
+                "Capture", "CLinux", "Correlation", "Events", "Presentation", "Provocation", "Recording",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -58,6 +60,9 @@ let package = Package(
         .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: strict),
         .testTarget(
             name: "CorrelationTests", dependencies: ["Correlation", "Events", "EventSamples"], swiftSettings: strict),
+        .testTarget(
+            name: "RecordingTests", dependencies: ["CCRC32C", "Events", "EventSamples", "Recording"],
+            swiftSettings: strict),
         .testTarget(
             name: "PresentationTests",
             dependencies: ["Correlation", "Events", "EventSamples", "Golden", "Presentation"], exclude: ["Golden"],

@@ -60,6 +60,11 @@ struct KernelCounters {
         totals.detaches = counters.detaches
         totals.detachesHeld = counters.detaches_held
         totals.activities = activities
+        return totals
+    }
+
+    /// Losses of the kernel side that are not zero.
+    var losses: [Loss.Stage: UInt64] {
         let losses: [(Loss.Stage, UInt64)] = [
             (.ringLookup, counters.ring_full.1), (.ringProgress, counters.ring_full.2),
             (.ringDetach, counters.ring_full.3), (.ringActivity, counters.ring_full.4),
@@ -69,7 +74,6 @@ struct KernelCounters {
             (.lookupMissed, counters.lookup_missed),
             (.scopeCollision, counters.scope_collision),
         ]
-        for (stage, count) in losses where count > 0 { totals.losses[stage] = count }
-        return totals
+        return Dictionary(uniqueKeysWithValues: losses.filter { $0.1 > 0 })
     }
 }

@@ -45,7 +45,7 @@ public final class LiveCapture {
         try Tracing(options: options).plan.reports
     }
 
-    /// Hands over batches in order until a limit is reached, or `handle` returns false. At least every second
+    /// Hands over batches in order until a limit is reached, or `handle` returns false. At least twice a second
     /// `handle` is called, without events when there are none. Then detaches, hands over what was still on
     /// its way, and last what was lost and counted.
     public func run(until limits: RunLimits, handle: ([Event]) throws -> Bool) throws {
@@ -98,21 +98,21 @@ public final class LiveCapture {
     /// How long the end of a trace may take. A kernel without kprobe.multi takes longer.
     private static let patienceMs: Int32 = 950
 
-    private static let pulseMs: Int32 = 1000
+    private static let pulseMs: Int32 = 500
 
     /// New losses, and all that was counted so far. Complete after `stop`, when losses on the way are known.
     private func counted(durationNs: UInt64, isFinal: Bool) throws(CaptureError) -> [Event] {
         let counters = try KernelCounters(object: tracing.object)
         let cost = tracing.object.cost()
         var totals = counters.totals
-        totals.losses = losses(of: counters, cost: cost)
         totals.cost = Totals.Cost(runTimeNs: cost.runTimeNs, runCount: cost.runs, mapBytes: cost.mapBytes)
-        (totals.durationNs, totals.isFinal) = (durationNs, isFinal)
-        return lossLog.fresh(in: totals.losses, time: monotonicNow()).map { .lost($0) } + [.totals(totals)]
+        (totals.time, totals.durationNs, totals.isFinal) = (monotonicNow(), durationNs, isFinal)
+        let fresh = lossLog.fresh(in: losses(of: counters, cost: cost), time: totals.time)
+        return fresh.map { .lost($0) } + [.totals(totals)]
     }
 
     private func losses(of counters: KernelCounters, cost: TracingObject.Cost) -> [Loss.Stage: UInt64] {
-        var losses = counters.totals.losses
+        var losses = counters.losses
         if cost.misses > 0 { losses[.programMissed] = cost.misses }
         if decoder.malformed > 0 { losses[.malformed] = decoder.malformed }
         if !isRunning {
@@ -151,16 +151,19 @@ public struct RunLimits {
     public var durationNs: UInt64?
     /// The run ends when this is readable.
     public var endDescriptor: Int32?
-    /// Called with SIGINT, SIGTERM or SIGHUP; false when the run goes on in spite of it.
-    public var endsOnSignal: ((Int32) -> Bool)?
+    /// Called with SIGINT, SIGTERM or SIGHUP, and whether the terminal sent it to the whole group of
+    /// processes; false when the run goes on in spite of it.
+    public var endsOnSignal: ((_ number: Int32, _ isFromTerminal: Bool) -> Bool)?
 
-    public init(durationNs: UInt64? = nil, endDescriptor: Int32? = nil, endsOnSignal: ((Int32) -> Bool)? = nil) {
+    public init(durationNs: UInt64? = nil, endDescriptor: Int32? = nil, endsOnSignal: ((Int32, Bool) -> Bool)? = nil) {
         self.durationNs = durationNs
         self.endDescriptor = endDescriptor
         self.endsOnSignal = endsOnSignal
     }
 
-    fileprivate func endsOn(signal: Int32) -> Bool { endsOnSignal?(signal) ?? true }
+    fileprivate func endsOn(signal: (number: Int32, isFromTerminal: Bool)) -> Bool {
+        endsOnSignal?(signal.number, signal.isFromTerminal) ?? true
+    }
 }
 
 /// Attached programs with the plan by which they were attached and the symbols of their kernel.
@@ -231,11 +234,11 @@ private final class SignalDescriptor {
     }
 
     /// The signal that made it readable.
-    func next() -> Int32 {
+    func next() -> (number: Int32, isFromTerminal: Bool) {
         var info = signalfd_siginfo()
         // The kernel writes one whole structure or nothing.
         let count = unsafe read(descriptor, &info, MemoryLayout<signalfd_siginfo>.size)
-        return count > 0 ? Int32(info.ssi_signo) : SIGTERM
+        return count > 0 ? (Int32(info.ssi_signo), info.ssi_code == SI_KERNEL) : (SIGTERM, false)
     }
 
     deinit { close(descriptor) }

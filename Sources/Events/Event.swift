@@ -140,6 +140,8 @@ public struct Loss: Sendable, Equatable {
         case delivery = "delivery"
         /// A record of unknown kind or wrong size was passed over.
         case malformed = "malformed"
+        /// Events that a recording held once: a packet was damaged, or its file gave way to newer ones.
+        case recording
         /// A detach left the correlator's memory before its lookup came, or a loop had no room there.
         case correlator = "correlator"
 
@@ -147,7 +149,7 @@ public struct Loss: Sendable, Equatable {
         public var touchesEvidence: Bool {
             switch self {
             case .ringDetach, .slotCollision, .slotOverwritten, .programMissed, .delivery, .malformed,
-                .correlator:
+                .recording, .correlator:
                 true
             case .ringLookup, .ringProgress, .ringActivity, .lookupTable, .operationTable,
                 .returnMissed, .lookupMissed, .observationMissed, .scopeCollision:

@@ -3,27 +3,32 @@
 
 /// Paths and control groups, as learnt so far.
 public struct Names: Sendable {
-    /// Texts kept, of files and of control groups together: some tens of megabytes at worst.
+    /// Texts kept unless another limit is given: some tens of megabytes at worst.
     public static let limit = 65_536
 
+    private let limit: Int
     private var texts: [Name.Subject: Name] = [:]
     /// The subjects in the order in which they came, the oldest at `cursor` once there are `limit`.
     private var order: [Name.Subject] = []
     private var cursor = 0
 
-    public init() {}
+    /// Keeps `limit` texts, of files and of control groups together; the oldest are forgotten.
+    public init(limit: Int = Names.limit) { self.limit = limit }
 
     /// Learns a name, or its new text when a file was renamed.
     public mutating func learn(_ name: Name) {
         guard texts.updateValue(name, forKey: name.subject) == nil else { return }
-        if order.count < Self.limit {
+        if order.count < limit {
             order.append(name.subject)
         } else {
             texts.removeValue(forKey: order[cursor])
             order[cursor] = name.subject
-            cursor = (cursor + 1) % Self.limit
+            cursor = (cursor + 1) % limit
         }
     }
+
+    /// All that is known, in no particular order of time.
+    public var all: [Name] { order.compactMap { texts[$0] } }
 
     public func path(of file: FileID) -> String? {
         texts[.file(file)].flatMap { $0.text.isEmpty ? nil : $0.text }

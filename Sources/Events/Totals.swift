@@ -16,8 +16,9 @@ public struct Totals: Sendable, Equatable {
     public var detaches: UInt64 = 0
     public var detachesHeld: UInt64 = 0
     public var activities: [ActivityKind: ActivityTotals] = [:]
-    public var losses: [Loss.Stage: UInt64] = [:]
     public var cost: Cost?
+    /// When this was counted: CLOCK_MONOTONIC nanoseconds.
+    public var time: UInt64 = 0
     /// Nanoseconds that these counts cover, from the moment at which all was attached.
     public var durationNs: UInt64 = 0
     /// No more is coming: the source ended in the ordinary way.
@@ -52,8 +53,6 @@ public struct Totals: Sendable, Equatable {
             self.mapBytes = mapBytes
         }
     }
-
-    public var lost: UInt64 { losses.values.reduce(0, &+) }
 }
 
 /// Turns counts of losses that only grow into losses that are told once.

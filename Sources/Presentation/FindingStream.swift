@@ -26,7 +26,8 @@ public struct FindingStream: Sendable {
         self.run = run
         self.analysis = analysis
         self.limit = limit
-        legend = Legend(clock: WallClock(offsetNs: run.wallClockOffsetNs), showsKernelAddresses: run.showsKernelAddresses)
+        legend = Legend(
+            clock: WallClock(offsetNs: run.wallClockOffsetNs), showsKernelAddresses: run.showsKernelAddresses)
         self.format.begin(into: &bytes)
     }
 

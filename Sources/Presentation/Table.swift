@@ -78,6 +78,7 @@ extension Loss.Stage {
         case .lookupMissed: "a lookup's entry was not seen"
         case .observationMissed: "observations that no program saw"
         case .malformed: "records of unknown kind or size"
+        case .recording: "in a part of the recording that is damaged or gone"
         case .correlator: "no room for a detach or a loop in memory"
         }
     }

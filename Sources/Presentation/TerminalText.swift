@@ -96,7 +96,7 @@ struct TerminalText {
 }
 
 /// Short text for times and large counts, as in a table with little room.
-enum ShortNumber {
+public enum ShortNumber {
     /// Three digits and a unit: `840ns`, `10.4us`, `1.20s`.
     static func duration(_ ns: UInt64) -> String {
         let units: [(size: UInt64, name: String)] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1000, "us")]
@@ -110,6 +110,15 @@ enum ShortNumber {
             (1_000_000_000_000, "T"), (1_000_000_000, "G"), (1_000_000, "M"), (1000, "k"),
         ]
         guard count > 99_999, let unit = units.first(where: { count >= $0.size }) else { return "\(count)" }
+        return threeDigits(count, of: unit.size) + unit.name
+    }
+
+    /// Of bytes: `512 B`, `10.4 KiB`, `1.20 GiB`.
+    public static func bytes(_ count: UInt64) -> String {
+        let units: [(size: UInt64, name: String)] = [
+            (1 << 40, " TiB"), (1 << 30, " GiB"), (1 << 20, " MiB"), (1 << 10, " KiB"),
+        ]
+        guard let unit = units.first(where: { count >= $0.size }) else { return "\(count) B" }
         return threeDigits(count, of: unit.size) + unit.name
     }
 

@@ -5,6 +5,7 @@ public import ArgumentParser
 internal import Capture
 internal import Events
 internal import Presentation
+internal import Recording
 
 /// A count or a number that the kernel gave.
 func wholeNumber<Number: FixedWidthInteger>(_ text: String) throws -> Number {
@@ -30,18 +31,42 @@ struct Span: Equatable {
     }
 }
 
-/// A size in bytes that a ring buffer can have: `8M`, `512K`, `4096`.
+/// A size in bytes: `8M`, `512K`, `4096`.
+struct ByteSize: Equatable {
+    var bytes: UInt64
+
+    init?(_ text: String) {
+        let number = text.prefix { $0.isASCII && $0.isNumber }
+        let units: [Substring: UInt64] = [
+            "": 1, "K": 1 << 10, "k": 1 << 10, "M": 1 << 20, "m": 1 << 20, "G": 1 << 30, "g": 1 << 30, "T": 1 << 40,
+        ]
+        guard let value = UInt64(number), let unit = units[text[number.endIndex...]],
+            case (let size, false) = value.multipliedReportingOverflow(by: unit)
+        else { return nil }
+        bytes = size
+    }
+}
+
+/// A size that a ring buffer can have.
 struct RingSize: Equatable {
     var bytes: UInt32
 
     init(_ text: String) throws {
-        let number = text.prefix { $0.isASCII && $0.isNumber }
-        let units: [Substring: UInt64] = ["": 1, "K": 1 << 10, "k": 1 << 10, "M": 1 << 20, "m": 1 << 20, "G": 1 << 30]
-        guard let value = UInt64(number), let unit = units[text[number.endIndex...]],
-            case (let size, let overflow) = value.multipliedReportingOverflow(by: unit), !overflow,
-            size >= 4096, size & (size - 1) == 0, let bytes = UInt32(exactly: size)
+        guard let size = ByteSize(text)?.bytes, size >= 4096, size & (size - 1) == 0, let bytes = UInt32(exactly: size)
         else { throw ValidationError("expected a power of two from 4096 to 2G, such as 512K or 8M") }
         self.bytes = bytes
+    }
+}
+
+/// A size that a recording can be held to.
+struct RecordingSize: Equatable {
+    var bytes: UInt64
+
+    init(_ text: String) throws {
+        guard let size = ByteSize(text)?.bytes, size >= RecordingLimits.smallest else {
+            throw ValidationError("expected a size of \(RecordingLimits.smallest >> 20)M or more, such as 64M or 2G")
+        }
+        bytes = size
     }
 }
 

@@ -139,7 +139,7 @@ struct Descriptor {
         return nil
     }
 
-    private static func text(_ error: Int32) -> String {
+    static func text(_ error: Int32) -> String {
         // A static string for every number in the C library that is linked in.
         unsafe String(cString: strerror(error))
     }

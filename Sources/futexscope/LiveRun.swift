@@ -35,6 +35,16 @@ struct LiveRun {
         if let leftover = capture.leftover { Descriptor.tell(leftover) }
     }
 
+    /// What a dry run found.
+    static func show(_ probes: [ProbeReport], format: OutputFormat) {
+        let output = Descriptor.standardOutput
+        let bytes =
+            format == .json
+            ? DoctorReport.json(probes: probes)
+            : Array(DoctorReport.text(probes: probes, colour: output.wantsColour).utf8)
+        try? output.write(bytes)
+    }
+
     private func tellProbes(ending: String) {
         let probes = capture.run.probes
         if arguments.verbose {

@@ -43,22 +43,18 @@ struct Trace: ParsableCommand {
     @Option(name: .shortAndLong, help: ArgumentHelp("Where to write findings: a new file.", valueName: "file"))
     var output: String?
 
+    @Option(
+        help: ArgumentHelp("Record the run as well, in a new directory for report and export.", valueName: "directory"))
+    var record: String?
+
     func validate() throws {
         if count == 0 { throw ValidationError("cannot end after 0 findings: -N expects 1 or more") }
     }
 
     func run() throws {
-        let options = try capture.options()
-        if capture.dryRun { return try show(LiveCapture.plan(options: options)) }
+        var options = try capture.options()
+        if capture.dryRun { return try LiveRun.show(LiveCapture.plan(options: options), format: format) }
+        options.tellsActivities = record != nil
         try TraceRun(trace: self, options: options).run()
-    }
-
-    private func show(_ probes: [ProbeReport]) {
-        let output = Descriptor.standardOutput
-        let bytes =
-            format == .json
-            ? DoctorReport.json(probes: probes)
-            : Array(DoctorReport.text(probes: probes, colour: output.wantsColour).utf8)
-        try? output.write(bytes)
     }
 }

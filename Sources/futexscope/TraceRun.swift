@@ -1,6 +1,7 @@
 // One trace from the first file made to the last line written: capture to findings, findings to a
 // descriptor.
 
+internal import ArgumentParser
 internal import Capture
 internal import Correlation
 internal import Events
@@ -14,18 +15,29 @@ struct TraceRun {
     func run() throws {
         try LiveRun.check(trace.capture)
         let output = try trace.output.map { try LiveRun.create($0, what: "the output file") } ?? .standardOutput
+        let recording: RecordingSink?
+        do {
+            recording = try trace.record.map { try RecordingSink(directory: $0) }
+        } catch {
+            output.remove()
+            throw error
+        }
         let live: LiveRun
         do throws(CaptureError) {
             live = try LiveRun(trace.capture, options: options)
         } catch {
             // Made by this run and still empty.
             output.remove()
+            recording?.abandon()
             throw error
         }
-        try follow(live, to: output)
+        try recording?.begin(live.capture.run)
+        try follow(live, to: output, recording: recording)
+        if recording?.hasFailed == true { throw ExitCode(1) }
     }
 
-    private func follow(_ live: LiveRun, to output: Descriptor) throws {
+    private func follow(_ live: LiveRun, to output: Descriptor, recording: RecordingSink?) throws {
+        defer { recording?.finish() }
         var stream = FindingStream(
             format: format(for: output),
             correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll),
@@ -34,6 +46,8 @@ struct TraceRun {
             try output.write(stream.takeBytes())
             let ending = trace.capture.duration == nil && trace.count == nil ? "; Ctrl-C ends" : ""
             try live.follow(RunLimits(), ending: ending) { events in
+                // A recording that has ended is no reason to end the trace.
+                _ = recording?.take(events)
                 if let columns = output.columns { stream.resize(to: columns) }
                 let wantsMore = stream.consume(events)
                 for line in stream.textOfLosses(in: events) { Descriptor.tell(line) }

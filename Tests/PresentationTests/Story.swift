@@ -94,7 +94,6 @@ enum Story {
             .fallocateOther: Totals.ActivityTotals(operations: 2, pages: 7, durationNs: 90_000),
             .collapse: Totals.ActivityTotals(operations: 0, pages: 0, durationNs: 0),
         ]
-        totals.losses = [.slotOverwritten: 17, .programMissed: 4]
         (totals.durationNs, totals.isFinal) = (60_000_000_000, true)
         totals.cost = Totals.Cost(runTimeNs: 353_000_000, runCount: 129_785, mapBytes: 14_966_920)
         return totals

@@ -1,0 +1,245 @@
+// The metadata of a recording: text in the Trace Stream Description Language of CTF 1.8, so that any CTF
+// reader opens it. Layouts come from Fields.swift; the run stands in the environment and in the clock.
+// Reading it back needs no parser of that language: what is variable are the lines of the environment,
+// and the text made from them anew must equal the file.
+
+import Events
+
+/// What a recording says of itself.
+struct Metadata: Equatable {
+    /// Of the layouts and of this text. Any change to either is a new one.
+    static let formatVersion = 1
+
+    var trace: TraceID
+    var run: RunInfo
+
+    // MARK: Writing
+
+    var text: String {
+        var text = """
+            /* CTF 1.8 */
+            /* A recording of futexscope, format \(Self.formatVersion); see docs/recording.md. */
+
+            typealias integer { size = 8; align = 8; signed = false; } := uint8_t;
+            typealias integer { size = 16; align = 8; signed = false; } := uint16_t;
+            typealias integer { size = 32; align = 8; signed = false; } := uint32_t;
+            typealias integer { size = 64; align = 8; signed = false; } := uint64_t;
+            typealias integer { size = 32; align = 8; signed = true; } := int32_t;
+            typealias integer { size = 16; align = 8; signed = false; base = 16; } := xint16_t;
+            typealias integer { size = 32; align = 8; signed = false; base = 16; } := xint32_t;
+            typealias integer { size = 64; align = 8; signed = false; base = 16; } := xint64_t;
+            typealias integer { size = 8; align = 8; signed = false; encoding = UTF8; } := char_t;
+
+            trace {
+            \tmajor = 1;
+            \tminor = 8;
+            \tbyte_order = le;
+            \tuuid = "\(trace.text)";
+            \tpacket.header := struct {
+            \t\tuint32_t magic;
+            \t\tuint8_t uuid[16];
+            \t\tuint32_t stream_id;
+            \t\tuint64_t stream_instance_id;
+            \t};
+            };
+
+            env {
+
+            """
+        for (key, value) in environment { text += "\t\(key) = \(value);\n" }
+        text += """
+            };
+
+            clock {
+            \tname = "monotonic";
+            \tdescription = "CLOCK_MONOTONIC; the offset makes it nanoseconds since 1970";
+            \tfreq = 1000000000;
+            \toffset = \(run.wallClockOffsetNs);
+            };
+
+            typealias integer {
+            \tsize = 64; align = 8; signed = false; map = clock.monotonic.value;
+            } := timestamp_t;
+
+            stream {
+            \tid = 0;
+            \tpacket.context := struct {
+            \t\ttimestamp_t timestamp_begin;
+            \t\ttimestamp_t timestamp_end;
+            \t\tuint64_t content_size;
+            \t\tuint64_t packet_size;
+            \t\tuint64_t packet_seq_num;
+            \t\tuint64_t events_discarded;
+            \t\tuint64_t records_before;
+            \t\txint32_t crc32c;
+            \t};
+            \tevent.header := struct {
+            \t\ttimestamp_t timestamp;
+            \t\tuint8_t id;
+            \t};
+            };
+
+            """
+        for kind in RecordKind.allCases {
+            var fields = FieldText()
+            kind.visitBlank(&fields)
+            text += """
+
+                event {
+                \tname = "\(kind.name)";
+                \tid = \(kind.rawValue);
+                \tstream_id = 0;
+                \tfields := struct {
+                \(fields.lines.joined(separator: "\n"))
+                \t};
+                };
+
+                """
+        }
+        return text
+    }
+
+    /// Keys and values in order. Text is quoted; numbers beyond 63 bits are text too.
+    private var environment: [(key: String, value: String)] {
+        var lines: [(String, String)] = [
+            ("tracer_name", Self.quoted("futexscope")), ("futexscope_format", "\(Self.formatVersion)"),
+        ]
+        if let host = run.host { lines.append(("hostname", Self.quoted(host))) }
+        if let release = run.kernelRelease { lines.append(("kernel_release", Self.quoted(release))) }
+        lines += [
+            ("domain", Self.quoted("kernel")), ("filters", Self.quoted(run.filters)),
+            ("page_ids_are_addresses", run.showsKernelAddresses ? "1" : "0"),
+            ("loop_passes", Self.quoted("\(run.loops.passes)")),
+            ("loop_duration_ns", Self.quoted("\(run.loops.durationNs)")),
+        ]
+        for (position, probe) in run.probes.enumerated() {
+            let parts = [
+                probe.role, probe.function ?? "", probe.hook?.rawValue ?? "", probe.isRequired ? "required" : "",
+                probe.note ?? "",
+            ]
+            lines.append(("probe_\(position)", Self.quoted(parts.joined(separator: "|"))))
+        }
+        return lines
+    }
+
+    /// As a string literal; everything that is no plain character as an octal escape of its byte.
+    private static func quoted(_ text: String) -> String {
+        var result = "\""
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): result += "\\" + String(UnicodeScalar(byte))
+            case 0x20..<0x7f: result += String(UnicodeScalar(byte))
+            default:
+                let digits = String(byte, radix: 8)
+                result += "\\" + String(repeating: "0", count: 3 - digits.utf8.count) + digits
+            }
+        }
+        return result + "\""
+    }
+
+    // MARK: Reading
+
+    /// - Throws: what is wrong with the text, and where.
+    init(parsing text: String, name: String) throws(SourceError) {
+        guard text.hasPrefix("/* CTF 1.8 */") else {
+            throw SourceError(
+                "cannot read \(name): it is no plain-text CTF metadata; expected a recording made by futexscope record")
+        }
+        var values: [Substring: String] = [:]
+        for line in text.split(separator: "\n") where line.hasPrefix("\t") && line.hasSuffix(";") {
+            let parts = line.dropFirst().dropLast().split(separator: " = ", maxSplits: 1)
+            if parts.count == 2, values[parts[0]] == nil { values[parts[0]] = Self.unquoted(parts[1]) }
+        }
+        guard values["tracer_name"] == "futexscope" else {
+            let other = values["tracer_name"].map { ", made by \($0.prefix(40).filter { !$0.isNewline })" } ?? ""
+            throw SourceError(
+                "cannot read \(name): it is a CTF trace of something else\(other); expected a recording made by futexscope record"
+            )
+        }
+        guard values["futexscope_format"] == "\(Self.formatVersion)" else {
+            throw SourceError(
+                "cannot read \(name): format \(values["futexscope_format"]?.prefix(20) ?? "unknown"); this futexscope reads format \(Self.formatVersion); use the one that made the recording, or a newer one"
+            )
+        }
+        guard let trace = values["uuid"].flatMap({ TraceID($0) }), let offset = values["offset"].flatMap({ Int64($0) })
+        else { throw SourceError("cannot read \(name): it has no uuid or no clock; the file is damaged") }
+        self.trace = trace
+        run = RunInfo(
+            kernelRelease: values["kernel_release"], host: values["hostname"], wallClockOffsetNs: offset,
+            showsKernelAddresses: values["page_ids_are_addresses"] == "1",
+            loops: LoopThresholds(
+                passes: values["loop_passes"].flatMap { UInt64($0) } ?? 0,
+                durationNs: values["loop_duration_ns"].flatMap { UInt64($0) } ?? 0),
+            filters: values["filters"] ?? "")
+        while let probe = values["probe_\(run.probes.count)"].flatMap(Self.probe) { run.probes.append(probe) }
+        if let line = Self.firstDifference(self.text, text) {
+            throw SourceError(
+                "cannot read \(name), line \(line): it is not what format \(Self.formatVersion) has there; the file is damaged"
+            )
+        }
+    }
+
+    private static func probe(_ text: String) -> ProbeReport? {
+        let parts = text.split(separator: "|", maxSplits: 4, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 5 else { return nil }
+        func filled(_ part: String) -> String? { part.isEmpty ? nil : part }
+        return ProbeReport(
+            role: parts[0], function: filled(parts[1]), hook: Hook(rawValue: parts[2]),
+            isRequired: !parts[3].isEmpty, note: filled(parts[4]))
+    }
+
+    private static func unquoted(_ text: Substring) -> String {
+        guard text.count >= 2, text.first == "\"", text.last == "\"" else { return String(text) }
+        var bytes: [UInt8] = []
+        var rest = Array(text.dropFirst().dropLast().utf8)[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "\\") else {
+                bytes.append(byte)
+                continue
+            }
+            let digits = String(decoding: rest.prefix(3), as: UTF8.self)
+            if let code = UInt8(digits, radix: 8), digits.utf8.count == 3 {
+                bytes.append(code)
+                rest = rest.dropFirst(3)
+            } else if let next = rest.popFirst() {
+                bytes.append(next)
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The first line in which two texts differ, counted from 1.
+    private static func firstDifference(_ left: String, _ right: String) -> Int? {
+        if left == right { return nil }
+        let (one, other) = (
+            left.split(separator: "\n", omittingEmptySubsequences: false),
+            right.split(separator: "\n", omittingEmptySubsequences: false)
+        )
+        return 1 + (zip(one, other).enumerated().first { $1.0 != $1.1 }?.offset ?? min(one.count, other.count))
+    }
+
+    init(trace: TraceID, run: RunInfo) { (self.trace, self.run) = (trace, run) }
+}
+
+/// The fields of a record as lines of metadata.
+private struct FieldText: FieldVisitor {
+    var lines: [String] = []
+
+    mutating func number<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ name: StaticString, _ value: inout Value, isHex: Bool
+    ) {
+        add("\(isHex ? "x" : Value.isSigned ? "" : "u")int\(Value.bitWidth)_t", name)
+    }
+
+    mutating func code(_ name: StaticString, _ value: inout UInt8, _ words: () -> [(UInt8, String)]) {
+        let list = words().map { "\"\($0.1)\" = \($0.0)" }.joined(separator: ", ")
+        add("enum : uint8_t { \(list) }", name)
+    }
+
+    mutating func comm(_ name: StaticString, _ value: inout Comm) { lines.append("\t\tchar_t _\(name)[16];") }
+    mutating func text(_ name: StaticString, _ value: inout String) { add("string", name) }
+    mutating func reject() {}
+
+    /// An underscore before each name: CTF readers take it off, and no name is a word of the language.
+    private mutating func add(_ type: String, _ name: StaticString) { lines.append("\t\t\(type) _\(name);") }
+}

@@ -1,0 +1,116 @@
+// A packet: what is written, and found again, whole or not at all. Before its records stand the header and
+// context of the Common Trace Format, and in them a checksum, so that a damaged packet is known for one.
+// Times, sizes and counts follow CTF 1.8, sections 5 and 6: sizes are in bits, `events_discarded` counts
+// from the beginning of the stream.
+
+import CCRC32C
+import Events
+
+/// What stands before the records of a packet.
+struct PacketHead: Equatable {
+    static let magic: UInt32 = 0xc1fc_1fc1
+    /// Bytes of magic, UUID, stream id and stream instance, and then the context.
+    static let size = 4 + 16 + 4 + 8 + contextSize
+    private static let contextSize = 6 * 8 + 8 + 4
+    private static let checksumOffset = size - 4
+
+    var trace: TraceID
+    var beginTime: UInt64 = 0
+    var endTime: UInt64 = 0
+    /// Of the whole packet, this head included.
+    var byteCount = 0
+    /// Counts from 0 at the beginning of the recording.
+    var sequenceNumber: UInt64 = 0
+    /// Events that were discarded before they could be recorded, up to the end of this packet.
+    var eventsDiscarded: UInt64 = 0
+    /// Records in all packets before this one.
+    var recordsBefore: UInt64 = 0
+
+    /// Stores the head of a finished packet into its first bytes, the checksum last.
+    func store(into bytes: UnsafeMutableRawBufferPointer) {
+        var out = unsafe RecordStore(bytes, from: 0)
+        out.put(Self.magic)
+        out.put(trace.high.bigEndian)
+        out.put(trace.low.bigEndian)
+        out.put(UInt32(0))
+        out.put(UInt64(0))
+        let bits = UInt64(byteCount) * 8
+        for word in [beginTime, endTime, bits, bits, sequenceNumber, eventsDiscarded, recordsBefore] { out.put(word) }
+        out.put(UInt32(0))
+        out = unsafe RecordStore(bytes, from: Self.checksumOffset)
+        unsafe out.put(Self.checksum(UnsafeRawBufferPointer(bytes)))
+    }
+
+    /// Loads a head; nil when these bytes do not begin one of this trace.
+    init?(loading bytes: UnsafeRawBufferPointer, trace: TraceID) {
+        guard bytes.count >= Self.size else { return nil }
+        var load = unsafe RecordLoad(bytes, from: 0)
+        guard load.take(UInt32.self) == Self.magic, UInt64(bigEndian: load.take(UInt64.self)) == trace.high,
+            UInt64(bigEndian: load.take(UInt64.self)) == trace.low, load.take(UInt32.self) == 0,
+            load.take(UInt64.self) == 0
+        else { return nil }
+        self.trace = trace
+        beginTime = load.take(UInt64.self)
+        endTime = load.take(UInt64.self)
+        let (content, packet) = (load.take(UInt64.self), load.take(UInt64.self))
+        guard content == packet, packet % 8 == 0, packet / 8 >= UInt64(Self.size), packet / 8 <= UInt64(Self.limit)
+        else { return nil }
+        byteCount = Int(packet / 8)
+        sequenceNumber = load.take(UInt64.self)
+        eventsDiscarded = load.take(UInt64.self)
+        recordsBefore = load.take(UInt64.self)
+    }
+
+    init(trace: TraceID) { self.trace = trace }
+
+    /// No packet is larger: what a reader has to make room for.
+    static let limit = 1 << 20
+
+    /// Whether the whole packet is as it was written.
+    static func isIntact(_ packet: UnsafeRawBufferPointer) -> Bool {
+        var load = unsafe RecordLoad(packet, from: checksumOffset)
+        let stored = load.take(UInt32.self)
+        return unsafe load.isWhole && stored == checksum(packet)
+    }
+
+    /// Over all bytes of a packet but those of the checksum itself.
+    private static func checksum(_ packet: UnsafeRawBufferPointer) -> UInt32 {
+        // Both parts lie inside the packet, which is no shorter than a head.
+        let head = unsafe fs_crc32c(0, packet.baseAddress, checksumOffset)
+        return unsafe fs_crc32c(head, packet.baseAddress?.advanced(by: size), packet.count - size)
+    }
+}
+
+/// The UUID of a recording (RFC 9562, version 4): every packet carries it.
+struct TraceID: Equatable {
+    var high: UInt64
+    var low: UInt64
+
+    static func random() -> TraceID {
+        TraceID(
+            high: .random(in: .min ... .max) & 0xffff_ffff_ffff_0fff | 0x4000,
+            low: .random(in: .min ... .max) & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000)
+    }
+
+    init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
+
+    /// From the usual text with four hyphens.
+    init?(_ text: some StringProtocol) {
+        let groups = text.split(separator: "-", omittingEmptySubsequences: false)
+        let digits = groups.joined()
+        guard groups.map(\.utf8.count) == [8, 4, 4, 4, 12], digits.utf8.count == 32,
+            let high = UInt64(digits.prefix(16), radix: 16), let low = UInt64(digits.suffix(16), radix: 16)
+        else { return nil }
+        (self.high, self.low) = (high, low)
+    }
+
+    var text: String {
+        func hex(_ value: UInt64) -> String {
+            let digits = String(value, radix: 16)
+            return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+        }
+        let digits = Array((hex(high) + hex(low)).utf8)
+        let groups = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(decoding: digits[$0], as: UTF8.self) }
+        return groups.joined(separator: "-")
+    }
+}

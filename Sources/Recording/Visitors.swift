@@ -1,0 +1,125 @@
+// The visitors that move records between events and bytes: one stores, one loads, one adds up sizes. The
+// unsafe part of a recording's format is here and nowhere else: every store and load is compared with the
+// room that is left before it happens.
+
+import Events
+
+/// Adds up the bytes of a record; text counts with its NUL.
+struct SizeCount: FieldVisitor {
+    private(set) var bytes = 0
+
+    mutating func number<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ name: StaticString, _ value: inout Value, isHex: Bool
+    ) {
+        bytes += MemoryLayout<Value>.size
+    }
+    mutating func code(_ name: StaticString, _ value: inout UInt8, _ words: () -> [(UInt8, String)]) { bytes += 1 }
+    mutating func comm(_ name: StaticString, _ value: inout Comm) { bytes += 16 }
+    mutating func text(_ name: StaticString, _ value: inout String) { bytes += value.utf8.count + 1 }
+    mutating func reject() {}
+}
+
+/// Stores records one after the other. Room is made by whoever owns the bytes: a record that does not fit
+/// is not stored, and `overflowed` says so.
+@safe struct RecordStore: FieldVisitor {
+    private let bytes: UnsafeMutableRawBufferPointer
+    private(set) var count: Int
+    private(set) var overflowed = false
+
+    /// Stores into `bytes` from `count` on; `bytes` outlives this value.
+    init(_ bytes: UnsafeMutableRawBufferPointer, from count: Int) {
+        unsafe self.bytes = unsafe bytes
+        self.count = count
+    }
+
+    @inline(__always)
+    mutating func put<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value) {
+        guard unsafe bytes.count - count >= MemoryLayout<Value>.size else {
+            overflowed = true
+            return
+        }
+        // Inside the buffer, by the comparison above.
+        unsafe bytes.storeBytes(of: value.littleEndian, toByteOffset: count, as: Value.self)
+        count += MemoryLayout<Value>.size
+    }
+
+    @inline(__always)
+    mutating func number<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ name: StaticString, _ value: inout Value, isHex: Bool
+    ) {
+        put(value)
+    }
+
+    @inline(__always)
+    mutating func code(_ name: StaticString, _ value: inout UInt8, _ words: () -> [(UInt8, String)]) { put(value) }
+
+    @inline(__always)
+    mutating func comm(_ name: StaticString, _ value: inout Comm) {
+        put(value.low)
+        put(value.high)
+    }
+
+    mutating func text(_ name: StaticString, _ value: inout String) {
+        for byte in value.utf8 { put(byte == 0 ? UInt8(ascii: "?") : byte) }
+        put(UInt8(0))
+    }
+
+    mutating func reject() {}
+}
+
+/// Loads records one after the other. Past the end, and for a code that nobody knows, everything is zero
+/// and `isWhole` false.
+@safe struct RecordLoad: FieldVisitor {
+    private let bytes: UnsafeRawBufferPointer
+    private(set) var position: Int
+    private(set) var isWhole = true
+
+    /// Loads from `bytes`, which outlive this value.
+    init(_ bytes: UnsafeRawBufferPointer, from position: Int) {
+        unsafe self.bytes = unsafe bytes
+        self.position = position
+    }
+
+    var isAtEnd: Bool { unsafe position >= bytes.count }
+
+    @inline(__always)
+    mutating func take<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type) -> Value {
+        guard unsafe bytes.count - position >= MemoryLayout<Value>.size else {
+            isWhole = false
+            return 0
+        }
+        // Inside the buffer, by the comparison above; fields are not aligned.
+        let value = unsafe bytes.loadUnaligned(fromByteOffset: position, as: Value.self)
+        position += MemoryLayout<Value>.size
+        return Value(littleEndian: value)
+    }
+
+    @inline(__always)
+    mutating func number<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ name: StaticString, _ value: inout Value, isHex: Bool
+    ) {
+        value = take(Value.self)
+    }
+
+    @inline(__always)
+    mutating func code(_ name: StaticString, _ value: inout UInt8, _ words: () -> [(UInt8, String)]) {
+        value = take(UInt8.self)
+    }
+
+    @inline(__always)
+    mutating func comm(_ name: StaticString, _ value: inout Comm) {
+        value = Comm(low: take(UInt64.self), high: take(UInt64.self))
+    }
+
+    mutating func text(_ name: StaticString, _ value: inout String) {
+        let rest = unsafe bytes[position...]
+        guard let end = unsafe rest.firstIndex(of: 0) else {
+            isWhole = false
+            return
+        }
+        value = unsafe String(decoding: rest[..<end], as: UTF8.self)
+        position = end + 1
+    }
+
+    mutating func reject() { isWhole = false }
+}

@@ -1,0 +1,210 @@
+// What goes into a recording comes out of it: every kind of event with every field, in order.
+
+import EventSamples
+import Events
+import Foundation
+import Testing
+
+@testable import Recording
+
+/// A directory that is gone after the test.
+struct Scratch: ~Copyable {
+    let url = FileManager.default.temporaryDirectory.appending(path: "futexscope-\(UUID().uuidString)")
+
+    init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: false) }
+    deinit { try? FileManager.default.removeItem(at: url) }
+
+    func path(_ name: String) -> String { url.appending(path: name).path }
+}
+
+extension RunInfo {
+    static let sample = RunInfo(
+        kernelRelease: "6.12.0-test", host: "host \"of\" tests\u{202e}\n",
+        probes: [
+            ProbeReport(role: "lookup", function: "get_futex_key", hook: .fentry, isRequired: true, note: nil),
+            ProbeReport(role: "collapse", function: nil, hook: nil, isRequired: false, note: "there is | none"),
+        ],
+        wallClockOffsetNs: 1_795_399_200_000_000_000, showsKernelAddresses: true,
+        loops: LoopThresholds(passes: .max, durationNs: 5), filters: "-n 'a = b'")
+}
+
+/// Everything that a recording can hold, with every optional field both there and not.
+let everyEvent: [Event] = [
+    .name(Name(subject: .file(.data), text: "/mnt/ü/\u{1}", detail: "ext4")),
+    .name(Name(subject: .cgroup(77), text: "/system.slice/app.service")),
+    .detach(.sample()),
+    .detach(.sample { ($0.hole, $0.scope, $0.stackIsNamed, $0.via) = (nil, nil, false, .swapOut) }),
+    .detach(.sample { ($0.hole, $0.references, $0.landmarks) = (7..<7, -1, Landmarks(rawValue: .max)) }),
+    .lookup(.sample()),
+    .lookup(.sample(page: nil) { ($0.result, $0.uid) = (0, .max) }),
+    .lookup(
+        .sample(page: .zero()) { $0.retries = RetryCounts(swizzled: 1, mappingChanged: 2, noHost: 3, noMapping: .max) }),
+    .progress(.looping(passes: 1 << 40, durationNs: 9)),
+    .activity(Activity(time: 9_000_000, kind: .reclaim, task: .culprit, durationNs: nil)),
+    .activity(Activity(time: 9_500_000, kind: .memoryFailure, task: .victim, durationNs: 0, pages: 512)),
+    .lost(Loss(time: 9_600_000, stage: .ringDetach, count: 17)),
+    .lost(Loss(time: 9_600_000, stage: .slotOverwritten, count: 3)),
+    .totals(
+        {
+            var totals = Totals()
+            (totals.time, totals.durationNs, totals.isFinal, totals.observations) = (10_000_000, 5, true, 3)
+            totals.activities = [.split: .init(operations: 1, pages: 2, durationNs: 3)]
+            totals.cost = .init(runTimeNs: 1, runCount: 2, mapBytes: 3)
+            return totals
+        }()),
+    .totals(Totals()),
+]
+
+/// Records `batches` and gives back the directory.
+@discardableResult
+func record(
+    _ batches: [[Event]], in directory: String, run: RunInfo = .sample, limits: RecordingLimits = RecordingLimits()
+) throws -> RecordingWriter {
+    let writer = try RecordingWriter(directory: directory, limits: limits)
+    try writer.begin(run)
+    for batch in batches { try writer.append(batch) }
+    try writer.finish()
+    return writer
+}
+
+func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omission], run: RunInfo) {
+    let reader = try RecordingReader(directory: directory)
+    var events: [Event] = []
+    while try reader.read(into: &events) {}
+    return (events, reader.omissions, reader.run)
+}
+
+@Suite struct RoundTripTests {
+    @Test("every event comes back with every field")
+    func everything() throws {
+        let scratch = try Scratch()
+        let writer = try record([everyEvent], in: scratch.path("r"))
+        let back = try readAll(scratch.path("r"))
+        #expect(back.events == everyEvent)
+        #expect(back.omissions.isEmpty)
+        #expect(back.run == .sample)
+        // Each operation's counts are a record of their own.
+        #expect(writer.recordsWritten == UInt64(everyEvent.count + 1))
+    }
+
+    @Test("each kind of event is among them")
+    func isEverything() {
+        let kinds = Set(everyEvent.map { String(describing: $0).prefix { $0 != "(" } })
+        #expect(kinds == ["name", "detach", "lookup", "progress", "activity", "lost", "totals"])
+    }
+
+    @Test("batches and packets do not show: order is that of arrival")
+    func order() throws {
+        let scratch = try Scratch()
+        // Some megabytes, so that there are many packets; times go back now and then.
+        let events = (0..<20_000).map { number in
+            Event.lookup(.sample { $0.time = UInt64(number ^ 5) &* 1000 })
+        }
+        try record(
+            stride(from: 0, to: events.count, by: 777).map { Array(events[$0..<min($0 + 777, events.count)]) },
+            in: scratch.path("r"))
+        #expect(try readAll(scratch.path("r")).events == events)
+    }
+
+    @Test("a run without an event is a recording")
+    func empty() throws {
+        let scratch = try Scratch()
+        try record([], in: scratch.path("r"))
+        let back = try readAll(scratch.path("r"))
+        #expect(back.events.isEmpty)
+        #expect(back.omissions.isEmpty)
+    }
+
+    @Test("files are for their owner alone, and a directory that exists is left alone")
+    func files() throws {
+        let scratch = try Scratch()
+        try record([everyEvent], in: scratch.path("r"))
+        for name in ["metadata", "stream_000001"] {
+            let mode = try FileManager.default.attributesOfItem(atPath: scratch.path("r/\(name)"))[.posixPermissions]
+            #expect(mode as? Int == 0o600)
+        }
+        let failure = #expect(throws: RecordingFailure.self) { try RecordingWriter(directory: scratch.path("r")) }
+        #expect(failure?.isUsage == true)
+        #expect(failure?.message.contains("exists, and nothing is overwritten") == true)
+        let nowhere = #expect(throws: RecordingFailure.self) { try RecordingWriter(directory: scratch.path("x/y")) }
+        #expect(nowhere?.isUsage == true)
+    }
+
+    @Test("a text that is too long is cut, not lost")
+    func longText() throws {
+        let scratch = try Scratch()
+        let long = String(repeating: "/directory", count: 100_000)
+        try record([[.name(Name(subject: .cgroup(1), text: long))]], in: scratch.path("r"))
+        guard case .name(let name)? = try readAll(scratch.path("r")).events.first else {
+            Issue.record("no name")
+            return
+        }
+        #expect(name.text.utf8.count == 16_384)
+        #expect(long.hasPrefix(name.text))
+    }
+
+    @Test("a packet is written though it is not full, when it is half a second old")
+    func patience() throws {
+        let scratch = try Scratch()
+        let writer = try RecordingWriter(directory: scratch.path("r"))
+        try writer.begin(.sample)
+        try writer.append([.lookup(.sample())])
+        #expect(try readAll(scratch.path("r")).events.isEmpty)
+        Thread.sleep(forTimeInterval: 0.5)
+        try writer.append([])
+        #expect(try readAll(scratch.path("r")).events == [.lookup(.sample())])
+    }
+
+    @Test("at its limit a recording ends, and what ends it is still written")
+    func limit() throws {
+        let scratch = try Scratch()
+        let batch = [Event](repeating: .lookup(.sample()), count: 1000)
+        let writer = try RecordingWriter(
+            directory: scratch.path("r"), limits: RecordingLimits(maxBytes: RecordingLimits.smallest))
+        try writer.begin(.sample)
+        while !writer.hasReachedLimit { try writer.append(batch) }
+        let before = writer.recordsWritten
+        try writer.append(batch + [.totals(Totals())])
+        try writer.finish()
+        let back = try readAll(scratch.path("r"))
+        #expect(back.events.last == .totals(Totals()))
+        #expect(UInt64(back.events.count) == writer.recordsWritten)
+        #expect(writer.recordsWritten < before + 2000)
+        #expect(writer.bytesWritten <= RecordingLimits.smallest)
+    }
+
+    @Test("with rotation the oldest gives way, names are told again, and what is gone is counted")
+    func rotation() throws {
+        let scratch = try Scratch()
+        let name = Event.name(Name(subject: .file(.data), text: "/data", detail: "ext4"))
+        let batches =
+            [[name]]
+            + (0..<80).map { number in
+                [Event](repeating: .lookup(.sample { $0.time = UInt64(number) }), count: 1000)
+            }
+        let writer = try record(
+            batches, in: scratch.path("r"), limits: RecordingLimits(maxBytes: RecordingLimits.smallest, rotates: true))
+        let sizes = try FileManager.default.contentsOfDirectory(atPath: scratch.path("r")).map {
+            try FileManager.default.attributesOfItem(atPath: scratch.path("r/\($0)"))[.size] as? Int ?? 0
+        }
+        #expect(sizes.reduce(0, +) <= Int(RecordingLimits.smallest))
+        let back = try readAll(scratch.path("r"))
+        #expect(back.events.contains(name))
+        guard case .lost(let loss)? = back.events.first else {
+            Issue.record("no loss first")
+            return
+        }
+        #expect(loss.stage == .recording)
+        #expect(loss.count + UInt64(back.events.count) - 1 == writer.recordsWritten)
+        #expect(back.omissions.first?.what.contains("gave way") == true)
+        #expect(back.events.last == batches.last?.last)
+    }
+
+    @Test("the checksum is CRC-32C, by table and by instruction")
+    func checksum() {
+        // RFC 3720, B.4.
+        #expect(crc(Array("123456789".utf8)) == [0xe306_9283, 0xe306_9283])
+        #expect(crc([UInt8](repeating: 0, count: 32)) == [0x8a91_36aa, 0x8a91_36aa])
+        #expect(crc([UInt8](0..<32)) == [0x46dd_794e, 0x46dd_794e])
+    }
+}
