@@ -60,8 +60,11 @@ let package = Package(
         .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: strict),
         .testTarget(
             name: "CorrelationTests", dependencies: ["Correlation", "Events", "EventSamples"], swiftSettings: strict),
+        .executableTarget(
+            name: "synthesize", dependencies: ["Events", "EventSamples", "Recording"], path: "Tests/Synthesize",
+            swiftSettings: strict),
         .testTarget(
-            name: "RecordingTests", dependencies: ["CCRC32C", "Events", "EventSamples", "Recording"],
+            name: "RecordingTests", dependencies: ["CCRC32C", "Events", "EventSamples", "Recording", "synthesize"],
             swiftSettings: strict),
         .testTarget(
             name: "PresentationTests",

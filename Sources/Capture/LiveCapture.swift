@@ -33,7 +33,8 @@ public final class LiveCapture {
         run = RunInfo(
             kernelRelease: readText("/proc/sys/kernel/osrelease"), host: readText("/proc/sys/kernel/hostname"),
             probes: tracing.plan.reports, wallClockOffsetNs: Self.wallClockOffset(),
-            showsKernelAddresses: options.kernelAddresses, loops: options.loops, filters: options.filterText)
+            showsKernelAddresses: options.kernelAddresses, loops: options.loops, tellsAll: options.emitAll,
+            filters: options.filterText)
         decoder = RecordDecoder(symbols: tracing.symbols, kernelAddresses: options.kernelAddresses)
         drain = try RingDrain(map: tracing.object.map("events"))
     }

@@ -15,12 +15,15 @@ public struct RunInfo: Sendable, Equatable {
     public var showsKernelAddresses: Bool
     /// When the run took an unfinished lookup for a loop.
     public var loops: LoopThresholds
+    /// Every lookup was told, also those that met nothing.
+    public var tellsAll: Bool
     /// The victims and lookups that were asked for, as options of the command; empty for all.
     public var filters: String
 
     public init(
         kernelRelease: String? = nil, host: String? = nil, probes: [ProbeReport] = [], wallClockOffsetNs: Int64 = 0,
-        showsKernelAddresses: Bool = false, loops: LoopThresholds = LoopThresholds(), filters: String = ""
+        showsKernelAddresses: Bool = false, loops: LoopThresholds = LoopThresholds(), tellsAll: Bool = false,
+        filters: String = ""
     ) {
         self.kernelRelease = kernelRelease
         self.host = host
@@ -28,6 +31,7 @@ public struct RunInfo: Sendable, Equatable {
         self.wallClockOffsetNs = wallClockOffsetNs
         self.showsKernelAddresses = showsKernelAddresses
         self.loops = loops
+        self.tellsAll = tellsAll
         self.filters = filters
     }
 }

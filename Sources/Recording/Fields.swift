@@ -1,6 +1,6 @@
 // The layout of a recording, written once. Each kind of record lists its fields in order, and whoever
 // visits them decides what that means: the writer stores them, the reader loads them, the metadata
-// describes them, a fourth adds up their sizes. So the three cannot disagree.
+// describes them. So the three cannot disagree.
 
 import Events
 

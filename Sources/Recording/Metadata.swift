@@ -109,6 +109,7 @@ struct Metadata: Equatable {
         lines += [
             ("domain", Self.quoted("kernel")), ("filters", Self.quoted(run.filters)),
             ("page_ids_are_addresses", run.showsKernelAddresses ? "1" : "0"),
+            ("every_lookup", run.tellsAll ? "1" : "0"),
             ("loop_passes", Self.quoted("\(run.loops.passes)")),
             ("loop_duration_ns", Self.quoted("\(run.loops.durationNs)")),
         ]
@@ -170,7 +171,7 @@ struct Metadata: Equatable {
             loops: LoopThresholds(
                 passes: values["loop_passes"].flatMap { UInt64($0) } ?? 0,
                 durationNs: values["loop_duration_ns"].flatMap { UInt64($0) } ?? 0),
-            filters: values["filters"] ?? "")
+            tellsAll: values["every_lookup"] == "1", filters: values["filters"] ?? "")
         while let probe = values["probe_\(run.probes.count)"].flatMap(Self.probe) { run.probes.append(probe) }
         if let line = Self.firstDifference(self.text, text) {
             throw SourceError(

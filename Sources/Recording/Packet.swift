@@ -17,7 +17,9 @@ struct PacketHead: Equatable {
     var trace: TraceID
     var beginTime: UInt64 = 0
     var endTime: UInt64 = 0
-    /// Of the whole packet, this head included.
+    /// Bytes up to the end of the last record, this head included.
+    var contentSize = 0
+    /// Of the whole packet: the content, and zeros behind it.
     var byteCount = 0
     /// Counts from 0 at the beginning of the recording.
     var sequenceNumber: UInt64 = 0
@@ -34,8 +36,10 @@ struct PacketHead: Equatable {
         out.put(trace.low.bigEndian)
         out.put(UInt32(0))
         out.put(UInt64(0))
-        let bits = UInt64(byteCount) * 8
-        for word in [beginTime, endTime, bits, bits, sequenceNumber, eventsDiscarded, recordsBefore] { out.put(word) }
+        let (content, packet) = (UInt64(contentSize) * 8, UInt64(byteCount) * 8)
+        for word in [beginTime, endTime, content, packet, sequenceNumber, eventsDiscarded, recordsBefore] {
+            out.put(word)
+        }
         out.put(UInt32(0))
         out = unsafe RecordStore(bytes, from: Self.checksumOffset)
         unsafe out.put(Self.checksum(UnsafeRawBufferPointer(bytes)))
@@ -53,9 +57,10 @@ struct PacketHead: Equatable {
         beginTime = load.take(UInt64.self)
         endTime = load.take(UInt64.self)
         let (content, packet) = (load.take(UInt64.self), load.take(UInt64.self))
-        guard content == packet, packet % 8 == 0, packet / 8 >= UInt64(Self.size), packet / 8 <= UInt64(Self.limit)
+        guard packet % 8 == 0, content % 8 == 0, content / 8 >= UInt64(Self.size), content <= packet,
+            packet / 8 <= UInt64(Self.limit)
         else { return nil }
-        byteCount = Int(packet / 8)
+        (contentSize, byteCount) = (Int(content / 8), Int(packet / 8))
         sequenceNumber = load.take(UInt64.self)
         eventsDiscarded = load.take(UInt64.self)
         recordsBefore = load.take(UInt64.self)
@@ -64,7 +69,7 @@ struct PacketHead: Equatable {
     init(trace: TraceID) { self.trace = trace }
 
     /// No packet is larger: what a reader has to make room for.
-    static let limit = 1 << 20
+    static let limit = 1 << 16
 
     /// Whether the whole packet is as it was written.
     static func isIntact(_ packet: UnsafeRawBufferPointer) -> Bool {

@@ -9,18 +9,28 @@ public import Events
     public private(set) var run: RunInfo
     public private(set) var omissions: [Omission] = []
 
+    /// Large enough that reading costs little, small enough to stay in the processor's cache.
+    private static let bufferBytes = 512 << 10
+
+    private struct OpenStream {
+        var file: ReadFile
+        var name: String
+        var size: UInt64
+    }
+
     private let directory: String
     private let trace: TraceID
     private var streams: [(name: String, size: UInt64)]
-    private var current: (file: ReadFile, name: String, size: UInt64)?
+    private var current: OpenStream?
     private var offset: UInt64 = 0
+    /// What of the current file is in the buffer.
+    private var window: Range<UInt64> = 0..<0
     private var bytesBefore: UInt64 = 0
     private let bytesInAll: UInt64
     private let buffer: UnsafeMutableRawBufferPointer
     private var recordsRead: UInt64 = 0
     private var activities: [ActivityKind: Totals.ActivityTotals] = [:]
     private var hasEnded = false
-    private let smallestRecords: [Int]
 
     /// Opens a directory and reads its metadata.
     /// - Throws: what it is instead of a recording.
@@ -39,12 +49,7 @@ public import Events
             throw SourceError("cannot read the recording \(path): \(error.text)")
         }
         bytesInAll = streams.reduce(0) { $0 + $1.size }
-        unsafe buffer = .allocate(byteCount: PacketHead.limit, alignment: 64)
-        smallestRecords = (0...RecordKind.allCases.count).map { code in
-            var size = SizeCount()
-            RecordKind(rawValue: UInt8(code))?.visitBlank(&size)
-            return size.bytes
-        }
+        unsafe buffer = .allocate(byteCount: Self.bufferBytes, alignment: 64)
         if streams.isEmpty { omissions.append(Omission(place: path, what: "there is no stream: nothing was recorded")) }
     }
 
@@ -71,8 +76,9 @@ public import Events
 
     // MARK: Packets
 
-    /// Appends the events of the next packet that is whole.
+    /// Appends the events of the next packets that are whole: of as many as one read of the file gives.
     public func read(into events: inout [Event]) throws -> Bool {
+        let before = events.count
         while !hasEnded {
             guard let open = try openStream() else {
                 hasEnded = true
@@ -80,118 +86,122 @@ public import Events
             }
             guard offset < open.size else {
                 bytesBefore += offset
-                (current, offset) = (nil, 0)
+                (current, offset, window) = (nil, 0, 0..<0)
                 continue
             }
-            if let size = try readPacket(open.file) {
-                offset += UInt64(size)
-                decode(size, into: &events)
-                return true
+            guard let head = try packet(in: open) else {
+                try passOver(open)
+                continue
             }
-            try passOver(open)
+            decode(head, into: &events)
+            offset += UInt64(head.byteCount)
+            if events.count > before, offset + UInt64(PacketHead.limit) > window.upperBound { break }
         }
-        return false
+        return !hasEnded || events.count > before
     }
 
-    private func openStream() throws(SourceError) -> (file: ReadFile, name: String, size: UInt64)? {
+    private func openStream() throws(SourceError) -> OpenStream? {
         if let current { return current }
         guard !streams.isEmpty else { return nil }
         let (name, size) = streams.removeFirst()
         do throws(SystemFailure) {
-            current = (try ReadFile(directory + "/" + name), name, size)
+            current = OpenStream(file: try ReadFile(directory + "/" + name), name: name, size: size)
         } catch {
             throw SourceError("cannot read \(directory)/\(name): \(error.text)")
         }
         return current
     }
 
-    /// Reads the packet at `offset` into the buffer; nil when there is no whole and intact one.
-    private func readPacket(_ file: ReadFile) throws(SourceError) -> Int? {
-        guard let head = try self.head(in: file, at: offset) else { return nil }
-        let packet = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<head.byteCount])
-        let count = unsafe try fill(packet, from: file, at: offset)
-        guard count == head.byteCount, unsafe PacketHead.isIntact(UnsafeRawBufferPointer(packet)) else { return nil }
-        return count
+    /// The head of a whole and intact packet at `offset`, whose bytes are in the window then.
+    private func packet(in open: OpenStream) throws(SourceError) -> PacketHead? {
+        guard let bytes = unsafe try bytes(PacketHead.size, at: offset, of: open),
+            let head = unsafe PacketHead(loading: bytes, trace: trace),
+            let packet = unsafe try self.bytes(head.byteCount, at: offset, of: open),
+            unsafe PacketHead.isIntact(packet)
+        else { return nil }
+        return head
     }
 
-    private func head(in file: ReadFile, at place: UInt64) throws(SourceError) -> PacketHead? {
-        let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[..<PacketHead.size])
-        guard unsafe try fill(bytes, from: file, at: place) == PacketHead.size else { return nil }
-        return unsafe PacketHead(loading: UnsafeRawBufferPointer(bytes), trace: trace)
-    }
-
-    private func fill(
-        _ bytes: UnsafeMutableRawBufferPointer, from file: ReadFile, at place: UInt64
-    ) throws(SourceError) -> Int {
-        do throws(SystemFailure) {
-            return unsafe try file.read(into: bytes, at: place)
-        } catch {
-            throw SourceError("cannot read \(directory)/\(current?.name ?? ""), byte \(place): \(error.text)")
+    /// `count` bytes of the file at `place`, nil where it has no more so many. Valid until the next call.
+    private func bytes(_ count: Int, at place: UInt64, of open: OpenStream) throws(SourceError)
+        -> UnsafeRawBufferPointer?
+    {
+        if place < window.lowerBound || place + UInt64(count) > window.upperBound {
+            do throws(SystemFailure) {
+                let got = unsafe try open.file.read(into: buffer, at: place)
+                window = place..<place + UInt64(got)
+            } catch {
+                throw SourceError("cannot read \(directory)/\(open.name), byte \(place): \(error.text)")
+            }
         }
+        guard place + UInt64(count) <= window.upperBound else { return nil }
+        let begin = Int(place - window.lowerBound)
+        // Inside the window, by the comparisons above.
+        return unsafe UnsafeRawBufferPointer(rebasing: buffer[begin..<begin + count])
     }
 
     /// Goes on at the next place that begins a packet of this trace, or at the end of the file.
-    private func passOver(_ open: (file: ReadFile, name: String, size: UInt64)) throws(SourceError) {
+    private func passOver(_ open: OpenStream) throws(SourceError) {
         let begin = offset
         let mark: [UInt8] = (0..<4).map { UInt8(truncatingIfNeeded: PacketHead.magic >> ($0 * 8)) }
         offset += 1
-        while offset < open.size {
-            let count = unsafe try fill(buffer, from: open.file, at: offset)
-            guard count >= mark.count else {
+        search: while offset < open.size {
+            let step = Int(min(UInt64(PacketHead.limit), open.size - offset))
+            guard step >= mark.count, let part = unsafe try bytes(step, at: offset, of: open) else {
                 offset = open.size
                 break
             }
-            // The next mark within what was read; its last bytes are read again, for one that is split.
-            var found: Int?
-            for place in 0...(count - mark.count) where unsafe buffer[place] == mark[0] {
-                if unsafe buffer[place..<place + mark.count].elementsEqual(mark) {
-                    found = place
-                    break
+            // The last bytes are looked at again, for a mark that is split.
+            for place in 0...(step - mark.count) where unsafe part[place] == mark[0] {
+                guard unsafe part[place..<place + mark.count].elementsEqual(mark) else { continue }
+                let found = offset + UInt64(place)
+                if let bytes = unsafe try bytes(PacketHead.size, at: found, of: open),
+                    unsafe PacketHead(loading: bytes, trace: trace) != nil
+                {
+                    offset = found
+                    break search
                 }
+                offset = found + 1
+                continue search
             }
-            if let found {
-                offset += UInt64(found)
-                if try head(in: open.file, at: offset) != nil { break }
-                offset += 1
-            } else {
-                offset += UInt64(count - mark.count + 1)
-            }
+            offset += UInt64(step - mark.count + 1)
         }
         offset = min(offset, open.size)
-        let isEnd = offset == open.size
         omissions.append(
             Omission(
                 place: "\(directory)/\(open.name), byte \(begin)",
-                what: isEnd
-                    ? "the last packet is cut off: \(offset - begin) bytes are left out"
+                what: offset == open.size
+                    ? "the last packet is cut off or damaged: \(offset - begin) bytes are left out"
                     : "a damaged packet: \(offset - begin) bytes are left out"))
     }
 
     // MARK: Records
 
-    private func decode(_ size: Int, into events: inout [Event]) {
-        let packet = unsafe UnsafeRawBufferPointer(rebasing: buffer[..<size])
-        guard let head = unsafe PacketHead(loading: packet, trace: trace) else { return }
+    private func decode(_ head: PacketHead, into events: inout [Event]) {
         if head.recordsBefore > recordsRead {
             if recordsRead == 0 {
                 omissions.append(
                     Omission(
                         place: directory,
-                        what: "the first \(head.recordsBefore) records gave way to newer ones (--rotate)"))
+                        what: "the first \(head.recordsBefore) records gave way to newer ones, or are damaged"))
             }
             events.append(
                 .lost(Loss(time: head.beginTime, stage: .recording, count: head.recordsBefore - recordsRead)))
             recordsRead = head.recordsBefore
         }
-        var load = unsafe RecordLoad(packet, from: PacketHead.size)
+        let begin = Int(offset - window.lowerBound)
+        // The whole packet is in the window.
+        var load = unsafe RecordLoad(
+            UnsafeRawBufferPointer(rebasing: buffer[begin..<begin + head.contentSize]), from: PacketHead.size)
         while !load.isAtEnd {
+            let place = load.position
             _ = load.take(UInt64.self)
             let code = load.take(UInt8.self)
-            guard load.isWhole, let kind = RecordKind(rawValue: code),
-                size - load.position >= smallestRecords[Int(code)]
-            else { return malformed(at: load.position, into: &events) }
+            guard load.isWhole, let kind = RecordKind(rawValue: code) else {
+                return malformed(at: place, into: &events)
+            }
             let event = self.event(kind, &load)
-            guard load.isWhole else { return malformed(at: load.position, into: &events) }
+            guard load.isWhole else { return malformed(at: place, into: &events) }
             recordsRead &+= 1
             if let event { events.append(event) }
         }
@@ -245,10 +255,9 @@ public import Events
 
     /// The checksum is right and the records are not: a writer with a bug, or a forged packet.
     private func malformed(at place: Int, into events: inout [Event]) {
-        let packetBegin = offset - UInt64(min(place, Int(offset)))
         omissions.append(
             Omission(
-                place: "\(directory)/\(current?.name ?? ""), byte \(packetBegin)",
+                place: "\(directory)/\(current?.name ?? ""), byte \(offset + UInt64(place))",
                 what: "a record that makes no sense; the rest of its packet is left out"))
         events.append(.lost(Loss(time: 0, stage: .malformed, count: 1)))
     }

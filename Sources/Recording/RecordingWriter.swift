@@ -1,7 +1,8 @@
 // Writes a run as a directory in the Common Trace Format 1.8. Records collect in one packet, which goes to
-// the file in one write when it is full or half a second old. The order is that of arrival, since the same
-// events in the same order give the same findings; a record's time stamp never goes back, and its own
-// time stands in its fields.
+// the file when it is full or half a second old: in one write that stays within one page of the file, since
+// that is what the kernel does whole or not at all, even when the process is killed meanwhile. The order is
+// that of arrival, since the same events in the same order give the same findings; a record's time stamp
+// never goes back, and its own time stands in its fields.
 
 public import Events
 
@@ -12,8 +13,8 @@ public struct RecordingLimits: Sendable {
     /// At the limit the oldest file gives way; otherwise the recording ends there.
     public var rotates = false
 
-    /// The smallest limit that makes sense: some packets of full size.
-    public static let smallest: UInt64 = 4 << 20
+    /// The smallest limit that makes sense.
+    public static let smallest: UInt64 = 1 << 20
 
     public init(maxBytes: UInt64? = nil, rotates: Bool = false) {
         (self.maxBytes, self.rotates) = (maxBytes, rotates)
@@ -29,8 +30,11 @@ public struct RecordingFailure: Error, Sendable, Equatable {
 
 /// A recording that is being made. What it has written stays readable whatever happens to the process.
 @safe public final class RecordingWriter {
-    /// Bytes of a packet at most, and so of memory that waits to be written.
-    private static let packetBytes = 256 << 10
+    /// No packet crosses a multiple of this in its file. generic_perform_write() and its likes copy page by
+    /// page, and look for a fatal signal in between.
+    private static let pageBytes = 4096
+    /// A page with less room than this is filled up: every record but a text fits into it.
+    private static let smallestPacket = 512
     /// After so long a packet is written though it is not full.
     private static let patience = Duration.milliseconds(450)
     /// Kept free below the limit for what ends a recording.
@@ -77,7 +81,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
         self.directory = directory
         self.limits = limits
         head = PacketHead(trace: .random())
-        unsafe packet = .allocate(byteCount: Self.packetBytes, alignment: 64)
+        unsafe packet = .allocate(byteCount: Self.pageBytes, alignment: 64)
     }
 
     deinit { unsafe packet.deallocate() }
@@ -159,10 +163,10 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     private func record(_ name: Name, at time: UInt64) throws(RecordingFailure) {
         switch name.subject {
         case .file(let file):
-            var record = FileName(file: file, path: name.text.cut, fileSystem: name.detail.cut)
+            var record = FileName(file: file, path: name.text.cut(3600), fileSystem: name.detail.cut(200))
             try put(.file, at: time) { record.visit(&$0) }
         case .cgroup(let id):
-            var record = CgroupName(id: id, path: name.text.cut)
+            var record = CgroupName(id: id, path: name.text.cut(3600))
             try put(.cgroup, at: time) { record.visit(&$0) }
         }
     }
@@ -176,8 +180,8 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     ) throws(RecordingFailure) {
         let stamp = max(time, lastStamp)
         while true {
-            // The packet's bytes live as long as this object.
-            var store = unsafe RecordStore(packet, from: count)
+            // The packet's bytes live as long as this object, and there is a page of them.
+            var store = unsafe RecordStore(UnsafeMutableRawBufferPointer(rebasing: packet[..<room]), from: count)
             store.put(stamp)
             store.put(kind.rawValue)
             visit(&store)
@@ -185,8 +189,8 @@ public struct RecordingFailure: Error, Sendable, Equatable {
                 count = store.count
                 break
             }
-            // Every record fits into an empty packet: text is cut.
-            try flush()
+            // Every record fits into an empty page: text is cut.
+            try flush(fillsPage: true)
         }
         if records == 0 {
             head.beginTime = stamp
@@ -196,17 +200,25 @@ public struct RecordingFailure: Error, Sendable, Equatable {
         lastStamp = stamp
     }
 
-    private func flush() throws(RecordingFailure) {
-        guard records > 0, !isBroken, let current = file else { return }
+    /// Bytes of the page in which the next packet will lie.
+    private var room: Int { Self.pageBytes - Int((file?.size ?? 0) % UInt64(Self.pageBytes)) }
+
+    /// Writes the packet. With `fillsPage` the next one has a whole page to itself.
+    private func flush(fillsPage: Bool = false) throws(RecordingFailure) {
+        guard records > 0 || fillsPage, !isBroken, let current = file else { return }
         do throws(SystemFailure) {
+            if records == 0 { head.beginTime = lastStamp }
             head.endTime = lastStamp
-            head.byteCount = count
+            head.contentSize = count
+            head.byteCount = fillsPage || room - count < Self.smallestPacket ? room : count
             head.recordsBefore = recordsWritten
-            // Both lie within the packet's bytes.
-            let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: packet[..<count])
+            // Both lie within the page.
+            let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: packet[..<head.byteCount])
+            unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[count...]).initializeMemory(
+                as: UInt8.self, repeating: 0)
             unsafe head.store(into: bytes)
             unsafe try current.append(UnsafeRawBufferPointer(bytes))
-            bytesWritten += UInt64(count)
+            bytesWritten += UInt64(head.byteCount)
             recordsWritten += records
             head.sequenceNumber += 1
             (count, records, packetBegan) = (PacketHead.size, 0, nil)
@@ -229,10 +241,10 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     private func observeLimits(_ current: NewFile) throws(RecordingFailure) {
         guard let limit = limits.maxBytes else { return }
         guard limits.rotates else {
-            if bytesWritten + UInt64(Self.packetBytes) + Self.reserve > limit { hasReachedLimit = true }
+            if bytesWritten + Self.reserve > limit { hasReachedLimit = true }
             return
         }
-        guard current.size + UInt64(Self.packetBytes) > limit / Self.filesInRotation else { return }
+        guard current.size + UInt64(Self.pageBytes) > limit / Self.filesInRotation else { return }
         do throws(SystemFailure) { try nextFile() } catch { throw broken(by: error) }
         while let oldest = older.first,
             metadataBytes + older.reduce(0, { $0 + $1.size }) + limit / Self.filesInRotation > limit
@@ -286,8 +298,8 @@ extension Loss.Stage {
 }
 
 extension String {
-    /// The beginning that fits into any packet.
-    fileprivate var cut: String {
-        utf8.count <= 16_384 ? self : String(decoding: utf8.prefix(16_384), as: UTF8.self)
+    /// As much as fits into a page besides what else is there, with a sign that there was more.
+    fileprivate func cut(_ bytes: Int) -> String {
+        utf8.count <= bytes ? self : String(decoding: utf8.prefix(bytes - 3), as: UTF8.self) + "…"
     }
 }

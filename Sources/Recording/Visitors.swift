@@ -1,23 +1,8 @@
-// The visitors that move records between events and bytes: one stores, one loads, one adds up sizes. The
+// The visitors that move records between events and bytes: one stores, one loads. The
 // unsafe part of a recording's format is here and nowhere else: every store and load is compared with the
 // room that is left before it happens.
 
 import Events
-
-/// Adds up the bytes of a record; text counts with its NUL.
-struct SizeCount: FieldVisitor {
-    private(set) var bytes = 0
-
-    mutating func number<Value: FixedWidthInteger & BitwiseCopyable>(
-        _ name: StaticString, _ value: inout Value, isHex: Bool
-    ) {
-        bytes += MemoryLayout<Value>.size
-    }
-    mutating func code(_ name: StaticString, _ value: inout UInt8, _ words: () -> [(UInt8, String)]) { bytes += 1 }
-    mutating func comm(_ name: StaticString, _ value: inout Comm) { bytes += 16 }
-    mutating func text(_ name: StaticString, _ value: inout String) { bytes += value.utf8.count + 1 }
-    mutating func reject() {}
-}
 
 /// Stores records one after the other. Room is made by whoever owns the bytes: a record that does not fit
 /// is not stored, and `overflowed` says so.

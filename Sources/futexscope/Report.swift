@@ -21,7 +21,7 @@ struct Report: ParsableCommand {
             let source = try RecordingReader(directory: input)
             var stream = FindingStream(
                 format: format == .json ? JSONLines() : Table(width: 120, colour: false),
-                correlator: Correlator(thresholds: source.run.loops), run: source.run)
+                correlator: Correlator(thresholds: source.run.loops, tellsAll: source.run.tellsAll), run: source.run)
             var events: [Event] = []
             while try source.read(into: &events) {
                 _ = stream.consume(events)

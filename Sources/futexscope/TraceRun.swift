@@ -40,8 +40,8 @@ struct TraceRun {
         defer { recording?.finish() }
         var stream = FindingStream(
             format: format(for: output),
-            correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll),
-            run: live.capture.run, limit: trace.count)
+            correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll), run: live.capture.run,
+            limit: trace.count)
         do {
             try output.write(stream.takeBytes())
             let ending = trace.capture.duration == nil && trace.count == nil ? "; Ctrl-C ends" : ""

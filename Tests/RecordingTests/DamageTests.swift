@@ -14,7 +14,7 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
 }
 
 @Suite struct DamageTests {
-    /// Ten packets of ten lookups with their number as time.
+    /// Ten packets of ten lookups with their number as time; two fill a page.
     static let batches: [[Event]] = (0..<10).map { (packet: Int) -> [Event] in
         (0..<10).map { (number: Int) -> Event in
             .lookup(.sample { $0.time = UInt64(1_000_000 + packet * 10 + number) })
@@ -46,16 +46,17 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
     func cut() throws {
         let scratch = try Scratch()
         let (stream, bytes) = try Self.make(in: scratch.path("r"))
-        let packet = bytes.count / 10
-        #expect(packet * 10 == bytes.count)
-        for size in stride(from: 0, through: bytes.count, by: 61) {
+        let ends = packets(of: bytes).map(\.upperBound)
+        #expect(ends.count == 10)
+        for size in Array(stride(from: 0, through: bytes.count, by: 61)) + ends {
             try Self.write(bytes[..<size], to: stream)
             let back = try readAll(scratch.path("r"))
-            #expect(back.events == Self.batches.prefix(size / packet).flatMap { $0 }, "\(size)")
-            let rest = size % packet
+            let whole = ends.filter { $0 <= size }
+            #expect(back.events == Self.batches.prefix(whole.count).flatMap { $0 }, "\(size)")
+            let rest = size - (whole.last ?? 0)
             #expect(
                 back.omissions.map(\.what)
-                    == (rest == 0 ? [] : ["the last packet is cut off: \(rest) bytes are left out"]))
+                    == (rest == 0 ? [] : ["the last packet is cut off or damaged: \(rest) bytes are left out"]))
         }
     }
 
@@ -63,10 +64,10 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
     func flips() throws {
         let scratch = try Scratch()
         let (stream, bytes) = try Self.make(in: scratch.path("r"))
-        let packet = bytes.count / 10
-        for bit in stride(from: 0, to: packet * 8, by: 113) {
+        let packet = packets(of: bytes)[3]
+        for bit in stride(from: 0, to: packet.count * 8, by: 113) {
             var damaged = bytes
-            damaged[3 * packet + bit / 8] ^= 1 << UInt8(bit % 8)
+            damaged[packet.lowerBound + bit / 8] ^= 1 << UInt8(bit % 8)
             try Self.write(damaged, to: stream)
             let back = try readAll(scratch.path("r"))
             var expected = Self.batches
@@ -74,7 +75,7 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
             #expect(Self.lookups(back.events) == expected.flatMap { $0 }, "bit \(bit)")
             let losses = back.events.filter { if case .lost = $0 { true } else { false } }
             #expect(losses == [.lost(Loss(time: 1_000_040, stage: .recording, count: 10))], "bit \(bit)")
-            #expect(back.omissions.map(\.what) == ["a damaged packet: \(packet) bytes are left out"])
+            #expect(back.omissions.map(\.what) == ["a damaged packet: \(packet.count) bytes are left out"])
         }
     }
 
@@ -82,7 +83,7 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
     func rubbish() throws {
         let scratch = try Scratch()
         let (stream, bytes) = try Self.make(in: scratch.path("r"))
-        let packet = bytes.count / 10
+        let packet = packets(of: bytes)[0].count
         let magic = Array(bytes[..<20])
         // Half of it looks like the beginning of a packet.
         let rubbish = magic + [UInt8](repeating: 0xc1, count: 2 << 20) + magic
@@ -105,7 +106,7 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
     func forged() throws {
         let scratch = try Scratch()
         let (stream, bytes) = try Self.make(in: scratch.path("r"))
-        let packet = bytes.count / 10
+        let packet = packets(of: bytes)[0].count
         for (offset, value) in [(PacketHead.size + 8, 77), (PacketHead.size + 8, 0), (PacketHead.size + 8, 6)]
             as [(Int, UInt8)]
         {

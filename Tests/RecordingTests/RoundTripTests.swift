@@ -25,7 +25,7 @@ extension RunInfo {
             ProbeReport(role: "collapse", function: nil, hook: nil, isRequired: false, note: "there is | none"),
         ],
         wallClockOffsetNs: 1_795_399_200_000_000_000, showsKernelAddresses: true,
-        loops: LoopThresholds(passes: .max, durationNs: 5), filters: "-n 'a = b'")
+        loops: LoopThresholds(passes: .max, durationNs: 5), tellsAll: true, filters: "-n 'a = b'")
 }
 
 /// Everything that a recording can hold, with every optional field both there and not.
@@ -65,6 +65,16 @@ func record(
     for batch in batches { try writer.append(batch) }
     try writer.finish()
     return writer
+}
+
+/// Where the packets of a stream lie, by the size in their heads.
+func packets(of bytes: [UInt8]) -> [Range<Int>] {
+    var packets: [Range<Int>] = []
+    while let begin = Optional(packets.last?.upperBound ?? 0), begin < bytes.count {
+        let bits = (0..<8).reduce(0) { $0 | Int(bytes[begin + 56 + $1]) << ($1 * 8) }
+        packets.append(begin..<begin + bits / 8)
+    }
+    return packets
 }
 
 func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omission], run: RunInfo) {
@@ -139,8 +149,9 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
             Issue.record("no name")
             return
         }
-        #expect(name.text.utf8.count == 16_384)
-        #expect(long.hasPrefix(name.text))
+        #expect(name.text.utf8.count == 3600)
+        #expect(name.text.hasSuffix("…"))
+        #expect(long.hasPrefix(name.text.dropLast()))
     }
 
     @Test("a packet is written though it is not full, when it is half a second old")
@@ -198,6 +209,32 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
         #expect(loss.count + UInt64(back.events.count) - 1 == writer.recordsWritten)
         #expect(back.omissions.first?.what.contains("gave way") == true)
         #expect(back.events.last == batches.last?.last)
+    }
+
+    @Test("no packet crosses a page, whatever is in it")
+    func pages() throws {
+        let scratch = try Scratch()
+        let names = (0..<200).map { number in
+            Event.name(Name(subject: .cgroup(UInt64(number)), text: String(repeating: "x", count: number * 18)))
+        }
+        let batches = names.map { [$0, .lookup(.sample()), .detach(.sample())] }
+        let directory = scratch.path("r")
+        let writer = try RecordingWriter(directory: directory)
+        try writer.begin(.sample)
+        for batch in batches {
+            try writer.append(batch)
+            // A packet at any fill.
+            try writer.finish()
+        }
+        #expect(try readAll(directory).events == batches.flatMap { $0 })
+        let bytes = try [UInt8](Data(contentsOf: URL(filePath: directory + "/stream_000001")))
+        let uuid = Array(bytes[..<20])
+        let packets = packets(of: bytes)
+        #expect(packets.count >= batches.count)
+        for packet in packets {
+            #expect(bytes[packet].prefix(20).elementsEqual(uuid))
+            #expect(packet.lowerBound / 4096 == (packet.upperBound - 1) / 4096)
+        }
     }
 
     @Test("the checksum is CRC-32C, by table and by instruction")

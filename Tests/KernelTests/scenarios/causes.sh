@@ -3,7 +3,7 @@
 # count of EFAULT can be accounted for to the last one.
 modprobe loop
 mount /mnt/xfs
-start_trace causes --all --result EFAULT || exit
+start_trace causes --record causes.ctf --all --result EFAULT || exit
 provoke zero-page zero-page --calls 1000
 provoke special-mapping special-mapping --calls 1000
 provoke hole-punch-tmpfs hole-punch -d 1.5 --path /mnt/tmpfs

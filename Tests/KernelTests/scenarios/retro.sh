@@ -2,7 +2,7 @@
 # to tell of it while it spins.
 insmod "$MODULE" || exit
 until [ "$(cat /sys/kernel/livepatch/*/transition)" = 0 ]; do usleep 100000; done
-start_trace retro || exit
+start_trace retro --record retro.ctf || exit
 futexscope provoke zero-page --calls 1 > retro.provoke.out 2>&1 &
 provocation=$!
 find_victim
