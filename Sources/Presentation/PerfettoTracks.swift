@@ -5,7 +5,7 @@ import Events
 
 /// What a track shows. Identity, not text: its number follows from it, the same in every export.
 struct PerfettoTrack: Hashable {
-    enum Group: String, CaseIterable {
+    enum Group: String {
         case victims
         case culprits
         case activities
