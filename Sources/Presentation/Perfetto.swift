@@ -6,7 +6,11 @@ public import Correlation
 public import Events
 
 /// Opens in the Perfetto UI and in its trace processor. Times are CLOCK_MONOTONIC with the run's wall
-/// clock beside it; annotations have the names of the CSV columns. Text of other tasks is escaped.
+/// clock beside it; annotations have the names that the CSV of findings has. Text of other tasks is
+/// escaped.
+///
+/// Tracks are plain ones, not those of processes and threads: a thread that is victim and culprit would
+/// have both on one track there, and a detach inside a lookup of its own would be read as part of it.
 ///
 /// Memory is bounded: 4096 tracks of tasks, 4096 unfinished loops and as many unfinished activities.
 /// Events beyond that are on the track `others`, and counted there.
@@ -253,7 +257,7 @@ extension Protobuf {
         note("hole_end_bytes", detach.hole?.upperBound)
         note("cause", detach.explanation.cause.rawValue)
         note("confidence", detach.explanation.confidence.rawValue)
-        note("landmarks", detach.landmarks.names.joined(separator: " "))
+        if !detach.landmarks.isEmpty { note("landmarks", detach.landmarks.names.joined(separator: " ")) }
     }
 
     fileprivate mutating func write(_ activity: Activity, legend: Legend) {

@@ -6,7 +6,8 @@ import Testing
 @testable import Presentation
 
 /// Other people's readers find in an export what this program counted.
-@Suite("Exports, read by others", .enabled(if: Readers.python != nil, "FUTEXSCOPE_PYTHON is not set: see `make python`"))
+@Suite(
+    "Exports, read by others", .enabled(if: Readers.python != nil, "FUTEXSCOPE_PYTHON is not set: see `make python`"))
 struct ExportTests {
     static let seeds: [UInt64] = [1, 20_111_229, 0xfeed_beef]
 

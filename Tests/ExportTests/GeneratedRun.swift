@@ -154,7 +154,8 @@ struct GeneratedRun {
 
     private mutating func hostileText(upTo limit: Int) -> String {
         let pieces = [
-            "a", "app", "\"", ",", "\r\n", "\n", "\r", "\t", "=1+1", "+", "-2", "@x", "\u{202e}", "\u{1b}[2J", "'", "\\",
+            "a", "app", "\"", ",", "\r\n", "\n", "\r", "\t", "=1+1", "+", "-2", "@x", "\u{202e}", "\u{1b}[2J", "'",
+            "\\",
             "日本", "e\u{301}", "<b>", "%s", ";", " ", "\u{200b}", "\u{e0001}", "𝔘", "{}", "0", "\u{7f}", "\u{2028}",
         ]
         var text = ""
