@@ -109,13 +109,12 @@ struct CSVRow {
     }
 
     mutating func foreign(_ text: String?) {
-        guard let text, let first = text.utf8.first else { return empty() }
+        guard let text, !text.isEmpty else { return empty() }
         // Nearly all text is plain, and then needs no look at its characters.
-        if !Self.startsFormula(first) && text.utf8.allSatisfy(Self.isPlain) {
-            bytes.append(word: text)
-        } else {
-            escape(text)
-        }
+        let span = text.utf8Span.span
+        var isPlain = !Self.startsFormula(span[0])
+        for position in span.indices { isPlain = isPlain && Self.isPlain(span[position]) }
+        if isPlain { bytes.append(word: text) } else { escape(text) }
         empty()
     }
 
