@@ -1,13 +1,15 @@
 # The whole interface of the project. `make` builds, `make demo` shows findings, `make test` proves them.
-# Everything that is needed and not there is installed by name from Debian; kernels for the guests are
-# kept in a cache outside the tree.
+# Everything that is needed and not there is installed by name from Debian and PyPI; kernels for the guests
+# and Python's packages are kept in a cache outside the tree.
 
 SHELL := /bin/bash
 CONFIGURATION := -c release --static-swift-stdlib -Xswiftc -static-executable -Xlinker -s
 BINARY := .build/release/futexscope
 VM := Tests/KernelTests/vm
+PYTHON := $(or $(FUTEXSCOPE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/futexscope)/python
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev libc6-dev
+PYTHON_PACKAGES := python3-venv
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio zstd e2fsprogs xfsprogs kmod gcc make
 install = @missing=""; for package in $(1); do \
 	dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
@@ -15,7 +17,7 @@ install = @missing=""; for package in $(1); do \
 	as_root=""; [ "$$(id -u)" = 0 ] || as_root=sudo; \
 	$$as_root apt-get update -q && DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -yq --no-install-recommends $$missing; fi
 
-.PHONY: all build-packages guest-packages demo test unit-test kernels answer lint clean help
+.PHONY: all build-packages guest-packages demo test unit-test kernels python answer lint clean help
 
 all: build-packages  ## the release binary: .build/release/futexscope
 	swift build $(CONFIGURATION) --product futexscope
@@ -29,6 +31,10 @@ build-packages:
 guest-packages: build-packages
 	$(call install,$(GUEST_PACKAGES))
 
+python:  ## other people's readers of exports (Python's, DuckDB, Perfetto), into the cache
+	$(call install,$(PYTHON_PACKAGES))
+	@Tests/ExportTests/readers/install "$(PYTHON)"
+
 kernels: guest-packages  ## Debian's kernels for the guests, into the cache
 	@$(VM)/kernels fetch || echo "some kernels are skipped: see above" >&2
 
@@ -40,18 +46,18 @@ demo: all  ## provocations and the findings that they make, live or in a virtual
 		$(MAKE) -s guest-packages && $(VM)/kernels fetch 6.12 && $(VM)/boot -k 6.12 -b $(BINARY) -s Tests/KernelTests/scenarios/demo.sh; \
 	fi
 
-unit-test: build-packages  ## tests that need no kernel
-	swift test --parallel
+unit-test: build-packages python  ## tests that need no kernel
+	FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" swift test --parallel
 
-test: all kernels  ## unit tests, then the matrix of kernels in virtual machines
-	FUTEXSCOPE_GUESTS=1 swift test
+test: all kernels python  ## unit tests, then the matrix of kernels in virtual machines
+	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" swift test
 
 answer: all kernels  ## runs the matrix and writes the answer's table into README.md
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_RECORD=1 swift test --filter KernelTests.AnswerTests
 
 lint:  ## formatting of Swift, and the shell scripts where shellcheck is installed
 	swift format lint --recursive --strict Sources Tests Plugins Package.swift
-	@if command -v shellcheck >/dev/null; then shellcheck -x $(VM)/* Tests/Retro/build; else echo "shellcheck is not installed: scripts are not checked"; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x $(VM)/* Tests/Retro/build Tests/ExportTests/readers/install; else echo "shellcheck is not installed: scripts are not checked"; fi
 
 clean:  ## removes what was built; the cache of kernels stays
 	rm -rf .build

@@ -71,6 +71,9 @@ let package = Package(
             dependencies: ["Correlation", "Events", "EventSamples", "Golden", "Presentation"], exclude: ["Golden"],
             swiftSettings: strict),
         .testTarget(
+            name: "ExportTests", dependencies: ["Correlation", "Events", "EventSamples", "Presentation"],
+            exclude: ["readers"], swiftSettings: strict),
+        .testTarget(
             name: "CommandTests",
             dependencies: [
                 "futexscope", "Golden", .product(name: "ArgumentParser", package: "swift-argument-parser"),

@@ -2,7 +2,7 @@
 // each rule would have done. Pure functions over one lookup and the detach that it met. Whatever the
 // facts do not carry becomes `unknown`; nothing here guesses.
 
-import Events
+public import Events
 
 /// File systems that matter to the kind of a page; linux/magic.h.
 private enum Magic {
@@ -165,6 +165,14 @@ struct Attribution {
         // Swap cache or a new mapping under the lock is what today's rule goes back for.
         let swizzled = page.facts.contains(.swapCache) || (lookup.result == 0 && lookup.retries.swizzled > 0)
         return Verdicts(retry: again, efault: .fails, swizzle: swizzled ? again : .fails)
+    }
+}
+
+extension Detach {
+    /// What took the mapping and how sure that is, as for a lookup that met this detach. `unknown` when
+    /// neither the stack nor an operation says anything.
+    public var explanation: (cause: Cause, confidence: Confidence) {
+        Attribution.cause(of: self) ?? (.unknown, .none)
     }
 }
 

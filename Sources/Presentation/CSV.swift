@@ -1,32 +1,56 @@
-// CSV by RFC 4180: a header row, CRLF line ends, units in the column names. Findings only; the columns
+// CSV by RFC 4180: a header row, CRLF line ends, units in the column names, rows of one kind. The columns
 // are the keys of the JSON lines, flattened, and their order is fixed: new ones are added at the end.
 // An empty field means not known or not applicable.
 
 public import Correlation
 public import Events
 
-/// One row a finding.
+/// One row for each finding, detach, activity or loss.
 ///
-/// Text in a row (`comm`, `cgroup`, `page_path`, `page_fstype`, `detach_comm`) comes from other tasks.
-/// Where it begins with `=`, `+`, `-` or `@` a spreadsheet would take it for a formula, so an apostrophe
-/// is put before it. Control characters and invisible formatting are written as `\x1b` or `\u{202e}`,
-/// so that a record is one line and harmless on a terminal. JSON Lines keep the text exactly.
+/// Text in a row (names of tasks, control groups, paths) comes from other tasks. Where it begins with `=`,
+/// `+`, `-` or `@` a spreadsheet would take it for a formula, so an apostrophe is put before it. Control
+/// characters and invisible formatting are written as `\x1b` or `\u{202e}`, so that a record is one line
+/// and harmless on a terminal. JSON Lines keep the text exactly.
 public struct CSV: FindingFormat {
-    public init() {}
+    private let rows: RowType
+    private let clock: WallClock
+    private var timestamps = TimestampWriter()
+    private var told = ToldDetaches()
+
+    /// Findings.
+    public init() {
+        self.init(rows: .findings, of: RunInfo())
+    }
+
+    /// Rows of one kind of that run, whose wall clock a loss needs.
+    public init(rows: RowType, of run: RunInfo) {
+        self.rows = rows
+        clock = WallClock(offsetNs: run.wallClockOffsetNs)
+    }
 
     public var holdsLossesAndSummary: Bool { false }
 
     public func begin(into bytes: inout [UInt8]) {
-        Self.append(row: Self.columns, into: &bytes)
+        bytes.append(word: Self.columns(of: rows).joined(separator: ",") + "\r\n")
     }
 
-    public func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8]) {
-        Self.append(row: Self.fields(finding, legend: legend), into: &bytes)
+    static func columns(of rows: RowType) -> [String] {
+        switch rows {
+        case .findings: columns
+        case .detaches:
+            [
+                "time", "time_ns", "page_id", "dev", "inode", "index", "path", "fstype", "file_size_bytes", "pages",
+                "references", "via", "scope", "hole_start_bytes", "hole_end_bytes", "cause", "confidence", "pid",
+                "tid", "comm", "cgroup", "landmarks",
+            ]
+        case .activities:
+            [
+                "time", "time_ns", "begin_time_ns", "kind", "phase", "duration_ns", "pages", "pid", "tid", "comm",
+                "cgroup",
+            ]
+        case .losses: ["time", "time_ns", "stage", "count", "touches_evidence"]
+        }
     }
-
-    public func write(_ loss: Loss, into bytes: inout [UInt8]) {}
-
-    public func end(_ report: RunReport, legend: Legend, into bytes: inout [UInt8]) {}
 
     static let columns = [
         "type", "time", "time_ns", "pid", "tid", "comm", "cgroup", "uaddr", "access", "passes",
@@ -38,64 +62,127 @@ public struct CSV: FindingFormat {
         "observations", "lock_waits", "failure", "incomplete",
     ]
 
-    private static func fields(_ finding: Finding, legend: Legend) -> [String] {
-        let (lookup, file, detach) = (finding.lookup, finding.file, finding.detach)
-        let page = lookup.page
-        var fields: [String] = [
-            finding.isProgress ? "progress" : "lookup", legend.clock.timestamp(lookup.time),
-            String(legend.clock.epochNs(lookup.time)), String(lookup.victim.pid), String(lookup.victim.tid),
-            foreign(lookup.victim.comm.text), foreign(legend.names.cgroup(lookup.victim.cgroup)),
-            "0x" + String(lookup.address, radix: 16), lookup.access,
-            text(lookup.isTimed ? lookup.passes : nil), text(lookup.durationNs),
-            lookup.result.map(ErrorNumber.name(ofResult:)) ?? "", finding.outcome.rawValue,
-        ]
-        fields += RetryReason.allCases.map { String(lookup.retries[$0]) }
-        fields += [
-            page.flatMap { legend.id(of: $0.page) } ?? "", page == nil ? "" : finding.kind.rawValue,
-            file.map(Legend.device(of:)) ?? "", text(file?.inode), text(file == nil ? nil : page?.index),
-            foreign(file.flatMap(legend.names.path(of:))), foreign(file.flatMap(legend.names.fileSystem(of:))),
-            text(lookup.observations > 0), finding.explainedCause?.rawValue ?? "", finding.confidence.rawValue,
-            finding.explainedCause == nil ? "" : finding.unknownReason?.rawValue ?? "",
-            text(finding.detachAgeNs), text(detach?.culprit.pid), text(detach?.culprit.tid),
-            foreign(detach?.culprit.comm.text), text(finding.neighbour), text(detach?.references),
-            text(finding.spurious), finding.verdicts?.retry.rawValue ?? "",
-            finding.verdicts?.efault.rawValue ?? "", finding.verdicts?.swizzle.rawValue ?? "",
-            String(lookup.observations), String(lookup.lockWaits), finding.failure?.rawValue ?? "",
-            text(finding.isIncomplete),
-        ]
-        return fields
+    // MARK: Rows
+
+    public mutating func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8]) {
+        guard rows == .findings else { return }
+        let lookup = finding.lookup
+        var row = CSVRow(taking: &bytes)
+        row.word(finding.isProgress ? "progress" : "lookup")
+        row.time(lookup.time, clock: legend.clock, writer: &timestamps)
+        row.number(lookup.victim.pid)
+        row.number(lookup.victim.tid)
+        row.foreign(lookup.victim.comm)
+        row.foreign(legend.names.cgroup(lookup.victim.cgroup))
+        row.address(lookup.address)
+        row.word(lookup.access)
+        row.number(lookup.isTimed ? lookup.passes : nil)
+        row.number(lookup.durationNs)
+        row.word(lookup.result.map(ErrorNumber.name(ofResult:)))
+        row.word(finding.outcome.rawValue)
+        row.number(lookup.retries.swizzled)
+        row.number(lookup.retries.mappingChanged)
+        row.number(lookup.retries.noHost)
+        row.number(lookup.retries.noMapping)
+        Self.writePage(of: finding, legend: legend, to: &row)
+        row.flag(lookup.observations > 0)
+        let cause = finding.explainedCause
+        row.word(cause?.rawValue)
+        row.word(finding.confidence.rawValue)
+        row.word(cause == nil ? nil : finding.unknownReason?.rawValue)
+        Self.writeDetach(of: finding, to: &row)
+        row.flag(finding.spurious)
+        row.word(finding.verdicts?.retry.rawValue)
+        row.word(finding.verdicts?.efault.rawValue)
+        row.word(finding.verdicts?.swizzle.rawValue)
+        row.number(lookup.observations)
+        row.number(lookup.lockWaits)
+        row.word(finding.failure?.rawValue)
+        row.flag(finding.isIncomplete)
+        row.end(into: &bytes)
     }
 
-    private static func text(_ number: (some BinaryInteger)?) -> String {
-        number.map { String($0) } ?? ""
+    private static func writePage(of finding: Finding, legend: Legend, to row: inout CSVRow) {
+        guard let page = finding.lookup.page else { return row.empty(7) }
+        row.page(page.page, legend: legend)
+        row.word(finding.kind.rawValue)
+        guard let file = finding.file else { return row.empty(5) }
+        row.device(file)
+        row.number(file.inode)
+        row.number(page.index)
+        row.foreign(legend.names.path(of: file))
+        row.foreign(legend.names.fileSystem(of: file))
     }
 
-    private static func text(_ flag: Bool?) -> String {
-        flag.map { $0 ? "true" : "false" } ?? ""
-    }
-
-    /// Text that another task chose.
-    private static func foreign(_ text: String?) -> String {
-        guard let text else { return "" }
-        let formulaStarts: [Unicode.Scalar] = ["=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n"]
-        let startsFormula = text.unicodeScalars.first.map(formulaStarts.contains) ?? false
-        return (startsFormula ? "'" : "") + TerminalText.escaped(text)
-    }
-
-    private static func append(row: [String], into bytes: inout [UInt8]) {
-        for (position, field) in row.enumerated() {
-            if position > 0 { bytes.append(UInt8(ascii: ",")) }
-            if field.utf8.contains(where: { [UInt8(ascii: ","), UInt8(ascii: "\"")].contains($0) }) {
-                bytes.append(UInt8(ascii: "\""))
-                for byte in field.utf8 {
-                    if byte == UInt8(ascii: "\"") { bytes.append(byte) }
-                    bytes.append(byte)
-                }
-                bytes.append(UInt8(ascii: "\""))
-            } else {
-                bytes += field.utf8
-            }
+    private static func writeDetach(of finding: Finding, to row: inout CSVRow) {
+        guard let detach = finding.detach else {
+            row.empty(4)
+            row.flag(finding.neighbour)
+            return row.empty()
         }
-        bytes += "\r\n".utf8
+        row.number(finding.detachAgeNs)
+        row.number(detach.culprit.pid)
+        row.number(detach.culprit.tid)
+        row.foreign(detach.culprit.comm)
+        row.flag(finding.neighbour)
+        row.signed(detach.references)
     }
+
+    public mutating func write(_ detach: Detach, legend: Legend, into bytes: inout [UInt8]) {
+        guard rows == .detaches, told.isNew(detach) else { return }
+        let file = detach.file.isNone ? nil : detach.file
+        let (cause, confidence) = detach.explanation
+        var row = CSVRow(taking: &bytes)
+        row.time(detach.time, clock: legend.clock, writer: &timestamps)
+        row.page(detach.page, legend: legend)
+        row.device(file)
+        row.number(file?.inode)
+        row.number(detach.index)
+        row.foreign(file.flatMap(legend.names.path(of:)))
+        row.foreign(file.flatMap(legend.names.fileSystem(of:)))
+        row.number(detach.fileSize)
+        row.number(detach.pages)
+        row.signed(detach.references)
+        row.word(detach.via.name)
+        row.word(detach.scope?.name)
+        row.number(detach.hole?.lowerBound)
+        row.number(detach.hole?.upperBound)
+        row.word(cause.rawValue)
+        row.word(confidence.rawValue)
+        Self.write(detach.culprit, legend: legend, to: &row)
+        row.words(detach.landmarks.names)
+        row.end(into: &bytes)
+    }
+
+    public mutating func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8]) {
+        guard rows == .activities else { return }
+        var row = CSVRow(taking: &bytes)
+        row.time(activity.time, clock: legend.clock, writer: &timestamps)
+        row.signed(legend.clock.epochNs(activity.begin))
+        row.word(activity.kind.name)
+        row.word(activity.phase)
+        row.number(activity.durationNs)
+        row.number(activity.pages)
+        Self.write(activity.task, legend: legend, to: &row)
+        row.end(into: &bytes)
+    }
+
+    public mutating func write(_ loss: Loss, into bytes: inout [UInt8]) {
+        guard rows == .losses else { return }
+        var row = CSVRow(taking: &bytes)
+        if loss.time == 0 { row.empty(2) } else { row.time(loss.time, clock: clock, writer: &timestamps) }
+        row.word(loss.stage.rawValue)
+        row.number(loss.count)
+        row.flag(loss.stage.touchesEvidence)
+        row.end(into: &bytes)
+    }
+
+    private static func write(_ task: TaskIdentity, legend: Legend, to row: inout CSVRow) {
+        row.number(task.pid)
+        row.number(task.tid)
+        row.foreign(task.comm)
+        row.foreign(legend.names.cgroup(task.cgroup))
+    }
+
+    public func end(_ report: RunReport, legend: Legend, into bytes: inout [UInt8]) {}
 }

@@ -1,30 +1,60 @@
 // JSON Lines: a `lookup` or `progress` for each finding, a `lost` for each loss, one `summary` at the
-// end. Keys and their order are a contract; further keys may follow those that are there.
+// end; or, where certain rows are asked for, those alone. Keys and their order are a contract; further
+// keys may follow those that are there.
 
 public import Correlation
 public import Events
 
 /// One object a line.
 public struct JSONLines: FindingFormat {
-    public init() {}
+    /// Nil for what a live trace tells: findings, losses, the summary.
+    private let rows: Set<RowType>?
+    private let clock: WallClock
+    private var told = ToldDetaches()
 
-    public var holdsLossesAndSummary: Bool { true }
+    /// Findings, losses and the summary.
+    public init() {
+        (rows, clock) = (nil, WallClock(offsetNs: 0))
+    }
+
+    /// Rows of these kinds alone, of that run, whose wall clock a loss needs.
+    public init(rows: Set<RowType>, of run: RunInfo) {
+        self.rows = rows
+        clock = WallClock(offsetNs: run.wallClockOffsetNs)
+    }
+
+    public var holdsLossesAndSummary: Bool { rows == nil }
 
     public func begin(into bytes: inout [UInt8]) {}
 
     public func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8]) {
+        guard rows?.contains(.findings) ?? true else { return }
         bytes += JSONWriter.line { $0.write(finding, legend: legend) }
     }
 
+    public mutating func write(_ detach: Detach, legend: Legend, into bytes: inout [UInt8]) {
+        guard let rows, rows.contains(.detaches), told.isNew(detach) else { return }
+        bytes += JSONWriter.line { $0.write(detach, legend: legend) }
+    }
+
+    public func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8]) {
+        guard let rows, rows.contains(.activities) else { return }
+        bytes += JSONWriter.line { $0.write(activity, legend: legend) }
+    }
+
     public func write(_ loss: Loss, into bytes: inout [UInt8]) {
+        guard rows?.contains(.losses) ?? true else { return }
         bytes += JSONWriter.line {
             $0.text("type", "lost")
+            if rows != nil { $0.write(time: loss.time == 0 ? nil : loss.time, clock: clock) }
             $0.text("stage", loss.stage.rawValue)
             $0.number("count", loss.count)
+            if rows != nil { $0.flag("touches_evidence", loss.stage.touchesEvidence) }
         }
     }
 
     public func end(_ report: RunReport, legend: Legend, into bytes: inout [UInt8]) {
+        guard rows == nil else { return }
         bytes += JSONWriter.line { $0.write(report, legend: legend) }
     }
 }
@@ -33,12 +63,8 @@ extension JSONWriter {
     fileprivate mutating func write(_ finding: Finding, legend: Legend) {
         let lookup = finding.lookup
         text("type", finding.isProgress ? "progress" : "lookup")
-        text("time", legend.clock.timestamp(lookup.time))
-        text("time_ns", String(legend.clock.epochNs(lookup.time)))
-        number("pid", UInt64(lookup.victim.pid))
-        number("tid", UInt64(lookup.victim.tid))
-        text("comm", lookup.victim.comm.text)
-        text("cgroup", legend.names.cgroup(lookup.victim.cgroup))
+        write(time: lookup.time, clock: legend.clock)
+        write(lookup.victim, legend: legend)
         text("uaddr", "0x" + String(lookup.address, radix: 16))
         text("access", lookup.access)
         number("passes", lookup.isTimed ? lookup.passes : nil)

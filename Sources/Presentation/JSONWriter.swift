@@ -49,6 +49,24 @@ struct JSONWriter {
         if value <= 1 << 53 { bytes += String(value).utf8 } else { quote(String(value)) }
     }
 
+    mutating func signed(_ key: String, _ value: Int64) {
+        if value >= 0 { return number(key, UInt64(value)) }
+        name(key)
+        if value >= -(1 << 53) { bytes += String(value).utf8 } else { quote(String(value)) }
+    }
+
+    mutating func texts(_ key: String, _ values: some Sequence<String>) {
+        name(key)
+        bytes.append(UInt8(ascii: "["))
+        needsComma = false
+        for value in values {
+            separate()
+            quote(value)
+        }
+        bytes.append(UInt8(ascii: "]"))
+        needsComma = true
+    }
+
     mutating func flag(_ key: String, _ value: Bool?) {
         guard let value else { return null(key) }
         name(key)

@@ -17,10 +17,16 @@ public struct Legend: Sendable {
 
     /// `p-` and sixteen digits, or the address; nil for no page.
     func id(of page: PageID) -> String? {
-        guard page.rawValue != 0 else { return nil }
-        let digits = String(page.rawValue, radix: 16)
-        if showsKernelAddresses { return "0x" + digits }
-        return "p-" + String(repeating: "0", count: 16 - digits.count) + digits
+        var bytes: [UInt8] = []
+        append(page, into: &bytes)
+        return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// `id(of:)` as bytes; nothing for no page.
+    func append(_ page: PageID, into bytes: inout [UInt8]) {
+        guard page.rawValue != 0 else { return }
+        bytes.append(word: showsKernelAddresses ? "0x" : "p-")
+        bytes.append(hex: page.rawValue, width: showsKernelAddresses ? 1 : 16)
     }
 
     /// `major:minor`.

@@ -63,3 +63,24 @@ public struct WallClock: Sendable, Equatable {
         return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
 }
+
+/// Writes times as `WallClock.timestamp` has them. Times of one run that follow each other mostly share
+/// their second, so that what comes before its fraction is kept.
+struct TimestampWriter: Sendable {
+    private var second = Int64.min
+    private var untilSecond: [UInt8] = []
+
+    mutating func append(_ monotonicNs: UInt64, clock: WallClock, into bytes: inout [UInt8]) {
+        let nsPerSecond: Int64 = 1_000_000_000
+        var (second, ns) = clock.epochNs(monotonicNs).quotientAndRemainder(dividingBy: nsPerSecond)
+        if ns < 0 { (second, ns) = (second - 1, ns + nsPerSecond) }
+        if second != self.second {
+            self.second = second
+            untilSecond = Array(clock.timestamp(monotonicNs).utf8.prefix { $0 != UInt8(ascii: ".") })
+        }
+        bytes += untilSecond
+        bytes.append(UInt8(ascii: "."))
+        bytes.append(decimal: UInt64(ns), width: 9)
+        bytes.append(UInt8(ascii: "Z"))
+    }
+}

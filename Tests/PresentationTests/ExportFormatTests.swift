@@ -1,0 +1,213 @@
+import Correlation
+import EventSamples
+import Events
+import Foundation
+import Golden
+import Testing
+
+@testable import Presentation
+
+extension Story {
+    /// The run with operations that detach: known by both ends, by one, begun and never ended.
+    static let exported =
+        events + [
+            .detach(.sample { ($0.file, $0.landmarks) = (FileID(device: 0, inode: 0), [.reclaim, .evict]) }),
+            .detach(
+                .sample {
+                    ($0.time, $0.landmarks, $0.scope, $0.hole) = (8_500_000, [], nil, nil)
+                    ($0.stackIsNamed, $0.fileSize, $0.references) = (false, 1 << 60, -1)
+                }),
+            .activity(Activity(time: 900_000, kind: .holePunch, task: .culprit, durationNs: nil)),
+            .activity(Activity(time: 1_100_000, kind: .holePunch, task: .culprit, durationNs: 200_000, pages: 1)),
+            .activity(Activity(time: 3_000_100, kind: .reclaim, task: .victim, durationNs: 70_100, pages: 32)),
+            .activity(Activity(time: 9_000_000, kind: .dropCaches, task: .culprit, durationNs: nil)),
+            .lost(Loss(time: 9_100_000, stage: .ringDetach, count: 1)),
+        ]
+}
+
+/// The exports that are not what a live trace writes.
+@Suite("Export formats") struct ExportFormatTests {
+    @Test("CSV of each kind", arguments: RowType.allCases)
+    func csv(rows: RowType) throws {
+        let bytes = Story.told(CSV(rows: rows, of: Story.run), events: Story.exported)
+        #expect(try difference(of: bytes, from: rows == .findings ? "run.csv" : "\(rows).csv") == nil)
+    }
+
+    @Test("JSON Lines of every kind")
+    func json() throws {
+        let bytes = Story.told(JSONLines(rows: Set(RowType.allCases), of: Story.run), events: Story.exported)
+        #expect(try difference(of: bytes, from: "rows.jsonl") == nil)
+    }
+
+    @Test("a Perfetto trace, as text")
+    func perfetto() throws {
+        let text = try #require(PerfettoText(Story.told(Perfetto(of: Story.run), events: Story.exported)))
+        #expect(try difference(of: (text.lines.joined(separator: "\n") + "\n").utf8, from: "perfetto.txt") == nil)
+    }
+
+    @Test("JSON of one kind has that kind alone, and what a live trace writes has all of findings and losses")
+    func selection() {
+        let types: [(RowType, Set<String>)] = [
+            (.findings, ["lookup", "progress"]), (.detaches, ["detach"]), (.activities, ["activity"]),
+            (.losses, ["lost"]),
+        ]
+        for (rows, expected) in types {
+            let lines = Story.told(JSONLines(rows: [rows], of: Story.run), events: Story.exported)
+            let found = String(decoding: lines, as: UTF8.self).split(separator: "\n").map { line in
+                String(line.dropFirst(9).prefix { $0 != "\"" })
+            }
+            #expect(Set(found) == expected)
+        }
+        let live = Story.told(JSONLines(), events: Story.exported)
+        #expect(!String(decoding: live, as: UTF8.self).contains(#""type":"detach""#))
+    }
+
+    @Test("a detach that several lookups met is one row, however often it is told")
+    func repeated() {
+        let events: [Event] = [.detach(.sample()), .lookup(.sample()), .detach(.sample()), .lookup(.sample())]
+        let rows = String(decoding: Story.told(CSV(rows: .detaches, of: Story.run), events: events), as: UTF8.self)
+        #expect(rows.components(separatedBy: "\r\n").count == 3)
+        var told = ToldDetaches()
+        for time in 0...UInt64(ToldDetaches.limit) {
+            let isNew = told.isNew(.sample { $0.time = time })
+            #expect(isNew)
+        }
+        let (isOldestNew, isYoungestNew) = (
+            told.isNew(.sample { $0.time = 0 }), told.isNew(.sample { $0.time = UInt64(ToldDetaches.limit) })
+        )
+        #expect(isOldestNew && !isYoungestNew)
+    }
+
+    @Test("every landmark has a name of its own")
+    func landmarks() {
+        let names = Landmarks.functions.flatMap { $0.landmark.names }
+        #expect(Set(names).count == Landmarks.functions.count)
+    }
+
+    // MARK: CSV
+
+    @Test(
+        "a field by RFC 4180",
+        arguments: [
+            ("plain", "plain"), ("", ""), ("a b", "a b"), (" a ", " a "), (",", #"",""#), ("\"", #""""""#),
+            ("\"\"", #""""""""#),
+            ("a,\"b\"", #""a,""b""""#), ("'", "'"), ("=a,b", #""'=a,b""#), ("a\r\nb", #"a\x0d\x0ab"#),
+            ("\n,", #""'\x0a,""#),
+            ("=", "'="), ("-", "'-"), ("a=b", "a=b"), ("é,", #""é,""#), ("＝1", "'＝1"), ("\u{0}", #"\x00"#),
+        ] as [(String, String)])
+    func field(text: String, written: String) {
+        func row(_ body: (inout CSVRow) -> Void) -> String {
+            var bytes: [UInt8] = []
+            var row = CSVRow(taking: &bytes)
+            body(&row)
+            row.end(into: &bytes)
+            return String(decoding: bytes, as: UTF8.self)
+        }
+        #expect(row { $0.foreign(text) } == written + "\r\n")
+        guard text.utf8.count <= 15, !text.utf8.contains(0) else { return }
+        #expect(row { $0.foreign(Comm(text)) } == written + "\r\n")
+        let full = Comm(low: 0x6161_6161_6161_6161, high: 0x6161_6161_6161_6161)
+        #expect(row { $0.foreign(full) } == String(repeating: "a", count: 16) + "\r\n")
+    }
+
+    @Test(
+        "numbers",
+        arguments: [0, 1, 9, 10, 99, 100, 4_294_967_296, 1 << 53, .max] as [UInt64])
+    func numbers(number: UInt64) {
+        var bytes: [UInt8] = []
+        bytes.append(decimal: number)
+        #expect(String(decoding: bytes, as: UTF8.self) == "\(number)")
+        bytes = []
+        bytes.append(hex: number)
+        #expect(String(decoding: bytes, as: UTF8.self) == String(number, radix: 16))
+        bytes = []
+        bytes.append(decimal: number, width: 20)
+        bytes.append(hex: number, width: 16)
+        #expect(String(decoding: bytes, as: UTF8.self).utf8.count == 36)
+        for signed in [Int64(truncatingIfNeeded: number), .min, -1] {
+            bytes = []
+            bytes.append(signed: signed)
+            #expect(String(decoding: bytes, as: UTF8.self) == "\(signed)")
+        }
+    }
+
+    @Test("a writer of times says what the clock says, forwards, backwards and before 1970")
+    func times() {
+        var writer = TimestampWriter()
+        let offsets: [Int64] = [0, 999_999_999, -1, -1_000_000_000, 1_795_399_200_000_000_000]
+        for offset in offsets + offsets.reversed() {
+            for time in [0, 1, 999_999_999, 1_000_000_000, 86_400_000_000_000] as [UInt64] {
+                var bytes: [UInt8] = []
+                let clock = WallClock(offsetNs: offset)
+                writer.append(time, clock: clock, into: &bytes)
+                #expect(String(decoding: bytes, as: UTF8.self) == clock.timestamp(time))
+            }
+        }
+    }
+
+    // MARK: Perfetto
+
+    @Test("a length of any size is read again", arguments: [0, 1, 127, 128, 16_383, 16_384, 2_097_152])
+    func lengths(size: Int) throws {
+        var bytes: [UInt8] = []
+        let text = String(repeating: "x", count: size)
+        Protobuf.append(to: &bytes) { $0.message(1) { $0.message(2) { $0.text(3, text) } } }
+        let read = ProtobufFields(bytes[...])?.messages(1).first?.messages(2).first?.text(3)
+        #expect(read == text)
+    }
+
+    private func lines(_ events: [Event]) throws -> [String] {
+        try #require(PerfettoText(Story.told(Perfetto(of: Story.run), events: events))).lines
+    }
+
+    @Test("a loop is one slice, whether it ends or not")
+    func loop() throws {
+        let progress: [Event] = [
+            .progress(.looping(passes: 64, durationNs: 1_000_000)),
+            .progress(.looping(passes: 128, durationNs: 2_000_000)),
+        ]
+        let unended = try lines(progress)
+        #expect(unended.filter { $0.contains("begin") }.count == 1)
+        #expect(!unended.contains { $0.contains(" end ") })
+        #expect(unended.contains { $0.contains("passes=128") })
+        var lookup = Lookup.looping(passes: 200, durationNs: 3_000_000)
+        (lookup.result, lookup.flags) = (-4, [.timed, .returned])
+        let ended = try lines(progress + [.lookup(lookup)])
+        // The samples of a loop end at another time each, so the begin is the same.
+        #expect(ended.filter { $0.contains("begin") }.count == 1)
+        #expect(ended.last { $0.contains("[victims") }?.hasPrefix("20003000000 end") == true)
+        #expect(ended.contains { $0.contains("passes=200") })
+    }
+
+    @Test("slices of one thread never overlap, whatever the times say")
+    func overlap() throws {
+        let events: [Event] = [(100, 200), (150, 180), (190, 300), (50, 400)].map { start, time in
+            .lookup(.sample { ($0.start, $0.time) = (start, time) })
+        }
+        let times = try lines(events).filter { $0.contains("begin") || $0.contains("end [") }
+            .compactMap { $0.split(separator: " ").first.flatMap { UInt64($0) } }
+        #expect(times == [100, 200, 200, 200, 200, 300, 300, 400])
+    }
+
+    @Test("what has no room for a track of its own shares one and is counted")
+    func bound() throws {
+        let count = UInt32(PerfettoTracks.limit) + 3
+        let lines = try lines(
+            (0..<count).map { number in
+                .lookup(.sample { $0.victim = TaskIdentity(pid: 1, tid: number, comm: Comm("x")) })
+            })
+        #expect(lines.filter { $0.hasPrefix("track: victims / ") }.count == PerfettoTracks.limit)
+        #expect(lines.filter { $0.contains("instant [others] lookup:") }.count == 3)
+        #expect(lines.last?.contains("events_without_track=3") == true)
+    }
+
+    @Test("losses without a time are told once, at the end")
+    func losses() throws {
+        let lines = try lines([
+            .lost(Loss(time: 0, stage: .delivery, count: 2)), .lookup(.sample()),
+            .lost(Loss(time: 0, stage: .delivery, count: 3)),
+        ])
+        #expect(lines.filter { $0.contains("[losses]") }.count == 1)
+        #expect(lines.last?.hasPrefix("1001840 instant [losses] loss: delivery\n    count=5") == true)
+    }
+}
