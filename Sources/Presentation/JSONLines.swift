@@ -104,10 +104,3 @@ extension Lookup {
     /// What the lookup was for.
     var access: String { flags.contains(.write) ? "write" : "read" }
 }
-
-extension Finding {
-    /// The cause where there is something to explain: a missing mapping, or a detach that was met.
-    var explainedCause: Cause? {
-        lookup.observations > 0 || detach != nil ? cause : nil
-    }
-}

@@ -123,7 +123,7 @@ public struct SummaryText {
         var lines = heading("ACTIVITY", 24, ["OPERATIONS", "PAGES", "TIME", "OBSERVED"])
         for kind in kinds {
             guard let activity = totals.activities[kind] else { continue }
-            let observed = Cause(rawValue: kind.name).map { "\(summary.causes[$0]?.observations ?? 0)" } ?? "-"
+            let observed = kind.cause.map { "\(summary.causes[$0]?.observations ?? 0)" } ?? "-"
             let cells = [
                 "\(activity.operations)", "\(activity.pages)", ShortNumber.duration(activity.durationNs), observed,
             ]
