@@ -1,0 +1,89 @@
+// The tables that the summary of a live run and a report have in common: causes, rules, processes, files,
+// activities.
+
+import Correlation
+import Events
+
+extension RunReport {
+    /// Observed lookups by cause.
+    var causes: ReportTable {
+        let columns: [ReportTable.Column] = [
+            .name("cause", 24), .number("lookups"), .number("observed"), .number("failed"), .number("spurious"),
+        ]
+        return ReportTable(
+            caption: "By cause", columns: columns,
+            rows: causeRows.map { name, row in
+                [.own(name)] + [row.lookups, row.observations, row.failed, row.spurious].map { .number($0) }
+            }, hasSum: causeRows.count > 1)
+    }
+
+    /// Each rule and each result, cause by cause.
+    var verdicts: ReportTable {
+        var rows: [[ReportTable.Cell]] = []
+        for (name, row) in causeRows {
+            for (position, entry) in row.rules.enumerated() {
+                rows.append(
+                    [.own(position == 0 ? name : ""), .own(entry.rule.name)]
+                        + RuleResult.allCases.map { .number(entry.counts[$0]) })
+            }
+        }
+        return ReportTable(
+            caption: "Each rule, cause by cause", heading: "EACH RULE WOULD HAVE MADE OF IT",
+            columns: [.name("cause", 23), .name("rule", 16)] + RuleResult.allCases.map { .number($0.rawValue) },
+            rows: rows, notes: [summary.allCauses.rules.map { "\($0.rule.name): \($0.rule.kernels)" }.joined(separator: "; ")])
+    }
+
+    /// In the order of `Cause`, and all together where there is more than one.
+    private var causeRows: [(name: String, row: Summary.CauseRow)] {
+        let rows = Cause.allCases.compactMap { cause in summary.causes[cause].map { (cause.rawValue, $0) } }
+        return rows.count > 1 ? rows + [("all", summary.allCauses)] : rows
+    }
+
+    func processes(limit: Int) -> ReportTable {
+        let rows = summary.sortedProcesses
+        return ReportTable(
+            caption: "By process",
+            columns: [.name("process", 24), .number("victim"), .number("failed"), .number("culprit")],
+            rows: rows.prefix(limit).map { key, row in
+                [.process(key), .number(row.asVictim), .number(row.failed), .number(row.asCulprit)]
+            }, notes: Self.more(rows.count, limit, beyond: summary.processesBeyondLimit, "processes"))
+    }
+
+    func files(limit: Int, legend: Legend) -> ReportTable {
+        let rows = summary.sortedFiles
+        return ReportTable(
+            caption: "By file",
+            columns: [.name("device:inode", 24), .number("lookups"), .number("failed"), .name("path", nil)],
+            rows: rows.prefix(limit).map { file, row in
+                [
+                    .own("\(Legend.device(of: file)):\(file.inode)"), .number(row.asVictim), .number(row.failed),
+                    .path(legend.names.path(of: file)),
+                ]
+            }, notes: Self.more(rows.count, limit, beyond: summary.filesBeyondLimit, "files"))
+    }
+
+    /// With the observations beside them: that an activity explains none is an answer too.
+    var activities: ReportTable {
+        ReportTable(
+            caption: "Operations that detach pages",
+            columns: [
+                .name("activity", 24), .number("operations"), .number("pages"), .number("time"), .number("observed"),
+            ],
+            rows: ActivityKind.allCases.compactMap { kind in
+                guard let activity = totals.activities[kind], activity.operations > 0 else { return nil }
+                return [
+                    .own(kind.name), .number(activity.operations), .number(activity.pages),
+                    .own(ShortNumber.duration(activity.durationNs)),
+                    kind.cause.map { .number(summary.causes[$0]?.observations ?? 0) } ?? .own("-"),
+                ]
+            })
+    }
+
+    /// What a table of `count` rows has no room for.
+    static func more(_ count: Int, _ limit: Int, beyond: UInt64, _ what: String) -> [String] {
+        var notes: [String] = []
+        if count > limit { notes.append("and \(count - limit) more \(what)") }
+        if beyond > 0 { notes.append("and \(beyond) findings of \(what) that had no row left") }
+        return notes
+    }
+}
