@@ -49,10 +49,9 @@ public struct Analysis: Sendable, Equatable {
     /// Observed lookups.
     public private(set) var observed: UInt64 = 0
 
-    /// From the first event to the last, CLOCK_MONOTONIC; nil when there was none.
+    /// The run, as far as events and totals show, CLOCK_MONOTONIC; nil when there was neither.
     public private(set) var span: ClosedRange<UInt64>?
-    /// Nanoseconds of the run within the window, with what was quiet before and after the events where
-    /// the source says so. Known once finished, as is what follows.
+    /// Nanoseconds of it within the window. Known once finished, as is what follows.
     public private(set) var runNs: UInt64 = 0
     /// The kinds that occurred, or that explain a finding, in the order of `ActivityKind`.
     public private(set) var coincidence: [CoincidenceRow] = []
@@ -60,7 +59,6 @@ public struct Analysis: Sendable, Equatable {
     public private(set) var coincidenceIsLowerBound = false
 
     private var inTime: Coincidence
-    private var capturedNs: UInt64 = 0
 
     public init(window: ClosedRange<UInt64> = 0...UInt64.max) {
         self.window = window
@@ -79,7 +77,11 @@ public struct Analysis: Sendable, Equatable {
             reach(activity.time)
             inTime.add(activity, timeline: &timeline)
         case .lost(let loss): inTime.add(loss)
-        case .totals(let totals): capturedNs = max(capturedNs, totals.durationNs)
+        case .totals(let totals):
+            // It was there before the first event, and after the last.
+            guard totals.time > 0 else { break }
+            widenSpan(to: totals.time)
+            widenSpan(to: totals.time - min(totals.time, totals.durationNs))
         case .name: break
         }
     }
@@ -87,26 +89,22 @@ public struct Analysis: Sendable, Equatable {
     /// Ends the run. `unfinished` are the last findings of lookups that have not ended.
     public mutating func finish(unfinished: [Finding] = []) {
         for finding in unfinished { add(finding) }
-        var begin = window.lowerBound
-        if let span {
-            let spanNs = span.upperBound - span.lowerBound
-            // The source may have been quiet at either end; nobody knows at which.
-            let quietNs = capturedNs > spanNs ? capturedNs - spanNs : 0
-            begin = max(window.lowerBound, span.lowerBound - min(span.lowerBound, quietNs))
-            let (latest, overflow) = span.upperBound.addingReportingOverflow(quietNs)
-            let end = min(window.upperBound, overflow ? .max : latest)
-            runNs = min(end > begin ? end - begin : 0, max(spanNs, capturedNs))
-        }
-        coincidence = inTime.finish(begin: begin, runNs: runNs, timeline: &timeline)
+        let run = (span ?? 0...0).clamped(to: window)
+        runNs = run.upperBound - run.lowerBound
+        coincidence = inTime.finish(begin: run.lowerBound, runNs: runNs, timeline: &timeline)
         coincidenceIsLowerBound = inTime.isLowerBound
         inTime = Coincidence(window: window)
     }
 
     private mutating func reach(_ time: UInt64) {
         inTime.advance(to: time)
+        widenSpan(to: time)
+        if window.contains(time) { timeline.extend(to: time) }
+    }
+
+    private mutating func widenSpan(to time: UInt64) {
         let known = span ?? time...time
         span = min(known.lowerBound, time)...max(known.upperBound, time)
-        if window.contains(time) { timeline.extend(to: time) }
     }
 
     // MARK: Findings

@@ -153,7 +153,8 @@ struct Coincidence: Sendable, Equatable {
     /// Something was lost.
     mutating func add(_ loss: Loss) {
         switch loss.stage {
-        case .ringActivity, .operationTable, .returnMissed, .programMissed, .delivery, .malformed:
+        case .ringActivity, .operationTable, .returnMissed, .programMissed, .delivery, .malformed,
+            .recording:
             isLowerBound = true
             // What began may have ended unseen.
             forgetOpen()
