@@ -91,7 +91,7 @@ public struct Analysis: Sendable, Equatable {
         for finding in unfinished { add(finding) }
         let run = (span ?? 0...0).clamped(to: window)
         runNs = run.upperBound - run.lowerBound
-        coincidence = inTime.finish(begin: run.lowerBound, runNs: runNs, timeline: &timeline)
+        coincidence = inTime.finish(run: run, timeline: &timeline)
         coincidenceIsLowerBound = inTime.isLowerBound
         inTime = Coincidence(window: window)
     }

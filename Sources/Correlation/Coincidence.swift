@@ -199,9 +199,11 @@ struct Coincidence: Sendable, Equatable {
 
     // MARK: The end
 
-    /// The run lasted from `begin` for `runNs`: operations in progress last until its end, and all that
-    /// waits is decided.
-    mutating func finish(begin: UInt64, runNs: UInt64, timeline: inout Timeline) -> [CoincidenceRow] {
+    /// The run is over: operations in progress last until its end, and all that waits is decided. Shares
+    /// are those of `run`.
+    mutating func finish(run: ClosedRange<UInt64>, timeline: inout Timeline) -> [CoincidenceRow] {
+        latest = max(latest, run.upperBound)
+        let runNs = run.upperBound - run.lowerBound
         let begins = kinds.map { $0.open.values.sorted() }
         forgetOpen()
         for kind in ActivityKind.allCases {
@@ -211,7 +213,7 @@ struct Coincidence: Sendable, Equatable {
         }
         while next < waiting.count { decideNext() }
         return ActivityKind.allCases.compactMap { kind in
-            for stretch in kinds[kind.index].stretches.settleAll(begin: begin) {
+            for stretch in kinds[kind.index].stretches.settleAll(begin: run.lowerBound) {
                 timeline.addBusy(kind, from: stretch.start, to: stretch.end)
             }
             let state = kinds[kind.index]

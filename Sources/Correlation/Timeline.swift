@@ -26,6 +26,9 @@ public struct Timeline: Sendable, Equatable {
     /// Nanoseconds of each bin in which at least one operation of this kind was in progress.
     public func busyNs(_ kind: ActivityKind) -> [UInt64] { bars(busy[kind]) }
 
+    public func hasObserved(_ cause: Cause) -> Bool { byCause[cause] != nil }
+    public func hasBusy(_ kind: ActivityKind) -> Bool { busy[kind] != nil }
+
     private func bars(_ values: [UInt64]?) -> [UInt64] {
         values.map { Array($0.prefix(bins)) } ?? [UInt64](repeating: 0, count: bins)
     }

@@ -1,12 +1,16 @@
 // JSON Lines: a `lookup` or `progress` for each finding, a `lost` for each loss, one `summary` at the
-// end. Keys and their order are a contract; further keys may follow those that are there.
+// end, and one `report` after it where the run was analysed as a whole. Keys and their order are a
+// contract; further keys may follow those that are there.
 
 public import Correlation
 public import Events
 
 /// One object a line.
 public struct JSONLines: FindingFormat {
-    public init() {}
+    private let origin: ReportOrigin?
+
+    /// `origin` is what the report says of itself, if there is one.
+    public init(origin: ReportOrigin? = nil) { self.origin = origin }
 
     public var holdsLossesAndSummary: Bool { true }
 
@@ -26,6 +30,8 @@ public struct JSONLines: FindingFormat {
 
     public func end(_ report: RunReport, legend: Legend, into bytes: inout [UInt8]) {
         bytes += JSONWriter.line { $0.write(report, legend: legend) }
+        guard let analysis = report.analysis else { return }
+        bytes += JSONWriter.line { $0.write(analysis, of: report, legend: legend, origin: origin) }
     }
 }
 

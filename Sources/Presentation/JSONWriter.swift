@@ -46,7 +46,30 @@ struct JSONWriter {
     mutating func number(_ key: String, _ value: UInt64?) {
         guard let value else { return null(key) }
         name(key)
+        write(value)
+    }
+
+    private mutating func write(_ value: UInt64) {
         if value <= 1 << 53 { bytes += String(value).utf8 } else { quote(String(value)) }
+    }
+
+    /// The shortest digits that give the same value; null for what is no number.
+    mutating func decimal(_ key: String, _ value: Double?) {
+        guard let value, value.isFinite else { return null(key) }
+        name(key)
+        bytes += value.description.utf8
+    }
+
+    mutating func numbers(_ key: String, _ values: [UInt64]) {
+        name(key)
+        bytes.append(UInt8(ascii: "["))
+        needsComma = false
+        for value in values {
+            separate()
+            write(value)
+        }
+        bytes.append(UInt8(ascii: "]"))
+        needsComma = true
     }
 
     mutating func flag(_ key: String, _ value: Bool?) {

@@ -30,7 +30,8 @@ extension RunReport {
         return ReportTable(
             caption: "Each rule, cause by cause", heading: "EACH RULE WOULD HAVE MADE OF IT",
             columns: [.name("cause", 23), .name("rule", 16)] + RuleResult.allCases.map { .number($0.rawValue) },
-            rows: rows, notes: [summary.allCauses.rules.map { "\($0.rule.name): \($0.rule.kernels)" }.joined(separator: "; ")])
+            rows: rows,
+            notes: [summary.allCauses.rules.map { "\($0.rule.name): \($0.rule.kernels)" }.joined(separator: "; ")])
     }
 
     /// In the order of `Cause`, and all together where there is more than one.

@@ -64,7 +64,8 @@ public struct SummaryText {
     /// With the observations beside them, and how many of the detaches could matter.
     private var activities: [String] {
         let detaches = row(
-            "detaches", "\(totals.detaches) folios left the page cache, \(totals.detachesHeld) of them held by somebody")
+            "detaches", "\(totals.detaches) folios left the page cache, \(totals.detachesHeld) of them held by somebody"
+        )
         let table = report.activities
         return table.rows.isEmpty ? ["", row("activities", "none"), detaches] : lines(table) + ["", detaches]
     }
