@@ -69,12 +69,12 @@ public struct Analysis: Sendable, Equatable {
     public mutating func consume(_ event: Event, finding: Finding?) {
         switch event {
         case .lookup(let lookup):
-            reach(lookup.time)
+            reach(lookup.time, lengthNs: lookup.durationNs)
             if let finding { add(finding) }
-        case .progress(let lookup): reach(lookup.time)
+        case .progress(let lookup): reach(lookup.time, lengthNs: lookup.durationNs)
         case .detach(let detach): reach(detach.time)
         case .activity(let activity):
-            reach(activity.time)
+            reach(activity.time, lengthNs: activity.durationNs)
             inTime.add(activity, timeline: &timeline)
         case .lost(let loss): inTime.add(loss)
         case .totals(let totals):
@@ -96,10 +96,15 @@ public struct Analysis: Sendable, Equatable {
         inTime = Coincidence(window: window)
     }
 
-    private mutating func reach(_ time: UInt64) {
+    /// Something ended at this time that had lasted for `lengthNs`.
+    private mutating func reach(_ time: UInt64, lengthNs: UInt64? = nil) {
         inTime.advance(to: time)
+        let begin = time - min(time, lengthNs ?? 0)
+        widenSpan(to: begin)
         widenSpan(to: time)
-        if window.contains(time) { timeline.extend(to: time) }
+        guard window.contains(time) else { return }
+        timeline.extend(to: max(begin, window.lowerBound))
+        timeline.extend(to: time)
     }
 
     private mutating func widenSpan(to time: UInt64) {

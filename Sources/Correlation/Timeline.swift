@@ -35,8 +35,8 @@ public struct Timeline: Sendable, Equatable {
 
     // MARK: Growing
 
-    /// Something happened at this time: the timeline reaches there from now on. The first time is the
-    /// origin; what is told later and lies before it goes to the first bin.
+    /// The timeline reaches to this time from now on. The first time is the origin; what is told later and
+    /// lies before it goes to the first bin.
     mutating func extend(to time: UInt64) {
         guard let originNs else {
             (originNs, bins) = (time, 1)

@@ -52,6 +52,12 @@ struct ReportFacts {
         return rows
     }
 
+    /// What the source counted, by name; it knows no filters but its own.
+    var counters: [(name: String, value: String)] {
+        report.counters
+            + (origin.filters.isEmpty ? [] : [("counters", "all but the findings are those of the whole run")])
+    }
+
     private var when: String {
         guard let span = analysis.span else { return "nothing was told" }
         let lasted = ShortNumber.duration(span.upperBound - span.lowerBound)
@@ -122,7 +128,8 @@ struct ReportFacts {
             ],
             rows: kinds.map { kind in
                 guard let row = known[kind] else {
-                    return [.own(kind.name), .number(0)] + [ReportTable.Cell](repeating: .own("-"), count: 8)
+                    return [.own(kind.name), .number(0)] + [ReportTable.Cell](repeating: .own("-"), count: 5)
+                        + [.number(0), .own("-"), .own("-")]
                 }
                 return cells(row)
             }, notes: coincidenceNotes(told: Set(known.filter { $0.value.operations > 0 }.keys)))
@@ -145,14 +152,16 @@ struct ReportFacts {
     }
 
     private func coincidenceNotes(told: Set<ActivityKind>) -> [String] {
-        var notes = [
-            "Of \(analysis.observed) observed lookups, how many overlapped such an operation anywhere on the host, and "
-                + "how many would by chance (± one standard deviation). A ratio of about 1 is chance; much more "
-                + "means that the two belong together; caused: known from the page itself, not from the time."
-        ]
+        var notes: [String] = []
+        if analysis.observed > 0, !told.isEmpty {
+            notes.append(
+                "Of \(analysis.observed) observed lookups, how many overlapped such an operation anywhere on the host, and "
+                    + "how many would by chance (± one standard deviation). A ratio of about 1 is chance; much more "
+                    + "means that the two belong together. Caused: known from the page itself, not from the time.")
+        }
         if analysis.coincidenceIsLowerBound {
             notes.append(
-                "Operations were lost, so lookups and times are at least these (+), and ratios are not reliable.")
+                "Operations may have been lost: lookups and times are at least these (+), and ratios are not reliable.")
         }
         let untold = ActivityKind.allCases.filter { kind in
             (totals.activities[kind]?.operations ?? 0) > 0 && !told.contains(kind)
@@ -164,6 +173,75 @@ struct ReportFacts {
                     + list.joined(separator: ", ") + ".")
         }
         return notes
+    }
+
+    // MARK: For pages
+
+    /// The timeline in at most so many rows, those without an observed lookup left out.
+    func times(rows: Int) -> ReportTable {
+        let timeline = analysis.timeline
+        let causes = Cause.allCases.filter { timeline.hasObserved($0) }
+        let stride = max(1, (timeline.bins + rows - 1) / rows)
+        let values = causes.map { timeline.observed($0) } + [timeline.failed]
+        let length = ShortNumber.duration(timeline.binNs &* UInt64(stride))
+        return ReportTable(
+            caption: "By time",
+            columns: [.name("\(length) from", nil)] + causes.map { .number($0.rawValue) } + [.number("failed")],
+            rows: Swift.stride(from: 0, to: timeline.bins, by: stride).compactMap { first in
+                let sums = values.map { $0[first..<min(first + stride, timeline.bins)].reduce(0, &+) }
+                guard sums.contains(where: { $0 > 0 }) else { return nil }
+                let begin = (timeline.originNs ?? 0) &+ timeline.binNs &* UInt64(first)
+                return [.own(instant(begin))] + sums.map { .number($0) }
+            })
+    }
+
+    /// A histogram in words.
+    static func distribution(_ histogram: Histogram, _ name: String, text: (UInt64) -> String) -> ReportTable {
+        ReportTable(
+            caption: "", columns: [.name(name, nil), .number("findings"), .number("share")],
+            rows: histogram.buckets.filter { $0.count > 0 }.map { bucket in
+                let (low, high) = (text(bucket.range.lowerBound), text(bucket.range.upperBound))
+                return [
+                    .own(low == high ? low : "\(low) to \(high)"), .number(bucket.count),
+                    .own(ShortNumber.percent(Double(bucket.count) / Double(histogram.total))),
+                ]
+            })
+    }
+
+    /// Findings one by one.
+    func findings(_ findings: [Finding]) -> ReportTable {
+        ReportTable(
+            caption: "Findings",
+            columns: [
+                .name("time UTC", nil), .name("victim", nil), .number("passes"), .number("took"), .name("result", nil),
+                .name("cause", nil), .name("culprit", nil), .number("age"), .name("retry", nil), .name("efault", nil),
+                .name("swizzle", nil), .name("file", nil),
+            ], rows: findings.map(cells))
+    }
+
+    private func cells(_ finding: Finding) -> [ReportTable.Cell] {
+        let lookup = finding.lookup
+        let result = lookup.result.map(ErrorNumber.name(ofResult:))
+        let mark = finding.confidence == .inferred ? " ?" : finding.neighbour == true ? " >" : ""
+        let file = finding.file.map { file in
+            legend.names.path(of: file).map { .path($0) }
+                ?? ReportTable.Cell.own("\(Legend.device(of: file)):\(file.inode)")
+        }
+        func rule(_ result: RuleResult?) -> ReportTable.Cell { .own(result?.rawValue ?? "-") }
+        return [
+            .own(
+                report.run.wallClockOffsetNs == 0
+                    ? instant(lookup.time) : legend.clock.timeOfDay(lookup.time, milliseconds: true)),
+            .process(Summary.ProcessKey(pid: lookup.victim.pid, comm: lookup.victim.comm)),
+            lookup.isTimed ? .own(ShortNumber.count(lookup.passes)) : .own("-"),
+            .own(lookup.durationNs.map(ShortNumber.duration) ?? "-"),
+            result.map { finding.spurious == true ? .mark($0 + "!") : .own($0) } ?? .mark("looping"),
+            .own((finding.explainedCause?.rawValue ?? "-") + mark),
+            .process(finding.detach.map { Summary.ProcessKey(pid: $0.culprit.pid, comm: $0.culprit.comm) }),
+            .own(finding.detachAgeNs.map(ShortNumber.duration) ?? "-"), rule(finding.verdicts?.retry),
+            rule(finding.verdicts?.efault), rule(finding.verdicts?.swizzle),
+            file ?? finding.unknownReason.map { .own("(\($0.rawValue))") } ?? .own("-"),
+        ]
     }
 
     // MARK: What is not known

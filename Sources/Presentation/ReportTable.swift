@@ -31,6 +31,8 @@ struct ReportTable {
         case path(String?)
         /// Other text that somebody else chose.
         case foreign(String)
+        /// Text of this program that somebody has to look at.
+        case mark(String)
     }
 
     /// Of the whole, where it has a title of its own.
@@ -92,7 +94,7 @@ struct ReportTable {
     /// A cell in at most so many columns.
     private static func text(_ cell: Cell, columns: Int) -> String {
         switch cell {
-        case .own(let text): return text
+        case .own(let text), .mark(let text): return text
         case .number(let number): return "\(number)"
         case .process(nil), .path(nil): return "-"
         case .process(let process?):

@@ -41,7 +41,7 @@ public struct ReportText: FindingFormat {
         lines += histogram("passes", facts.analysis.passes) { "\($0)" }
         lines += histogram("duration", facts.analysis.durationsNs, ShortNumber.duration)
         lines += summary.lines(facts.coincidence)
-        lines += [""] + summary.counters
+        lines += [""] + facts.counters.map { summary.row($0.name, $0.value) }
         lines += summary.lines(facts.unknown) + (facts.analysis.unknown.isEmpty ? [] : [""])
         lines += summary.losses
         lines += facts.omissions.map { paint.warning(summary.row("left out", TerminalText.escaped($0))) }
@@ -55,7 +55,14 @@ public struct ReportText: FindingFormat {
         let counts = max(8, "\(most)".utf8.count + 1)
         let columns = width - 1 - 18 - counts - 2
         var lines = ["", paint.header(pad(name.uppercased(), 18) + padLeft("FINDINGS", counts))]
-        for bucket in buckets {
+        for (position, bucket) in buckets.enumerated() {
+            // Of many empty ones in a row the first stands for all.
+            if bucket.count == 0, buckets[position - 1].count == 0 { continue }
+            let next = buckets[(position + 1)...].first { $0.count > 0 }
+            if bucket.count == 0, let next, next.range.lowerBound - 1 > bucket.range.upperBound {
+                lines.append("  …")
+                continue
+            }
             let (low, high) = (text(bucket.range.lowerBound), text(bucket.range.upperBound))
             let range = low == high ? low : "\(low) to \(high)"
             let bar = Bar.text(bucket.count, of: most, columns: columns)

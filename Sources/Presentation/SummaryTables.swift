@@ -1,10 +1,49 @@
-// The tables that the summary of a live run and a report have in common: causes, rules, processes, files,
-// activities.
+// What the summary of a live run and a report have in common: what was counted, the tables of causes,
+// rules, processes, files and activities, and what is missing.
 
 import Correlation
 import Events
 
 extension RunReport {
+    /// What the kernel side counted and what the findings are, by name.
+    var counters: [(name: String, value: String)] {
+        let retried = RetryReason.allCases.filter { totals.retries[$0] > 0 }
+        let reasons = retried.map { "\($0.rawValue) \(totals.retries[$0])" }.joined(separator: ", ")
+        var findings = "\(summary.findings)"
+        if summary.looping > 0 { findings += ", \(summary.looping) of them still looping" }
+        if summary.incomplete > 0 { findings += ", \(summary.incomplete) incomplete" }
+        return [
+            ("traced", ShortNumber.duration(totals.durationNs)),
+            ("shared lookups", totals.lookups.map { "\($0)" } ?? "not counted"),
+            ("observations", "\(totals.observations) passes met a page without a mapping"),
+            ("findings", findings),
+            ("retries", reasons.isEmpty ? "none" : reasons),
+            (
+                "failures",
+                "\(totals.failedUnmapped) unmapped, \(totals.failedPin) pin, \(totals.failedReadOnly) read-only, "
+                    + "\(totals.failedOther) other"
+            ),
+        ]
+    }
+
+    /// What was lost, what the tool cost, and what it could not see, by name. The values hold text of others.
+    var missing: [(name: String, value: String)] {
+        var rows = lostStages.map { ("lost", "\($0.count) at \($0.stage.rawValue): \($0.stage.meaning)") }
+        if rows.isEmpty { rows.append(("lost", "nothing")) }
+        if let cost = totals.cost {
+            var text = "maps \((cost.mapBytes + 1023) / 1024) KiB"
+            if cost.runCount > 0 {
+                text += ", \(ShortNumber.duration(cost.runTimeNs)) in \(cost.runCount) program runs"
+                text += ", \(cost.runTimeNs / cost.runCount) ns each"
+            }
+            rows.append(("own cost", text))
+        }
+        for probe in run.probes where probe.hook == nil {
+            rows.append(("not attached", "\(probe.role): \(probe.note ?? "")"))
+        }
+        return rows
+    }
+
     /// Observed lookups by cause.
     var causes: ReportTable {
         let columns: [ReportTable.Column] = [

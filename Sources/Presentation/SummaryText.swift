@@ -28,7 +28,7 @@ public struct SummaryText {
 
     public var text: String {
         var lines = [""]
-        lines += counters
+        lines += report.counters.map { row($0.name, $0.value) }
         lines += summary.causes.isEmpty ? ["", Self.noCause] : self.lines(report.causes)
         lines += self.lines(report.verdicts)
         lines += self.lines(report.processes(limit: Self.rowsShown))
@@ -42,25 +42,6 @@ public struct SummaryText {
 
     static let noCause = "No lookup met a page without a mapping."
 
-    var counters: [String] {
-        let retried = RetryReason.allCases.filter { totals.retries[$0] > 0 }
-        let reasons = retried.map { "\($0.rawValue) \(totals.retries[$0])" }.joined(separator: ", ")
-        var findings = "\(summary.findings)"
-        if summary.looping > 0 { findings += ", \(summary.looping) of them still looping" }
-        if summary.incomplete > 0 { findings += ", \(summary.incomplete) incomplete" }
-        return [
-            row("traced", ShortNumber.duration(totals.durationNs)),
-            row("shared lookups", totals.lookups.map { "\($0)" } ?? "not counted"),
-            row("observations", "\(totals.observations) passes met a page without a mapping"),
-            row("findings", findings),
-            row("retries", reasons.isEmpty ? "none" : reasons),
-            row(
-                "failures",
-                "\(totals.failedUnmapped) unmapped, \(totals.failedPin) pin, \(totals.failedReadOnly) read-only, \(totals.failedOther) other"
-            ),
-        ]
-    }
-
     /// With the observations beside them, and how many of the detaches could matter.
     private var activities: [String] {
         let detaches = row(
@@ -71,24 +52,10 @@ public struct SummaryText {
     }
 
     var losses: [String] {
-        var lines: [String] = []
-        if report.lostStages.isEmpty { lines.append(row("lost", "nothing")) }
-        for (stage, count) in report.lostStages {
-            lines.append(paint.warning(row("lost", "\(count) at \(stage.rawValue): \(stage.meaning)")))
+        report.missing.map { name, value in
+            let line = row(name, TerminalText.escaped(value))
+            return name == "lost" && !report.lostStages.isEmpty ? paint.warning(line) : line
         }
-        if let cost = totals.cost {
-            var text = "maps \((cost.mapBytes + 1023) / 1024) KiB"
-            if cost.runCount > 0 {
-                text += ", \(ShortNumber.duration(cost.runTimeNs)) in \(cost.runCount) program runs"
-                text += ", \(cost.runTimeNs / cost.runCount) ns each"
-            }
-            lines.append(row("own cost", text))
-        }
-        let missing = report.run.probes.filter { $0.hook == nil }
-        for probe in missing {
-            lines.append(row("not attached", TerminalText.escaped("\(probe.role): \(probe.note ?? "")")))
-        }
-        return lines
     }
 
     // MARK: Lines

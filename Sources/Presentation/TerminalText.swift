@@ -122,6 +122,13 @@ public enum ShortNumber {
         return threeDigits(count, of: unit.size) + unit.name
     }
 
+    /// The largest unit in which it is whole: `500ms`, `10s`.
+    static func plain(_ ns: UInt64) -> String {
+        let units: [(size: UInt64, name: String)] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1000, "us")]
+        guard ns > 0, let unit = units.first(where: { ns % $0.size == 0 }) else { return "\(ns)ns" }
+        return "\(ns / unit.size)\(unit.name)"
+    }
+
     /// Nanoseconds as seconds with three decimals.
     static func seconds(_ ns: UInt64) -> String { fixed(Double(ns / 1_000_000) / 1000, places: 3) }
 

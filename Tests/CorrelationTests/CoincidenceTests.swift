@@ -170,17 +170,16 @@ private let second: UInt64 = 1_000_000_000
             Self.lookup(700 * ms, 1000 * ms),
         ])
         let row = try #require(analysis.coincidence.first)
-        // The first event is at 20 ms, so that the run has 980 ms and the first gap 180 ms.
-        #expect(analysis.runNs == 980 * ms)
-        let short = (200.0 + 20 + 20) / 980
-        let long = (200.0 + 180 + 100) / 980
+        #expect(analysis.runNs == 1000 * ms)
+        let short = (200.0 + 20 + 20) / 1000
+        let long = (200.0 + 200 + 100) / 1000
         #expect(abs(row.expected - (3 * short + long)) < 1e-9)
         #expect(abs(row.share - (3 * short + long) / 4) < 1e-9)
         #expect(abs(row.deviation - (3 * short * (1 - short) + long * (1 - long)).squareRoot()) < 1e-9)
         #expect(row.during == 1)
         #expect(abs((row.ratio ?? 0) - 1 / row.expected) < 1e-9)
-        #expect(abs((row.rateDuring ?? 0) - 1 / (row.share * 0.98)) < 1e-6)
-        #expect(abs((row.rateOutside ?? 0) - 3 / ((1 - row.share) * 0.98)) < 1e-6)
+        #expect(abs((row.rateDuring ?? 0) - 1 / row.share) < 1e-6)
+        #expect(abs((row.rateOutside ?? 0) - 3 / (1 - row.share)) < 1e-6)
     }
 
     @Test("operations that fill the run leave no time outside")
