@@ -136,6 +136,8 @@ public struct Loss: Sendable, Equatable {
         case scopeCollision = "scope-collision"
         /// The kernel did not run a program because one was running already.
         case programMissed = "program-missed"
+        /// The kernel's trace buffer gave up events before they were written as text.
+        case ftraceBuffer = "ftrace-buffer"
         /// Emitted by the kernel side and not delivered to the reader: never, unless there is a bug.
         case delivery = "delivery"
         /// A record of unknown kind or wrong size was passed over.
@@ -148,7 +150,7 @@ public struct Loss: Sendable, Equatable {
         /// Whether a finding may lack evidence because of a loss here.
         public var touchesEvidence: Bool {
             switch self {
-            case .ringDetach, .slotCollision, .slotOverwritten, .programMissed, .delivery, .malformed,
+            case .ringDetach, .slotCollision, .slotOverwritten, .programMissed, .ftraceBuffer, .delivery, .malformed,
                 .recording, .correlator:
                 true
             case .ringLookup, .ringProgress, .ringActivity, .lookupTable, .operationTable,

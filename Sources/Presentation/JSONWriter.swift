@@ -87,9 +87,6 @@ struct JSONWriter {
         bytes.append(UInt8(ascii: "]"))
         needsComma = true
     }
-        bytes.append(UInt8(ascii: "]"))
-        needsComma = true
-    }
 
     mutating func flag(_ key: String, _ value: Bool?) {
         guard let value else { return null(key) }
