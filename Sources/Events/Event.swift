@@ -14,6 +14,18 @@ public enum Event: Sendable, Equatable {
     case lost(Loss)
     /// What the source has counted since it began; each replaces the one before.
     case totals(Totals)
+
+    /// When it was told; nil when it does not say.
+    public var time: UInt64? {
+        switch self {
+        case .lookup(let lookup), .progress(let lookup): lookup.time
+        case .detach(let detach): detach.time
+        case .activity(let activity): activity.time
+        case .lost(let loss): loss.time
+        case .totals(let totals): totals.time
+        case .name: nil
+        }
+    }
 }
 
 /// The task's name, sixteen bytes as the kernel has them. Hostile text: any byte may occur.

@@ -54,7 +54,6 @@ struct Story {
 
     mutating func lose(_ stage: Loss.Stage, _ count: UInt64 = 1, into events: inout [Event]) {
         guard count > 0 else { return }
-        totals.losses[stage, default: 0] &+= count
         events.append(.lost(Loss(time: time, stage: stage, count: count)))
     }
 
