@@ -91,6 +91,7 @@ public struct Analysis: Sendable, Equatable {
         for finding in unfinished { add(finding) }
         let run = (span ?? 0...0).clamped(to: window)
         runNs = run.upperBound - run.lowerBound
+        if timeline.originNs != nil { timeline.extend(to: run.upperBound) }
         coincidence = inTime.finish(run: run, timeline: &timeline)
         coincidenceIsLowerBound = inTime.isLowerBound
         inTime = Coincidence(window: window)

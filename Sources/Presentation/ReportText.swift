@@ -1,6 +1,6 @@
 // A run that is over, on one screen: which rule would have cost what comes first, then causes, who hit
-// whom, files, distributions, the coincidence in time, and last what is missing from all that. At least 80
-// columns; wider terminals show more of the coincidence, and longer bars.
+// whom, files, when and how long, the coincidence in time, and last what is missing from all that. At least
+// 80 columns; wider terminals show more of the coincidence, and longer bars.
 
 public import Correlation
 public import Events
@@ -38,6 +38,7 @@ public struct ReportText: FindingFormat {
             lines += summary.lines(facts.pairs(limit: rows))
         }
         lines += summary.lines(report.files(limit: rows, legend: legend))
+        lines += time(facts)
         lines += histogram("passes", facts.analysis.passes) { "\($0)" }
         lines += histogram("duration", facts.analysis.durationsNs, ShortNumber.duration)
         lines += summary.lines(facts.coincidence)
@@ -46,6 +47,30 @@ public struct ReportText: FindingFormat {
         lines += summary.losses
         lines += facts.omissions.map { paint.warning(summary.row("left out", TerminalText.escaped($0))) }
         bytes += (lines.joined(separator: "\n") + "\n").utf8
+    }
+
+    /// One row for the observed lookups, one for each kind of operation that was in progress.
+    private func time(_ facts: ReportFacts) -> [String] {
+        let timeline = facts.analysis.timeline
+        let observed = facts.causesShown.map(timeline.observed).reduce([]) { sums, values in
+            sums.isEmpty ? values : zip(sums, values).map { $0 &+ $1 }
+        }
+        guard let origin = timeline.originNs, !observed.isEmpty else { return [] }
+        let together = (timeline.bins + width - 27) / (width - 26)
+        func groups(_ values: [UInt64]) -> [UInt64] {
+            stride(from: 0, to: values.count, by: together).map { first in
+                values[first..<min(first + together, values.count)].reduce(0, &+)
+            }
+        }
+        let columnNs = timeline.binNs &* UInt64(together)
+        let title = "\(ShortNumber.duration(columnNs)) a column, from \(facts.instant(origin))"
+        var lines = ["", paint.header(pad("WHEN", 24) + title)]
+        let most = groups(observed).max() ?? 0
+        lines.append(pad("observed lookups", 24) + Bar.row(groups(observed), of: most) + "|")
+        for kind in facts.lanes {
+            lines.append(pad(kind.name, 24) + Bar.row(groups(timeline.busyNs(kind)), of: columnNs) + "|")
+        }
+        return lines
     }
 
     /// A bar for each power of two.
@@ -74,6 +99,18 @@ public struct ReportText: FindingFormat {
 
 /// Bars made of characters.
 enum Bar {
+    private static let heights: [Character] = ["▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"]
+
+    /// One character a value, as high for it as a line is for `most`; what is not nothing shows.
+    static func row(_ values: [UInt64], of most: UInt64) -> String {
+        String(
+            values.map { value in
+                guard value > 0, most > 0 else { return " " as Character }
+                let height = (Double(value) / Double(most) * 8).rounded(.up)
+                return heights[Int(min(max(height, 1), 8)) - 1]
+            })
+    }
+
     private static let parts: [Character] = ["▏", "▎", "▍", "▌", "▋", "▊", "▉"]
 
     /// As long for `count` as `columns` are for `most`, to the eighth of a column; what is not nothing shows.

@@ -91,6 +91,15 @@ private let ms: UInt64 = 1_000_000
         #expect(analysis.timeline.originNs == 0)
     }
 
+    @Test("the timeline reaches to the end of the run, also where that was quiet")
+    func quietEnd() {
+        var totals = Totals()
+        (totals.time, totals.durationNs) = (100 * ms, 100 * ms)
+        let analysis = analysed([CoincidenceTests.lookup(0, 5 * ms), .totals(totals)])
+        #expect(analysis.timeline.observed(.unknown) == [0, 0, 0, 0, 0, 1] + [UInt64](repeating: 0, count: 95))
+        #expect(analysed([.totals(totals)]).timeline.bins == 0)
+    }
+
     // MARK: Who, and what is not known
 
     @Test("culprits and victims are paired, by cause; a page without a culprit has its row too")

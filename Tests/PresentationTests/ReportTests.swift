@@ -91,6 +91,9 @@ import Testing
         #expect(Bar.text(0, of: 8, columns: 4) == "")
         #expect(Bar.text(.max, of: .max, columns: 4) == "████")
         #expect(Bar.text(0, of: 0, columns: 4) == "")
+        #expect(Bar.row([0, 1, 2, 4, 8, 80], of: 8) == " ▁▂▄██")
+        #expect(Bar.row([0, .max, 1], of: .max) == " █▁")
+        #expect(Bar.row([5], of: 0) == " ")
     }
 
     @Test(
