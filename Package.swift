@@ -13,7 +13,9 @@ let strict: [SwiftSetting] = [
 let package = Package(
     name: "futexscope",
     products: [
-        .executable(name: "futexscope", targets: ["futexscope"])
+        .executable(name: "futexscope", targets: ["futexscope"]),
+        // What takes hostile bytes and what is made of them: for the fuzzers in Tests/Fuzz.
+        .library(name: "Readers", targets: ["Correlation", "Events", "Ftrace", "Presentation", "Recording"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")

@@ -35,7 +35,7 @@ struct Report: ParsableCommand {
             switch format {
             case .text: return ReportText(width: output.tableWidth, colour: output.wantsColour, origin: origin)
             case .json: return JSONLines(origin: origin)
-            case .html: return ReportText(width: 80, colour: false, origin: origin)
+            case .html: return ReportHTML(origin: origin)
             }
         }
     }

@@ -27,8 +27,8 @@ public func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     case 1: break
     default: stream = packet(around: bytes)
     }
-    FileManager.default.createFile(atPath: directory + "/metadata", contents: Data(text))
-    FileManager.default.createFile(atPath: directory + "/stream_000001", contents: Data(stream))
+    _ = FileManager.default.createFile(atPath: directory + "/metadata", contents: Data(text))
+    _ = FileManager.default.createFile(atPath: directory + "/stream_000001", contents: Data(stream))
     if let reader = try? RecordingReader(directory: directory) { exercise(reader) }
     return 0
 }
