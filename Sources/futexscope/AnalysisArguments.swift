@@ -109,7 +109,8 @@ struct AnalysisArguments: ParsableArguments {
             ("--result", result.map { ErrorNumber.name(ofResult: $0.number) }),
             ("--since", since?.text), ("--until", until?.text),
         ]
-        return (words.compactMap { word, value in value.map { "\(word) \($0)" } } + cause.map { "--cause \($0.rawValue)" })
+        return
+            (words.compactMap { word, value in value.map { "\(word) \($0)" } } + cause.map { "--cause \($0.rawValue)" })
             .joined(separator: " ")
     }
 }

@@ -17,7 +17,8 @@ enum RunSource {
         // The structure lives over the call.
         guard unsafe stat(path, &status) == 0 else {
             throw SourceError(
-                "cannot read \(path): \(Descriptor.text(errno)); expected a recording, a text of ftrace, or a trace.dat")
+                "cannot read \(path): \(Descriptor.text(errno)); expected a recording, a text of ftrace, or a trace.dat"
+            )
         }
         if status.st_mode & S_IFMT == S_IFDIR { return try RecordingReader(directory: path) }
         let number = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
@@ -92,7 +93,9 @@ private final class ByteStream {
         bytes.append(contentsOf: repeatElement(0, count: Self.chunkBytes))
         while !Interruption.isWanted {
             // The room that was just made, and no more.
-            let count = unsafe bytes.withUnsafeMutableBytes { unsafe Glibc.read(descriptor, $0.baseAddress?.advanced(by: before), Self.chunkBytes) }
+            let count = unsafe bytes.withUnsafeMutableBytes {
+                unsafe Glibc.read(descriptor, $0.baseAddress?.advanced(by: before), Self.chunkBytes)
+            }
             if count < 0, errno == EINTR { continue }
             bytes.removeLast(Self.chunkBytes - max(0, count))
             guard count >= 0 else { throw SourceError("cannot read on: \(Descriptor.text(errno))") }
