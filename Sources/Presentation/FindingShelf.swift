@@ -14,6 +14,8 @@ struct FindingShelf: Sendable {
     private var loops: [UInt32: Int] = [:]
 
     mutating func add(_ finding: Finding) {
+        // Where every lookup is told, most met nothing.
+        guard finding.lookup.observations > 0 || finding.lookup.retries.total > 0 else { return }
         let tid = finding.lookup.victim.tid
         if let place = loops[tid], notable[place].lookup.start == finding.lookup.start {
             notable[place] = finding

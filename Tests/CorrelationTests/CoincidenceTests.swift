@@ -198,6 +198,14 @@ private let second: UInt64 = 1_000_000_000
         #expect(abs((analysis.coincidence.first?.share ?? 0) - 1.0 / 9) < 1e-6)
     }
 
+    @Test("an operation in progress lasts to the end of the run, not to the last event")
+    func inProgress() throws {
+        var totals = Totals()
+        (totals.time, totals.durationNs) = (10 * second, 10 * second)
+        let analysis = analysed([Self.begin(at: second), Self.lookup(2 * second, 3 * second), .totals(totals)])
+        #expect(analysis.coincidence.first?.busyNs == 9 * second)
+    }
+
     /// Two kinds of operation, each in progress for a tenth of a minute; lookups meet the one by chance
     /// and the other because it causes half of them.
     @Test("chance looks like chance and a cause like a cause", arguments: [1, 2, 3, 4, 5] as [UInt64])

@@ -200,6 +200,17 @@ import Testing
         #expect(shelf.shown.allSatisfy { $0.spurious == true || $0.lookup.victim.tid == 5 })
     }
 
+    @Test("lookups that met nothing take no room")
+    func plain() {
+        var shelf = FindingShelf()
+        var correlator = Correlator(tellsAll: true)
+        let lookup = Lookup.sample(page: nil) { $0.observations = 0 }
+        let finding = correlator.consume(.lookup(lookup))
+        #expect(finding != nil)
+        finding.map { shelf.add($0) }
+        #expect(shelf.shown.isEmpty)
+    }
+
     @Test("how many findings are not shown is said")
     func notShown() {
         let events = (0..<FindingShelf.limit + 3).map { _ in Event.lookup(.sample(page: .zero())) }
