@@ -59,11 +59,11 @@ public struct Correlator: Sendable {
             if loops[lookup.victim.tid] != nil || loops.count < Self.loopLimit {
                 loops[lookup.victim.tid] = finding
             } else {
-                losses[.correlator, default: 0] += 1
+                lose(1, at: .correlator)
             }
             return finding
         case .lost(let loss):
-            losses[loss.stage, default: 0] += loss.count
+            lose(loss.count, at: loss.stage)
             return nil
         case .name(let name):
             filter.learn(name)
@@ -90,6 +90,12 @@ public struct Correlator: Sendable {
         return filter.admits(finding) ? finding : nil
     }
 
+    /// A recording may claim any number.
+    private mutating func lose(_ count: UInt64, at stage: Loss.Stage) {
+        let (sum, overflow) = losses[stage, default: 0].addingReportingOverflow(count)
+        losses[stage] = overflow ? .max : sum
+    }
+
     private func isLoop(_ lookup: Lookup) -> Bool {
         lookup.passes >= thresholds.passes || (lookup.durationNs ?? 0) >= thresholds.durationNs
     }
@@ -113,7 +119,7 @@ public struct Correlator: Sendable {
             page.slot == .found ? detaches[DetachKey(page: page.page, time: page.detachTime)] : nil
         }
         let attribution = Attribution(lookup: lookup, detach: detach)
-        if attribution.reason == .detachLost && hasForgotten { losses[.correlator, default: 0] += 1 }
+        if attribution.reason == .detachLost && hasForgotten { lose(1, at: .correlator) }
         let isObserved = lookup.observations > 0
         var verdicts: Verdicts?
         var spurious: Bool?

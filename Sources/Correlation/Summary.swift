@@ -106,7 +106,7 @@ public struct Summary: Sendable, Equatable {
     private mutating func addCause(_ cause: Cause, _ finding: Finding, failed: UInt64) {
         var row = causes[cause] ?? CauseRow()
         row.lookups += 1
-        row.observations += finding.lookup.observations
+        row.observations &+= finding.lookup.observations
         row.failed += failed
         if finding.spurious == true { row.spurious += 1 }
         if let verdicts = finding.verdicts {
@@ -129,7 +129,7 @@ public struct Summary: Sendable, Equatable {
     public var allCauses: CauseRow {
         causes.values.reduce(into: CauseRow()) { sum, row in
             sum.lookups += row.lookups
-            sum.observations += row.observations
+            sum.observations &+= row.observations
             sum.failed += row.failed
             sum.spurious += row.spurious
             sum.retry += row.retry

@@ -31,7 +31,7 @@ extension RunReport {
         var rows = lostStages.map { ("lost", "\($0.count) at \($0.stage.rawValue): \($0.stage.meaning)") }
         if rows.isEmpty { rows.append(("lost", "nothing")) }
         if let cost = totals.cost {
-            var text = "maps \((cost.mapBytes + 1023) / 1024) KiB"
+            var text = "maps \((cost.mapBytes &+ 1023) / 1024) KiB"
             if cost.runCount > 0 {
                 text += ", \(ShortNumber.duration(cost.runTimeNs)) in \(cost.runCount) program runs"
                 text += ", \(cost.runTimeNs / cost.runCount) ns each"

@@ -157,7 +157,8 @@ public enum ShortNumber {
     /// Rounded to so many decimals; for what is not negative and below 10^12.
     static func fixed(_ value: Double, places: Int) -> String {
         let scale = (0..<places).reduce(1.0) { scale, _ in scale * 10 }
-        let digits = String(Int64(min((value * scale).rounded(), 9e18)))
+        let scaled = max(0, (value * scale).rounded())
+        let digits = String(Int64(scaled < 9e18 ? scaled : 9e18))
         guard places > 0 else { return digits }
         let padded = String(repeating: "0", count: max(0, places + 1 - digits.utf8.count)) + digits
         return padded.dropLast(places) + "." + padded.suffix(places)

@@ -200,6 +200,40 @@ import Testing
         #expect(shelf.shown.allSatisfy { $0.spurious == true || $0.lookup.victim.tid == 5 })
     }
 
+    @Test("numbers that nobody can have counted end no report")
+    func absurd() {
+        var totals = Totals()
+        (totals.lookups, totals.observations, totals.detaches, totals.durationNs) = (.max, .max, .max, .max)
+        totals.retries = RetryCounts(swizzled: .max, mappingChanged: .max)
+        totals.cost = Totals.Cost(runTimeNs: .max, runCount: .max, mapBytes: .max)
+        for kind in ActivityKind.allCases {
+            totals.activities[kind] = Totals.ActivityTotals(operations: .max, pages: .max, durationNs: .max)
+        }
+        let task = TaskIdentity(pid: .max, tid: .max, comm: Comm(low: .max, high: .max), cgroup: .max)
+        var events: [Event] = []
+        for time in [0, 1, .max / 2, .max] as [UInt64] {
+            for durationNs in [nil, 0, time, .max] as [UInt64?] {
+                events.append(
+                    .activity(Activity(time: time, kind: .reclaim, task: task, durationNs: durationNs, pages: .max)))
+                events.append(.lost(Loss(time: time, stage: .recording, count: .max)))
+                events.append(.detach(.sample { ($0.time, $0.culprit, $0.references) = (time, task, .min) }))
+                events.append(
+                    .lookup(
+                        .sample(page: .sample { $0.detachTime = time }) {
+                            ($0.time, $0.start, $0.victim, $0.passes) = (time, durationNs ?? 0, task, .max)
+                            ($0.observations, $0.lockWaits, $0.result) = (.max, .max, .min)
+                        }))
+            }
+        }
+        let run = RunInfo(wallClockOffsetNs: .max)
+        for format in [
+            ReportText(width: 80, colour: true, origin: Story.origin) as any FindingFormat,
+            ReportHTML(origin: Story.origin), JSONLines(origin: Story.origin),
+        ] {
+            #expect(!Story.reported(format, events: events, run: run, totals: totals).isEmpty)
+        }
+    }
+
     @Test("lookups that met nothing take no room")
     func plain() {
         var shelf = FindingShelf()
