@@ -210,6 +210,8 @@ public struct FtraceReader: EventSource {
     /// Takes off "<4>", "[   12.345678] ", "[  T123] " and what a log puts before "kernel: ".
     private static func withoutConsole(_ bytes: [UInt8], _ range: Range<Int>) -> Range<Int> {
         var begin = range.lowerBound
+        // Columns begin with a blank or are eight wide, so that no task's name is taken for this.
+        if bytes[begin] > 0x40, let word = log(bytes[begin..<min(begin + 96, range.upperBound)]) { begin = word }
         if bytes[begin] == UInt8(ascii: "<"), begin + 2 < range.upperBound, bytes[begin + 1] &- 0x30 < 10 {
             begin = bytes[begin..<min(begin + 5, range.upperBound)].firstIndex(of: UInt8(ascii: ">")).map { $0 + 1 } ?? begin
         }
@@ -225,6 +227,16 @@ public struct FtraceReader: EventSource {
         }
         if isConsole, begin < range.upperBound, bytes[begin] == UInt8(ascii: " ") { begin += 1 }
         return begin..<range.upperBound
+    }
+
+    /// Where "kernel: [" has its bracket.
+    private static func log(_ text: ArraySlice<UInt8>) -> Int? {
+        var rest = text
+        while let place = rest.firstIndex(of: UInt8(ascii: "k")) {
+            if text[place...].starts(with: "kernel: [".utf8) { return place + 8 }
+            rest = text[(place + 1)...]
+        }
+        return nil
     }
 
     // MARK: The run

@@ -91,10 +91,10 @@ struct Scanner {
         return true
     }
 
-    /// False when there was none.
+    /// Blanks and whatever control characters stand there; false when there was none.
     mutating func skipBlanks() -> Bool {
         let begin = position
-        while position < end, bytes[position] == 0x20 || bytes[position] == 0x09 { position += 1 }
+        while position < end, bytes[position] <= 0x20 { position += 1 }
         return position > begin
     }
 

@@ -160,6 +160,8 @@ extension Story {
         guard let address = arguments[.address], let flags = arguments[.flags] else { return false }
         seen.pins += 1
         guard var lookup = tasks[place].lookup, address == lookup.address & ~4095 else { return true }
+        // A second try whose first one is not there belongs to a pass that cannot be followed.
+        guard flags & 1 != 0 || lookup.passes > 0 else { return true }
         lookup.isPinning = true
         lookup.isPinned = false
         lookup.flags.remove(.pinFailed)
