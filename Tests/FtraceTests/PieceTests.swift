@@ -151,7 +151,6 @@ import Testing
         text.lines.insert(Array(line.utf8), at: try #require(text.first("fs_unlock")))
         let reading = try Reading(text)
         #expect(reading.losses[.ftraceBuffer] == 17 + 349_715)
-        #expect(reading.totals.losses[.ftraceBuffer] == 17 + 349_715)
         #expect(reading.causes.isEmpty)
     }
 
