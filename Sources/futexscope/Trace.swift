@@ -1,8 +1,9 @@
 // `futexscope trace`: its arguments, and what they ask of the capture. Findings go to standard output or
 // to a file; everything else goes to standard error. The run itself is in TraceRun.swift.
 
-internal import ArgumentParser
+public import ArgumentParser
 internal import Capture
+internal import Correlation
 internal import Events
 internal import Presentation
 
@@ -36,6 +37,9 @@ struct Trace: ParsableCommand {
     var count: UInt64?
 
     // MARK: What comes out
+
+    @Option(help: ArgumentHelp("Only findings with this cause; may be repeated.", valueName: "cause"))
+    var cause: [Correlation.Cause] = []
 
     @Option(name: .shortAndLong, help: "How to write findings.")
     var format: OutputFormat = .table
