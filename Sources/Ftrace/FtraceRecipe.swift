@@ -81,7 +81,8 @@ public struct FtraceRecipe: Sendable {
         return Definition(name: name, attempts: [arguments.isEmpty ? text : "\(text) \(arguments)"])
     }
 
-    private func returning(_ name: String, from symbol: String, with arguments: String = "ret=$retval:s32") -> Definition
+    private func returning(_ name: String, from symbol: String, with arguments: String = "ret=$retval:s32")
+        -> Definition
     {
         // So many calls may be under way at once before one is not seen to return.
         let text = "r512:futexscope/\(name) \(symbol)"
@@ -148,7 +149,8 @@ public struct FtraceRecipe: Sendable {
             let offsets = facts.offsets
             let host = "+\(offsets.host)(+\(offsets.mapping)(\(page)))"
             let superBlock = "+\(offsets.superBlock)(\(host))"
-            return "page=\(page):x64 index=+\(offsets.index)(\(page)):u64 references=+\(offsets.references)(\(page)):s32 "
+            return
+                "page=\(page):x64 index=+\(offsets.index)(\(page)):u64 references=+\(offsets.references)(\(page)):s32 "
                 + "dev=+\(offsets.device)(\(superBlock)):u32 inode=+\(offsets.inode)(\(host)):u64 "
                 + "size=+\(offsets.size)(\(host)):s64 magic=+\(offsets.magic)(\(superBlock)):x32 " + size(of: page)
         }
