@@ -75,7 +75,9 @@ public struct FtraceReader: EventSource {
         }
         while let line = lines.next(atEnd: isOver) { take(line, into: &events) }
         guard isOver else {
-            if bytesRead > Self.patience, heads == 0, !story.seen.isAny { throw nothingKnown("the first 4 MiB") }
+            // Other events may come first, for as long as they like; what can never help may not.
+            let isHopeless = heads == 0 || tracer?.hasPrefix("function") == true
+            if bytesRead > Self.patience, isHopeless, !story.seen.isAny { throw nothingKnown("the first 4 MiB") }
             return
         }
         if !story.seen.isAny { throw nothingKnown("it") }

@@ -179,6 +179,7 @@ public struct FtraceRecipe: Sendable {
         tracing=/sys/kernel/tracing
         instance=${INSTANCE:-$tracing/instances/futexscope}
         size=${BUFFER_KB:-8192}
+        release='\(release.filter { $0.isASCII && ($0.isLetter || $0.isNumber || "._+~-".contains($0)) })'
         missing=
 
 
@@ -186,6 +187,19 @@ public struct FtraceRecipe: Sendable {
     }
 
     private static let tail = #"""
+
+        fail() {
+            echo "$0: $2" >&2
+            exit "$1"
+        }
+
+        # On another kernel the offsets would be wrong, and so would be everything that is read.
+        prepare() {
+            [ "$(uname -r)" = "$release" ] || fail 77 "made for the kernel $release, and this is $(uname -r)"
+            [ -w "$tracing/dynamic_events" ] || fail 77 "cannot define events: be root, with tracefs on $tracing"
+            [ ! -d "$tracing/events/futexscope" ] || fail 1 "the events are defined already: stop first"
+            define_all
+        }
 
         # define NAME DEFINITION…: the first one that this kernel takes.
         define() {
@@ -256,9 +270,9 @@ public struct FtraceRecipe: Sendable {
         }
 
         start() {
+            prepare
             [ -d "$instance" ] || mkdir "$instance" || exit
             echo 0 > "$instance/tracing_on"
-            define_all
             echo mono > "$instance/trace_clock"
             echo "$size" > "$instance/buffer_size_kb"
             echo > "$instance/trace"
@@ -284,7 +298,7 @@ public struct FtraceRecipe: Sendable {
             ;;
         trace-cmd)
             shift
-            define_all
+            prepare
             find_ranges
             arguments=
             all_events argue
