@@ -1,7 +1,7 @@
 // `futexscope trace`: its arguments, and what they ask of the capture. Findings go to standard output or
 // to a file; everything else goes to standard error. The run itself is in TraceRun.swift.
 
-public import ArgumentParser
+internal import ArgumentParser
 internal import Capture
 internal import Correlation
 internal import Events
