@@ -45,32 +45,27 @@ struct AnalysisArguments: ParsableArguments {
     @Option(name: .shortAndLong, help: ArgumentHelp("Where to write: a new file.", valueName: "file"))
     var output: String?
 
-    /// - Parameter begin: time of the first event, for moments that count from there.
-    func correlator(for run: RunInfo, begin: UInt64) throws -> Correlator {
-        let loops = LoopThresholds(
+    /// When an unfinished lookup counts as a loop.
+    func loops(of run: RunInfo) -> LoopThresholds {
+        LoopThresholds(
             passes: loopPasses ?? run.loops.passes, durationNs: loopDuration?.ns ?? run.loops.durationNs)
-        return Correlator(thresholds: loops, tellsAll: run.tellsAll, filter: try filter(for: run, begin: begin))
     }
 
-    private func filter(for run: RunInfo, begin: UInt64) throws -> FindingFilter {
+    /// - Parameter begin: time of the first event, for moments that count from there.
+    func filter(for run: RunInfo, begin: UInt64) throws -> FindingFilter {
         var filter = FindingFilter()
         (filter.pid, filter.tid, filter.uid) = (wanted.pid, wanted.tid, wanted.uid)
         (filter.comm, filter.cgroup) = (wanted.comm.map { Comm($0) }, wanted.cgroup)
         (filter.minPasses, filter.minDurationNs) = (wanted.minPasses, wanted.minDuration?.ns ?? 0)
         filter.result = wanted.result?.number
         filter.causes = cause.isEmpty ? nil : Set(cause)
-        filter.window = try window(for: run, begin: begin)
-        return filter
-    }
-
-    /// The time that is asked about, by the clock of the events.
-    func window(for run: RunInfo, begin: UInt64) throws -> ClosedRange<UInt64> {
         let from = since?.time(in: run, begin: begin) ?? 0
         let to = until?.time(in: run, begin: begin) ?? .max
         guard from <= to else {
             throw CommandFailure.usage("cannot show what is until a time before --since: exchange --since and --until")
         }
-        return from...to
+        filter.window = from...to
+        return filter
     }
 
     /// The filters as they would be typed.
