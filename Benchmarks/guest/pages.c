@@ -1,0 +1,113 @@
+/*
+ * What the page cache takes for each base page of a large file: `pages DIR`
+ * prints "fault NS", "evict NS" and "truncate NS", medians of the rounds.  The
+ * file is written, and clean, before the clock runs: no disk is in a figure.
+ * Where nothing can be evicted (tmpfs) there is no such line.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BYTES (32 << 20)
+#define PAGES (BYTES / 4096)
+#define ROUNDS 7
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1e9 + t.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void tell(const char *name, double *took)
+{
+	qsort(took, ROUNDS, sizeof(*took), compare);
+	printf("%s %.2f\n", name, took[ROUNDS / 2] / PAGES);
+}
+
+static void fill(int file)
+{
+	static char part[1 << 20];
+
+	memset(part, 1, sizeof(part));
+	for (long done = 0; done < BYTES; done += sizeof(part))
+		if (pwrite(file, part, sizeof(part), done) != sizeof(part)) {
+			perror("pages: cannot write the file");
+			exit(1);
+		}
+	fsync(file);
+}
+
+/* Reads one byte of each page through a new mapping. */
+static double fault(int file)
+{
+	volatile char *map = mmap(NULL, BYTES, PROT_READ, MAP_SHARED, file, 0);
+	double begin = now(), took;
+
+	if (map == MAP_FAILED) {
+		perror("pages: cannot map the file");
+		exit(1);
+	}
+	for (long page = 0; page < PAGES; page++)
+		(void)map[page * 4096];
+	took = now() - begin;
+	munmap((void *)map, BYTES);
+	return took;
+}
+
+int main(int argc, char **argv)
+{
+	double faulted[ROUNDS], evicted[ROUNDS], truncated[ROUNDS];
+	struct statfs fs;
+	char path[256];
+	int file, evicts;
+
+	snprintf(path, sizeof(path), "%s/large", argc > 1 ? argv[1] : ".");
+	file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	if (file < 0 || fstatfs(file, &fs)) {
+		perror(path);
+		return 1;
+	}
+	evicts = fs.f_type != TMPFS_MAGIC;
+	for (int round = -1; round < ROUNDS; round++) {
+		int at = round < 0 ? 0 : round; /* the first warms up */
+		double begin;
+
+		fill(file);
+		faulted[at] = fault(file);
+		if (evicts) {
+			begin = now();
+			posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+			evicted[at] = now() - begin;
+			fill(file);
+		}
+		begin = now();
+		if (ftruncate(file, 0)) {
+			perror("pages: cannot truncate");
+			return 1;
+		}
+		truncated[at] = now() - begin;
+	}
+	unlink(path);
+	tell("fault", faulted);
+	if (evicts)
+		tell("evict", evicted);
+	tell("truncate", truncated);
+	return 0;
+}
