@@ -1,7 +1,8 @@
 /*
- * What one futex(FUTEX_WAKE) that wakes nobody takes: `futex [ROUNDS]` prints
- * "private NS" and "shared NS", the median of the rounds.  The shared word lies
- * in a file on tmpfs that stays mapped, so get_futex_key() finds its mapping.
+ * What one futex(FUTEX_WAKE) that wakes nobody takes: `futex` prints "private NS"
+ * and "shared NS", medians of rounds.  `futex storm CALLS` makes so many shared
+ * calls and prints the nanoseconds that all of them took.  The shared word lies in
+ * a file on tmpfs that stays mapped, so get_futex_key() finds its mapping.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -9,12 +10,14 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #define CALLS 4000
+#define ROUNDS 15
 
 static double now(void)
 {
@@ -31,25 +34,29 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double median_call(uint32_t *word, int operation, int rounds)
+/* Nanoseconds that so many calls take. */
+static double wake(uint32_t *word, int operation, long calls)
 {
-	double *took = calloc(rounds, sizeof(*took));
+	double begin = now();
 
-	for (int round = -1; round < rounds; round++) {
-		double begin = now();
+	for (long i = 0; i < calls; i++)
+		syscall(SYS_futex, word, operation, 1, NULL, NULL, 0);
+	return now() - begin;
+}
 
-		for (int i = 0; i < CALLS; i++)
-			syscall(SYS_futex, word, operation, 1, NULL, NULL, 0);
-		if (round >= 0) /* the first warms up */
-			took[round] = (now() - begin) / CALLS;
-	}
-	qsort(took, rounds, sizeof(*took), compare);
-	return took[rounds / 2];
+static double median_call(uint32_t *word, int operation)
+{
+	double took[ROUNDS];
+
+	wake(word, operation, CALLS); /* warms up */
+	for (int round = 0; round < ROUNDS; round++)
+		took[round] = wake(word, operation, CALLS) / CALLS;
+	qsort(took, ROUNDS, sizeof(*took), compare);
+	return took[ROUNDS / 2];
 }
 
 int main(int argc, char **argv)
 {
-	int rounds = argc > 1 ? atoi(argv[1]) : 15;
 	int file = open("/mnt/tmpfs/futex-word", O_RDWR | O_CREAT, 0600);
 	uint32_t *word;
 
@@ -59,7 +66,11 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	*word = 0;
-	printf("private %.1f\n", median_call(word, FUTEX_WAKE_PRIVATE, rounds));
-	printf("shared %.1f\n", median_call(word, FUTEX_WAKE, rounds));
+	if (argc > 2 && !strcmp(argv[1], "storm")) {
+		printf("%.0f\n", wake(word, FUTEX_WAKE, atol(argv[2])));
+		return 0;
+	}
+	printf("private %.1f\n", median_call(word, FUTEX_WAKE_PRIVATE));
+	printf("shared %.1f\n", median_call(word, FUTEX_WAKE));
 	return 0;
 }
