@@ -17,9 +17,10 @@ struct Replay {
         }
         let source = try RecordingReader(directory: arguments[1])
         let run = source.run
-        var correlator = Correlator(thresholds: run.loops, tellsAll: run.tellsAll)
+        var correlator = Correlator(thresholds: run.loops)
         var stream = FindingStream(
-            format: stage == .csv ? CSV() : JSONLines(), correlator: correlator, run: run)
+            format: stage == .csv ? CSV() : JSONLines(),
+            correlator: Correlator(thresholds: run.loops, tellsAll: run.tellsAll), run: run)
         var (count, bytes) = (0, 0)
         var events: [Event] = []
         while try source.read(into: &events) {
