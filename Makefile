@@ -62,7 +62,7 @@ answer: all kernels  ## runs the matrix and writes the answer's table into READM
 
 # After a measurement: the difference from the figures in the tree, or, with RECORD=1, those figures anew.
 figures = @LC_ALL=C sort .build/$(1).txt -o .build/$(1).txt; \
-	if [ "$(RECORD)" = 1 ]; then cp .build/$(1).txt Benchmarks/results/$(1).txt; echo "written: Benchmarks/results/$(1).txt"; \
+	if [ "$(RECORD)" = 1 ]; then Benchmarks/document $(1) .build/$(1).txt; \
 	else Benchmarks/compare Benchmarks/results/$(1).txt .build/$(1).txt; fi
 
 bench: bench-guest bench-host  ## figures beside those in the tree (RECORD=1 writes them there)

@@ -1,6 +1,7 @@
 /*
- * The least that a hook can cost: `floor fentry|kprobe|raw_tp NAME READY` attaches
- * a program that does nothing, makes the file READY, and waits for a signal.
+ * The least that a hook can cost: `floor HOOK NAME READY` attaches a program that
+ * does nothing, makes the file READY, and waits for a signal.  HOOK is fentry,
+ * fentry+fexit, kprobe or raw_tp.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -54,23 +55,29 @@ static void attach_kprobe(const char *function)
 		fail("floor: cannot attach");
 }
 
+static void attach_trampoline(const char *function, enum bpf_attach_type attach)
+{
+	int id = libbpf_find_vmlinux_btf_id(function, attach);
+
+	if (id < 0 || bpf_raw_tracepoint_open(NULL, load(BPF_PROG_TYPE_TRACING, attach, id)) < 0)
+		fail("floor: cannot attach");
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 4) {
-		fprintf(stderr, "usage: floor fentry|kprobe|raw_tp NAME READY\n");
+		fprintf(stderr, "usage: floor fentry|fentry+fexit|kprobe|raw_tp NAME READY\n");
 		return 64;
 	}
-	if (!strcmp(argv[1], "kprobe")) {
+	if (strstr(argv[1], "fentry"))
+		attach_trampoline(argv[2], BPF_TRACE_FENTRY);
+	if (strstr(argv[1], "fexit"))
+		attach_trampoline(argv[2], BPF_TRACE_FEXIT);
+	if (!strcmp(argv[1], "kprobe"))
 		attach_kprobe(argv[2]);
-	} else if (!strcmp(argv[1], "fentry")) {
-		int id = libbpf_find_vmlinux_btf_id(argv[2], BPF_TRACE_FENTRY);
-
-		if (id < 0 || bpf_raw_tracepoint_open(
-				      NULL, load(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, id)) < 0)
-			fail("floor: cannot attach");
-	} else if (bpf_raw_tracepoint_open(argv[2], load(BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0)) < 0) {
+	if (!strcmp(argv[1], "raw_tp") &&
+	    bpf_raw_tracepoint_open(argv[2], load(BPF_PROG_TYPE_RAW_TRACEPOINT, 0, 0)) < 0)
 		fail("floor: cannot attach");
-	}
 	signal(SIGINT, SIG_DFL); /* a shell ignores it for what it runs in the background */
 	close(open(argv[3], O_WRONLY | O_CREAT, 0600));
 	pause();
