@@ -130,6 +130,6 @@ fi
         if ($2 ~ /^floor/) floor[key] = added
         else {
             out(name ".speed", sprintf("%.3f", base[key] / $4), "of-untraced")
-            if ($3 != "fault" && floor[key] > 10) out(name ".by-floor", sprintf("%.2f", added / floor[key]), "times")
+            if (floor[key] > 10) out(name ".by-floor", sprintf("%.2f", added / floor[key]), "times")
         }
     }' /tmp/raw >> /out/figures

@@ -1,8 +1,8 @@
 /*
  * What the page cache takes for each base page of a large file: `pages DIR`
- * prints "fault NS", "evict NS" and "truncate NS", medians of the rounds.  The
- * file is written, and clean, before the clock runs: no disk is in a figure.
- * Where nothing can be evicted (tmpfs) there is no such line.
+ * prints "write NS", "fault NS", "evict NS" and "truncate NS", medians of the
+ * rounds.  What is written goes to the disk before the next clock runs: no disk is
+ * in a figure.  Where nothing can be evicted (tmpfs) there is no such line.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -41,17 +41,21 @@ static void tell(const char *name, double *took)
 	printf("%s %.2f\n", name, took[ROUNDS / 2] / PAGES);
 }
 
-static void fill(int file)
+static double fill(int file)
 {
 	static char part[1 << 20];
+	double begin, took;
 
 	memset(part, 1, sizeof(part));
+	begin = now();
 	for (long done = 0; done < BYTES; done += sizeof(part))
 		if (pwrite(file, part, sizeof(part), done) != sizeof(part)) {
 			perror("pages: cannot write the file");
 			exit(1);
 		}
+	took = now() - begin;
 	fsync(file);
+	return took;
 }
 
 /* Reads one byte of each page through a new mapping. */
@@ -73,7 +77,7 @@ static double fault(int file)
 
 int main(int argc, char **argv)
 {
-	double faulted[ROUNDS], evicted[ROUNDS], truncated[ROUNDS];
+	double written[ROUNDS], faulted[ROUNDS], evicted[ROUNDS], truncated[ROUNDS];
 	struct statfs fs;
 	char path[256];
 	int file, evicts;
@@ -89,7 +93,7 @@ int main(int argc, char **argv)
 		int at = round < 0 ? 0 : round; /* the first warms up */
 		double begin;
 
-		fill(file);
+		written[at] = fill(file);
 		faulted[at] = fault(file);
 		if (evicts) {
 			begin = now();
@@ -105,6 +109,7 @@ int main(int argc, char **argv)
 		truncated[at] = now() - begin;
 	}
 	unlink(path);
+	tell("write", written);
 	tell("fault", faulted);
 	if (evicts)
 		tell("evict", evicted);
