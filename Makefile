@@ -9,7 +9,7 @@ VM := Tests/KernelTests/vm
 PYTHON := $(or $(FUTEXSCOPE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/futexscope)/python
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev libc6-dev
-PYTHON_PACKAGES := python3-venv
+READER_PACKAGES := babeltrace2 trace-cmd python3-venv
 BENCH_PACKAGES := babeltrace2 gcc libc6-dev time valgrind
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio zstd e2fsprogs xfsprogs kmod gcc make
 install = @missing=""; for package in $(1); do \
@@ -21,8 +21,8 @@ install = @missing=""; for package in $(1); do \
 BENCH_KERNEL := 6.12
 BENCH_PARTS := futex pages start storm
 
-.PHONY: all build-packages guest-packages demo test unit-test kernels python answer bench bench-guest bench-host lint \
-	clean help
+.PHONY: all build-packages guest-packages demo test unit-test kernels readers answer bench bench-guest bench-host fuzz \
+	lint clean help
 
 all: build-packages  ## the release binary: .build/release/futexscope
 	swift build $(CONFIGURATION) --product futexscope
@@ -36,8 +36,8 @@ build-packages:
 guest-packages: build-packages
 	$(call install,$(GUEST_PACKAGES))
 
-python:  ## other people's readers of exports (Python's, DuckDB, Perfetto), into the cache
-	$(call install,$(PYTHON_PACKAGES))
+readers: build-packages  ## other people's readers: babeltrace2 and trace-cmd; Python's, DuckDB's and Perfetto's, into the cache
+	$(call install,$(READER_PACKAGES))
 	@Tests/ExportTests/readers/install "$(PYTHON)"
 
 kernels: guest-packages  ## Debian's kernels for the guests, into the cache
@@ -51,10 +51,10 @@ demo: all  ## provocations and the findings that they make, live or in a virtual
 		$(MAKE) -s guest-packages && $(VM)/kernels fetch 6.12 && $(VM)/boot -k 6.12 -b $(BINARY) -s Tests/KernelTests/scenarios/demo.sh; \
 	fi
 
-unit-test: build-packages python  ## tests that need no kernel
+unit-test: readers  ## tests that need no kernel
 	FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" swift test --parallel
 
-test: all kernels python  ## unit tests, then the matrix of kernels in virtual machines
+test: all kernels readers  ## unit tests, then the matrix of kernels in virtual machines
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" swift test
 
 answer: all kernels  ## runs the matrix and writes the answer's table into README.md
@@ -81,9 +81,17 @@ bench-host: all  ## reading, correlating and writing, beside other programs on t
 	Benchmarks/host/measure .build/release > .build/host.txt
 	$(call figures,host)
 
+fuzz: build-packages  ## hostile bytes into each reader, FUZZ_SECONDS (default 60) each; needs the toolchain's libFuzzer
+	@cd Tests/Fuzz && for reader in recording ftrace; do \
+		swift build --sanitize=fuzzer --scratch-path .build-fuzz --product fuzz-$$reader || exit; \
+		mkdir -p .build-fuzz/found/$$reader; \
+		.build-fuzz/debug/fuzz-$$reader -max_total_time=$${FUZZ_SECONDS:-60} -max_len=8192 -timeout=20 -rss_limit_mb=1024 \
+			-print_final_stats=1 -artifact_prefix=.build-fuzz/ .build-fuzz/found/$$reader Corpus/$$reader || exit; \
+	done
+
 lint:  ## formatting of Swift, and the shell scripts where shellcheck is installed
 	swift format lint --recursive --strict Sources Tests Benchmarks Plugins Package.swift
-	@if command -v shellcheck >/dev/null; then shellcheck -x $(VM)/* Benchmarks/compare Benchmarks/*/measure Tests/Retro/build Tests/ExportTests/readers/install; else echo "shellcheck is not installed: scripts are not checked"; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x $(VM)/* Benchmarks/{compare,document,plot} Benchmarks/*/measure Tests/Retro/build Tests/ExportTests/readers/install; else echo "shellcheck is not installed: scripts are not checked"; fi
 
 clean:  ## removes what was built; the cache of kernels stays
 	rm -rf .build

@@ -42,6 +42,7 @@ struct Attribution {
     /// The cause that lies in the page itself. Such a page has no mapping when it is pinned already;
     /// one that loses it afterwards met a race, whatever area it was seen through.
     private static func lastingCause(of page: PageFacts, kind: PageKind) -> Cause? {
+        if page.facts.contains(.zeroPage) { return .zeroPage }
         guard page.facts.contains(.nullAtPin) else { return nil }
         if kind == .zero { return .zeroPage }
         // A shared (reflinked) DAX extent has no mapping for as long as it is shared.
@@ -66,6 +67,7 @@ struct Attribution {
         if let detach { return kind(magic: detach.magic) }
         guard let page else { return .unknown }
         let facts = page.facts
+        if facts.contains(.zeroPage) { return .zero }
         guard facts.contains(.areaKnown) else { return .unknown }
         if !facts.contains(.areaHasFile) {
             // An anonymous area holds anonymous pages, which have a mapping, and zero pages.
@@ -79,6 +81,7 @@ struct Attribution {
 
     private static func kind(magic: UInt32) -> PageKind {
         switch magic {
+        case 0: .unknown
         case Magic.tmpfs: .shmem
         case Magic.hugetlbfs: .hugetlb
         default: .file

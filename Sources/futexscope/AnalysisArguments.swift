@@ -1,0 +1,144 @@
+// What `report` and `export` have in common: what is read, which of its findings are wanted, and where the
+// result goes. The questions are those that a capture can ask, and a few that can only be asked afterwards.
+
+public import ArgumentParser
+internal import Correlation
+internal import Events
+internal import Presentation
+
+/// The arguments of an analysis after the fact.
+struct AnalysisArguments: ParsableArguments {
+    @Argument(
+        help: ArgumentHelp(
+            "A recording, a text of ftrace (- for standard input), or a trace.dat of trace-cmd.", valueName: "input"))
+    var input: String
+
+    // MARK: Which findings
+
+    @Option(name: .shortAndLong, help: "Only victims in this process.", transform: wholeNumber)
+    var pid: UInt32?
+
+    @Option(name: .shortAndLong, help: "Only this thread.", transform: wholeNumber)
+    var tid: UInt32?
+
+    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Only tasks of this name.", valueName: "name"))
+    var comm: String?
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("Only tasks in this control group or below.", valueName: "path"))
+    var cgroup: String?
+
+    @Option(name: .shortAndLong, help: "Only tasks of this user.", transform: wholeNumber)
+    var uid: UInt32?
+
+    @Option(help: ArgumentHelp("Only findings with this cause; may be repeated.", valueName: "cause"))
+    var cause: [Correlation.Cause] = []
+
+    @Option(
+        help: ArgumentHelp("Only lookups with at least so many passes (default: 0).", valueName: "n"),
+        transform: wholeNumber)
+    var minPasses: UInt64 = 0
+
+    @Option(
+        help: ArgumentHelp("Only lookups that took at least so long: 500us, 2ms.", valueName: "time"),
+        transform: Span.init)
+    var minDuration: Span?
+
+    @Option(
+        help: ArgumentHelp("Only lookups that returned ok or this error: EFAULT.", valueName: "result"),
+        transform: LookupResult.init)
+    var result: LookupResult?
+
+    @Option(
+        help: ArgumentHelp(
+            "Only from then on: 90s after the beginning, or 2026-11-23T02:00:00Z.", valueName: "time"),
+        transform: Moment.init)
+    var since: Moment?
+
+    @Option(help: ArgumentHelp("Only until then, as for --since.", valueName: "time"), transform: Moment.init)
+    var until: Moment?
+
+    @Option(
+        help: ArgumentHelp("A lookup with so many passes is a loop (default: as recorded).", valueName: "n"),
+        transform: wholeNumber)
+    var loopPasses: UInt64?
+
+    @Option(
+        help: ArgumentHelp("A lookup that takes so long is a loop (default: as recorded).", valueName: "time"),
+        transform: Span.init)
+    var loopDuration: Span?
+
+    // MARK: Where to
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("Where to write: a new file.", valueName: "file"))
+    var output: String?
+
+    /// - Parameter begin: time of the first event, for moments that count from there.
+    func correlator(for run: RunInfo, begin: UInt64) throws -> Correlator {
+        let loops = LoopThresholds(
+            passes: loopPasses ?? run.loops.passes, durationNs: loopDuration?.ns ?? run.loops.durationNs)
+        return Correlator(thresholds: loops, tellsAll: run.tellsAll, filter: try filter(for: run, begin: begin))
+    }
+
+    private func filter(for run: RunInfo, begin: UInt64) throws -> FindingFilter {
+        var filter = FindingFilter()
+        (filter.pid, filter.tid, filter.uid) = (pid, tid, uid)
+        (filter.comm, filter.cgroup) = (comm.map { Comm($0) }, cgroup)
+        (filter.minPasses, filter.minDurationNs) = (minPasses, minDuration?.ns ?? 0)
+        filter.result = result?.number
+        filter.causes = cause.isEmpty ? nil : Set(cause)
+        filter.window = try window(for: run, begin: begin)
+        return filter
+    }
+
+    /// The time that is asked about, by the clock of the events.
+    func window(for run: RunInfo, begin: UInt64) throws -> ClosedRange<UInt64> {
+        let from = since?.time(in: run, begin: begin) ?? 0
+        let to = until?.time(in: run, begin: begin) ?? .max
+        guard from <= to else {
+            throw CommandFailure.usage("cannot show what is until a time before --since: exchange --since and --until")
+        }
+        return from...to
+    }
+
+    /// The filters as they would be typed.
+    var filterText: String {
+        let words: [(String, String?)] = [
+            ("-p", pid.map { "\($0)" }), ("-t", tid.map { "\($0)" }), ("-n", comm), ("-c", cgroup),
+            ("-u", uid.map { "\($0)" }), ("--min-passes", minPasses > 0 ? "\(minPasses)" : nil),
+            ("--min-duration", minDuration.map { "\($0.ns)ns" }),
+            ("--result", result.map { ErrorNumber.name(ofResult: $0.number) }),
+            ("--since", since?.text), ("--until", until?.text),
+        ]
+        return
+            (words.compactMap { word, value in value.map { "\(word) \($0)" } } + cause.map { "--cause \($0.rawValue)" })
+            .joined(separator: " ")
+    }
+}
+
+/// A moment of a run: so long after its beginning, or by the wall clock.
+struct Moment: Equatable {
+    var text: String
+    private var afterBeginNs: UInt64?
+    private var epochNs: Int64?
+
+    init(_ text: String) throws {
+        self.text = text
+        if let span = try? Span(text) {
+            afterBeginNs = span.ns
+        } else if let epochNs = WallClock.epochNs(of: text) {
+            self.epochNs = epochNs
+        } else {
+            throw ValidationError(
+                "expected a time after the beginning such as 90s or 2m, or a date such as 2026-11-23T02:00:00Z")
+        }
+    }
+
+    /// By the clock of the events.
+    func time(in run: RunInfo, begin: UInt64) -> UInt64 {
+        if let afterBeginNs { return begin &+ min(afterBeginNs, .max - begin) }
+        let time = (epochNs ?? 0).subtractingReportingOverflow(run.wallClockOffsetNs)
+        return time.overflow ? (run.wallClockOffsetNs < 0 ? .max : 0) : UInt64(max(0, time.partialValue))
+    }
+}
+
+extension Correlation.Cause: ExpressibleByArgument {}
