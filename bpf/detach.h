@@ -162,10 +162,22 @@ static __always_inline int page_migrates(void *ctx, struct page *head)
 	return 0;
 }
 
-/* Answers whether `head` was detached at or after `since`; on FS_SLOT_FOUND the
- * slot's record goes to the ring unless `told` says that it has been told. */
+/* Whether a detach took a page from where the victim's area has it. Two huge pages
+ * of one file are not told apart: until 6.6 hugetlbfs counted in pages of its own. */
+static __always_inline bool is_of(struct fs_detach *detach, struct fs_page *page,
+				  struct cached_file *cached)
+{
+	if (detach->inode != cached->inode || detach->dev != cached->dev)
+		return false;
+	return detach->fs_magic == HUGETLBFS_MAGIC ||
+	       page->index - detach->index < detach->pages;
+}
+
+/* Answers whether `head` was detached at or after `since`, from `cached` unless that
+ * is NULL; on FS_SLOT_FOUND the slot's record goes to the ring unless `told` says
+ * that it has been told. */
 static __always_inline void ask_detach(struct fs_page *out, struct page *head, __u64 since,
-				       __u64 told)
+				       __u64 told, struct cached_file *cached)
 {
 	struct detach_slot *slot = slot_of(head);
 	struct fs_detach *record;
@@ -189,7 +201,7 @@ static __always_inline void ask_detach(struct fs_page *out, struct page *head, _
 			out->slot = FS_SLOT_OTHER_PAGE; /* it may have pushed ours out */
 		return;
 	}
-	if (time < since) {
+	if (time < since || (cached && !is_of(&slot->detach, out, cached))) {
 		out->slot = slot->lost_since ? FS_SLOT_TORN : FS_SLOT_STALE;
 		return;
 	}

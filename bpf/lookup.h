@@ -92,7 +92,7 @@ static __always_inline void fill_lookup(struct fs_lookup *out, struct lookup_sta
 	out->tid = id;
 	out->uid = bpf_get_current_uid_gid();
 	out->result = 0;
-	out->flags = state->flags | FS_LOOKUP_TIMED;
+	out->flags = state->flags;
 	out->lock_waits = state->lock_waits;
 	bpf_get_current_comm(out->comm, sizeof(out->comm));
 	out->page = state->page;
@@ -114,7 +114,7 @@ static __noinline int lookup_begin(__u64 uaddr, __u32 access)
 	__u32 tid = bpf_get_current_pid_tgid();
 	struct lookup_state state = {
 		.uaddr = uaddr,
-		.flags = access ? FS_LOOKUP_WRITE : 0,
+		.flags = FS_LOOKUP_TIMED | (access ? FS_LOOKUP_WRITE : 0),
 	};
 
 	if (switched_off || !victim_is_wanted())
@@ -144,9 +144,9 @@ static __always_inline void count_retry(struct lookup_state *state)
 		if (state->head) {
 			__builtin_memset(&state->page, 0, sizeof(state->page));
 			describe_page(&state->page, state->head, page_flags(state->head),
-				      state->uaddr, false);
+				      state->uaddr, false, NULL);
 			ask_detach(&state->page, state->head, state->pin_start,
-				   state->told_detach);
+				   state->told_detach, NULL);
 			state->told_detach = state->page.detach_time;
 		}
 	}
@@ -243,10 +243,10 @@ static __always_inline void observe(struct lookup_state *state, struct page *hea
 	    (state->observations & (state->observations - 1)))
 		return;
 	__builtin_memset(&state->page, 0, sizeof(state->page));
-	describe_page(&state->page, head, flags, state->uaddr, with_area);
+	describe_page(&state->page, head, flags, state->uaddr, with_area, NULL);
 	if (!state->mapping_at_pin)
 		state->page.facts |= FS_PAGE_NULL_AT_PIN;
-	ask_detach(&state->page, head, state->pin_start, state->told_detach);
+	ask_detach(&state->page, head, state->pin_start, state->told_detach, NULL);
 	state->told_detach = state->page.detach_time;
 }
 
