@@ -173,9 +173,10 @@ static __always_inline bool is_of(struct fs_detach *detach, struct fs_page *page
 	       page->index - detach->index < detach->pages;
 }
 
-/* Answers whether `head` was detached at or after `since`, from `cached` unless that
- * is NULL; on FS_SLOT_FOUND the slot's record goes to the ring unless `told` says
- * that it has been told. */
+/* Answers whether `head` was detached at or after `since`; on FS_SLOT_FOUND the
+ * slot's record goes to the ring unless `told` says that it has been told.  With
+ * `cached` it must have been detached from that file: then `since` is only the
+ * earliest time that is possible, and what is older is nothing. */
 static __always_inline void ask_detach(struct fs_page *out, struct page *head, __u64 since,
 				       __u64 told, struct cached_file *cached)
 {
@@ -202,7 +203,10 @@ static __always_inline void ask_detach(struct fs_page *out, struct page *head, _
 		return;
 	}
 	if (time < since || (cached && !is_of(&slot->detach, out, cached))) {
-		out->slot = slot->lost_since ? FS_SLOT_TORN : FS_SLOT_STALE;
+		if (slot->lost_since)
+			out->slot = FS_SLOT_TORN;
+		else if (!cached || time >= since)
+			out->slot = FS_SLOT_STALE;
 		return;
 	}
 	if (time == told) {

@@ -166,7 +166,7 @@ static __noinline __u64 one_of_vector(struct pt_regs *ctx, __u64 vector, __u64 c
 {
 	__u64 found = 0, word;
 
-	for (int i = 0; i < FUTEX_WAITV_MAX && i < count; i++) {
+	for (__u64 i = 0; i < FUTEX_WAITV_MAX && i < count; i++) {
 		if (bpf_probe_read_user(&word, sizeof(word),
 					(void *)vector + i * sizeof(struct futex_waitv) +
 						__builtin_offsetof(struct futex_waitv, uaddr)))

@@ -51,10 +51,12 @@ public struct SummaryText {
             row("shared lookups", totals.lookups.map { "\($0)" } ?? "not counted"),
             row("observations", "\(totals.observations) passes met a page without a mapping"),
             row("findings", findings),
-            row("retries", reasons.isEmpty ? "none" : reasons),
+            row("retries", (reasons.isEmpty ? "none" : reasons) + (totals.followsLookups ? "" : "; others not counted")),
             row(
                 "failures",
-                "\(totals.failedUnmapped) unmapped, \(totals.failedPin) pin, \(totals.failedReadOnly) read-only, \(totals.failedOther) other"
+                totals.followsLookups
+                    ? "\(totals.failedUnmapped) unmapped, \(totals.failedPin) pin, \(totals.failedReadOnly) read-only, \(totals.failedOther) other"
+                    : "\(totals.failedUnmapped) unmapped; others not counted"
             ),
         ]
     }

@@ -67,6 +67,12 @@ struct CaptureArguments: ParsableArguments {
     @Option(help: "Which hooks to use.")
     var attach: AttachMode = .auto
 
+    @Flag(
+        help:
+            "Follow each shared lookup from entry to return: tells their number, passes and durations too, at a cost to every shared futex call."
+    )
+    var full = false
+
     @Option(
         help: ArgumentHelp(
             "Size of the ring buffer, a power of two from 4096 (default: 8M).", valueName: "bytes"),
@@ -109,6 +115,7 @@ struct CaptureArguments: ParsableArguments {
     func options() throws -> CaptureOptions {
         var options = CaptureOptions()
         options.attach = attach
+        options.depth = full ? .full : .sentinel
         options.victims.pid = try pid.map(existingProcess)
         options.victims.tid = try tid.map(existingThread)
         options.victims.uid = uid
