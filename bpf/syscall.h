@@ -160,28 +160,43 @@ static __always_inline __u64 one_of(struct pt_regs *ctx, __u64 first, __u64 seco
 	return is_first ? first : second;
 }
 
+struct vector_search {
+	struct pt_regs *registers;
+	__u64 vector;
+	__u64 count;
+	__u64 found;
+};
+
+/* bpf_loop() callback for one element; 1 ends the loop. */
+static long look_at_element(__u32 position, void *context)
+{
+	struct vector_search *search = context;
+	__u64 word = 0;
+
+	if (position >= search->count)
+		return 1;
+	bpf_probe_read_user(&word, sizeof(word),
+			    (void *)search->vector + position * sizeof(struct futex_waitv) +
+				    __builtin_offsetof(struct futex_waitv, uaddr));
+	word &= ~WORD_FLAGS;
+	if (word == search->found || !is_in_register(search->registers, page_of(word)))
+		return 0;
+	if (!search->found) {
+		search->found = word;
+		return 0;
+	}
+	search->found = page_of(search->found) == page_of(word) ? page_of(word) | WORD_PAGE_ONLY : 0;
+	return !search->found;
+}
+
 /* The one of up to 128 words whose page the function works on. They are read again
  * from where the kernel has just read them. */
-static __noinline __u64 one_of_vector(struct pt_regs *ctx, __u64 vector, __u64 count)
+static __always_inline __u64 one_of_vector(struct pt_regs *ctx, __u64 vector, __u64 count)
 {
-	__u64 found = 0, word;
+	struct vector_search search = { .registers = ctx, .vector = vector, .count = count };
 
-	for (__u64 i = 0; i < FUTEX_WAITV_MAX && i < count; i++) {
-		if (bpf_probe_read_user(&word, sizeof(word),
-					(void *)vector + i * sizeof(struct futex_waitv) +
-						__builtin_offsetof(struct futex_waitv, uaddr)))
-			return 0;
-		word &= ~WORD_FLAGS;
-		if (!is_in_register(ctx, page_of(word)) || word == found)
-			continue;
-		if (!found)
-			found = word;
-		else if (page_of(found) == page_of(word))
-			found = page_of(word) | WORD_PAGE_ONLY;
-		else
-			return 0;
-	}
-	return found;
+	bpf_loop(FUTEX_WAITV_MAX, look_at_element, &search, 0);
+	return search.found;
 }
 
 /* The word with its WORD_ flags; 0 when it cannot be told. */
