@@ -193,7 +193,12 @@ static long look_at_element(__u32 position, void *context)
  * from where the kernel has just read them. */
 static __always_inline __u64 one_of_vector(struct pt_regs *ctx, __u64 vector, __u64 count)
 {
-	struct vector_search search = { .registers = ctx, .vector = vector, .count = count };
+	/* 0, but not to the verifier: before ab5cfac139ab (6.7) it looked at one turn
+	 * of such a loop, and dropped what a known 0 makes unreachable there. */
+	__u64 none = switched_off;
+	struct vector_search search = {
+		.registers = ctx, .vector = vector, .count = count, .found = none,
+	};
 
 	bpf_loop(FUTEX_WAITV_MAX, look_at_element, &search, 0);
 	return search.found;

@@ -123,8 +123,9 @@ struct CallSites: Sendable, Equatable {
     /// accounting for return predictors lies, or past the landing pad that only indirect calls need.
     static func isCall(to functions: [UInt64], _ target: UInt64, _ architecture: FunctionCode.Architecture) -> Bool {
         functions.contains { function in
-            if target == function || target == function &+ 4 { return true }
-            return architecture == .x86 && target < function && function - target < 16
+            if target == function { return true }
+            guard architecture == .x86 else { return false }
+            return target == function &+ 4 || (target < function && function - target < 16)
         }
     }
 }

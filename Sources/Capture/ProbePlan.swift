@@ -109,7 +109,6 @@ struct ProbePlan: Sendable {
         types.has(enumerator: "BPF_FUNC_find_vma", of: "bpf_func_id")
     }
 
-
     private static func probe(
         _ role: ProbeRole, mode: AttachMode, types: borrowing KernelTypes, symbols: KernelSymbols
     ) -> Probe {

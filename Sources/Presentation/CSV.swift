@@ -81,9 +81,9 @@ public struct CSV: FindingFormat {
         row.word(lookup.result.map(ErrorNumber.name(ofResult:)))
         row.word(finding.outcome.rawValue)
         row.number(lookup.retries.swizzled)
-        row.number(lookup.retries.mappingChanged)
-        row.number(lookup.retries.noHost)
-        row.number(lookup.retries.noMapping)
+        row.number(lookup.isTimed ? lookup.retries.mappingChanged : nil)
+        row.number(lookup.isTimed ? lookup.retries.noHost : nil)
+        row.number(lookup.isTimed ? lookup.retries.noMapping : nil)
         Self.writePage(of: finding, legend: legend, to: &row)
         row.flag(lookup.observations > 0)
         let cause = finding.explainedCause

@@ -51,15 +51,19 @@ public struct SummaryText {
             row("shared lookups", totals.lookups.map { "\($0)" } ?? "not counted"),
             row("observations", "\(totals.observations) passes met a page without a mapping"),
             row("findings", findings),
-            row("retries", (reasons.isEmpty ? "none" : reasons) + (totals.followsLookups ? "" : "; others not counted")),
-            row(
-                "failures",
-                totals.followsLookups
-                    ? "\(totals.failedUnmapped) unmapped, \(totals.failedPin) pin, \(totals.failedReadOnly) read-only, \(totals.failedOther) other"
-                    : "\(totals.failedUnmapped) unmapped; others not counted"
-            ),
+            row("retries", (reasons.isEmpty ? "none" : reasons) + rest),
+            row("failures", failures),
         ]
     }
+
+    private var failures: String {
+        let unmapped = "\(totals.failedUnmapped) unmapped"
+        guard totals.followsLookups else { return unmapped + rest }
+        return "\(unmapped), \(totals.failedPin) pin, \(totals.failedReadOnly) read-only, \(totals.failedOther) other"
+    }
+
+    /// Where only observations are seen.
+    private var rest: String { totals.followsLookups ? "" : "; others not counted" }
 
     private var causes: [String] {
         let rows = Cause.allCases.compactMap { cause in summary.causes[cause].map { (cause, $0) } }

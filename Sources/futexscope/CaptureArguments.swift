@@ -68,9 +68,7 @@ struct CaptureArguments: ParsableArguments {
     var attach: AttachMode = .auto
 
     @Flag(
-        help:
-            "Follow each shared lookup from entry to return: tells their number, passes and durations too, at a cost to every shared futex call."
-    )
+        help: "Follow every lookup from entry to return: tells passes and durations too, and costs each call.")
     var full = false
 
     @Option(

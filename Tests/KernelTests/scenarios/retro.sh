@@ -1,7 +1,13 @@
 # 2011 again: with the old rule patched back in, a wait on the zero page spins for ever. The trace has
 # to tell of it while it spins.
+# A call site in the kernel's own function sees nothing of that: the trace has to notice the livepatch, and
+# one that was there before has to say what it could not see.
+start_trace before || exit
 insmod "$MODULE" || exit
 until [ "$(cat /sys/kernel/livepatch/*/transition)" = 0 ]; do usleep 100000; done
+end_trace
+futexscope trace --attach callsite -d 1 > callsite.out 2> callsite.err
+echo $? > callsite.status
 start_trace retro --record retro.ctf || exit
 futexscope provoke zero-page --calls 1 > retro.provoke.out 2>&1 &
 provocation=$!
