@@ -19,7 +19,8 @@ struct FunctionCode: Sendable {
     #endif
 
     /// All instructions in order. Where another probe's breakpoint stands on a call to one of `known`, the
-    /// displacement behind it still tells.
+    /// displacement behind it still tells; two programs that look at memory areas there are in each
+    /// other's way.
     func instructions(known: [UInt64]) throws(CallSites.Unusable) -> [Instruction] {
         var all: [Instruction] = []
         var offset = 0
@@ -29,14 +30,14 @@ struct FunctionCode: Sendable {
                 case .x86: Instruction(x86: bytes[offset...], base: address)
                 case .arm64: Instruction(arm64: bytes[offset...], base: address)
                 }
-            guard var next else {
+            guard let next else {
                 throw CallSites.Unusable("its code is not understood at +0x\(String(offset, radix: 16))")
             }
             if next.flow == .breakpoint, bytes.count - offset >= 5,
                 case let target = Instruction.target32(bytes[offset...], from: address),
                 CallSites.isCall(to: known, target, architecture)
             {
-                next = Instruction(offset: offset, length: 5, flow: .call(target))
+                throw CallSites.Unusable("another probe stands at +0x\(String(offset, radix: 16))")
             }
             all.append(next)
             offset += next.length
@@ -89,7 +90,7 @@ struct CallSites: Sendable, Equatable {
 
     /// Looks at the code of `get_futex_key()`.
     init(in code: FunctionCode, targets: Targets) throws(Unusable) {
-        let instructions = try code.instructions(known: targets.unlocks + targets.pins)
+        let instructions = try code.instructions(known: targets.unlocks)
         func isUnlock(_ address: UInt64) -> Bool { Self.isCall(to: targets.unlocks, address, code.architecture) }
         var sites: [Int] = []
         for (position, instruction) in instructions.enumerated() {
