@@ -152,10 +152,23 @@ static __always_inline int page_migrates(void *ctx, struct page *head)
 	return 0;
 }
 
+/* Whether a detach took a page from where the victim's area has it. Two huge pages
+ * of one file are not told apart: until 6.6 hugetlbfs counted in pages of its own. */
+static __always_inline bool is_of(struct fs_detach *detach, struct fs_page *page,
+				  struct cached_file *cached)
+{
+	if (detach->inode != cached->inode || detach->dev != cached->dev)
+		return false;
+	return detach->fs_magic == HUGETLBFS_MAGIC ||
+	       page->index - detach->index < detach->pages;
+}
+
 /* Answers whether `head` was detached at or after `since`; on FS_SLOT_FOUND the
- * slot's record goes to the ring unless `told` says that it has been told. */
+ * slot's record goes to the ring unless `told` says that it has been told.  With
+ * `cached` it must have been detached from that file: then `since` is only the
+ * earliest time that is possible, and what is older is nothing. */
 static __always_inline void ask_detach(struct fs_page *out, struct page *head, __u64 since,
-				       __u64 told)
+				       __u64 told, struct cached_file *cached)
 {
 	struct detach_slot *slot = slot_of(head);
 	struct fs_detach *record;
@@ -179,8 +192,11 @@ static __always_inline void ask_detach(struct fs_page *out, struct page *head, _
 			out->slot = FS_SLOT_OTHER_PAGE; /* it may have pushed ours out */
 		return;
 	}
-	if (time < since) {
-		out->slot = slot->lost_since ? FS_SLOT_TORN : FS_SLOT_STALE;
+	if (time < since || (cached && !is_of(&slot->detach, out, cached))) {
+		if (slot->lost_since)
+			out->slot = FS_SLOT_TORN;
+		else if (!cached || time >= since)
+			out->slot = FS_SLOT_STALE;
 		return;
 	}
 	if (time == told) {

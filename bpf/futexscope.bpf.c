@@ -7,7 +7,7 @@
  * loaded, and on which function, is decided at run time; nothing is attached by
  * section name.
  */
-#include "lookup.h"
+#include "sentinel.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -158,6 +158,14 @@ int unlock_plain_kprobe(struct pt_regs *ctx)
 	struct lookup_state *state = current_lookup();
 
 	return state ? page_unlocked(state, (void *)PT_REGS_PARM1(ctx), false) : 0;
+}
+
+/* At the instructions in get_futex_key() that call the above; the registers are
+ * set for the call. */
+SEC("kprobe")
+int unlock_callsite(struct pt_regs *ctx)
+{
+	return page_unlocks_in_lookup(ctx, (void *)PT_REGS_PARM1(ctx));
 }
 
 SEC("fentry")

@@ -96,7 +96,10 @@ struct inode {
 
 struct address_space { struct inode *host; };
 
-struct file { struct inode *f_inode; };
+struct file {
+	struct inode *f_inode;
+	struct address_space *f_mapping;
+};
 
 struct vm_area_struct {
 	unsigned long vm_start;
@@ -106,7 +109,7 @@ struct vm_area_struct {
 	struct file *vm_file;
 };
 
-struct task_struct { int pid; };
+struct task_struct { unsigned int flags; };
 
 #pragma clang attribute pop
 

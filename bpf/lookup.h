@@ -154,7 +154,7 @@ static __always_inline void fill_lookup(struct fs_lookup *out, struct lookup_sta
 	out->tid = id;
 	out->uid = bpf_get_current_uid_gid();
 	out->result = 0;
-	out->flags = state->flags | FS_LOOKUP_TIMED;
+	out->flags = state->flags;
 	out->lock_waits = state->lock_waits;
 	bpf_get_current_comm(out->comm, sizeof(out->comm));
 	out->page = state->page;
@@ -189,7 +189,7 @@ static __noinline int lookup_begin(__u64 uaddr, __u32 access)
 		return 0;
 	__builtin_memset(state, 0, sizeof(*state));
 	state->uaddr = uaddr;
-	state->flags = access ? FS_LOOKUP_WRITE : 0;
+	state->flags = FS_LOOKUP_TIMED | (access ? FS_LOOKUP_WRITE : 0);
 	state->start = bpf_ktime_get_ns();
 	return 0;
 }
@@ -210,9 +210,9 @@ static __always_inline void count_retry(struct lookup_state *state)
 		if (state->head) {
 			__builtin_memset(&state->page, 0, sizeof(state->page));
 			describe_page(&state->page, state->head, page_flags(state->head),
-				      state->uaddr, false);
+				      state->uaddr, false, NULL);
 			ask_detach(&state->page, state->head, state->pin_start,
-				   state->told_detach);
+				   state->told_detach, NULL);
 			state->told_detach = state->page.detach_time;
 		}
 	}
@@ -304,10 +304,10 @@ static __always_inline void observe(struct lookup_state *state, struct page *hea
 	    (state->observations & (state->observations - 1)))
 		return;
 	__builtin_memset(&state->page, 0, sizeof(state->page));
-	describe_page(&state->page, head, flags, state->uaddr, with_area);
+	describe_page(&state->page, head, flags, state->uaddr, with_area, NULL);
 	if (!state->mapping_at_pin)
 		state->page.facts |= FS_PAGE_NULL_AT_PIN;
-	ask_detach(&state->page, head, state->pin_start, state->told_detach);
+	ask_detach(&state->page, head, state->pin_start, state->told_detach, NULL);
 	state->told_detach = state->page.detach_time;
 }
 

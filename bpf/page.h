@@ -78,9 +78,16 @@ static __always_inline bool in_swap_cache(unsigned long flags)
 	return PAGE_FLAG(flags, PG_swapcache) && PAGE_FLAG(flags, PG_swapbacked);
 }
 
+/* The inode whose page cache an area maps: a block device has one of its own. */
+struct cached_file {
+	__u64 inode;
+	__u32 dev;
+};
+
 struct area_question {
 	struct fs_page *page;
 	__u64 address;
+	struct cached_file cached;
 };
 
 /* bpf_find_vma() callback: runs under the area's lock. */
@@ -109,13 +116,17 @@ static long describe_area(struct task_struct *task, struct vm_area_struct *area,
 	page->file_size = BPF_CORE_READ(inode, i_size);
 	if (BPF_CORE_READ(inode, i_flags) & S_DAX)
 		page->facts |= FS_PAGE_DAX;
+	inode = BPF_CORE_READ(file, f_mapping, host);
+	question->cached.inode = BPF_CORE_READ(inode, i_ino);
+	question->cached.dev = BPF_CORE_READ(inode, i_sb, s_dev);
 	return 0;
 }
 
 /* Fills what can be said of `head` where `address` of the current task met it.
- * `with_area` is false for kernels without bpf_find_vma(). */
+ * `with_area` is false for kernels without bpf_find_vma(); `cached` may be NULL. */
 static __always_inline void describe_page(struct fs_page *out, struct page *head,
-					  unsigned long flags, __u64 address, bool with_area)
+					  unsigned long flags, __u64 address, bool with_area,
+					  struct cached_file *cached)
 {
 	struct area_question question = { .page = out, .address = address };
 
@@ -129,6 +140,8 @@ static __always_inline void describe_page(struct fs_page *out, struct page *head
 		out->facts |= FS_PAGE_SWAPCACHE;
 	if (with_area)
 		bpf_find_vma(bpf_get_current_task_btf(), address, describe_area, &question, 0);
+	if (cached)
+		*cached = question.cached;
 }
 
 #endif

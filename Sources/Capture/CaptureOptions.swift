@@ -8,10 +8,21 @@ import Glibc
 public enum AttachMode: String, Sendable, CaseIterable {
     /// The best hook for each probe.
     case auto
+    /// As `auto`, but call sites or nothing.
+    case callsite
     /// BTF trampolines only.
     case fentry
     /// kprobe.multi where the kernel has it, else kprobes.
     case kprobe
+}
+
+/// How much of a lookup is observed.
+public enum CaptureDepth: Sendable {
+    /// Only what met no mapping, from the call instructions that run then: nothing is added to other
+    /// lookups, and what needs their entry and return is not known.
+    case sentinel
+    /// Entry and return of every shared lookup, and of its pins.
+    case full
 }
 
 /// Which victims are followed. A filter on the victim never hides the culprit.
@@ -58,6 +69,8 @@ public struct CgroupFilter: Sendable {
 /// All settings of a capture.
 public struct CaptureOptions: Sendable {
     public var attach: AttachMode = .auto
+    /// As deep as is wanted; other options may need more, and hosts may permit only `full`.
+    public var depth: CaptureDepth = .sentinel
     public var victims = VictimFilter()
     /// Tell every shared lookup, not only those with an observation or a retry.
     public var emitAll = false
@@ -80,7 +93,18 @@ public struct CaptureOptions: Sendable {
     public var filterText = ""
     public init() {}
 
+    /// What needs entry and return of lookups, as a user would name it; nil when call sites do.
+    var needOfFullDepth: String? {
+        if depth == .full { return "--full" }
+        if attach == .fentry || attach == .kprobe { return "--attach \(attach.rawValue)" }
+        if emitAll { return "--all" }
+        if minPasses > 0 { return "--min-passes" }
+        if minDurationNs > 0 { return "--min-duration" }
+        return result.map { $0 == -EFAULT ? nil : "--result" } ?? nil
+    }
+
     func check() throws(CaptureError) {
+        if attach == .callsite, let need = needOfFullDepth { throw .needsFullDepth(need) }
         guard ringBytes >= 4096, ringBytes & (ringBytes - 1) == 0 else { throw .badRingSize(ringBytes) }
     }
 }

@@ -145,9 +145,9 @@ extension HostReport {
         guard refusal == nil else { return }
         // r1 = r10 - 8; r2 = 8; r3 = 0; bpf_probe_read_kernel(r1, r2, r3); r0 = 0; exit
         let program: [bpf_insn] = [
-            Self.instruction(0xbf, destination: 1, source: 10), Self.instruction(0x07, destination: 1, immediate: -8),
-            Self.instruction(0xb7, destination: 2, immediate: 8), Self.instruction(0xb7, destination: 3),
-            Self.instruction(0x85, immediate: 113), Self.instruction(0xb7), Self.instruction(0x95),
+            .make(0xbf, destination: 1, source: 10), .make(0x07, destination: 1, immediate: -8),
+            .make(0xb7, destination: 2, immediate: 8), .make(0xb7, destination: 3), .make(0x85, immediate: 113),
+            .make(0xb7), .make(0x95),
         ]
         // The kernel copies the instructions during the call.
         let descriptor =
@@ -168,16 +168,5 @@ extension HostReport {
             advice += "; mount -t securityfs securityfs /sys/kernel/security, then see lockdown and lsm there"
         }
         add("trial program", reason, refusal: "the kernel refuses a tracing program (\(reason)): \(advice)")
-    }
-
-    private static func instruction(
-        _ code: UInt8, destination: UInt8 = 0, source: UInt8 = 0, immediate: Int32 = 0
-    ) -> bpf_insn {
-        var instruction = bpf_insn()
-        instruction.code = code
-        instruction.dst_reg = destination
-        instruction.src_reg = source
-        instruction.imm = immediate
-        return instruction
     }
 }

@@ -13,6 +13,8 @@ struct KernelSymbols: Sendable {
     private(set) var variables: Set<String> = []
     /// False when the kernel hides its addresses, so that stacks cannot be named.
     private(set) var hasAddresses = false
+    /// From the start of each of `functions` to the next symbol; empty without addresses.
+    private(set) var extents: [String: Range<UInt64>] = [:]
     private var landmarks: [(range: Range<UInt64>, landmark: Landmarks)] = []
 
     /// Reads the symbols named in `wanted` and those of all landmarks.
@@ -30,6 +32,7 @@ struct KernelSymbols: Sendable {
             for name in functions { marks[Self.hash(name)] = landmark }
         }
         var open: [(start: UInt64, landmark: Landmarks)] = []
+        var openFunctions: [(start: UInt64, name: String)] = []
         var lines = SymbolLines(bytes: bytes)
         while let line = lines.next() {
             if !open.isEmpty, line.address > open[0].start {
@@ -37,6 +40,10 @@ struct KernelSymbols: Sendable {
                     landmarks.append((mark.start..<line.address, mark.landmark))
                 }
                 open = []
+            }
+            if let first = openFunctions.first, line.address > first.start {
+                for function in openFunctions { extents[function.name] = function.start..<line.address }
+                openFunctions = []
             }
             if line.address != 0 { hasAddresses = true }
             let key = line.baseHash
@@ -48,6 +55,7 @@ struct KernelSymbols: Sendable {
                 }
                 let full = String(decoding: bytes[line.name], as: UTF8.self)
                 guard Self.isEntry(full) else { continue }
+                if line.address != 0 { openFunctions.append((line.address, full)) }
                 if full == name {
                     functions[name, default: []].insert(full, at: 0)
                 } else {

@@ -15,6 +15,12 @@ public final class LiveCapture {
     /// Set by `stop` when something stays attached for a while: one line that says what and why.
     public private(set) var leftover: String?
 
+    /// Why the run is of full depth although less was asked for; nil otherwise.
+    public var depthNote: String? { tracing.plan.depthNote }
+
+    /// Set during a run when its probes see nothing any more: one line that says why.
+    public private(set) var blindness: String?
+
     private let tracing: Tracing
     private let signals: SignalDescriptor
     private let drain: RingDrain
@@ -69,6 +75,7 @@ public final class LiveCapture {
                 // Reading the counters makes the kernel skip programs for a moment: not every second.
                 if wantsMore, now - countersRead > 10_000_000_000 {
                     countersRead = now
+                    lookForBlindness()
                     wantsMore = try handle(try counted(durationNs: now - start, isFinal: false))
                 }
             } else {
@@ -78,6 +85,7 @@ public final class LiveCapture {
             if ready[2] { break }
         }
         let counts = monotonicNow() - start
+        lookForBlindness()
         stop()
         if wantsMore { _ = try deliver(handle) }
         _ = try handle(try counted(durationNs: min(counts, limits.durationNs ?? counts), isFinal: true))
@@ -107,6 +115,7 @@ public final class LiveCapture {
         let cost = tracing.object.cost()
         var totals = counters.totals
         totals.cost = Totals.Cost(runTimeNs: cost.runTimeNs, runCount: cost.runs, mapBytes: cost.mapBytes)
+        if tracing.plan.depth == .sentinel { totals.lookups = nil }
         (totals.time, totals.durationNs, totals.isFinal) = (monotonicNow(), durationNs, isFinal)
         let fresh = lossLog.fresh(in: losses(of: counters, cost: cost), time: totals.time)
         return fresh.map { .lost($0) } + [.totals(totals)]
@@ -132,6 +141,13 @@ public final class LiveCapture {
     }
 
     // MARK: Running
+
+    private func lookForBlindness() {
+        guard tracing.plan.depth == .sentinel, blindness == nil,
+            let substitute = KernelText.substitute(for: "get_futex_key")
+        else { return }
+        blindness = "observations may be missing: since this trace began \(substitute); trace again"
+    }
 
     private func deliver(_ handle: ([Event]) throws -> Bool) throws -> Bool {
         for batch in drain.takeAll() {
@@ -182,7 +198,8 @@ private struct Tracing {
         guard let symbols, let types = KernelTypes() else {
             throw .notPermitted("this kernel's symbols or BTF cannot be read")
         }
-        var plan = ProbePlan(mode: options.attach, types: types, symbols: symbols)
+        let sites = options.needOfFullDepth == nil ? CallSites.found(types: types, symbols: symbols) : nil
+        var plan = ProbePlan(mode: options.attach, sites: sites, types: types, symbols: symbols)
         while true {
             if let missing = plan.missingRequired {
                 throw .missingProbe(
@@ -193,7 +210,12 @@ private struct Tracing {
                 object = try TracingObject(attaching: plan, options: options)
                 break
             } catch let refusal as TracingObject.Refusal {
-                plan.stepDown(refusal.position, because: refusal.reason)
+                if plan.probes[refusal.position].hook == .callsite {
+                    let reason = CallSites.Unusable("the probe is refused (\(refusal.reason))")
+                    plan = ProbePlan(mode: options.attach, sites: .failure(reason), types: types, symbols: symbols)
+                } else {
+                    plan.stepDown(refusal.position, because: refusal.reason)
+                }
             } catch let error as CaptureError {
                 throw error
             } catch {
@@ -202,6 +224,33 @@ private struct Tracing {
         }
         self.plan = plan
         self.symbols = symbols
+    }
+}
+
+extension CallSites {
+    /// Those of the running kernel, or why there are none to use.
+    fileprivate static func found(
+        types: borrowing KernelTypes, symbols: KernelSymbols
+    ) -> Result<CallSites, Unusable> {
+        do throws(Unusable) {
+            guard ProbePlan.areaIsReadable(types) else {
+                throw Unusable("without bpf_find_vma() nothing can be told there")
+            }
+            // With interrupts off, as at a kprobe, such a kernel refuses to look at memory areas.
+            guard readText("/sys/kernel/realtime") != "1" else {
+                throw Unusable("a real-time kernel tells nothing there")
+            }
+            if let substitute = KernelText.substitute(for: "get_futex_key") { throw Unusable(substitute) }
+            func addresses(_ names: [String]) -> [UInt64] { names.compactMap { symbols.extents[$0]?.lowerBound } }
+            func role(_ name: String) -> [String] { ProbeRole.all.first { $0.name == name }?.candidates ?? [] }
+            let targets = Targets(
+                unlocks: addresses(role("unlock")), pins: addresses(role("pin")),
+                returns: addresses(ProbeRole.returnThunks))
+            return .success(
+                try CallSites(in: KernelText.code(of: "get_futex_key", symbols: symbols), targets: targets))
+        } catch {
+            return .failure(error)
+        }
     }
 }
 

@@ -12,9 +12,16 @@ struct ProbePlan: Sendable {
         var function: String?
         /// Rungs left, the best first.
         var rungs: [Hook]
+        /// Of the instructions in `function`, on the rung `callsite`.
+        var offsets: [Int] = []
         var note: String?
 
         var hook: Hook? { function == nil ? nil : rungs.first }
+        /// The function, with its instructions where the probe stands on such: "f+0x188, +0x1ab".
+        var place: String? {
+            guard hook == .callsite, let function else { return function }
+            return function + offsets.map { "+0x" + String($0, radix: 16) }.joined(separator: ", ")
+        }
         var isAttachable: Bool { hook != nil }
 
         /// The programs that play this role on the chosen rung.
@@ -29,6 +36,7 @@ struct ProbePlan: Sendable {
                 (entry, role.hasReturn ? exit : nil)
             }
             return switch hook {
+            case .callsite: (name("callsite"), nil)
             case .fentry: pair(name("fentry"), name("fexit"))
             case .kprobe: pair(name("kprobe"), name("kretprobe"))
             case .kprobeMulti: pair("entry_multi", "return_multi")
@@ -40,6 +48,9 @@ struct ProbePlan: Sendable {
     }
 
     var probes: [Probe]
+    let depth: CaptureDepth
+    /// Why call sites were wanted and are not used; nil otherwise.
+    let depthNote: String?
     /// bpf_find_vma() exists (5.17), so the victim's memory area can be read.
     let areaReadable: Bool
     /// Bits of get_futex_key()'s second argument that mean "shared".
@@ -48,24 +59,54 @@ struct ProbePlan: Sendable {
     let swapOutFolioArgument: UInt32
 
     /// Functions whose symbols the plan needs to know.
-    static let symbols: [String] = ProbeRole.all.flatMap(\.candidates) + ["register_fprobe_ips"]
+    static let symbols: [String] =
+        ProbeRole.all.flatMap(\.candidates) + ["register_fprobe_ips"] + ProbeRole.returnThunks
 
-    init(mode: AttachMode, types: borrowing KernelTypes, symbols: KernelSymbols) {
-        areaReadable = types.has(enumerator: "BPF_FUNC_find_vma", of: "bpf_func_id")
+    /// With call sites, or why there are none to use; without either when none are wanted.
+    init(
+        mode: AttachMode, sites: Result<CallSites, CallSites.Unusable>?, types: borrowing KernelTypes,
+        symbols: KernelSymbols
+    ) {
+        areaReadable = Self.areaIsReadable(types)
         // FLAGS_SHARED of kernel/futex/futex.h since 6.7; a bool before.
         sharedArgumentMask = types.argumentIsBool(1, of: "get_futex_key") ?? true ? 0xff : 0x10
         let swapOut = ["shmem_writeout", "shmem_writepage"].first(where: symbols.has)
         swapOutFolioArgument = UInt32(swapOut.flatMap { types.pageArgument(of: $0) } ?? 0)
         var probes: [Probe] = []
+        var depth = CaptureDepth.full
+        if case .success = sites { depth = .sentinel }
+        var depthNote: String?
         for role in ProbeRole.all {
-            probes.append(Self.probe(role, mode: mode, types: types, symbols: symbols))
+            guard role.name == "unlock", let sites else {
+                if depth == .full || !role.isOfFullDepth {
+                    probes.append(Self.probe(role, mode: mode, types: types, symbols: symbols))
+                }
+                continue
+            }
+            switch sites {
+            case .success(let sites):
+                probes.append(
+                    Probe(role: role, function: "get_futex_key", rungs: [.callsite], offsets: sites.offsets))
+            case .failure(let reason):
+                depthNote = "no call site in get_futex_key: \(reason.reason)"
+                var probe = Self.probe(role, mode: mode, types: types, symbols: symbols)
+                if mode == .callsite { (probe.function, probe.rungs) = ("get_futex_key", []) }
+                probe.note = depthNote
+                probes.append(probe)
+            }
         }
-        self.probes = probes
+        (self.probes, self.depth, self.depthNote) = (probes, depth, depthNote)
     }
 
     /// A plan as given, for a kernel that has everything.
     init(probes: [Probe]) {
         (self.probes, areaReadable, sharedArgumentMask, swapOutFolioArgument) = (probes, true, 0x10, 0)
+        (depth, depthNote) = (.full, nil)
+    }
+
+    /// Whether bpf_find_vma() exists.
+    static func areaIsReadable(_ types: borrowing KernelTypes) -> Bool {
+        types.has(enumerator: "BPF_FUNC_find_vma", of: "bpf_func_id")
     }
 
     private static func probe(
@@ -127,7 +168,7 @@ struct ProbePlan: Sendable {
     var reports: [ProbeReport] {
         probes.map {
             ProbeReport(
-                role: $0.role.name, function: $0.function, hook: $0.hook,
+                role: $0.role.name, function: $0.place, hook: $0.hook,
                 isRequired: $0.role.isRequired, note: $0.note)
         }
     }

@@ -22,6 +22,15 @@ struct ProbeRole: Sendable {
     var number: fs_hook
     var offWithout: String
 
+    /// Follows a lookup from its entry to its return.
+    var isOfFullDepth: Bool { ["lock-wait", "pin", "lookup"].contains(name) }
+
+    /// Where a jump takes the place of a return, by the processor's flaws.
+    static let returnThunks = [
+        "__x86_return_thunk", "srso_return_thunk", "srso_alias_return_thunk", "retbleed_return_thunk",
+        "its_return_thunk", "call_depth_return_thunk", "zen_return_thunk",
+    ]
+
     private static func function(
         _ name: String, _ number: fs_hook, _ candidates: [String], return hasReturn: Bool = false,
         required: Bool = false, evidence: Bool = false, off: String

@@ -115,12 +115,14 @@ import Glibc
         guard let hook = probe.hook, hook != .kprobeMulti, let function = probe.function else { return }
         let programs = probe.programs(areaReadable: plan.areaReadable)
         // The return first: an entry without its return would leave state behind.
-        for (name, atReturn) in [(programs.exit, true), (programs.entry, false)] {
+        let places = hook == .callsite ? probe.offsets : [0]
+        for (name, atReturn, offset) in [(programs.exit, true, 0)] + places.map({ (programs.entry, false, $0) }) {
             guard let name else { continue }
             LibbpfLog.begin()
             let program = unsafe bpf_object__find_program_by_name(object, name)
             let link: OpaquePointer? =
                 switch hook {
+                case .callsite: unsafe fs_attach_kprobe_at(program, function, offset)
                 case .fentry, .tpBTF: unsafe bpf_program__attach_trace(program)
                 case .kprobe: unsafe bpf_program__attach_kprobe(program, atReturn, function)
                 case .rawTracepoint: unsafe bpf_program__attach_raw_tracepoint(program, function)

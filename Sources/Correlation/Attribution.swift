@@ -32,18 +32,26 @@ struct Attribution {
         } else if lookup.observations == 0 {
             // It went back because its page got another mapping: no page was seen without one.
             reason = .notObserved
-        } else if let lasting = Self.lastingCause(of: page, kind: kind) {
+        } else if let lasting = Self.lastingCause(of: page, kind: kind, wasSeenAtPin: lookup.isTimed) {
             (cause, confidence) = (lasting, .exact)
         } else {
-            reason = Self.reason(for: page)
+            reason = Self.reason(for: page, wasSeenAtPin: lookup.isTimed)
         }
     }
 
     /// The cause that lies in the page itself. Such a page has no mapping when it is pinned already;
-    /// one that loses it afterwards met a race, whatever area it was seen through.
-    private static func lastingCause(of page: PageFacts, kind: PageKind) -> Cause? {
+    /// one that loses it afterwards met a race, whatever area it was seen through. Where nobody looked at
+    /// the pin, it is one that no page cache ever holds, or one that none has lost within the time that a
+    /// lookup can take.
+    private static func lastingCause(of page: PageFacts, kind: PageKind, wasSeenAtPin: Bool) -> Cause? {
         if page.facts.contains(.zeroPage) { return .zeroPage }
-        guard page.facts.contains(.nullAtPin) else { return nil }
+        if wasSeenAtPin {
+            guard page.facts.contains(.nullAtPin) else { return nil }
+        } else {
+            guard page.facts.contains(.reserved) || (page.slot == .empty && !page.facts.contains(.dax)) else {
+                return nil
+            }
+        }
         if kind == .zero { return .zeroPage }
         // A shared (reflinked) DAX extent has no mapping for as long as it is shared.
         return kind == .special || page.facts.contains(.dax) ? .specialMapping : nil
@@ -123,8 +131,10 @@ struct Attribution {
         return detach.stackIsNamed ? (.other, .exact) : nil
     }
 
-    private static func reason(for page: PageFacts) -> UnknownReason {
-        switch page.slot {
+    private static func reason(for page: PageFacts, wasSeenAtPin: Bool) -> UnknownReason {
+        // Then it is the area that tells whether a stored detach is this page's.
+        if !wasSeenAtPin, !page.facts.contains(.areaKnown) { return .areaUnreadable }
+        return switch page.slot {
         case .found: .detachLost
         case .otherPage: .slotOverwritten
         case .stale: .formerLife

@@ -97,7 +97,8 @@ public struct Correlator: Sendable {
     }
 
     private func isLoop(_ lookup: Lookup) -> Bool {
-        lookup.passes >= thresholds.passes || (lookup.durationNs ?? 0) >= thresholds.durationNs
+        (lookup.isTimed ? lookup.passes : lookup.retries.total) >= thresholds.passes
+            || (lookup.durationNs ?? 0) >= thresholds.durationNs
     }
 
     private mutating func remember(_ detach: Detach) {
@@ -128,7 +129,7 @@ public struct Correlator: Sendable {
             spurious = isSpurious(lookup, backed: attribution.isBacked(page, detach: detach))
         }
         return Finding(
-            isProgress: isProgress, lookup: lookup, outcome: outcome(of: lookup),
+            isProgress: isProgress, lookup: lookup, outcome: outcome(of: lookup, isProgress: isProgress),
             kind: attribution.kind, cause: attribution.cause, confidence: attribution.confidence,
             unknownReason: attribution.cause == .unknown ? attribution.reason : nil, detach: detach,
             neighbour: attribution.neighbour, spurious: spurious, verdicts: verdicts,
@@ -140,8 +141,9 @@ public struct Correlator: Sendable {
         lookup.flags.contains(.failedUnmapped) ? backed : false
     }
 
-    private func outcome(of lookup: Lookup) -> Outcome {
-        guard let result = lookup.result else { return .looping }
+    private func outcome(of lookup: Lookup, isProgress: Bool) -> Outcome {
+        // Seen from inside, a lookup that goes back has not returned and is told all the same.
+        guard let result = lookup.result else { return isProgress ? .looping : .retried }
         if result < 0 { return .failed }
         return lookup.retries.total > 0 ? .retried : .ok
     }

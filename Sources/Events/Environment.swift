@@ -3,6 +3,8 @@
 
 /// How a probe is attached.
 public enum Hook: String, Sendable {
+    /// A kprobe on the call instructions inside the function: it runs only when they are reached.
+    case callsite
     case fentry
     /// Together with all others on this rung: one link for the entries, one for the returns.
     case kprobeMulti = "kprobe.multi"

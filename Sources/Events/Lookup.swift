@@ -9,7 +9,7 @@ public struct Lookup: Sendable, Equatable {
     public var start: UInt64
     public var victim: TaskIdentity
     public var uid: UInt32
-    /// User address of the futex word.
+    /// User address of the futex word; see `isAddressKnown`.
     public var address: UInt64
     /// Runs through the code below `again:`.
     public var passes: UInt64
@@ -17,10 +17,11 @@ public struct Lookup: Sendable, Equatable {
     public var observations: UInt64
     /// How often it went back, by reason.
     public var retries: RetryCounts
-    /// What get_futex_key() returned: 0 or a negative errno. Nil while it has not returned.
+    /// What get_futex_key() returned: 0 or a negative errno. Nil while it has not returned, and for one
+    /// that went back and of which no more is known.
     public var result: Int32?
     public var flags: Flags
-    /// How often it slept for the page's lock.
+    /// How often it slept for the page's lock; meaningless unless `isTimed`.
     public var lockWaits: UInt32
     /// The page of the last observation, or of the last changed mapping; nil when there was neither.
     public var page: PageFacts?
@@ -60,6 +61,8 @@ public struct Lookup: Sendable, Equatable {
     }
 
     public var isTimed: Bool { flags.contains(.timed) }
+    /// Without its entry, a lookup's address comes from the system call, which does not always tell.
+    public var isAddressKnown: Bool { isTimed || address != 0 }
     /// Nanoseconds from entry to `time`; nil when the entry was not seen.
     public var durationNs: UInt64? { isTimed ? time &- start : nil }
 }

@@ -7,7 +7,8 @@ public struct Totals: Sendable, Equatable {
     public var lookups: UInt64?
     public var observations: UInt64 = 0
     public var retries = RetryCounts()
-    /// Lookups that failed, by why: only the first is about a missing mapping.
+    /// Lookups that failed, by why: only the first is about a missing mapping, and only that one is
+    /// counted where entries are not observed.
     public var failedUnmapped: UInt64 = 0
     public var failedPin: UInt64 = 0
     public var failedReadOnly: UInt64 = 0
@@ -25,6 +26,10 @@ public struct Totals: Sendable, Equatable {
     public var isFinal = false
 
     public init() {}
+
+    /// Lookups were followed from entry to return, so that what does not come from an observation was
+    /// counted too.
+    public var followsLookups: Bool { lookups != nil }
 
     /// Operations of one kind.
     public struct ActivityTotals: Sendable, Equatable {

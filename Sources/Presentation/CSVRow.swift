@@ -52,9 +52,11 @@ struct CSVRow {
         empty()
     }
 
-    mutating func address(_ address: UInt64) {
-        bytes.append(word: "0x")
-        bytes.append(hex: address)
+    mutating func address(_ address: UInt64?) {
+        if let address {
+            bytes.append(word: "0x")
+            bytes.append(hex: address)
+        }
         empty()
     }
 

@@ -68,7 +68,7 @@ extension JSONWriter {
         text("type", finding.isProgress ? "progress" : "lookup")
         write(time: lookup.time, clock: legend.clock)
         write(lookup.victim, legend: legend)
-        text("uaddr", "0x" + String(lookup.address, radix: 16))
+        text("uaddr", lookup.isAddressKnown ? "0x" + String(lookup.address, radix: 16) : nil)
         text("access", lookup.access)
         number("passes", lookup.isTimed ? lookup.passes : nil)
         number("duration_ns", lookup.durationNs)
@@ -97,7 +97,7 @@ extension JSONWriter {
             null("verdicts")
         }
         number("observations", lookup.observations)
-        number("lock_waits", UInt64(lookup.lockWaits))
+        number("lock_waits", lookup.isTimed ? UInt64(lookup.lockWaits) : nil)
         if let failure = finding.failure { text("failure", failure.rawValue) }
         if finding.isIncomplete { flag("incomplete", true) }
     }
@@ -130,6 +130,6 @@ extension JSONWriter {
 }
 
 extension Lookup {
-    /// What the lookup was for.
-    var access: String { flags.contains(.write) ? "write" : "read" }
+    /// What the lookup was for; nil when its address and so its purpose are not known.
+    var access: String? { isAddressKnown ? flags.contains(.write) ? "write" : "read" : nil }
 }

@@ -14,13 +14,15 @@ extension JSONWriter {
         number("looping", summary.looping)
         number("incomplete", summary.incomplete)
         object("retries") {
-            for reason in RetryReason.allCases { $0.number(reason.rawValue, totals.retries[reason]) }
+            for reason in RetryReason.allCases {
+                $0.number(reason.rawValue, totals.counts(reason) ? totals.retries[reason] : nil)
+            }
         }
         object("failed") {
             $0.number("unmapped", totals.failedUnmapped)
-            $0.number("pin", totals.failedPin)
-            $0.number("read_only", totals.failedReadOnly)
-            $0.number("other", totals.failedOther)
+            $0.number("pin", totals.followsLookups ? totals.failedPin : nil)
+            $0.number("read_only", totals.followsLookups ? totals.failedReadOnly : nil)
+            $0.number("other", totals.followsLookups ? totals.failedOther : nil)
         }
         object("by_cause") {
             for cause in Cause.allCases {
@@ -123,6 +125,11 @@ extension Summary.CauseRow {
             (RuleName(name: "swizzle", kernels: "3.3 to today"), swizzle),
         ]
     }
+}
+
+extension Totals {
+    /// Whether steps back for this reason are counted: the others leave no observation.
+    func counts(_ reason: RetryReason) -> Bool { followsLookups || reason == .swizzled }
 }
 
 extension Summary.RuleCounts {

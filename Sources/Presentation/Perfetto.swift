@@ -205,7 +205,7 @@ extension Protobuf {
     fileprivate mutating func write(_ finding: Finding, legend: Legend) {
         let lookup = finding.lookup
         write(lookup.victim, legend: legend)
-        note("uaddr", "0x" + String(lookup.address, radix: 16))
+        note("uaddr", lookup.isAddressKnown ? "0x" + String(lookup.address, radix: 16) : nil)
         note("access", lookup.access)
         note("passes", lookup.isTimed ? lookup.passes : nil)
         note("duration_ns", lookup.durationNs)
@@ -238,7 +238,7 @@ extension Protobuf {
         note("verdicts_efault", finding.verdicts?.efault.rawValue)
         note("verdicts_swizzle", finding.verdicts?.swizzle.rawValue)
         note("observations", lookup.observations)
-        note("lock_waits", UInt64(lookup.lockWaits))
+        note("lock_waits", lookup.isTimed ? UInt64(lookup.lockWaits) : nil)
         note("failure", finding.failure?.rawValue)
         if finding.isIncomplete { note("incomplete", true) }
     }

@@ -12,17 +12,19 @@ extension RunReport {
         var findings = "\(summary.findings)"
         if summary.looping > 0 { findings += ", \(summary.looping) of them still looping" }
         if summary.incomplete > 0 { findings += ", \(summary.incomplete) incomplete" }
+        var failures = "\(totals.failedUnmapped) unmapped"
+        if totals.followsLookups {
+            failures += ", \(totals.failedPin) pin, \(totals.failedReadOnly) read-only, \(totals.failedOther) other"
+        }
+        // Where only observations are seen.
+        let rest = totals.followsLookups ? "" : "; others not counted"
         return [
             ("traced", ShortNumber.duration(totals.durationNs)),
             ("shared lookups", totals.lookups.map { "\($0)" } ?? "not counted"),
             ("observations", "\(totals.observations) passes met a page without a mapping"),
             ("findings", findings),
-            ("retries", reasons.isEmpty ? "none" : reasons),
-            (
-                "failures",
-                "\(totals.failedUnmapped) unmapped, \(totals.failedPin) pin, \(totals.failedReadOnly) read-only, "
-                    + "\(totals.failedOther) other"
-            ),
+            ("retries", (reasons.isEmpty ? "none" : reasons) + rest),
+            ("failures", failures + rest),
         ]
     }
 

@@ -35,6 +35,10 @@ struct CaptureArguments: ParsableArguments {
     @Option(help: "Which hooks to use.")
     var attach: AttachMode = .auto
 
+    @Flag(
+        help: "Follow every lookup from entry to return: tells passes and durations too, and costs each call.")
+    var full = false
+
     @Option(
         help: ArgumentHelp(
             "Size of the ring buffer, a power of two from 4096 (default: 8M).", valueName: "bytes"),
@@ -72,6 +76,7 @@ struct CaptureArguments: ParsableArguments {
     func options() throws -> CaptureOptions {
         var options = CaptureOptions()
         options.attach = attach
+        options.depth = full ? .full : .sentinel
         options.victims.pid = try wanted.pid.map(existingProcess)
         options.victims.tid = try wanted.tid.map(existingThread)
         options.victims.uid = wanted.uid

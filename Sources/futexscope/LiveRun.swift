@@ -32,6 +32,7 @@ struct LiveRun {
         var limits = limits
         limits.durationNs = arguments.duration?.ns
         try capture.run(until: limits, handle: handle)
+        if let blindness = capture.blindness { Descriptor.tell(blindness) }
         if let leftover = capture.leftover { Descriptor.tell(leftover) }
     }
 
@@ -55,6 +56,7 @@ struct LiveRun {
                 Descriptor.tell("\(probe.role) is not attached: \(probe.note ?? "no hook is left")")
             }
         }
+        if let note = capture.depthNote { Descriptor.tell("\(note); entry hooks are used") }
         Descriptor.tell("tracing with \(probes.count { $0.hook != nil }) probes\(ending)")
     }
 

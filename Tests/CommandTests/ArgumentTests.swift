@@ -54,7 +54,7 @@ import Testing
         Refusal(
             arguments: ["trace", "--attach", "magic"],
             complaint:
-                "The value 'magic' is invalid for '--attach <attach>'. Please provide one of 'auto', 'fentry' or 'kprobe'"
+                "The value 'magic' is invalid for '--attach <attach>'. Please provide one of 'auto', 'callsite', 'fentry' or 'kprobe'"
                 + hint),
         Refusal(
             arguments: ["record"],

@@ -177,6 +177,73 @@ import Testing
         #expect(found(.detach(.sample()), .lookup(met))?.cause == .holePunch)
     }
 
+    // MARK: From inside
+
+    static let pagesFromInside: [Page] = [
+        Page(what: "the zero page", page: .zero { $0.facts.remove(.nullAtPin) }, cause: .zeroPage, kind: .zero),
+        Page(
+            what: "the huge zero page", page: .zero { $0.facts = [.areaKnown, .large] }, cause: .zeroPage, kind: .zero),
+        Page(
+            what: "the vDSO", page: .zero { $0.facts = [.areaKnown, .areaHasOperations, .reserved] },
+            cause: .specialMapping, kind: .special),
+        Page(
+            what: "a page that a driver maps",
+            page: .zero { $0.facts = [.areaKnown, .areaHasFile, .areaHasOperations, .areaIsDriver] },
+            cause: .specialMapping, kind: .special),
+        Page(
+            what: "the zero page, whatever has its slot",
+            page: .zero { ($0.facts, $0.slot) = ([.areaKnown, .reserved], .otherPage) }, cause: .zeroPage, kind: .zero),
+        // Whether it lost its mapping just now or never had one is not known without a look at the pin.
+        Page(
+            what: "a driver's page that another file lost within the time",
+            page: .zero { ($0.facts, $0.slot) = ([.areaKnown, .areaHasFile, .areaIsDriver], .stale) }, cause: .unknown,
+            kind: .special, reason: .formerLife),
+        Page(
+            what: "a driver's page whose slot another one took",
+            page: .zero { ($0.facts, $0.slot) = ([.areaKnown, .areaHasFile, .areaIsDriver], .otherPage) },
+            cause: .unknown, kind: .special, reason: .slotOverwritten, isIncomplete: true),
+        Page(
+            what: "a page of a DAX file",
+            page: .sample { ($0.facts, $0.slot) = ([.areaKnown, .areaHasFile, .dax], .empty) }, cause: .unknown,
+            kind: .file, reason: .noDetachSeen),
+        Page(
+            what: "a file's page whose detach nobody stored",
+            page: .sample { $0.slot = .empty }, cause: .unknown, kind: .file, reason: .noDetachSeen),
+        Page(
+            what: "a page of an area that could not be read",
+            page: .sample { ($0.facts, $0.slot) = ([], .stale) }, cause: .unknown, kind: .unknown,
+            reason: .areaUnreadable),
+    ]
+
+    @Test("a page seen from inside the lookup is what it is, or unknown with the reason", arguments: pagesFromInside)
+    func pageFromInside(_ page: Page) throws {
+        let finding = try #require(found(.lookup(.inside(page: page.page))))
+        #expect(finding.cause == page.cause)
+        #expect(finding.kind == page.kind)
+        #expect(finding.unknownReason == page.reason)
+        #expect(finding.isIncomplete == page.isIncomplete)
+    }
+
+    @Test("an observation from inside is explained by its detach, and its age is that at the observation")
+    func detachFromInside() throws {
+        let finding = try #require(found(.detach(.sample()), .lookup(.inside())))
+        #expect((finding.cause, finding.confidence, finding.outcome) == (.holePunch, .exact, .failed))
+        #expect(finding.detachAgeNs == 1840)
+        #expect(finding.spurious == true)
+        #expect(finding.lookup.durationNs == nil)
+    }
+
+    @Test("one that goes back was retried, and what came back is not known")
+    func goesBack() throws {
+        let finding = try #require(found(.detach(.sample()), .lookup(.goingBack(rounds: 1))))
+        #expect((finding.outcome, finding.lookup.result, finding.failure) == (.retried, nil, nil))
+        #expect(finding.verdicts == Verdicts(retry: .succeeds, efault: .fails, swizzle: .succeeds))
+        #expect(finding.spurious == false)
+        #expect(found(.progress(.goingBack(rounds: 32))) == nil)
+        let loop = try #require(found(.progress(.goingBack(rounds: 64))))
+        #expect((loop.outcome, loop.isProgress) == (.looping, true))
+    }
+
     // MARK: A detector that can miss
 
     @Test("a detach of another page, or of another time, is not taken for this one")

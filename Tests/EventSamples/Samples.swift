@@ -45,6 +45,24 @@ extension Lookup {
         return lookup
     }
 
+    /// The same as the sentinel sees it, from the unlock of the page.
+    public static func inside(
+        page: PageFacts? = .sample(), _ change: (inout Lookup) -> Void = { _ in }
+    ) -> Lookup {
+        .sample(page: page) {
+            ($0.start, $0.passes) = (0, 0)
+            $0.flags.remove(.timed)
+            change(&$0)
+        }
+    }
+
+    /// Seen from inside, one that goes back for the `rounds`-th time.
+    public static func goingBack(rounds: UInt64) -> Lookup {
+        .inside(page: .sample { $0.facts.insert(.swapCache) }) {
+            ($0.result, $0.flags, $0.observations, $0.retries.swizzled) = (nil, [], rounds, rounds)
+        }
+    }
+
     /// It went well after all, in this pass.
     public mutating func succeed(inPass pass: UInt64) {
         (result, passes) = (0, pass)

@@ -44,7 +44,9 @@ struct ProvokedCause: Sendable, CustomStringConvertible {
 
 @Suite(.enabled(if: Guests.areWanted))
 struct CauseTests {
-    static let guests = Guests.each("causes")
+    static let following = Guests.each("causes")
+    static let sentinels = Guests.sentinel("causes")
+    static let guests = following + sentinels
 
     @Test("each provoked cause is found, exact, with culprit and file", arguments: guests)
     func causesAreFound(guest: Guest) async throws {
@@ -87,7 +89,32 @@ struct CauseTests {
         }
     }
 
-    @Test("observations are the workload's EFAULT less the pin's failures", arguments: guests)
+    @Test("the sentinel sees every observation that there is", arguments: sentinels)
+    func sentinelMissesNothing(guest: Guest) async throws {
+        let run = try await GuestRuns.shared.run(guest)
+        let (trace, full) = (try run.trace("causes"), try run.trace("full"))
+        var (seen, missing) = (0, 0)
+        for expected in ProvokedCause.all where expected.kernels.contains(guest.kernel) {
+            let provocation = try run.provocation(expected.name)
+            let lookups = trace.lookups(of: provocation)
+            let efault = try #require(provocation.number("efault"))
+            let pins = full.lookups(of: provocation).with("failure", "pin").count
+            let place: Comment = "\(expected.name), \(guest)"
+            #expect(lookups.with("result", "EFAULT").count <= efault - pins, place)
+            seen += lookups.with("result", "EFAULT").count
+            missing += efault - pins - lookups.with("result", "EFAULT").count
+            for finding in lookups {
+                #expect(finding.text("uaddr") != nil, place)
+                #expect(finding.text("access") == "read", place)
+                #expect(finding.number("passes") == nil && finding.number("duration_ns") == nil, place)
+                #expect(finding.number("observations") == 1, place)
+            }
+        }
+        #expect(missing <= trace.skips + full.skips)
+        say("guest: \(guest): the sentinel saw \(seen), \(missing) not; \(trace.skips) skips counted")
+    }
+
+    @Test("observations are the workload's EFAULT less the pin's failures", arguments: following)
     func observationsMatchTheWorkload(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         let trace = try run.trace("causes")
@@ -123,12 +150,15 @@ struct CauseTests {
         let end = try run.words("causes.end").compactMap(Double.init)
         say("guest: \(guest) detached and ended in \(end[1] - end[0]) s")
 
-        let hooks = Dictionary(
-            uniqueKeysWithValues: trace.summary.list("probes").map { ($0.text("role") ?? "", $0.text("hook")) })
-        let wanted = guest.mode == .auto ? "fentry" : "kprobe"
-        for role in ["lookup", "pin", "unlock"] {
-            #expect(hooks[role].flatMap { $0 } == wanted, "\(role)")
+        let hooks = trace.hooks
+        let wanted = ["lookup", "pin", "unlock"].map { hooks[$0] }
+        switch guest.mode {
+        case .auto: #expect(wanted == ["fentry", "fentry", "fentry"])
+        case .kprobe: #expect(wanted == ["kprobe", "kprobe", "kprobe"])
+        case .sentinel: #expect(wanted == [nil, nil, "callsite"])
         }
-        #expect(hooks["detach"] == (guest.mode == .auto ? "tp_btf" : "raw_tracepoint"))
+        #expect(hooks["detach"] == (guest.mode == .kprobe ? "raw_tracepoint" : "tp_btf"))
+        // What needs entry and return is not known at the call sites, and says so.
+        #expect((trace.summary.number("lookups") == nil) == (guest.mode == .sentinel))
     }
 }

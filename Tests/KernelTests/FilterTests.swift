@@ -53,7 +53,7 @@ struct FilterTests {
     @Test("bad input gets one line and its exit code", arguments: guests)
     func badInput(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
-        for name in ["pid", "ring", "option", "cgroup", "output", "ready"] {
+        for name in ["pid", "ring", "option", "depth", "cgroup", "output", "ready"] {
             let place: Comment = "\(name), \(guest)"
             #expect(try run.words("bad-\(name).status") == ["64"], place)
             #expect(try run.text("bad-\(name).out").isEmpty, place)
@@ -71,6 +71,6 @@ struct FilterTests {
         let run = try await GuestRuns.shared.run(guest)
         #expect(try run.words("doctor.status") == ["0"])
         let report = try #require(try run.objects("doctor.json").first)
-        #expect(report.list("probes").count > 20)
+        #expect(report.list("probes").count >= 20)
     }
 }

@@ -5,7 +5,8 @@ import Foundation
 
 /// Which guest, and what it does.
 struct Guest: Hashable, CustomStringConvertible, Sendable {
-    enum Mode: String, Sendable { case auto, kprobe }
+    /// `auto` and `kprobe` follow every lookup; `sentinel` is what a user gets who asks for nothing.
+    enum Mode: String, Sendable { case auto, kprobe, sentinel }
 
     var kernel: String
     var mode: Mode

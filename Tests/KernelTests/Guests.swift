@@ -8,7 +8,13 @@ enum Guests {
     /// Set by `make test`.
     static let areWanted = ProcessInfo.processInfo.environment["FUTEXSCOPE_GUESTS"] != nil
 
-    /// A scenario on every kernel of the matrix in both modes.
+    /// A scenario on every kernel of the matrix at the call sites.
+    static func sentinel(_ scenario: String) -> [Guest] {
+        guard areWanted else { return [] }
+        return Kernels.matrix.map { Guest(kernel: $0, mode: .sentinel, scenario: scenario) }
+    }
+
+    /// A scenario on every kernel of the matrix in both modes that follow every lookup.
     static func each(_ scenario: String) -> [Guest] {
         guard areWanted else { return [] }
         return Kernels.matrix.flatMap { kernel in

@@ -8,7 +8,7 @@ import Testing
 struct ReplayTests {
     /// Each trace that was recorded as well.
     static let runs: [(Guest, String)] =
-        Guests.each("causes").map { ($0, "causes") } + Guests.each("withstood").map { ($0, "withstood") }
+        CauseTests.guests.map { ($0, "causes") } + Guests.each("withstood").map { ($0, "withstood") }
         + Guests.each("withstood").map { ($0, "quiet") } + RetroTests.guests.map { ($0, "retro") }
 
     @Test("a recording replayed gives the live findings byte for byte", arguments: runs)

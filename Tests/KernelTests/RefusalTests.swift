@@ -7,10 +7,12 @@ import Testing
 struct EarlyTests {
     @Test("5.10 as far as it goes, and what is missing is said")
     func earlyKernel() async throws {
-        let run = try await GuestRuns.shared.run(Guest(kernel: Kernels.early, mode: .auto, scenario: "early"))
+        let run = try await GuestRuns.shared.run(Guest(kernel: Kernels.early, mode: .sentinel, scenario: "early"))
         #expect(try run.words("doctor.status") == ["0"])
         #expect(try run.text("doctor.json").contains("bpf_find_vma"))
+        #expect(try run.text("early.err").contains("without bpf_find_vma() nothing can be told there"))
         let trace = try run.trace("early")
+        #expect(trace.hooks["unlock"] == "fentry")
         let waits = trace.lookups(of: try run.provocation("zero-page"))
         #expect(trace.accounts(for: 1000, by: waits.count))
         #expect(waits.observations == waits.count)

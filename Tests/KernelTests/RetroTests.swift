@@ -7,7 +7,19 @@ import Testing
 struct RetroTests {
     static let guests =
         Guests.areWanted
-        ? Kernels.required.map { Guest(kernel: $0, mode: .auto, scenario: "retro", hasOldRule: true) } : []
+        ? Kernels.required.map { Guest(kernel: $0, mode: .sentinel, scenario: "retro", hasOldRule: true) } : []
+
+    @Test("a livepatch that stands in for the function is noticed", arguments: guests)
+    func livepatchIsNoticed(guest: Guest) async throws {
+        let run = try await GuestRuns.shared.run(guest)
+        #expect(try run.trace("before").hooks["unlock"] == "callsite")
+        let blind = "observations may be missing: since this trace began the livepatch"
+        #expect(try run.text("before.err").contains(blind))
+        #expect(try run.text("retro.err").contains("stands in for get_futex_key; entry hooks are used"))
+        #expect(try run.trace("retro").hooks["unlock"] == "fentry")
+        #expect(try run.words("callsite.status") == ["77"])
+        #expect(try run.text("callsite.err").contains("stands in for get_futex_key"))
+    }
 
     @Test("a loop under the old rule is told while it spins", arguments: guests)
     func loopIsTold(guest: Guest) async throws {

@@ -64,6 +64,14 @@ struct TraceOutput: Sendable {
         count <= expected && count + skips >= expected
     }
 
+    /// The hook that each role got.
+    var hooks: [String: String] {
+        let pairs = summary.list("probes").compactMap { probe in
+            probe.text("hook").map { (probe.text("role") ?? "", $0) }
+        }
+        return Dictionary(uniqueKeysWithValues: pairs)
+    }
+
     func lost(_ stage: String) -> Int { summary.object("lost")?.number(stage) ?? 0 }
 }
 

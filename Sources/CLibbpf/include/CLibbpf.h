@@ -37,6 +37,14 @@ fs_attach_kprobe_multi(const struct bpf_program *program, const char **functions
 	return bpf_program__attach_kprobe_multi_opts(program, NULL, &opts);
 }
 
+/* Attaches a kprobe program to an instruction inside a function. */
+static inline struct bpf_link *
+fs_attach_kprobe_at(const struct bpf_program *program, const char *function, size_t offset)
+{
+	LIBBPF_OPTS(bpf_kprobe_opts, opts, .offset = offset);
+	return bpf_program__attach_kprobe_opts(program, function, &opts);
+}
+
 /* Loads a program for the trampoline of a kernel function; its descriptor or -errno. */
 static inline int
 fs_try_trampoline(const char *function, const struct bpf_insn *instructions, size_t count)

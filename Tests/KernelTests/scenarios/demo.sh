@@ -2,7 +2,7 @@
 # tracing, or in a guest.
 dir=$(mktemp -d /var/tmp/futexscope-demo.XXXXXX 2> /dev/null || echo /mnt/ext4)
 ready=$(mktemp -u /tmp/futexscope-demo.XXXXXX)
-futexscope trace --ready-file "$ready" &
+futexscope trace --full --ready-file "$ready" &
 tracer=$!
 until [ -e "$ready" ]; do
     kill -0 "$tracer" 2> /dev/null || exit 1

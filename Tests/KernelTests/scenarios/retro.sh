@@ -1,7 +1,10 @@
 # 2011 again: with the old rule patched back in, a wait on the zero page spins for ever. The trace has
 # to tell of it while it spins.
+# A call site in the kernel's own function sees nothing of that: the trace has to notice the livepatch.
 insmod "$MODULE" || exit
 until [ "$(cat /sys/kernel/livepatch/*/transition)" = 0 ]; do usleep 100000; done
+futexscope trace --attach callsite -d 1 > callsite.out 2> callsite.err
+echo $? > callsite.status
 start_trace retro --record retro.ctf || exit
 futexscope provoke zero-page --calls 1 > retro.provoke.out 2>&1 &
 provocation=$!
@@ -32,3 +35,13 @@ until [ "$(hooked)" = 0 ] || [ $i -ge 40 ]; do
     i=$((i + 1))
 done
 echo "$(hooked)" >> retro.hooked
+
+# A trace that was there before a livepatch has to say what it could not see.
+patch=$(echo /sys/kernel/livepatch/*)
+echo 0 > "$patch/enabled"
+until [ ! -e "$patch" ]; do usleep 100000; done
+rmmod "$(basename "$MODULE" .ko)"
+start_trace before || exit
+insmod "$MODULE" || exit
+until [ "$(cat "$patch/transition")" = 0 ]; do usleep 100000; done
+end_trace

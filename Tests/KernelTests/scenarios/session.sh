@@ -1,12 +1,16 @@
 # What every scenario is made of: start a trace and wait until its probes are attached, provoke, end
 # the trace. Each leaves NAME.json, NAME.err and NAME.status; provocations leave NAME.provoke.json.
-# The host prepends MODE (auto or kprobe) and this file to the scenario.
+# The host prepends MODE (auto, kprobe or sentinel) and this file to the scenario.
+case $MODE in
+    sentinel) depth= ;;
+    *) depth="--full --attach $MODE" ;;
+esac
 
 # start_trace NAME OPTION...
 start_trace() {
     trace=$1
     shift
-    futexscope trace -f json -o "$trace.json" --ready-file "/tmp/$trace.ready" --attach "$MODE" "$@" 2> "$trace.err" &
+    futexscope trace -f json -o "$trace.json" --ready-file "/tmp/$trace.ready" $depth "$@" 2> "$trace.err" &
     tracer=$!
     until [ -e "/tmp/$trace.ready" ]; do
         if ! kill -0 "$tracer" 2> /dev/null; then

@@ -1,0 +1,105 @@
+// The code of a kernel function as it stands in memory now, and whether the function is what runs when its
+// name is called. Read by a program of six instructions, with the rights that tracing needs anyway:
+// /proc/kcore would want another one, and not every kernel has it.
+
+import CLibbpf
+import Glibc
+
+enum KernelText {
+    /// No function that is looked at is larger.
+    private static let limit = 16384
+
+    /// The bytes of a function from its first one to the next symbol.
+    static func code(of function: String, symbols: KernelSymbols) throws(CallSites.Unusable) -> FunctionCode {
+        guard symbols.has(function), let extent = symbols.extents[function] else {
+            throw CallSites.Unusable("its address is not known")
+        }
+        let count = Int(clamping: extent.upperBound - extent.lowerBound)
+        guard count <= limit else { throw CallSites.Unusable("its \(count) bytes are too many") }
+        guard let bytes = read(extent.lowerBound, count: count) else {
+            throw CallSites.Unusable("its code cannot be read: \(errorText(errno))")
+        }
+        return FunctionCode(architecture: FunctionCode.native, address: extent.lowerBound, bytes: bytes)
+    }
+
+    /// Nil with errno when the kernel refuses.
+    private static func read(_ address: UInt64, count: Int) -> [UInt8]? {
+        let map = unsafe bpf_map_create(BPF_MAP_TYPE_ARRAY, "futexscope_code", 4, UInt32(count), 1, nil)
+        guard map >= 0 else { return nil }
+        defer { close(map) }
+        func word(_ value: UInt64) -> Int32 { Int32(truncatingIfNeeded: value) }
+        // r1 = the map's value; r2 = count; r3 = address; r0 = bpf_probe_read_kernel(r1, r2, r3); exit
+        let program: [bpf_insn] = [
+            .make(0x18, destination: 1, source: 2, immediate: map), .make(0),
+            .make(0xb7, destination: 2, immediate: Int32(count)),
+            .make(0x18, destination: 3, immediate: word(address)), .make(0, immediate: word(address >> 32)),
+            .make(0x85, immediate: 113), .make(0x95),
+        ]
+        // The kernel copies the instructions during the call.
+        let descriptor = unsafe bpf_prog_load(
+            BPF_PROG_TYPE_RAW_TRACEPOINT, "futexscope_code", "GPL", program, program.count, nil)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var run = unsafe bpf_test_run_opts()
+        unsafe run.sz = MemoryLayout<bpf_test_run_opts>.size
+        guard unsafe bpf_prog_test_run_opts(descriptor, &run) == 0 else { return nil }
+        guard unsafe run.retval == 0 else {
+            errno = EFAULT
+            return nil
+        }
+        var bytes = [UInt8](repeating: 0, count: (count + 7) / 8 * 8)
+        var key: UInt32 = 0
+        // The kernel writes one value of `count` bytes, rounded up to a multiple of eight.
+        guard unsafe bpf_map_lookup_elem(map, &key, &bytes) == 0 else { return nil }
+        return Array(bytes[..<count])
+    }
+
+    /// What stands in for a function, as a clause; nil when nothing is known to. Only the code behind the
+    /// function's name is replaced: probes on its instructions see nothing any more.
+    static func substitute(for function: String) -> String? {
+        for path in paths(matching: "/sys/kernel/livepatch/*/*/\(function),*") {
+            let parts = path.split(separator: "/")
+            guard parts.count > 3 else { continue }
+            if readText("/sys/kernel/livepatch/\(parts[3])/enabled") != "0" {
+                return "the livepatch \(parts[3]) stands in for \(function)"
+            }
+        }
+        for directory in ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"] {
+            guard let text = readText(directory + "/enabled_functions") else { continue }
+            return isRedirected(function, enabledFunctions: text)
+                ? "ftrace may lead calls of \(function) elsewhere" : nil
+        }
+        return nil
+    }
+
+    /// "function (count) R I D\ttramp: …": I says that a tracer changes where execution goes on.
+    static func isRedirected(_ function: String, enabledFunctions text: String) -> Bool {
+        text.split(separator: "\n").contains { line in
+            guard line.hasPrefix(function + " ") else { return false }
+            let flags = line.drop { $0 != ")" }.dropFirst().prefix { $0 != "\t" }
+            return flags.split(separator: " ").contains("I")
+        }
+    }
+
+    private static func paths(matching pattern: String) -> [String] {
+        var found = unsafe glob_t()
+        defer { unsafe globfree(&found) }
+        guard unsafe glob(pattern, GLOB_NOSORT, nil, &found) == 0 else { return [] }
+        // glob() made as many strings as it says; each lives until globfree().
+        return unsafe (0..<Int(found.gl_pathc)).compactMap { position in
+            unsafe found.gl_pathv[position].map { unsafe String(cString: $0) }
+        }
+    }
+}
+
+extension bpf_insn {
+    /// One instruction of a program that is written by hand.
+    static func make(_ code: UInt8, destination: UInt8 = 0, source: UInt8 = 0, immediate: Int32 = 0) -> bpf_insn {
+        var instruction = bpf_insn()
+        instruction.code = code
+        instruction.dst_reg = destination
+        instruction.src_reg = source
+        instruction.imm = immediate
+        return instruction
+    }
+}
