@@ -61,8 +61,8 @@ let package = Package(
             name: "KernelTests", dependencies: ["Correlation", "Events", "Ftrace"], exclude: ["scenarios", "vm"],
             swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]),
         .testTarget(
-            name: "FtraceTests", dependencies: ["Correlation", "Events", "Ftrace", "Golden"], exclude: ["Golden", "Samples"],
-            swiftSettings: strict),
+            name: "FtraceTests", dependencies: ["Correlation", "Events", "Ftrace", "Golden"],
+            exclude: ["Golden", "Samples"], swiftSettings: strict),
         .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: strict),
         .testTarget(
             name: "CorrelationTests", dependencies: ["Correlation", "Events", "EventSamples"], swiftSettings: strict),

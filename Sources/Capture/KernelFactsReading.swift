@@ -56,7 +56,9 @@ extension Landmarks {
 extension KernelFacts.Offsets {
     fileprivate init?(_ types: borrowing KernelTypes) {
         // A folio lies over its first page.
-        func page(_ field: String) -> Int? { types.offset(of: field, in: "folio") ?? types.offset(of: field, in: "page") }
+        func page(_ field: String) -> Int? {
+            types.offset(of: field, in: "folio") ?? types.offset(of: field, in: "page")
+        }
         guard let mapping = page("mapping"), let flags = page("flags"), let index = page("index"),
             let references = page("_refcount"), let host = types.offset(of: "host", in: "address_space"),
             let inode = types.offset(of: "i_ino", in: "inode"), let size = types.offset(of: "i_size", in: "inode"),

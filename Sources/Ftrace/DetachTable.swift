@@ -72,7 +72,9 @@ struct DetachTable {
 
 extension DetachTable.Slot {
     /// Functions that lie on many ways: without the rest of the stack they say nothing of the cause.
-    private static let common: Landmarks = [.truncateRange, .partialFolio, .invalidate, .evict, .blockDeviceTruncate]
+    private static let common: Landmarks = [
+        .truncateRange, .partialFolio, .invalidate, .evict, .blockDeviceTruncate, .split,
+    ]
     /// Functions that say more than any that is around them, as the correlator reads a stack.
     private static let inner: Landmarks = [
         .swapOut, .migration, .collapse, .memoryFailure, .dropCaches, .reclaim, .fadvise, .invalidate2,
@@ -84,8 +86,10 @@ extension DetachTable.Slot {
     var settled: Detach {
         var detach = detach
         detach.stackIsNamed = stack == .whole
-        // A whole stack knows better than entries, whose return may have been missed.
-        detach.landmarks = stack == .whole ? stackLandmarks : detach.landmarks.union(stackLandmarks)
+        // A whole stack knows better than entries, whose return may have been missed. One that says
+        // nothing may have lost a line on its way over a console.
+        let isTelling = stack == .whole && !stackLandmarks.subtracting(Self.common).isEmpty
+        detach.landmarks = isTelling ? stackLandmarks : detach.landmarks.union(stackLandmarks)
         if detach.landmarks.contains(.fallocate), detach.magic == Self.blockDevice {
             detach.landmarks.insert(.blockDeviceTruncate)
         }

@@ -75,7 +75,9 @@ public struct FtraceReader: EventSource {
         }
         while let line = lines.next(atEnd: isOver) { take(line, into: &events) }
         guard isOver else {
-            if bytesRead > Self.patience, heads == 0, !story.seen.isAny { throw nothingKnown("the first 4 MiB") }
+            // Other events may come first, for as long as they like; what can never help may not.
+            let isHopeless = heads == 0 || tracer?.hasPrefix("function") == true
+            if bytesRead > Self.patience, isHopeless, !story.seen.isAny { throw nothingKnown("the first 4 MiB") }
             return
         }
         if !story.seen.isAny { throw nothingKnown("it") }
@@ -213,7 +215,9 @@ public struct FtraceReader: EventSource {
         // Columns begin with a blank or are eight wide, so that no task's name is taken for this.
         if bytes[begin] > 0x40, let word = log(bytes[begin..<min(begin + 96, range.upperBound)]) { begin = word }
         if bytes[begin] == UInt8(ascii: "<"), begin + 2 < range.upperBound, bytes[begin + 1] &- 0x30 < 10 {
-            begin = bytes[begin..<min(begin + 5, range.upperBound)].firstIndex(of: UInt8(ascii: ">")).map { $0 + 1 } ?? begin
+            begin =
+                bytes[begin..<min(begin + 5, range.upperBound)].firstIndex(of: UInt8(ascii: ">")).map { $0 + 1 }
+                ?? begin
         }
         var isConsole = false
         while begin < range.upperBound, bytes[begin] == UInt8(ascii: "["),

@@ -81,7 +81,8 @@ public struct FtraceRecipe: Sendable {
         return Definition(name: name, attempts: [arguments.isEmpty ? text : "\(text) \(arguments)"])
     }
 
-    private func returning(_ name: String, from symbol: String, with arguments: String = "ret=$retval:s32") -> Definition
+    private func returning(_ name: String, from symbol: String, with arguments: String = "ret=$retval:s32")
+        -> Definition
     {
         // So many calls may be under way at once before one is not seen to return.
         let text = "r512:futexscope/\(name) \(symbol)"
@@ -148,7 +149,8 @@ public struct FtraceRecipe: Sendable {
             let offsets = facts.offsets
             let host = "+\(offsets.host)(+\(offsets.mapping)(\(page)))"
             let superBlock = "+\(offsets.superBlock)(\(host))"
-            return "page=\(page):x64 index=+\(offsets.index)(\(page)):u64 references=+\(offsets.references)(\(page)):s32 "
+            return
+                "page=\(page):x64 index=+\(offsets.index)(\(page)):u64 references=+\(offsets.references)(\(page)):s32 "
                 + "dev=+\(offsets.device)(\(superBlock)):u32 inode=+\(offsets.inode)(\(host)):u64 "
                 + "size=+\(offsets.size)(\(host)):s64 magic=+\(offsets.magic)(\(superBlock)):x32 " + size(of: page)
         }
@@ -177,6 +179,7 @@ public struct FtraceRecipe: Sendable {
         tracing=/sys/kernel/tracing
         instance=${INSTANCE:-$tracing/instances/futexscope}
         size=${BUFFER_KB:-8192}
+        release='\(release.filter { $0.isASCII && ($0.isLetter || $0.isNumber || "._+~-".contains($0)) })'
         missing=
 
 
@@ -184,6 +187,19 @@ public struct FtraceRecipe: Sendable {
     }
 
     private static let tail = #"""
+
+        fail() {
+            echo "$0: $2" >&2
+            exit "$1"
+        }
+
+        # On another kernel the offsets would be wrong, and so would be everything that is read.
+        prepare() {
+            [ "$(uname -r)" = "$release" ] || fail 77 "made for the kernel $release, and this is $(uname -r)"
+            [ -w "$tracing/dynamic_events" ] || fail 77 "cannot define events: be root, with tracefs on $tracing"
+            [ ! -d "$tracing/events/futexscope" ] || fail 1 "the events are defined already: stop first"
+            define_all
+        }
 
         # define NAME DEFINITION…: the first one that this kernel takes.
         define() {
@@ -254,9 +270,9 @@ public struct FtraceRecipe: Sendable {
         }
 
         start() {
+            prepare
             [ -d "$instance" ] || mkdir "$instance" || exit
             echo 0 > "$instance/tracing_on"
-            define_all
             echo mono > "$instance/trace_clock"
             echo "$size" > "$instance/buffer_size_kb"
             echo > "$instance/trace"
@@ -282,7 +298,7 @@ public struct FtraceRecipe: Sendable {
             ;;
         trace-cmd)
             shift
-            define_all
+            prepare
             find_ranges
             arguments=
             all_events argue

@@ -15,38 +15,11 @@ struct AnalysisArguments: ParsableArguments {
 
     // MARK: Which findings
 
-    @Option(name: .shortAndLong, help: "Only victims in this process.", transform: wholeNumber)
-    var pid: UInt32?
-
-    @Option(name: .shortAndLong, help: "Only this thread.", transform: wholeNumber)
-    var tid: UInt32?
-
-    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Only tasks of this name.", valueName: "name"))
-    var comm: String?
-
-    @Option(name: .shortAndLong, help: ArgumentHelp("Only tasks in this control group or below.", valueName: "path"))
-    var cgroup: String?
-
-    @Option(name: .shortAndLong, help: "Only tasks of this user.", transform: wholeNumber)
-    var uid: UInt32?
+    @OptionGroup
+    var wanted: LookupArguments
 
     @Option(help: ArgumentHelp("Only findings with this cause; may be repeated.", valueName: "cause"))
     var cause: [Correlation.Cause] = []
-
-    @Option(
-        help: ArgumentHelp("Only lookups with at least so many passes (default: 0).", valueName: "n"),
-        transform: wholeNumber)
-    var minPasses: UInt64 = 0
-
-    @Option(
-        help: ArgumentHelp("Only lookups that took at least so long: 500us, 2ms.", valueName: "time"),
-        transform: Span.init)
-    var minDuration: Span?
-
-    @Option(
-        help: ArgumentHelp("Only lookups that returned ok or this error: EFAULT.", valueName: "result"),
-        transform: LookupResult.init)
-    var result: LookupResult?
 
     @Option(
         help: ArgumentHelp(
@@ -72,46 +45,35 @@ struct AnalysisArguments: ParsableArguments {
     @Option(name: .shortAndLong, help: ArgumentHelp("Where to write: a new file.", valueName: "file"))
     var output: String?
 
-    /// - Parameter begin: time of the first event, for moments that count from there.
-    func correlator(for run: RunInfo, begin: UInt64) throws -> Correlator {
-        let loops = LoopThresholds(
+    /// When an unfinished lookup counts as a loop.
+    func loops(of run: RunInfo) -> LoopThresholds {
+        LoopThresholds(
             passes: loopPasses ?? run.loops.passes, durationNs: loopDuration?.ns ?? run.loops.durationNs)
-        return Correlator(thresholds: loops, tellsAll: run.tellsAll, filter: try filter(for: run, begin: begin))
     }
 
-    private func filter(for run: RunInfo, begin: UInt64) throws -> FindingFilter {
+    /// - Parameter begin: time of the first event, for moments that count from there.
+    func filter(for run: RunInfo, begin: UInt64) throws -> FindingFilter {
         var filter = FindingFilter()
-        (filter.pid, filter.tid, filter.uid) = (pid, tid, uid)
-        (filter.comm, filter.cgroup) = (comm.map { Comm($0) }, cgroup)
-        (filter.minPasses, filter.minDurationNs) = (minPasses, minDuration?.ns ?? 0)
-        filter.result = result?.number
+        (filter.pid, filter.tid, filter.uid) = (wanted.pid, wanted.tid, wanted.uid)
+        (filter.comm, filter.cgroup) = (wanted.comm.map { Comm($0) }, wanted.cgroup)
+        (filter.minPasses, filter.minDurationNs) = (wanted.minPasses, wanted.minDuration?.ns ?? 0)
+        filter.result = wanted.result?.number
         filter.causes = cause.isEmpty ? nil : Set(cause)
-        filter.window = try window(for: run, begin: begin)
-        return filter
-    }
-
-    /// The time that is asked about, by the clock of the events.
-    func window(for run: RunInfo, begin: UInt64) throws -> ClosedRange<UInt64> {
         let from = since?.time(in: run, begin: begin) ?? 0
         let to = until?.time(in: run, begin: begin) ?? .max
         guard from <= to else {
             throw CommandFailure.usage("cannot show what is until a time before --since: exchange --since and --until")
         }
-        return from...to
+        filter.window = from...to
+        return filter
     }
 
     /// The filters as they would be typed.
     var filterText: String {
-        let words: [(String, String?)] = [
-            ("-p", pid.map { "\($0)" }), ("-t", tid.map { "\($0)" }), ("-n", comm), ("-c", cgroup),
-            ("-u", uid.map { "\($0)" }), ("--min-passes", minPasses > 0 ? "\(minPasses)" : nil),
-            ("--min-duration", minDuration.map { "\($0.ns)ns" }),
-            ("--result", result.map { ErrorNumber.name(ofResult: $0.number) }),
-            ("--since", since?.text), ("--until", until?.text),
-        ]
-        return
-            (words.compactMap { word, value in value.map { "\(word) \($0)" } } + cause.map { "--cause \($0.rawValue)" })
-            .joined(separator: " ")
+        let times = [("--since", since), ("--until", until)].compactMap { word, moment in
+            moment.map { "\(word) \($0.text)" }
+        }
+        return (wanted.words + times + cause.map { "--cause \($0.rawValue)" }).joined(separator: " ")
     }
 }
 

@@ -18,12 +18,13 @@ struct AnalysisRun {
             var events: [Event] = []
             var hasMore = try source.read(into: &events)
             let begin = events.lazy.compactMap(\.time).first ?? 0
-            let window = try arguments.window(for: source.run, begin: begin)
-            let correlator = try arguments.correlator(for: source.run, begin: begin)
+            let filter = try arguments.filter(for: source.run, begin: begin)
+            let correlator = Correlator(
+                thresholds: arguments.loops(of: source.run), tellsAll: source.run.tellsAll, filter: filter)
             let output = try arguments.output.map { try LiveRun.create($0, what: "the output file") } ?? .standardOutput
             var stream = FindingStream(
                 format: try format(source.run, output), correlator: correlator, run: source.run,
-                analysis: analysis ? Analysis(window: window) : nil)
+                analysis: analysis ? Analysis(window: filter.window) : nil)
             let status = StatusLine()
             while hasMore {
                 _ = stream.consume(events)

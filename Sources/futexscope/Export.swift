@@ -8,7 +8,7 @@ struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Write a recording or an ftrace text as CSV, JSON Lines or a Perfetto trace.",
         discussion: """
-            CSV has one kind of rows a file; JSON Lines have one kind with --type, else what trace \
+            CSV has one kind of rows a file; JSON Lines have the kinds that --type names, else what trace \
             writes; a Perfetto trace has everything, and opens in https://ui.perfetto.dev.
 
             EXAMPLES:
@@ -27,20 +27,23 @@ struct Export: ParsableCommand {
     @Option(name: .shortAndLong, help: "What to write.")
     var format: ExportFormat = .csv
 
-    @Option(help: "What rows are about (default: findings).")
-    var type: RowType?
+    @Option(help: "What rows are about (default: findings); may be repeated for json.")
+    var type: [RowType] = []
 
     func validate() throws {
-        if type != nil, format == .perfetto {
+        if !type.isEmpty, format == .perfetto {
             throw ValidationError("cannot choose what a Perfetto trace holds: it has everything; leave out --type")
+        }
+        if type.count > 1, format == .csv {
+            throw ValidationError("cannot write rows of several kinds to one file of CSV: give one --type, or -f json")
         }
     }
 
     func run() throws {
         try AnalysisRun(arguments: analysis, showsOmissions: false).run(analysis: false) { run, output in
             switch format {
-            case .csv: return CSV(rows: type ?? .findings, of: run)
-            case .json: return type.map { JSONLines(rows: [$0], of: run) } ?? JSONLines()
+            case .csv: return CSV(rows: type.first ?? .findings, of: run)
+            case .json: return type.isEmpty ? JSONLines() : JSONLines(rows: Set(type), of: run)
             case .perfetto:
                 if output.isTerminal {
                     throw CommandFailure.usage("cannot write a Perfetto trace to a terminal: try -o trace.pftrace")

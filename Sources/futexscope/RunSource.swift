@@ -31,7 +31,7 @@ enum RunSource {
         guard let program = ChildCommand(TraceData.command(for: path)) else {
             throw SourceError(TraceData.notInstalled(path))
         }
-        return try text(ByteStream(outputOf: program), name: path)
+        return try text(ByteStream(outputOf: program), name: path + " (as trace-cmd prints it)")
     }
 
     private static func text(_ stream: ByteStream, name: String) throws -> FtraceReader {

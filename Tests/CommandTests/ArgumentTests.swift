@@ -200,7 +200,7 @@ import Testing
     func defaults() throws {
         let trace = try Trace.parse([])
         #expect(trace.capture.loopPasses == 64)
-        #expect(trace.capture.minPasses == 0)
+        #expect(trace.capture.wanted.minPasses == 0)
         #expect(trace.format == .table)
         #expect(trace.capture.attach == .auto)
         #expect(CaptureOptions().ringBytes == 8 << 20)

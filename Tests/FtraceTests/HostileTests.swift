@@ -6,8 +6,10 @@ import Testing
 
 @Suite("Hostile input") struct HostileTests {
     static let names: [[UInt8]] = [
-        Array("a-1 [000] 1.0: ".utf8), Array("x: y-7 [0] 9.1:".utf8), Array("fs_unlock: (a)".utf8), Array(" => evict".utf8),
-        Array("CPU:0 [LOST 9 E".utf8), Array("# tracer: nop".utf8), Array("[12.345678] b".utf8), Array("-----------1234".utf8),
+        Array("a-1 [000] 1.0: ".utf8), Array("x: y-7 [0] 9.1:".utf8), Array("fs_unlock: (a)".utf8),
+        Array(" => evict".utf8),
+        Array("CPU:0 [LOST 9 E".utf8), Array("# tracer: nop".utf8), Array("[12.345678] b".utf8),
+        Array("-----------1234".utf8),
         Array("(143) [000] 1.1".utf8), [0xff, 0xfe, 0x01, 0x1b, 0x5b, 0x33, 0x31, 0x6d], Array("<4>[1.0] z-1 0d".utf8),
         Array("é漢字é".utf8), Array("<idle>".utf8),
     ]
@@ -37,7 +39,8 @@ import Testing
     @Test("what is no trace is refused in one line that says where, what was expected and what to do")
     func refusals() throws {
         let zeros = [UInt8](repeating: 0, count: 5 << 20)
-        let prose = Array(String(repeating: "It was a dark and stormy night - 12 [000] of them.\n", count: 100_000).utf8)
+        let prose = Array(
+            String(repeating: "It was a dark and stormy night - 12 [000] of them.\n", count: 100_000).utf8)
         let function = Array(
             "# tracer: function\n#\n  sh-105 [000] .....  6.018118: vfs_read <-ksys_read\n".utf8)
         let calls = Array(
@@ -92,7 +95,8 @@ import Testing
                     switch Int.random(in: 0..<5, using: &random) {
                     case 0: bytes[place] ^= 1 << UInt8.random(in: 0..<8, using: &random)
                     case 1: bytes[place] = UInt8.random(in: 0...255, using: &random)
-                    case 2: bytes.removeSubrange(place..<min(place + Int.random(in: 1...300, using: &random), bytes.count))
+                    case 2:
+                        bytes.removeSubrange(place..<min(place + Int.random(in: 1...300, using: &random), bytes.count))
                     case 3: bytes.insert(contentsOf: bytes[place..<min(place + 200, bytes.count)], at: place)
                     default: bytes.insert(contentsOf: "18446744073709551615".utf8, at: place)
                     }
@@ -114,7 +118,11 @@ extension Comm {
     init(bytes: [UInt8]) {
         self.init(low: 0, high: 0)
         for (position, byte) in bytes.prefix(15).enumerated() {
-            if position < 8 { low |= UInt64(byte) << UInt64(position * 8) } else { high |= UInt64(byte) << UInt64(position * 8 - 64) }
+            if position < 8 {
+                low |= UInt64(byte) << UInt64(position * 8)
+            } else {
+                high |= UInt64(byte) << UInt64(position * 8 - 64)
+            }
         }
     }
 }

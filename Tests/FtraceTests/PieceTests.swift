@@ -39,9 +39,17 @@ import Testing
     @Test("a stack that was cut says nothing by what it lacks", arguments: kernels)
     func cutStacks(kernel: String) throws {
         let reading = try Reading(
-            text(kernel).without("fs_in_", "fs_out_", "do_truncate", "do_ftruncate", "truncate_setsize", "entry_SYSCALL"))
+            text(kernel).without(
+                "fs_in_", "fs_out_", "do_truncate", "do_ftruncate", "truncate_setsize", "entry_SYSCALL"))
         #expect(!reading.causes.contains("truncate"))
         #expect(!reading.causes.contains("other"))
+    }
+
+    @Test("a line of the stack that is gone is made up for by an entry", arguments: kernels)
+    func goneLine(kernel: String) throws {
+        let reading = try Reading(
+            text(kernel).without(" => do_truncate", " => do_ftruncate", " => truncate_setsize", " => vfs_fallocate"))
+        #expect(reading.causes == Self.all)
     }
 
     @Test("without pins nothing is observed", arguments: kernels)
@@ -145,7 +153,10 @@ import Testing
 
     @Test(
         "what was lost is counted, and what was open before is given up",
-        arguments: ["CPU:0 [LOST 17 EVENTS]", "CPU:0 [17 EVENTS DROPPED]", "[17 events lost]", "[   3.250000] CPU:0 [LOST 17 EVENTS]"])
+        arguments: [
+            "CPU:0 [LOST 17 EVENTS]", "CPU:0 [17 EVENTS DROPPED]", "[17 events lost]",
+            "[   3.250000] CPU:0 [LOST 17 EVENTS]",
+        ])
     func losses(line: String) throws {
         var text = try Text.sample("large-6.12")
         text.lines.insert(Array(line.utf8), at: try #require(text.first("fs_unlock")))
@@ -171,7 +182,8 @@ import Testing
 
     @Test("an event without what it needs is passed over, with its line")
     func incomplete() throws {
-        let text = try Text.sample("large-6.12").replacing(#"fs_unlock: (.*) page=\S+"#, with: "fs_unlock: $1 page=(fault)")
+        let text = try Text.sample("large-6.12").replacing(
+            #"fs_unlock: (.*) page=\S+"#, with: "fs_unlock: $1 page=(fault)")
         let reading = try Reading(text)
         #expect(reading.causes.isEmpty)
         let place = try #require(text.first("fs_unlock")) + 1

@@ -64,6 +64,12 @@ extension KernelFacts {
         let usage = try run(file.path)
         #expect(usage.status == 64)
         #expect(usage.error.contains("start") && usage.error.contains("trace-cmd"))
+        // This is another kernel than the sample's.
+        for word in ["start", "trace-cmd"] {
+            let refusal = try run(file.path, word)
+            #expect(refusal.status == 77)
+            #expect(refusal.error.contains("made for the kernel 6.12.0-test"))
+        }
     }
 
     private func run(_ arguments: String...) throws -> (status: Int32, error: String) {

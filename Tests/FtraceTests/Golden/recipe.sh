@@ -10,6 +10,7 @@
 tracing=/sys/kernel/tracing
 instance=${INSTANCE:-$tracing/instances/futexscope}
 size=${BUFFER_KB:-8192}
+release='6.12.0-test'
 missing=
 
 define_all() {
@@ -62,6 +63,19 @@ all_events() {
     "$1" vmscan mm_vmscan_kswapd_wake
     "$1" vmscan mm_vmscan_kswapd_sleep
     ! has mm_filemap_delete_from_page_cache || "$1" filemap mm_filemap_delete_from_page_cache
+}
+
+fail() {
+    echo "$0: $2" >&2
+    exit "$1"
+}
+
+# On another kernel the offsets would be wrong, and so would be everything that is read.
+prepare() {
+    [ "$(uname -r)" = "$release" ] || fail 77 "made for the kernel $release, and this is $(uname -r)"
+    [ -w "$tracing/dynamic_events" ] || fail 77 "cannot define events: be root, with tracefs on $tracing"
+    [ ! -d "$tracing/events/futexscope" ] || fail 1 "the events are defined already: stop first"
+    define_all
 }
 
 # define NAME DEFINITION…: the first one that this kernel takes.
@@ -133,9 +147,9 @@ mark() {
 }
 
 start() {
+    prepare
     [ -d "$instance" ] || mkdir "$instance" || exit
     echo 0 > "$instance/tracing_on"
-    define_all
     echo mono > "$instance/trace_clock"
     echo "$size" > "$instance/buffer_size_kb"
     echo > "$instance/trace"
@@ -161,7 +175,7 @@ stop)
     ;;
 trace-cmd)
     shift
-    define_all
+    prepare
     find_ranges
     arguments=
     all_events argue
