@@ -10,7 +10,7 @@ PYTHON := $(or $(FUTEXSCOPE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/futexs
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev libc6-dev
 READER_PACKAGES := babeltrace2 trace-cmd python3-venv
-BENCH_PACKAGES := babeltrace2 gcc libc6-dev time valgrind
+BENCH_PACKAGES := gcc libc6-dev time valgrind
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio zstd e2fsprogs xfsprogs kmod gcc make
 install = @missing=""; for package in $(1); do \
 	dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
@@ -74,8 +74,9 @@ bench-guest: all guest-packages  ## cost in the kernel, in instruction-counted t
 		"$(BENCH_PARTS)" > .build/guest-$(BENCH_KERNEL).txt
 	$(call figures,guest-$(BENCH_KERNEL))
 
-bench-host: all  ## reading, correlating and writing, beside other programs on this machine
-	$(call install,$(BENCH_PACKAGES))
+bench-host: all guest-packages  ## reading, correlating and writing, beside other programs on this machine
+	$(call install,$(READER_PACKAGES) $(BENCH_PACKAGES))
+	$(VM)/kernels fetch 6.12
 	swift build $(CONFIGURATION) --product synthesize
 	swift build $(CONFIGURATION) --product replay
 	Benchmarks/host/measure .build/release > .build/host.txt

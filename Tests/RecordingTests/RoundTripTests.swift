@@ -243,5 +243,11 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
         #expect(crc(Array("123456789".utf8)) == [0xe306_9283, 0xe306_9283])
         #expect(crc([UInt8](repeating: 0, count: 32)) == [0x8a91_36aa, 0x8a91_36aa])
         #expect(crc([UInt8](0..<32)) == [0x46dd_794e, 0x46dd_794e])
+        // The processor's instruction goes through long blocks in several streams.
+        var random = SystemRandomNumberGenerator()
+        for count in [255, 256, 767, 768, 769, 1535, 1536, 2303, 2311, 4004, 65_443] {
+            let sums = crc((0..<count).map { _ in UInt8.random(in: 0...255, using: &random) })
+            #expect(sums[0] == sums[1], "\(count) bytes")
+        }
     }
 }
