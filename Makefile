@@ -9,7 +9,7 @@ VM := Tests/KernelTests/vm
 PYTHON := $(or $(FUTEXSCOPE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/futexscope)/python
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev libc6-dev
-PYTHON_PACKAGES := python3-venv
+READER_PACKAGES := babeltrace2 trace-cmd python3-venv
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio zstd e2fsprogs xfsprogs kmod gcc make
 install = @missing=""; for package in $(1); do \
 	dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
@@ -17,7 +17,7 @@ install = @missing=""; for package in $(1); do \
 	as_root=""; [ "$$(id -u)" = 0 ] || as_root=sudo; \
 	$$as_root apt-get update -q && DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -yq --no-install-recommends $$missing; fi
 
-.PHONY: all build-packages guest-packages demo test unit-test kernels python answer lint clean help
+.PHONY: all build-packages guest-packages demo test unit-test kernels readers answer fuzz lint clean help
 
 all: build-packages  ## the release binary: .build/release/futexscope
 	swift build $(CONFIGURATION) --product futexscope
@@ -31,8 +31,8 @@ build-packages:
 guest-packages: build-packages
 	$(call install,$(GUEST_PACKAGES))
 
-python:  ## other people's readers of exports (Python's, DuckDB, Perfetto), into the cache
-	$(call install,$(PYTHON_PACKAGES))
+readers: build-packages  ## other people's readers: babeltrace2 and trace-cmd; Python's, DuckDB's and Perfetto's, into the cache
+	$(call install,$(READER_PACKAGES))
 	@Tests/ExportTests/readers/install "$(PYTHON)"
 
 kernels: guest-packages  ## Debian's kernels for the guests, into the cache
@@ -46,14 +46,22 @@ demo: all  ## provocations and the findings that they make, live or in a virtual
 		$(MAKE) -s guest-packages && $(VM)/kernels fetch 6.12 && $(VM)/boot -k 6.12 -b $(BINARY) -s Tests/KernelTests/scenarios/demo.sh; \
 	fi
 
-unit-test: build-packages python  ## tests that need no kernel
+unit-test: readers  ## tests that need no kernel
 	FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" swift test --parallel
 
-test: all kernels python  ## unit tests, then the matrix of kernels in virtual machines
+test: all kernels readers  ## unit tests, then the matrix of kernels in virtual machines
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" swift test
 
 answer: all kernels  ## runs the matrix and writes the answer's table into README.md
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_RECORD=1 swift test --filter KernelTests.AnswerTests
+
+fuzz: build-packages  ## hostile bytes into each reader, FUZZ_SECONDS (default 60) each; needs the toolchain's libFuzzer
+	@cd Tests/Fuzz && for reader in recording ftrace; do \
+		swift build --sanitize=fuzzer --scratch-path .build-fuzz --product fuzz-$$reader || exit; \
+		mkdir -p .build-fuzz/found/$$reader; \
+		.build-fuzz/debug/fuzz-$$reader -max_total_time=$${FUZZ_SECONDS:-60} -max_len=8192 -timeout=20 -rss_limit_mb=1024 \
+			-print_final_stats=1 -artifact_prefix=.build-fuzz/ .build-fuzz/found/$$reader Corpus/$$reader || exit; \
+	done
 
 lint:  ## formatting of Swift, and the shell scripts where shellcheck is installed
 	swift format lint --recursive --strict Sources Tests Plugins Package.swift

@@ -13,7 +13,9 @@ let strict: [SwiftSetting] = [
 let package = Package(
     name: "futexscope",
     products: [
-        .executable(name: "futexscope", targets: ["futexscope"])
+        .executable(name: "futexscope", targets: ["futexscope"]),
+        // What takes hostile bytes and what is made of them: for the fuzzers in Tests/Fuzz.
+        .library(name: "Readers", targets: ["Correlation", "Events", "Ftrace", "Presentation", "Recording"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
@@ -28,10 +30,11 @@ let package = Package(
 
         .target(name: "Events", swiftSettings: strict),
         .target(name: "Correlation", dependencies: ["Events"], swiftSettings: strict),
+        .target(name: "Ftrace", dependencies: ["Events"], swiftSettings: strict),
         .target(name: "CLinux"),
         .target(
             name: "Capture",
-            dependencies: ["BPFObject", "CLibbpf", "CRecords", "Events"],
+            dependencies: ["BPFObject", "CLibbpf", "CRecords", "Events", "Ftrace"],
             swiftSettings: strict,
             linkerSettings: [
                 // Debian's static archives: the product is one file without shared libraries.
@@ -44,7 +47,7 @@ let package = Package(
         .executableTarget(
             name: "futexscope",
             dependencies: [
-                "Capture", "CLinux", "Correlation", "Events", "Presentation", "Provocation", "Recording",
+                "Capture", "CLinux", "Correlation", "Events", "Ftrace", "Presentation", "Provocation", "Recording",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -55,8 +58,11 @@ let package = Package(
         .testTarget(
             name: "CaptureTests", dependencies: ["BPFObject", "Capture", "CRecords", "Events"], swiftSettings: strict),
         .testTarget(
-            name: "KernelTests", exclude: ["scenarios", "vm"],
+            name: "KernelTests", dependencies: ["Correlation", "Events", "Ftrace"], exclude: ["scenarios", "vm"],
             swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]),
+        .testTarget(
+            name: "FtraceTests", dependencies: ["Correlation", "Events", "Ftrace", "Golden"],
+            exclude: ["Golden", "Samples"], swiftSettings: strict),
         .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: strict),
         .testTarget(
             name: "CorrelationTests", dependencies: ["Correlation", "Events", "EventSamples"], swiftSettings: strict),

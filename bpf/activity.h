@@ -35,7 +35,12 @@ struct {
 struct scope {
 	__u32 tid;
 	__u32 kind;
-	__u64 pages; /* detached by the task since the slot is its own */
+	/* Detached by the task since the slot is its own, and how many of these
+	 * are in the totals: a detach costs an addition here and nothing there. */
+	__u64 pages;
+	__u64 folios;
+	__u64 pages_counted;
+	__u64 folios_counted;
 };
 
 struct {
@@ -85,14 +90,48 @@ static __always_inline void count_pages(__u32 kind, __u64 pages)
 		add(&totals->pages, pages);
 }
 
-/* For the task's own operations in progress; a slot that another task took over
- * is left alone. */
-static __always_inline void count_pages_of(__u32 tid, __u64 pages)
+/* One folio leaves the page cache.  Without an operation in progress nobody
+ * would come to settle it. */
+static __always_inline void count_detach(__u32 tid, __u64 pages)
 {
 	struct scope *scope = scope_of(tid);
 
-	if (scope && scope->tid == tid)
+	if (scope && scope->tid == tid && scope->kind) {
 		scope->pages += pages;
+		scope->folios++;
+		return;
+	}
+	COUNT(detaches);
+	count_pages(FS_ACT_NONE, pages);
+}
+
+/* Pages of the task's own operations in progress that are in the totals already,
+ * under a kind of their own. */
+static __always_inline void note_pages(__u32 tid, __u64 pages)
+{
+	struct scope *scope = scope_of(tid);
+
+	if (scope && scope->tid == tid) {
+		scope->pages += pages;
+		scope->pages_counted += pages;
+	}
+}
+
+/* Brings what was detached under the present kind into the totals: called before
+ * the kind changes. */
+static __always_inline void settle(struct scope *scope)
+{
+	__u64 folios = scope->folios - scope->folios_counted;
+	__u64 pages = scope->pages - scope->pages_counted;
+	struct fs_counters *c = my_counters();
+
+	if (!folios)
+		return;
+	scope->folios_counted = scope->folios;
+	scope->pages_counted = scope->pages;
+	count_pages(scope->kind, pages);
+	if (c)
+		add(&c->detaches, folios);
 }
 
 /* Operations whose begin and end are worth an event: rare, long, or both. */
@@ -168,8 +207,7 @@ static __noinline int operation_begin(__u32 hook, __u32 kind, __u64 range_start,
 		/* The outermost operation is what somebody asked for; only reclaim
 		 * starts inside another one and has nothing to do with it. */
 		if (!operation.outer_kind || kind == FS_ACT_RECLAIM) {
-			if (scope->tid != key.tid)
-				scope->pages = 0;
+			settle(scope);
 			scope->kind = kind;
 			scope->tid = key.tid;
 		}
@@ -206,6 +244,7 @@ static __noinline int operation_end(__u32 hook)
 	}
 	scope = scope_of(key.tid);
 	if (scope && scope->tid == key.tid) {
+		settle(scope);
 		scope->kind = operation->outer_kind;
 		pages = scope->pages - operation->pages;
 	}

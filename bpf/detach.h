@@ -110,17 +110,14 @@ static __always_inline void store_detach(void *ctx, struct page *head, __u32 pag
  * is frozen: nobody else can hold it.  The cache itself holds one for each base
  * page and the remover one more; above that somebody else does.  hugetlbfs
  * counted a whole huge page as one until 6.7 (a08c7193e4f1). */
-static __always_inline int page_leaves_cache(void *ctx, struct page *head)
+static __always_inline int page_leaves_cache(void *ctx, struct page *head, int refcount,
+					     unsigned long flags)
 {
-	int refcount = BPF_CORE_READ(head, _refcount.counter);
-	__u32 pages = page_count_of(head);
-	__u32 tid = bpf_get_current_pid_tgid();
+	__u32 pages = page_count_of(head, flags);
 
 	if (switched_off)
 		return 0;
-	COUNT(detaches);
-	count_pages(current_scope(tid), pages);
-	count_pages_of(tid, pages);
+	count_detach(bpf_get_current_pid_tgid(), pages);
 	if (refcount <= 2)
 		return 0;
 	if (refcount <= (int)pages + 1 &&
@@ -135,13 +132,13 @@ static __always_inline int page_leaves_cache(void *ctx, struct page *head)
 static __always_inline int page_swaps_out(void *ctx, struct page *head)
 {
 	int refcount = BPF_CORE_READ(head, _refcount.counter);
-	__u32 pages = page_count_of(head);
+	__u32 pages = page_count_of(head, page_flags(head));
 
 	if (switched_off)
 		return 0;
 	operation_begin(FS_HOOK_SWAP_OUT, FS_ACT_SWAP_OUT, 0, 0);
 	count_pages(FS_ACT_SWAP_OUT, pages);
-	count_pages_of(bpf_get_current_pid_tgid(), pages);
+	note_pages(bpf_get_current_pid_tgid(), pages);
 	if (refcount > (int)pages + 1)
 		store_detach(ctx, head, pages, refcount, FS_VIA_SWAP_OUT);
 	return 0;
@@ -152,13 +149,14 @@ static __always_inline int page_swaps_out(void *ctx, struct page *head)
 static __always_inline int page_migrates(void *ctx, struct page *head)
 {
 	int refcount = BPF_CORE_READ(head, _refcount.counter);
+	__u32 pages = page_count_of(head, page_flags(head));
 
 	if (switched_off || (unsigned long)BPF_CORE_READ(head, mapping) & 3)
 		return 0; /* anonymous: no file loses it */
-	count_pages(FS_ACT_MIGRATION, page_count_of(head));
-	count_pages_of(bpf_get_current_pid_tgid(), page_count_of(head));
+	count_pages(FS_ACT_MIGRATION, pages);
+	note_pages(bpf_get_current_pid_tgid(), pages);
 	if (refcount > 2)
-		store_detach(ctx, head, page_count_of(head), refcount, FS_VIA_MIGRATION);
+		store_detach(ctx, head, pages, refcount, FS_VIA_MIGRATION);
 	return 0;
 }
 

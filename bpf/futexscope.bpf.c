@@ -153,13 +153,23 @@ int lock_wait_kprobe(struct pt_regs *ctx)
 SEC("tp_btf/mm_filemap_delete_from_page_cache")
 int detach_tp_btf(__u64 *ctx)
 {
-	return page_leaves_cache(ctx, (void *)argument(ctx, 0));
+	/* The one program that runs for every page: its argument has a type, so
+	 * that fields are plain loads. */
+	struct page *head = (void *)ctx[0];
+	struct page___memdesc *wrapped = (void *)ctx[0];
+	unsigned long flags =
+		bpf_core_field_exists(head->flags) ? head->flags : wrapped->flags.f;
+
+	return page_leaves_cache(ctx, head, head->_refcount.counter, flags);
 }
 
 SEC("raw_tp/mm_filemap_delete_from_page_cache")
 int detach_raw_tp(__u64 *ctx)
 {
-	return page_leaves_cache(ctx, (void *)argument(ctx, 0));
+	struct page *head = (void *)argument(ctx, 0);
+
+	return page_leaves_cache(ctx, head, BPF_CORE_READ(head, _refcount.counter),
+				 page_flags(head));
 }
 
 SEC("fentry")

@@ -9,6 +9,8 @@ struct KernelSymbols: Sendable {
     /// Symbols in the text section by the name before the first dot: the name itself comes first, then
     /// `.isra.0`, `.constprop.0` and their like. Parts that are no entry (`.cold`, `.part`) are left out.
     private(set) var functions: [String: [String]] = [:]
+    /// Names that were asked for and are no functions.
+    private(set) var variables: Set<String> = []
     /// False when the kernel hides its addresses, so that stacks cannot be named.
     private(set) var hasAddresses = false
     /// From the start of each of `functions` to the next symbol; empty without addresses.
@@ -46,7 +48,11 @@ struct KernelSymbols: Sendable {
             if line.address != 0 { hasAddresses = true }
             let key = line.baseHash
             if let landmark = marks[key] { open.append((line.address, landmark)) }
-            if let name = names[key], line.isText {
+            if let name = names[key] {
+                guard line.isText else {
+                    variables.insert(name)
+                    continue
+                }
                 let full = String(decoding: bytes[line.name], as: UTF8.self)
                 guard Self.isEntry(full) else { continue }
                 if line.address != 0 { openFunctions.append((line.address, full)) }
@@ -62,6 +68,9 @@ struct KernelSymbols: Sendable {
 
     /// Whether a function of exactly this name exists; it must have been among those asked for.
     func has(_ name: String) -> Bool { functions[name]?.first == name }
+
+    /// Whether there is a variable of this name; some kernels keep theirs among the functions.
+    func hasVariable(_ name: String) -> Bool { variables.contains(name) || has(name) }
 
     /// The landmark in which an address of a kernel stack lies.
     func landmark(at address: UInt64) -> Landmarks {

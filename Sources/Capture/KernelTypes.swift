@@ -5,6 +5,7 @@ import CLibbpf
 
 /// BTF_KIND_* of linux/btf.h, which Swift sees both as macros and as enumerators.
 enum BTFKind {
+    static let structure: UInt32 = 4
     static let enumeration: UInt32 = 6
     static let function: UInt32 = 12
     static let section: UInt32 = 15
@@ -55,6 +56,50 @@ enum BTFKind {
         return unsafe (0..<Int(btf_vlen(type))).contains { position in
             unsafe values.map { unsafe text($0[position].name_off) == name } ?? false
         }
+    }
+
+    /// The value of an enumerator.
+    func value(of name: String, in enumeration: String) -> Int? {
+        let id = unsafe btf__find_by_name_kind(btf, enumeration, BTFKind.enumeration)
+        guard id > 0, let type = unsafe btf__type_by_id(btf, UInt32(id)), let values = unsafe btf_enum(type)
+        else { return nil }
+        for position in 0..<Int(unsafe btf_vlen(type)) where unsafe text(values[position].name_off) == name {
+            return unsafe Int(values[position].val)
+        }
+        return nil
+    }
+
+    /// Bytes of a structure; nil when BTF does not know it.
+    func size(of structure: String) -> Int? {
+        unsafe self.structure(structure).map { unsafe Int($0.pointee.size) }
+    }
+
+    /// Bytes from the begin of a structure to a field, which may lie in structures without a name.
+    func offset(of field: String, in structure: String) -> Int? {
+        guard let type = unsafe self.structure(structure) else { return nil }
+        return unsafe offset(of: field, in: type, depth: 0)
+    }
+
+    private func structure(_ name: String) -> UnsafePointer<btf_type>? {
+        let id = unsafe btf__find_by_name_kind(btf, name, BTFKind.structure)
+        return id > 0 ? unsafe btf__type_by_id(btf, UInt32(id)) : nil
+    }
+
+    private func offset(of field: String, in type: UnsafePointer<btf_type>, depth: Int) -> Int? {
+        guard depth < 8, unsafe btf_is_composite(type), let members = unsafe btf_members(type) else { return nil }
+        for position in 0..<Int(unsafe btf_vlen(type)) {
+            // Inside the type: `position` is below its number of members.
+            let member = unsafe members[position]
+            let begin = unsafe Int(btf_member_bit_offset(type, UInt32(position))) / 8
+            let name = text(member.name_off)
+            if name == field { return begin }
+            if name.isEmpty, let inner = unsafe resolved(member.type),
+                let offset = unsafe offset(of: field, in: inner, depth: depth + 1)
+            {
+                return begin + offset
+            }
+        }
+        return nil
     }
 
     private func prototype(of function: String) -> UnsafePointer<btf_type>? {

@@ -1,13 +1,154 @@
-// A run seen as a whole, for a report: how passes and durations are distributed, when findings came, and
-// how observations lie in time against the operations that detach pages. Streaming, memory bounded.
+// A run seen as a whole, for a report: how passes and durations are distributed, when findings came, who
+// hit whom, what stays unexplained, and how observed lookups lie in time against the operations that
+// detach pages. An observed lookup is one that counts in the summary's table of causes: it met a page
+// without a mapping, or one whose detach was seen. Streaming; memory is bounded, some 4 MB at worst,
+// nearly all of it for the coincidence in time.
 
 public import Events
 
 /// Feed it every event with the finding that the correlator made of it, then `finish()` once.
 public struct Analysis: Sendable, Equatable {
-    public init() {}
+    /// Rows kept of pairs of culprit and victim.
+    public static let pairLimit = 512
 
-    public mutating func consume(_ event: Event, finding: Finding?) {}
+    public struct PairKey: Sendable, Hashable {
+        /// Nil for a page that never has a mapping, and where the detach is not known.
+        public var culprit: Summary.ProcessKey?
+        public var victim: Summary.ProcessKey
+        public var cause: Cause
+    }
 
-    public mutating func finish() {}
+    /// Observed lookups.
+    public struct Pair: Sendable, Equatable {
+        public var lookups: UInt64 = 0
+        public var failed: UInt64 = 0
+        public var spurious: UInt64 = 0
+        public init() {}
+    }
+
+    /// Observed lookups without a cause, and those of them for which evidence may be among what was lost.
+    public struct Unknown: Sendable, Equatable {
+        public var lookups: UInt64 = 0
+        public var incomplete: UInt64 = 0
+        public init() {}
+    }
+
+    /// Only findings within it count, and only the part of each operation that lies within it.
+    public let window: ClosedRange<UInt64>
+
+    /// Of every finding whose entry was seen; a loop that has not ended with what was last known.
+    public private(set) var passes = Histogram()
+    public private(set) var durationsNs = Histogram()
+    public private(set) var passesByCause: [Cause: Histogram] = [:]
+    public private(set) var durationsNsByCause: [Cause: Histogram] = [:]
+    public private(set) var timeline = Timeline()
+    public private(set) var pairs: [PairKey: Pair] = [:]
+    /// Observed lookups whose pair had no row left.
+    public private(set) var pairsBeyondLimit: UInt64 = 0
+    public private(set) var unknown: [UnknownReason: Unknown] = [:]
+    /// Observed lookups.
+    public private(set) var observed: UInt64 = 0
+
+    /// The run, as far as events and totals show, CLOCK_MONOTONIC; nil when there was neither.
+    public private(set) var span: ClosedRange<UInt64>?
+    /// Nanoseconds of it within the window. Known once finished, as is what follows.
+    public private(set) var runNs: UInt64 = 0
+    /// The kinds that occurred, or that explain a finding, in the order of `ActivityKind`.
+    public private(set) var coincidence: [CoincidenceRow] = []
+    /// Operations were lost: `during` and `busyNs` say what is known, and there may be more.
+    public private(set) var coincidenceIsLowerBound = false
+
+    private var inTime: Coincidence
+
+    public init(window: ClosedRange<UInt64> = 0...UInt64.max) {
+        self.window = window
+        inTime = Coincidence(window: window)
+    }
+
+    /// Takes the next event. `finding` is nil where it makes none known, or none that is wanted.
+    public mutating func consume(_ event: Event, finding: Finding?) {
+        switch event {
+        case .lookup(let lookup):
+            reach(lookup.time, lengthNs: lookup.durationNs)
+            if let finding { add(finding) }
+        case .progress(let lookup): reach(lookup.time, lengthNs: lookup.durationNs)
+        case .detach(let detach): reach(detach.time)
+        case .activity(let activity):
+            reach(activity.time, lengthNs: activity.durationNs)
+            inTime.add(activity, timeline: &timeline)
+        case .lost(let loss): inTime.add(loss)
+        case .totals(let totals):
+            // It was there before the first event, and after the last.
+            guard totals.time > 0 else { break }
+            widenSpan(to: totals.time)
+            widenSpan(to: totals.time - min(totals.time, totals.durationNs))
+        case .name: break
+        }
+    }
+
+    /// Ends the run. `unfinished` are the last findings of lookups that have not ended.
+    public mutating func finish(unfinished: [Finding] = []) {
+        for finding in unfinished { add(finding) }
+        let run = (span ?? 0...0).clamped(to: window)
+        runNs = run.upperBound - run.lowerBound
+        if timeline.originNs != nil { timeline.extend(to: run.upperBound) }
+        coincidence = inTime.finish(run: run, timeline: &timeline)
+        coincidenceIsLowerBound = inTime.isLowerBound
+        inTime = Coincidence(window: window)
+    }
+
+    /// Something ended at this time that had lasted for `lengthNs`.
+    private mutating func reach(_ time: UInt64, lengthNs: UInt64? = nil) {
+        inTime.advance(to: time)
+        let begin = time - min(time, lengthNs ?? 0)
+        widenSpan(to: begin)
+        widenSpan(to: time)
+        guard window.contains(time) else { return }
+        timeline.extend(to: max(begin, window.lowerBound))
+        timeline.extend(to: time)
+    }
+
+    private mutating func widenSpan(to time: UInt64) {
+        let known = span ?? time...time
+        span = min(known.lowerBound, time)...max(known.upperBound, time)
+    }
+
+    // MARK: Findings
+
+    private mutating func add(_ finding: Finding) {
+        let lookup = finding.lookup
+        guard lookup.observations > 0 || lookup.retries.total > 0, window.contains(lookup.time) else { return }
+        let cause = finding.explainedCause
+        if let durationNs = lookup.durationNs {
+            passes.add(lookup.passes)
+            durationsNs.add(durationNs)
+            if let cause {
+                passesByCause[cause, default: Histogram()].add(lookup.passes)
+                durationsNsByCause[cause, default: Histogram()].add(durationNs)
+            }
+        }
+        guard let cause else { return }
+        observed += 1
+        timeline.add(cause, failed: finding.outcome == .failed, at: lookup.time)
+        inTime.add(finding)
+        addPair(finding, cause: cause)
+        if let reason = finding.unknownReason {
+            unknown[reason, default: Unknown()].lookups += 1
+            if finding.isIncomplete { unknown[reason, default: Unknown()].incomplete += 1 }
+        }
+    }
+
+    private mutating func addPair(_ finding: Finding, cause: Cause) {
+        let victim = finding.lookup.victim
+        let key = PairKey(
+            culprit: finding.detach.map { Summary.ProcessKey(pid: $0.culprit.pid, comm: $0.culprit.comm) },
+            victim: Summary.ProcessKey(pid: victim.pid, comm: victim.comm), cause: cause)
+        guard pairs[key] != nil || pairs.count < Self.pairLimit else {
+            pairsBeyondLimit += 1
+            return
+        }
+        pairs[key, default: Pair()].lookups += 1
+        if finding.outcome == .failed { pairs[key, default: Pair()].failed += 1 }
+        if finding.spurious == true { pairs[key, default: Pair()].spurious += 1 }
+    }
 }

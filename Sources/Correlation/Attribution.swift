@@ -44,6 +44,7 @@ struct Attribution {
     /// the pin, it is one that no page cache ever holds, or one that none has lost within the time that a
     /// lookup can take.
     private static func lastingCause(of page: PageFacts, kind: PageKind, wasSeenAtPin: Bool) -> Cause? {
+        if page.facts.contains(.zeroPage) { return .zeroPage }
         if wasSeenAtPin {
             guard page.facts.contains(.nullAtPin) else { return nil }
         } else {
@@ -74,6 +75,7 @@ struct Attribution {
         if let detach { return kind(magic: detach.magic) }
         guard let page else { return .unknown }
         let facts = page.facts
+        if facts.contains(.zeroPage) { return .zero }
         guard facts.contains(.areaKnown) else { return .unknown }
         if !facts.contains(.areaHasFile) {
             // An anonymous area holds anonymous pages, which have a mapping, and zero pages.
@@ -87,6 +89,7 @@ struct Attribution {
 
     private static func kind(magic: UInt32) -> PageKind {
         switch magic {
+        case 0: .unknown
         case Magic.tmpfs: .shmem
         case Magic.hugetlbfs: .hugetlb
         default: .file

@@ -29,12 +29,16 @@ public struct Correlator: Sendable {
     private var hasForgotten = false
     private var loops: [UInt32: Finding] = [:]
     private let tellsAll: Bool
+    private var filter: FindingFilter
 
     /// With `tellsAll` every lookup gives a finding, also one that met nothing. The summary counts
-    /// only those that did.
-    public init(thresholds: LoopThresholds = LoopThresholds(), tellsAll: Bool = false) {
+    /// only those that did. What `filter` does not let through is neither told nor counted.
+    public init(
+        thresholds: LoopThresholds = LoopThresholds(), tellsAll: Bool = false, filter: FindingFilter = FindingFilter()
+    ) {
         self.thresholds = thresholds
         self.tellsAll = tellsAll
+        self.filter = filter
     }
 
     /// Takes the next event; returns what it makes known.
@@ -44,35 +48,52 @@ public struct Correlator: Sendable {
             remember(detach)
             return nil
         case .lookup(let lookup):
-            loops.removeValue(forKey: lookup.victim.tid)
-            guard lookup.observations > 0 || lookup.retries.total > 0 else {
-                return tellsAll ? finding(for: lookup, isProgress: false) : nil
-            }
-            let finding = finding(for: lookup, isProgress: false)
-            summary.add(finding)
+            // A loop that ends after the time that is asked about has not ended in it.
+            if lookup.time <= filter.window.upperBound { loops.removeValue(forKey: lookup.victim.tid) }
+            let metSomething = lookup.observations > 0 || lookup.retries.total > 0
+            guard metSomething || tellsAll, let finding = wanted(lookup, isProgress: false) else { return nil }
+            if metSomething { summary.add(finding) }
             return finding
         case .progress(let lookup):
-            guard isLoop(lookup) else { return nil }
-            let finding = finding(for: lookup, isProgress: true)
+            guard isLoop(lookup), let finding = wanted(lookup, isProgress: true) else { return nil }
             if loops[lookup.victim.tid] != nil || loops.count < Self.loopLimit {
                 loops[lookup.victim.tid] = finding
             } else {
-                losses[.correlator, default: 0] += 1
+                lose(1, at: .correlator)
             }
             return finding
         case .lost(let loss):
-            losses[loss.stage, default: 0] += loss.count
+            lose(loss.count, at: loss.stage)
             return nil
-        case .activity, .name, .totals:
+        case .name(let name):
+            filter.learn(name)
+            return nil
+        case .activity, .totals:
             return nil
         }
     }
 
-    /// Ends the run: loops that have not ended are counted with what was last known of them.
-    public mutating func finish() {
+    /// Ends the run: loops that have not ended are counted with what was last known of them. Returns
+    /// those.
+    @discardableResult
+    public mutating func finish() -> [Finding] {
         // In a fixed order, since the tables of the summary are bounded.
-        for (_, finding) in loops.sorted(by: { $0.key < $1.key }) { summary.add(finding) }
+        let unfinished = loops.sorted { $0.key < $1.key }.map(\.value)
+        for finding in unfinished { summary.add(finding) }
         loops = [:]
+        return unfinished
+    }
+
+    private mutating func wanted(_ lookup: Lookup, isProgress: Bool) -> Finding? {
+        guard filter.admits(lookup) else { return nil }
+        let finding = finding(for: lookup, isProgress: isProgress)
+        return filter.admits(finding) ? finding : nil
+    }
+
+    /// A recording may claim any number.
+    private mutating func lose(_ count: UInt64, at stage: Loss.Stage) {
+        let (sum, overflow) = losses[stage, default: 0].addingReportingOverflow(count)
+        losses[stage] = overflow ? .max : sum
     }
 
     private func isLoop(_ lookup: Lookup) -> Bool {
@@ -99,7 +120,7 @@ public struct Correlator: Sendable {
             page.slot == .found ? detaches[DetachKey(page: page.page, time: page.detachTime)] : nil
         }
         let attribution = Attribution(lookup: lookup, detach: detach)
-        if attribution.reason == .detachLost && hasForgotten { losses[.correlator, default: 0] += 1 }
+        if attribution.reason == .detachLost && hasForgotten { lose(1, at: .correlator) }
         let isObserved = lookup.observations > 0
         var verdicts: Verdicts?
         var spurious: Bool?

@@ -155,6 +155,12 @@ public struct Finding: Sendable, Equatable {
         detach.map { lookup.time >= $0.time ? lookup.time - $0.time : 0 }
     }
 
+    /// The cause where there is something to explain: a missing mapping, or a detach that was met. A
+    /// lookup that only went back has none.
+    public var explainedCause: Cause? {
+        lookup.observations > 0 || detach != nil ? cause : nil
+    }
+
     /// Why it failed; nil while it runs and when it succeeded.
     public var failure: Failure? {
         guard let result = lookup.result, result < 0 else { return nil }

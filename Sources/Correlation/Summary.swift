@@ -48,6 +48,11 @@ public struct Summary: Sendable, Equatable {
     public struct ProcessKey: Sendable, Hashable {
         public var pid: UInt32
         public var comm: Comm
+
+        public init(pid: UInt32, comm: Comm) {
+            self.pid = pid
+            self.comm = comm
+        }
     }
 
     /// One process as victim and as culprit, or one file.
@@ -78,8 +83,7 @@ public struct Summary: Sendable, Equatable {
         if finding.isIncomplete { incomplete += 1 }
         let failed: UInt64 = finding.outcome == .failed ? 1 : 0
 
-        // A lookup that only went back has nothing to explain, unless a detach was met.
-        if finding.lookup.observations > 0 || finding.detach != nil { addCause(finding, failed: failed) }
+        if let cause = finding.explainedCause { addCause(cause, finding, failed: failed) }
 
         let victim = finding.lookup.victim
         addProcess(ProcessKey(pid: victim.pid, comm: victim.comm)) {
@@ -99,10 +103,10 @@ public struct Summary: Sendable, Equatable {
         }
     }
 
-    private mutating func addCause(_ finding: Finding, failed: UInt64) {
-        var row = causes[finding.cause] ?? CauseRow()
+    private mutating func addCause(_ cause: Cause, _ finding: Finding, failed: UInt64) {
+        var row = causes[cause] ?? CauseRow()
         row.lookups += 1
-        row.observations += finding.lookup.observations
+        row.observations &+= finding.lookup.observations
         row.failed += failed
         if finding.spurious == true { row.spurious += 1 }
         if let verdicts = finding.verdicts {
@@ -110,7 +114,7 @@ public struct Summary: Sendable, Equatable {
             row.efault.add(verdicts.efault)
             row.swizzle.add(verdicts.swizzle)
         }
-        causes[finding.cause] = row
+        causes[cause] = row
     }
 
     private mutating func addProcess(_ key: ProcessKey, _ change: (inout Row) -> Void) {
@@ -125,7 +129,7 @@ public struct Summary: Sendable, Equatable {
     public var allCauses: CauseRow {
         causes.values.reduce(into: CauseRow()) { sum, row in
             sum.lookups += row.lookups
-            sum.observations += row.observations
+            sum.observations &+= row.observations
             sum.failed += row.failed
             sum.spurious += row.spurious
             sum.retry += row.retry

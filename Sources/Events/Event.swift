@@ -14,6 +14,18 @@ public enum Event: Sendable, Equatable {
     case lost(Loss)
     /// What the source has counted since it began; each replaces the one before.
     case totals(Totals)
+
+    /// When it was told; nil when it does not say.
+    public var time: UInt64? {
+        switch self {
+        case .lookup(let lookup), .progress(let lookup): lookup.time
+        case .detach(let detach): detach.time
+        case .activity(let activity): activity.time
+        case .lost(let loss): loss.time
+        case .totals(let totals): totals.time
+        case .name: nil
+        }
+    }
 }
 
 /// The task's name, sixteen bytes as the kernel has them. Hostile text: any byte may occur.
@@ -136,6 +148,8 @@ public struct Loss: Sendable, Equatable {
         case scopeCollision = "scope-collision"
         /// The kernel did not run a program because one was running already.
         case programMissed = "program-missed"
+        /// The kernel's trace buffer gave up events before they were written as text.
+        case ftraceBuffer = "ftrace-buffer"
         /// Emitted by the kernel side and not delivered to the reader: never, unless there is a bug.
         case delivery = "delivery"
         /// A record of unknown kind or wrong size was passed over.
@@ -148,7 +162,7 @@ public struct Loss: Sendable, Equatable {
         /// Whether a finding may lack evidence because of a loss here.
         public var touchesEvidence: Bool {
             switch self {
-            case .ringDetach, .slotCollision, .slotOverwritten, .programMissed, .delivery, .malformed,
+            case .ringDetach, .slotCollision, .slotOverwritten, .programMissed, .ftraceBuffer, .delivery, .malformed,
                 .recording, .correlator:
                 true
             case .ringLookup, .ringProgress, .ringActivity, .lookupTable, .operationTable,

@@ -141,6 +141,8 @@ public struct PageFacts: Sendable, Equatable {
         /// VM_IO, VM_PFNMAP or VM_MIXEDMAP.
         public static let areaIsDriver = Facts(rawValue: 1 << 7)
         public static let dax = Facts(rawValue: 1 << 8)
+        /// The kernel's zero page or huge zero page itself, told by its number and not by its area.
+        public static let zeroPage = Facts(rawValue: 1 << 9)
     }
 
     /// What the detach table said of this page.

@@ -67,8 +67,8 @@ public struct FindingStream: Sendable {
 
     /// Ends the run and writes the summary where the format has one.
     public mutating func end(omissions: [Omission] = []) -> RunReport {
-        correlator.finish()
-        analysis?.finish()
+        let unfinished = correlator.finish()
+        analysis?.finish(unfinished: unfinished)
         let report = RunReport(
             summary: correlator.summary, totals: totals, losses: correlator.losses, run: run, analysis: analysis,
             omissions: omissions)

@@ -1,6 +1,6 @@
 // JSON Lines: a `lookup` or `progress` for each finding, a `lost` for each loss, one `summary` at the
-// end; or, where certain rows are asked for, those alone. Keys and their order are a contract; further
-// keys may follow those that are there.
+// end, and one `report` after it where the run was analysed as a whole; or, where certain rows are asked
+// for, those alone. Keys and their order are a contract; further keys may follow those that are there.
 
 public import Correlation
 public import Events
@@ -10,16 +10,17 @@ public struct JSONLines: FindingFormat {
     /// Nil for what a live trace tells: findings, losses, the summary.
     private let rows: Set<RowType>?
     private let clock: WallClock
+    private let origin: ReportOrigin?
     private var told = ToldDetaches()
 
-    /// Findings, losses and the summary.
-    public init() {
-        (rows, clock) = (nil, WallClock(offsetNs: 0))
+    /// Findings, losses and the summary; `origin` is what the report says of itself, if there is one.
+    public init(origin: ReportOrigin? = nil) {
+        (rows, clock, self.origin) = (nil, WallClock(offsetNs: 0), origin)
     }
 
     /// Rows of these kinds alone, of that run, whose wall clock a loss needs.
     public init(rows: Set<RowType>, of run: RunInfo) {
-        self.rows = rows
+        (self.rows, origin) = (rows, nil)
         clock = WallClock(offsetNs: run.wallClockOffsetNs)
     }
 
@@ -56,6 +57,8 @@ public struct JSONLines: FindingFormat {
     public func end(_ report: RunReport, legend: Legend, into bytes: inout [UInt8]) {
         guard rows == nil else { return }
         bytes += JSONWriter.line { $0.write(report, legend: legend) }
+        guard let analysis = report.analysis else { return }
+        bytes += JSONWriter.line { $0.write(analysis, of: report, legend: legend, origin: origin) }
     }
 }
 
@@ -129,11 +132,4 @@ extension JSONWriter {
 extension Lookup {
     /// What the lookup was for; nil when its address and so its purpose are not known.
     var access: String? { isAddressKnown ? flags.contains(.write) ? "write" : "read" : nil }
-}
-
-extension Finding {
-    /// The cause where there is something to explain: a missing mapping, or a detach that was met.
-    var explainedCause: Cause? {
-        lookup.observations > 0 || detach != nil ? cause : nil
-    }
 }

@@ -46,6 +46,10 @@ struct JSONWriter {
     mutating func number(_ key: String, _ value: UInt64?) {
         guard let value else { return null(key) }
         name(key)
+        write(value)
+    }
+
+    private mutating func write(_ value: UInt64) {
         if value <= 1 << 53 { bytes += String(value).utf8 } else { quote(String(value)) }
     }
 
@@ -55,13 +59,30 @@ struct JSONWriter {
         if value >= -(1 << 53) { bytes += String(value).utf8 } else { quote(String(value)) }
     }
 
+    /// The shortest digits that give the same value; null for what is no number.
+    mutating func decimal(_ key: String, _ value: Double?) {
+        guard let value, value.isFinite else { return null(key) }
+        name(key)
+        bytes += value.description.utf8
+    }
+
     mutating func texts(_ key: String, _ values: some Sequence<String>) {
+        elements(key, values) { $0.quote($1) }
+    }
+
+    mutating func numbers(_ key: String, _ values: [UInt64]) {
+        elements(key, values) { $0.write($1) }
+    }
+
+    private mutating func elements<Element>(
+        _ key: String, _ values: some Sequence<Element>, _ write: (inout JSONWriter, Element) -> Void
+    ) {
         name(key)
         bytes.append(UInt8(ascii: "["))
         needsComma = false
         for value in values {
             separate()
-            quote(value)
+            write(&self, value)
         }
         bytes.append(UInt8(ascii: "]"))
         needsComma = true

@@ -74,6 +74,7 @@ extension Loss.Stage {
         case .returnMissed: "a call's return was not seen"
         case .scopeCollision: "pages of an operation counted for nobody"
         case .programMissed: "the kernel skipped a running program"
+        case .ftraceBuffer: "the kernel's trace buffer was too small"
         case .delivery: "sent by the kernel side and not delivered"
         case .lookupMissed: "a lookup's entry was not seen"
         case .observationMissed: "observations that no program saw"

@@ -122,6 +122,48 @@ public enum ShortNumber {
         return threeDigits(count, of: unit.size) + unit.name
     }
 
+    /// The largest unit in which it is whole: `500ms`, `10s`.
+    static func plain(_ ns: UInt64) -> String {
+        let units: [(size: UInt64, name: String)] = [(1_000_000_000, "s"), (1_000_000, "ms"), (1000, "us")]
+        guard ns > 0, let unit = units.first(where: { ns % $0.size == 0 }) else { return "\(ns)ns" }
+        return "\(ns / unit.size)\(unit.name)"
+    }
+
+    /// Nanoseconds as seconds with three decimals.
+    static func seconds(_ ns: UInt64) -> String { fixed(Double(ns / 1_000_000) / 1000, places: 3) }
+
+    /// Three digits where that is enough: `0.0123`, `1.23`, `12.3`, `123`; from 99999 on as a count.
+    static func decimal(_ value: Double) -> String {
+        guard value.isFinite, value > 0 else { return "0" }
+        if value >= 99.95 { return count(UInt64(min(value.rounded(), 1e18))) }
+        var (places, scaled) = (2, value)
+        if scaled >= 9.995 { places = 1 }
+        while scaled < 0.9995, places < 6 { (places, scaled) = (places + 1, scaled * 10) }
+        return fixed(value, places: places)
+    }
+
+    /// At most two decimals: what is less than a hundredth is nearly nothing.
+    static func coarse(_ value: Double) -> String {
+        value >= 9.995 ? decimal(value) : fixed(value.isFinite ? max(0, value) : 0, places: 2)
+    }
+
+    /// Of a share from 0 to 1: `100%`, `12.3%`, `0.12%`.
+    static func percent(_ share: Double) -> String {
+        let percent = share * 100
+        return percent > 0 && percent < 0.005
+            ? "<0.01%" : fixed(percent, places: percent >= 99.95 ? 0 : percent >= 9.995 ? 1 : 2) + "%"
+    }
+
+    /// Rounded to so many decimals; for what is not negative and below 10^12.
+    static func fixed(_ value: Double, places: Int) -> String {
+        let scale = (0..<places).reduce(1.0) { scale, _ in scale * 10 }
+        let scaled = max(0, (value * scale).rounded())
+        let digits = String(Int64(scaled < 9e18 ? scaled : 9e18))
+        guard places > 0 else { return digits }
+        let padded = String(repeating: "0", count: max(0, places + 1 - digits.utf8.count)) + digits
+        return padded.dropLast(places) + "." + padded.suffix(places)
+    }
+
     /// Cut, not rounded, so that nothing shows as the next unit's one.
     private static func threeDigits(_ value: UInt64, of size: UInt64) -> String {
         let whole = value / size

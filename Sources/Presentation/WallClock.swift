@@ -58,6 +58,44 @@ public struct WallClock: Sendable, Equatable {
         return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, day)
     }
 
+    /// Nanoseconds since 1970 of an RFC 3339 time such as `2026-11-23T02:00:00.5Z`; nil when it is none, is
+    /// not in UTC, or lies outside the years that 64 bits of nanoseconds hold.
+    public static func epochNs(of text: String) -> Int64? {
+        guard text.utf8.last == UInt8(ascii: "Z") || text.utf8.last == UInt8(ascii: "z") else { return nil }
+        let parts = text.dropLast().split(omittingEmptySubsequences: false) { "Tt ".contains($0) }
+        guard parts.count == 2 else { return nil }
+        let date = parts[0].split(separator: "-", omittingEmptySubsequences: false).map(digits)
+        let time = parts[1].split(separator: ":", omittingEmptySubsequences: false)
+        guard date.count == 3, let year = date[0], let month = date[1], let day = date[2], time.count == 3,
+            (1678...2261).contains(year), (1...12).contains(month), (1...31).contains(day),
+            let hour = digits(time[0]), hour < 24, let minute = digits(time[1]), minute < 60
+        else { return nil }
+        let second = time[2].split(separator: ".", omittingEmptySubsequences: false)
+        guard second.count <= 2, let whole = digits(second[0]), whole < 60 else { return nil }
+        var fraction: Int64 = 0
+        if second.count == 2 {
+            guard second[1].utf8.count <= 9, let value = digits(second[1]) else { return nil }
+            fraction = (second[1].utf8.count..<9).reduce(value) { value, _ in value * 10 }
+        }
+        let days = daysSince1970(year: year, month: month, day: day)
+        // No day that the month does not have.
+        guard Self.date(daysSince1970: days) == (year, month, day) else { return nil }
+        return ((days * 24 + hour) * 60 + minute) * 60_000_000_000 + whole * 1_000_000_000 + fraction
+    }
+
+    private static func digits(_ text: some StringProtocol) -> Int64? {
+        text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int64(text) : nil
+    }
+
+    /// Howard Hinnant's days_from_civil, the way back from `date`.
+    private static func daysSince1970(year: Int64, month: Int64, day: Int64) -> Int64 {
+        let shifted = month <= 2 ? year - 1 : year
+        let era = (shifted >= 0 ? shifted : shifted - 399) / 400
+        let yearOfEra = shifted - era * 400
+        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
+    }
+
     private static func padded(_ number: Int64, _ width: Int) -> String {
         let digits = String(number)
         return String(repeating: "0", count: max(0, width - digits.count)) + digits

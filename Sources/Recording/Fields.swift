@@ -288,6 +288,7 @@ extension Loss.Stage {
         case .malformed: 15
         case .correlator: 16
         case .recording: 17
+        case .ftraceBuffer: 18
         }
     }
 }

@@ -267,18 +267,6 @@ public struct RecordingFailure: Error, Sendable, Equatable {
 }
 
 extension Event {
-    /// When it was told; nil when it does not say.
-    fileprivate var time: UInt64? {
-        switch self {
-        case .lookup(let lookup), .progress(let lookup): lookup.time
-        case .detach(let detach): detach.time
-        case .activity(let activity): activity.time
-        case .lost(let loss): loss.time
-        case .totals(let totals): totals.time
-        case .name: nil
-        }
-    }
-
     fileprivate var endsRecording: Bool {
         switch self {
         case .lost, .totals: true

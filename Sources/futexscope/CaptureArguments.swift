@@ -4,43 +4,11 @@
 internal import ArgumentParser
 internal import Capture
 internal import Events
-internal import Presentation
 
 /// The arguments of a live run.
 struct CaptureArguments: ParsableArguments {
-    // MARK: Which victims
-
-    @Option(name: .shortAndLong, help: "Only this process.", transform: wholeNumber)
-    var pid: UInt32?
-
-    @Option(name: .shortAndLong, help: "Only this thread.", transform: wholeNumber)
-    var tid: UInt32?
-
-    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Only tasks of this name.", valueName: "name"))
-    var comm: String?
-
-    @Option(name: .shortAndLong, help: ArgumentHelp("Only tasks in this control group or below.", valueName: "path"))
-    var cgroup: String?
-
-    @Option(name: .shortAndLong, help: "Only tasks of this user.", transform: wholeNumber)
-    var uid: UInt32?
-
-    // MARK: Which lookups
-
-    @Option(
-        help: ArgumentHelp("Only lookups with at least so many passes (default: 0).", valueName: "n"),
-        transform: wholeNumber)
-    var minPasses: UInt64 = 0
-
-    @Option(
-        help: ArgumentHelp("Only lookups that took at least so long: 500us, 2ms.", valueName: "time"),
-        transform: Span.init)
-    var minDuration: Span?
-
-    @Option(
-        help: ArgumentHelp("Only lookups that returned ok or this error: EFAULT.", valueName: "result"),
-        transform: LookupResult.init)
-    var result: LookupResult?
+    @OptionGroup
+    var wanted: LookupArguments
 
     @Flag(help: "Every shared lookup, also those that met nothing.")
     var all = false
@@ -96,11 +64,6 @@ struct CaptureArguments: ParsableArguments {
 
     func validate() throws {
         if duration?.ns == 0 { throw ValidationError("cannot trace for no time: -d expects more than 0") }
-        if let comm, comm.utf8.count > 15 {
-            throw ValidationError(
-                "cannot match the name '\(comm)': the kernel keeps 15 bytes of a task's name; try -n '\(Comm(comm).text)'"
-            )
-        }
     }
 
     /// When an unfinished lookup counts as a loop.
@@ -114,15 +77,15 @@ struct CaptureArguments: ParsableArguments {
         var options = CaptureOptions()
         options.attach = attach
         options.depth = full ? .full : .sentinel
-        options.victims.pid = try pid.map(existingProcess)
-        options.victims.tid = try tid.map(existingThread)
-        options.victims.uid = uid
-        options.victims.comm = comm.map { Comm($0) }
-        options.victims.cgroup = try cgroup.map { try CgroupFilter(path: $0) }
+        options.victims.pid = try wanted.pid.map(existingProcess)
+        options.victims.tid = try wanted.tid.map(existingThread)
+        options.victims.uid = wanted.uid
+        options.victims.comm = wanted.comm.map { Comm($0) }
+        options.victims.cgroup = try wanted.cgroup.map { try CgroupFilter(path: $0) }
         options.emitAll = all
-        options.minPasses = minPasses
-        options.minDurationNs = minDuration?.ns ?? 0
-        options.result = result?.number
+        options.minPasses = wanted.minPasses
+        options.minDurationNs = wanted.minDuration?.ns ?? 0
+        options.result = wanted.result?.number
         if let ringSize { options.ringBytes = ringSize.bytes }
         options.kernelAddresses = kernelAddresses
         options.countsCost = bpfStats
@@ -152,13 +115,6 @@ struct CaptureArguments: ParsableArguments {
 
     /// The filters as they would be typed.
     private var filterText: String {
-        let words: [(String, String?)] = [
-            ("-p", pid.map { "\($0)" }), ("-t", tid.map { "\($0)" }), ("-n", comm), ("-c", cgroup),
-            ("-u", uid.map { "\($0)" }), ("--min-passes", minPasses > 0 ? "\(minPasses)" : nil),
-            ("--min-duration", minDuration.map { "\($0.ns)ns" }),
-            ("--result", result.map { ErrorNumber.name(ofResult: $0.number) }),
-        ]
-        let filters = words.compactMap { word, value in value.map { "\(word) \($0)" } }
-        return (filters + (all ? ["--all"] : [])).joined(separator: " ")
+        (wanted.words + (all ? ["--all"] : [])).joined(separator: " ")
     }
 }

@@ -1,9 +1,10 @@
 // `futexscope doctor`: asks the capture what this host allows and which probes it would get, and prints
-// the answer. Nothing stays attached.
+// the answer; or prints the recipe for recording without BPF. Nothing stays attached.
 
 internal import ArgumentParser
 internal import Capture
 internal import Events
+internal import Ftrace
 internal import Presentation
 
 struct Doctor: ParsableCommand {
@@ -19,7 +20,17 @@ struct Doctor: ParsableCommand {
     @Option(name: .shortAndLong, help: ArgumentHelp("How to print the report.", valueName: "text|json"))
     var format: ReportFormat = .text
 
+    @Flag(
+        name: .customLong("ftrace-recipe"),
+        help: "Print a shell script that records, without BPF, what a post-mortem needs.")
+    var wantsRecipe = false
+
     func run() throws {
+        if wantsRecipe {
+            // Nothing is traced, so that it works where tracing with BPF is refused.
+            try Descriptor.standardOutput.write(FtraceRecipe(facts: KernelFacts.read()).script)
+            return
+        }
         var report = DoctorReport(host: HostReport.read(), probes: [])
         if report.host.refusal == nil {
             do throws(CaptureError) {

@@ -27,7 +27,7 @@ struct Futexscope: ParsableCommand {
               0 done, 1 failed while running, 64 usage, 77 this host does not permit it
             """,
         version: "futexscope 0.1.0",
-        subcommands: [Trace.self, Record.self, Report.self, Doctor.self, Provoke.self])
+        subcommands: [Trace.self, Record.self, Report.self, Export.self, Doctor.self, Provoke.self])
 
     static func main() {
         Descriptor.occupyStandardStreams()

@@ -3,6 +3,7 @@
 
 internal import ArgumentParser
 internal import Capture
+internal import Correlation
 internal import Events
 internal import Presentation
 
@@ -36,6 +37,9 @@ struct Trace: ParsableCommand {
     var count: UInt64?
 
     // MARK: What comes out
+
+    @Option(help: ArgumentHelp("Only findings with this cause; may be repeated.", valueName: "cause"))
+    var cause: [Correlation.Cause] = []
 
     @Option(name: .shortAndLong, help: "How to write findings.")
     var format: OutputFormat = .table

@@ -40,7 +40,8 @@ struct TraceRun {
         defer { recording?.finish() }
         var stream = FindingStream(
             format: format(for: output),
-            correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll), run: live.capture.run,
+            correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll, filter: filter),
+            run: live.capture.run,
             limit: trace.count)
         do {
             try output.write(stream.takeBytes())
@@ -66,6 +67,13 @@ struct TraceRun {
             throw CommandFailure.running(
                 "cannot write to \(trace.output ?? "standard output"): \(reason); the trace ends without a summary")
         }
+    }
+
+    /// What only the correlator knows; everything else is left out in the kernel.
+    private var filter: FindingFilter {
+        var filter = FindingFilter()
+        filter.causes = trace.cause.isEmpty ? nil : Set(trace.cause)
+        return filter
     }
 
     private func format(for output: Descriptor) -> any FindingFormat {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Capture
+import Events
 import Foundation
 import Testing
 
@@ -55,7 +56,48 @@ import Testing
             complaint:
                 "The value 'magic' is invalid for '--attach <attach>'. Please provide one of 'auto', 'callsite', 'fentry' or 'kprobe'"
                 + hint),
+        Refusal(
+            arguments: ["record"],
+            complaint: "Missing expected argument '--output <directory>'; see `futexscope record --help`"),
+        Refusal(
+            arguments: ["record", "-o", "x", "--max-size", "5K"],
+            complaint:
+                "The value '5K' is invalid for '--max-size <bytes>': expected a size of 1M or more, such as 64M or 2G; see `futexscope record --help`"
+        ),
+        Refusal(
+            arguments: ["record", "-o", "x", "--rotate"],
+            complaint: "cannot rotate without a limit: --rotate expects --max-size; see `futexscope record --help`"),
+        Refusal(
+            arguments: ["report", "x", "--since", "yesterday"],
+            complaint:
+                "The value 'yesterday' is invalid for '--since <time>': expected a time after the beginning such as 90s or 2m, or a date such as 2026-11-23T02:00:00Z; see `futexscope report --help`"
+        ),
+        Refusal(
+            arguments: ["export", "x", "-f", "perfetto", "--type", "losses"],
+            complaint:
+                "cannot choose what a Perfetto trace holds: it has everything; leave out --type; see `futexscope export --help`"
+        ),
     ]
+
+    /// Refused when it is read: the input is at fault, not the words.
+    @Test(
+        "what cannot be read ends with 1 and one line",
+        arguments: [
+            ("/nonexistent", "cannot read /nonexistent: No such file or directory"),
+            ("/proc", "cannot read the recording /proc: it has no file metadata"),
+            ("/proc/self/environ", "/proc/self/environ, line 1: nothing in it is a line of a trace"),
+            ("/dev/null", "/dev/null"),
+            ("/dev/zero", "/dev/zero"),
+        ])
+    func unreadable(input: String, complaint: String) throws {
+        for command: any ParsableCommand in [try Report.parse([input]), try Export.parse([input, "-f", "json"])] {
+            var command = command
+            let failure = #expect(throws: CommandFailure.self) { try command.run() }
+            #expect(failure?.exitCode == 1)
+            #expect(failure?.message.contains(complaint) == true, "\(failure?.message ?? "")")
+            #expect(failure?.message.contains("\n") == false)
+        }
+    }
 
     @Test("bad usage ends with 64 and one line", arguments: refusals)
     func refusal(_ refusal: Refusal) {
@@ -111,6 +153,17 @@ import Testing
 
     // MARK: Values
 
+    @Test("moments count from the beginning or from 1970")
+    func moments() throws {
+        let run = RunInfo(wallClockOffsetNs: 1_795_399_200_000_000_000)
+        #expect(try Moment("90s").time(in: run, begin: 5) == 90_000_000_005)
+        #expect(try Moment("2026-11-23T02:00:01.5Z").time(in: run, begin: 5) == 1_500_000_000)
+        #expect(try Moment("1999-01-01T00:00:00Z").time(in: run, begin: 5) == 0)
+        for text in ["2026-11-23", "2026-02-29T00:00:00Z", "2026-11-23T24:00:00Z", "2026-11-23T02:00:00+01:00", "-5s"] {
+            #expect(throws: ValidationError.self) { try Moment(text) }
+        }
+    }
+
     @Test(
         "spans of time",
         arguments: [
@@ -147,7 +200,7 @@ import Testing
     func defaults() throws {
         let trace = try Trace.parse([])
         #expect(trace.capture.loopPasses == 64)
-        #expect(trace.capture.minPasses == 0)
+        #expect(trace.capture.wanted.minPasses == 0)
         #expect(trace.format == .table)
         #expect(trace.capture.attach == .auto)
         #expect(CaptureOptions().ringBytes == 8 << 20)

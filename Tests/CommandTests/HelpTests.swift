@@ -18,20 +18,35 @@ import Testing
         #expect(try difference(of: help(Doctor.self).utf8, from: "doctor.txt") == nil)
     }
 
+    @Test("record") func record() throws {
+        #expect(try difference(of: help(Record.self).utf8, from: "record.txt") == nil)
+    }
+
+    @Test("report") func report() throws {
+        #expect(try difference(of: help(Report.self).utf8, from: "report.txt") == nil)
+    }
+
+    @Test("export") func export() throws {
+        #expect(try difference(of: help(Export.self).utf8, from: "export.txt") == nil)
+    }
+
     private func help(_ command: any ParsableCommand.Type) -> String {
         Futexscope.helpMessage(for: command, columns: 80)
     }
 
     @Test(
         "no line is wider than a terminal",
-        arguments: [Futexscope.self, Trace.self, Doctor.self] as [any ParsableCommand.Type])
+        arguments: [Futexscope.self, Trace.self, Record.self, Report.self, Export.self, Doctor.self]
+            as [any ParsableCommand.Type])
     func width(command: any ParsableCommand.Type) {
         for line in help(command).split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
     }
 
     @Test(
         "help and version are answers, not complaints",
-        arguments: [["--help"], ["help", "trace"], ["trace", "-h"], ["--version"], []])
+        arguments: [
+            ["--help"], ["help", "trace"], ["trace", "-h"], ["record", "-h"], ["help", "report"], ["--version"], [],
+        ])
     func answers(arguments: [String]) {
         let ending = ending(of: arguments)
         #expect(ending?.code == 0)
@@ -48,7 +63,7 @@ import Testing
 func ending(of arguments: [String]) -> Ending? {
     do {
         var command = try Futexscope.parseAsRoot(arguments)
-        if command is Trace || command is Doctor { return nil }
+        if command is Trace || command is Doctor || command is Record { return nil }
         try command.run()
         return nil
     } catch {

@@ -276,6 +276,30 @@ import Testing
         #expect(finding.unknownReason == .detachLost)
         #expect(correlator.consume(.detach(.sample())) == nil)
     }
+
+    @Test("the zero page is known by its number where the area is not")
+    func zeroPageByNumber() throws {
+        let lookup = Lookup.sample(page: .zero { $0.facts = [.zeroPage] })
+        let attribution = Attribution(lookup: lookup, detach: nil)
+        #expect((attribution.cause, attribution.confidence) == (.zeroPage, .exact))
+        #expect(attribution.kind == .zero)
+        let page = try #require(lookup.page)
+        #expect(attribution.verdicts(for: lookup, page: page, detach: nil).retry == .loops)
+        let other = Attribution(lookup: .sample(page: .zero { $0.facts = [.reserved] }), detach: nil)
+        #expect(other.cause == .unknown)
+    }
+
+    @Test("where the file system is not known, neither is the kind of the page nor whether it was backed")
+    func unknownFileSystem() throws {
+        let detach = Detach.sample { ($0.magic, $0.fileSize) = (0, 0) }
+        let lookup = Lookup.sample(page: .sample { $0.facts = [] })
+        let attribution = Attribution(lookup: lookup, detach: detach)
+        #expect(attribution.cause == .holePunch)
+        #expect(attribution.kind == .unknown)
+        let page = try #require(lookup.page)
+        #expect(attribution.isBacked(page, detach: detach) == nil)
+        #expect(attribution.verdicts(for: lookup, page: page, detach: detach).retry == .unknown)
+    }
 }
 
 /// What the last of some events makes known.

@@ -127,6 +127,24 @@ import Testing
         #expect(correlator.losses == [.ringDetach: 6])
     }
 
+    @Test("numbers that nobody can have counted end nothing")
+    func absurd() {
+        var correlator = Correlator()
+        for _ in 0..<2 {
+            _ = correlator.consume(.lost(Loss(time: .max, stage: .ringDetach, count: .max)))
+            _ = correlator.consume(
+                .lookup(
+                    .sample(page: .zero()) {
+                        ($0.observations, $0.passes, $0.time, $0.start) = (.max, .max, 0, .max)
+                        $0.retries = RetryCounts(swizzled: .max, mappingChanged: .max)
+                    }))
+            _ = correlator.consume(.lookup(.sample(page: .sample { $0.slot = .empty }) { $0.observations = .max }))
+        }
+        correlator.finish()
+        #expect(correlator.summary.allCauses.lookups == 4)
+        #expect(correlator.losses == [.ringDetach: .max])
+    }
+
     // MARK: Bounds
 
     @Test("detaches are forgotten from the oldest on, and one that is missed for it is counted as lost")

@@ -7,7 +7,7 @@ import Testing
 
 /// Other people's readers find in an export what this program counted.
 @Suite(
-    "Exports, read by others", .enabled(if: Readers.python != nil, "FUTEXSCOPE_PYTHON is not set: see `make python`"))
+    "Exports, read by others", .enabled(if: Readers.python != nil, "FUTEXSCOPE_PYTHON is not set: see `make readers`"))
 struct ExportTests {
     static let seeds: [UInt64] = [1, 20_111_229, 0xfeed_beef]
 

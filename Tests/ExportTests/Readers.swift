@@ -13,7 +13,7 @@ enum Readers {
         let python = try #require(python)
         try #require(
             FileManager.default.isExecutableFile(atPath: python),
-            "there is no \(python), which FUTEXSCOPE_PYTHON names: `make python` installs it")
+            "there is no \(python), which FUTEXSCOPE_PYTHON names: `make readers` installs it")
         let readers = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "readers")
         let process = Process()
         process.executableURL = URL(filePath: python)

@@ -45,4 +45,17 @@ struct RefusalTests {
             #expect(try run.text("\(name).doctor").contains(reason), "\(name): \(reason)")
         }
     }
+
+    @Test("the recipe is printed wherever there is BTF, whatever is refused")
+    func recipe() async throws {
+        let run = try await GuestRuns.shared.run(
+            Guest(kernel: "6.12", mode: .auto, scenario: "refused", arguments: "lockdown=confidentiality"))
+        for name in ["nobody", "unmounted", "lockdown"] {
+            #expect(try run.words("\(name).recipe.status") == ["0"], "\(name)")
+            #expect(try run.text("\(name).recipe").contains("fs_lookup get_futex_key"), "\(name)")
+        }
+        #expect(try run.words("btf.recipe.status") == ["77"])
+        #expect(try run.text("btf.recipe.err").contains("BTF"))
+        #expect(try run.text("btf.recipe").isEmpty)
+    }
 }

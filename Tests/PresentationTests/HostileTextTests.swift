@@ -102,6 +102,65 @@ import Testing
         }
     }
 
+    // MARK: Reports
+
+    static let markup = [
+        "<script>x", "</title><b>", "\"><img onerror", "'><svg/onload", "&lt;&#60;", "<!--", "]]>", "</style>",
+    ]
+
+    /// One run in which every text that somebody else chose is `text`.
+    private static func reported(_ format: (ReportOrigin) -> any FindingFormat, _ text: String) -> String {
+        let probe = ProbeReport(role: text, function: text, hook: nil, isRequired: false, note: text)
+        let run = RunInfo(kernelRelease: text, host: text, probes: [probe], wallClockOffsetNs: 1, filters: text)
+        let events =
+            Self.events(comm: text, path: text) + [.lookup(.sample(page: .zero()) { $0.victim.comm = Comm(text) })]
+        return String(
+            decoding: Story.reported(
+                format(ReportOrigin(source: text, filters: text)), events: events, run: run,
+                omissions: [Omission(place: text, what: text)]), as: UTF8.self)
+    }
+
+    @Test("no text becomes markup of a page, and nothing in it is obeyed", arguments: paths + markup)
+    func page(text: String) {
+        let plain = Self.reported(ReportHTML.init, "plain")
+        let page = Self.reported(ReportHTML.init, text)
+        #expect(!page.unicodeScalars.contains(where: Self.isObeyed))
+        #expect(ReportTests.unclosed(page) == nil)
+        // The same elements with the same attributes, in the same order.
+        func tags(_ page: String) -> [String] { page.matches(of: /<[^>]*>/).map { String($0.0) } }
+        if !text.isEmpty { #expect(tags(page) == tags(plain)) }
+    }
+
+    @Test("a page shows the text itself where it is harmless, and by number where it is not")
+    func pageShows() {
+        #expect(Self.reported(ReportHTML.init, "<b>&\"'").contains("<bdi>&lt;b&gt;&amp;&quot;&#39;</bdi>"))
+        #expect(Self.reported(ReportHTML.init, "a\u{202e}b").contains(#"<bdi>a\u{202e}b</bdi>"#))
+        #expect(Self.reported(ReportHTML.init, "日本語").contains("<bdi>日本語</bdi>"))
+    }
+
+    @Test("a report as text stays within its width, and nothing in it is obeyed", arguments: paths + markup)
+    func reportText(text: String) {
+        for width in [80, 120] {
+            let report = Self.reported({ ReportText(width: width, colour: false, origin: $0) }, text)
+            #expect(!report.unicodeScalars.contains(where: Self.isObeyed))
+            for line in report.split(separator: "\n") where text.utf8.count < 40 {
+                #expect(line.unicodeScalars.reduce(0) { $0 + $1.columns } < width, "\(line)")
+            }
+        }
+    }
+
+    @Test("a report as JSON gives the very text back", arguments: paths + markup)
+    func reportJSON(text: String) throws {
+        let report = Self.reported({ JSONLines(origin: $0) }, text)
+        #expect(!report.unicodeScalars.contains(where: Self.isObeyed))
+        let line = try #require(report.split(separator: "\n").last)
+        let object = try #require(try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+        #expect(object["source"] as? String == text)
+        let pairs = try #require(object["pairs"] as? [[String: Any]])
+        #expect(pairs.allSatisfy { $0["victim_comm"] as? String == Comm(text).text })
+        #expect(((object["omissions"] as? [[String: Any]])?.first)?["what"] as? String == text)
+    }
+
     @Test("RFC 4180 quoting, and what is put before a formula")
     func quoting() {
         #expect(Self.comm(in: Story.told(CSV(), .lookup(.sample { $0.victim.comm = Comm("a\"b,c") }))) == #""a""b,c""#)

@@ -9,6 +9,8 @@ refusal() {
     echo $? > "$name.status"
     "$@" futexscope doctor > "$name.doctor" 2>&1
     echo $? > "$name.doctor.status"
+    "$@" futexscope doctor --ftrace-recipe > "$name.recipe" 2> "$name.recipe.err"
+    echo $? > "$name.recipe.status"
 }
 
 as_nobody() { su -s /bin/sh nobody -c "$*"; }

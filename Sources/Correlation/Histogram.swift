@@ -1,0 +1,60 @@
+// How numbers are distributed, in buckets of powers of two, as tracers show it: coarse enough for a
+// screen, and of fixed size whatever comes.
+
+/// Counts of values in the buckets 0, 1, 2–3, 4–7, 8–15 and so on to 2^64 − 1.
+public struct Histogram: Sendable, Equatable {
+    /// Values from `range.lowerBound` to `range.upperBound`.
+    public struct Bucket: Sendable, Equatable {
+        public var range: ClosedRange<UInt64>
+        public var count: UInt64
+    }
+
+    private var counts = [UInt64](repeating: 0, count: 65)
+    public private(set) var total: UInt64 = 0
+
+    public init() {}
+
+    public mutating func add(_ value: UInt64) {
+        counts[64 - value.leadingZeroBitCount] += 1
+        total += 1
+    }
+
+    /// From the first bucket that holds something to the last, with the empty ones between them.
+    public var buckets: [Bucket] {
+        guard let first = counts.firstIndex(where: { $0 > 0 }), let last = counts.lastIndex(where: { $0 > 0 })
+        else { return [] }
+        return (first...last).map { index in
+            guard index > 0 else { return Bucket(range: 0...0, count: counts[0]) }
+            let low = UInt64(1) << UInt64(index - 1)
+            return Bucket(range: low...(low - 1 + low), count: counts[index])
+        }
+    }
+}
+
+/// Lengths with their number and their sum, in buckets of a quarter of a power of two: enough to say how
+/// much of them lies below any limit to about a hundredth, without keeping them.
+struct LengthTally: Sendable, Equatable {
+    private static let size = 252
+    private var counts = [UInt64](repeating: 0, count: size)
+    private var sums = [UInt64](repeating: 0, count: size)
+
+    mutating func add(_ length: UInt64) {
+        let index = Self.index(of: length)
+        counts[index] += 1
+        let (sum, overflow) = sums[index].addingReportingOverflow(length)
+        sums[index] = overflow ? .max : sum
+    }
+
+    /// The mean of each bucket that holds something.
+    var means: [(length: Double, count: Double)] {
+        counts.indices.compactMap { index in
+            counts[index] == 0 ? nil : (Double(sums[index]) / Double(counts[index]), Double(counts[index]))
+        }
+    }
+
+    private static func index(of length: UInt64) -> Int {
+        guard length >= 4 else { return Int(length) }
+        let octave = 63 - length.leadingZeroBitCount
+        return (octave - 1) * 4 + Int(length >> UInt64(octave - 2) & 3)
+    }
+}

@@ -1,0 +1,96 @@
+// When things happened in a run whose length nobody knows beforehand: a fixed number of bins, whose
+// width doubles each time the run has outgrown them.
+
+public import Events
+
+/// Observed lookups by cause, failures, and the time in which operations were in progress, bin by bin.
+public struct Timeline: Sendable, Equatable {
+    public static let binLimit = 240
+
+    /// Where the first bin begins, CLOCK_MONOTONIC; nil when there was no event.
+    public private(set) var originNs: UInt64?
+    public private(set) var binNs: UInt64 = 1_000_000
+    /// Bins from the origin to the last event.
+    public private(set) var bins = 0
+
+    private var byCause: [Cause: [UInt64]] = [:]
+    private var failures = [UInt64](repeating: 0, count: binLimit)
+    private var busy: [ActivityKind: [UInt64]] = [:]
+
+    public init() {}
+
+    /// Lookups with this cause that ended in each bin.
+    public func observed(_ cause: Cause) -> [UInt64] { bars(byCause[cause]) }
+    /// Those of all causes that failed.
+    public var failed: [UInt64] { bars(failures) }
+    /// Nanoseconds of each bin in which at least one operation of this kind was in progress.
+    public func busyNs(_ kind: ActivityKind) -> [UInt64] { bars(busy[kind]) }
+
+    public func hasObserved(_ cause: Cause) -> Bool { byCause[cause] != nil }
+    public func hasBusy(_ kind: ActivityKind) -> Bool { busy[kind] != nil }
+
+    private func bars(_ values: [UInt64]?) -> [UInt64] {
+        values.map { Array($0.prefix(bins)) } ?? [UInt64](repeating: 0, count: bins)
+    }
+
+    // MARK: Growing
+
+    /// The timeline reaches to this time from now on. The first time is the origin; what is told later and
+    /// lies before it goes to the first bin.
+    mutating func extend(to time: UInt64) {
+        guard let originNs else {
+            (originNs, bins) = (time, 1)
+            return
+        }
+        guard time > originNs else { return }
+        while (time - originNs) / binNs >= UInt64(Self.binLimit) { widen() }
+        bins = max(bins, bin(of: time) + 1)
+    }
+
+    mutating func add(_ cause: Cause, failed: Bool, at time: UInt64) {
+        extend(to: time)
+        let bin = bin(of: time)
+        byCause[cause, default: Self.empty][bin] += 1
+        if failed { failures[bin] += 1 }
+    }
+
+    /// A stretch of time in which operations of one kind were in progress; stretches must not overlap.
+    mutating func addBusy(_ kind: ActivityKind, from start: UInt64, to end: UInt64) {
+        guard let originNs, end > originNs else { return }
+        extend(to: end)
+        var from = max(start, originNs)
+        for bin in bin(of: from)...bin(of: end) where from < end {
+            let until = min(endOfBin(bin), end)
+            busy[kind, default: Self.empty][bin] += until - from
+            from = until
+        }
+    }
+
+    private static let empty = [UInt64](repeating: 0, count: binLimit)
+
+    private func bin(of time: UInt64) -> Int {
+        guard let originNs, time > originNs else { return 0 }
+        return Int(min((time - originNs) / binNs, UInt64(Self.binLimit - 1)))
+    }
+
+    private func endOfBin(_ bin: Int) -> UInt64 {
+        let (length, isTooLong) = binNs.multipliedReportingOverflow(by: UInt64(bin + 1))
+        let (end, isTooLate) = length.addingReportingOverflow(originNs ?? 0)
+        return isTooLong || isTooLate ? .max : end
+    }
+
+    /// Two bins become one.
+    private mutating func widen() {
+        binNs *= 2
+        bins = (bins + 1) / 2
+        byCause = byCause.mapValues(Self.halved)
+        busy = busy.mapValues(Self.halved)
+        failures = Self.halved(failures)
+    }
+
+    private static func halved(_ values: [UInt64]) -> [UInt64] {
+        var result = empty
+        for bin in 0..<binLimit / 2 { result[bin] = values[2 * bin] &+ values[2 * bin + 1] }
+        return result
+    }
+}

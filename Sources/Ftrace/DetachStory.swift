@@ -1,0 +1,167 @@
+// Detaches in the text, with the stack below them and the functions that their task was in; and the
+// operations that these functions are, which are counted and told as they are live.
+
+import Events
+
+extension Story {
+    mutating func detach(_ place: Int, _ arguments: Arguments, line: UInt64) -> Bool {
+        guard let page = arguments[.page], let index = arguments[.index] else { return false }
+        let pages = arguments.isSet(.large) ? arguments[.order].flatMap { $0 < 20 ? UInt32(1) << $0 : nil } ?? 1 : 1
+        let magic = UInt32(truncatingIfNeeded: arguments[.magic] ?? 0)
+        let references = arguments[.referenc].map(Int32.init(truncatingIfNeeded:))
+        if let references {
+            // As on the kernel side: the cache holds one for each base page and the remover one more.
+            let isHugetlb = magic == 0x9584_58f6
+            if references <= 2 || (!isHugetlb && Int64(references) <= Int64(pages) + 1) { return true }
+        }
+        let isSized = arguments[.size] != nil && magic != 0
+        store(
+            place, key: page, line: line,
+            file: FileID(
+                device: UInt32(truncatingIfNeeded: arguments[.dev] ?? 0), inode: arguments[.inode] ?? 0),
+            magic: isSized ? magic : 0, index: index, size: isSized ? arguments[.size] ?? 0 : 0, pages: pages,
+            references: references ?? 0)
+        return true
+    }
+
+    /// The kernel's own tracepoint: "dev 254:16 ino c pfn=0x18d7c ofs=4096 order=0". It says neither how
+    /// long the file was nor what file system it is on.
+    mutating func removal(
+        _ place: Int, _ arguments: Arguments, _ bytes: [UInt8], _ range: Range<Int>, line: UInt64
+    ) -> Bool {
+        var scanner = Scanner(bytes: bytes, position: range.lowerBound, end: range.upperBound)
+        guard let number = arguments[.pfn], number < 1 << 52, let offset = arguments[.ofs],
+            scanner.word("dev"), let major = scanner.decimal(), scanner.take(":"), let minor = scanner.decimal(),
+            major < 1 << 12, minor < 1 << 20, scanner.skipBlanks(), scanner.word("ino"),
+            let inode = scanner.hexadecimal()
+        else { return false }
+        let pages = arguments[.order].flatMap { $0 < 20 ? UInt32(1) << $0 : nil } ?? 1
+        for index in tasks[place].functions.indices { tasks[place].functions[index].pages &+= UInt64(pages) }
+        store(
+            place, key: number, line: line, file: FileID(device: UInt32(major << 20 | minor), inode: inode), magic: 0,
+            index: offset / 4096, size: 0, pages: pages, references: 0)
+        return true
+    }
+
+    private mutating func store(
+        _ place: Int, key: UInt64, line: UInt64, file: FileID, magic: UInt32, index: UInt64, size: UInt64,
+        pages: UInt32, references: Int32
+    ) {
+        seen.detaches += 1
+        totals.detaches &+= 1
+        if references > 0 { totals.detachesHeld &+= 1 }
+        for index in tasks[place].functions.indices { tasks[place].functions[index].detaches &+= 1 }
+        let task = tasks[place]
+        let detach = Detach(
+            time: time, page: PageID(rawValue: key), culprit: task.identity, file: file, magic: magic, index: index,
+            fileSize: size, pages: pages, references: references, via: .pageCache, scope: task.scope, hole: task.hole,
+            landmarks: task.landmarks(names), stackIsNamed: false)
+        tasks[place].detach = detaches.store(DetachTable.Slot(key: key, line: line, detach: detach))
+    }
+
+    /// One line of a stack, by the hash of its function; nothing where it belongs to no detach.
+    mutating func frame(_ hash: UInt64, _ kind: FrameKind) {
+        guard let owner = stackOwner, var slot = detaches[owner.place], slot.line < owner.line else { return }
+        switch kind {
+        case .hidden: slot.stack = .partial
+        case .entry:
+            // From here on the functions that were seen to be entered add nothing.
+            if case .none = slot.stack { slot.stack = .whole }
+        case .function: break
+        }
+        slot.stackLandmarks.formUnion(names.landmark(hash))
+        detaches[owner.place] = slot
+    }
+
+    mutating func endStack() { stackOwner = nil }
+
+    /// What a frame says of the stack itself.
+    enum FrameKind {
+        case function
+        /// The way from user space, or the begin of a kernel thread.
+        case entry
+        /// A return that a probe has taken the place of.
+        case hidden
+    }
+
+    mutating func enter(
+        _ place: Int, _ id: FunctionID, _ arguments: Arguments, into events: inout [Event]
+    ) -> Bool {
+        seen.functions += 1
+        let function = names[id]
+        var open = OpenFunction(function: id, kind: function.kind, start: time)
+        switch function.role {
+        case .plain: break
+        case .fallocate:
+            guard let mode = arguments[.mode], let offset = arguments[.offset], let length = arguments[.length]
+            else { return false }
+            if mode & 0x02 != 0 {
+                open.kind = .holePunch
+                let (end, overflows) = offset.addingReportingOverflow(length)
+                open.hole = overflows || offset > end ? nil : offset..<end
+            } else if mode & 0x38 != 0 {
+                open.kind = .fallocateOther
+            }
+        case .fadvise:
+            if arguments[.advice] == 4 { open.kind = .fadvise }
+        }
+        // A file system may lie on another one, so that a function is entered from within itself; but not
+        // twice: then a return was missed.
+        if tasks[place].functions.count(where: { $0.function == id }) > 1,
+            let stale = tasks[place].functions.firstIndex(where: { $0.function == id })
+        {
+            tasks[place].functions.removeSubrange(stale...)
+            lose(.returnMissed, into: &events)
+        }
+        guard tasks[place].functions.count < TaskTable.depthLimit else {
+            lose(.operationTable, into: &events)
+            return true
+        }
+        tasks[place].functions.append(open)
+        if let kind = open.kind, kind.isToldInTime {
+            events.append(.activity(Activity(time: time, kind: kind, task: tasks[place].identity, durationNs: nil)))
+        }
+        return true
+    }
+
+    mutating func leave(_ place: Int, _ id: FunctionID, into events: inout [Event]) {
+        seen.functions += 1
+        guard let index = tasks[place].functions.lastIndex(where: { $0.function == id }) else { return }
+        let open = tasks[place].functions[index]
+        let missed = tasks[place].functions.count - index - 1
+        tasks[place].functions.removeSubrange(index...)
+        lose(.returnMissed, UInt64(missed), into: &events)
+        guard let kind = open.kind else { return }
+        let duration = time > open.start ? time - open.start : 0
+        // One operation may show as several functions within each other.
+        if !tasks[place].functions.contains(where: { $0.kind == kind }) {
+            var sum = totals.activities[kind] ?? Totals.ActivityTotals(operations: 0, pages: 0, durationNs: 0)
+            sum.operations &+= 1
+            sum.pages &+= open.pages
+            sum.durationNs &+= duration
+            totals.activities[kind] = sum
+        }
+        guard kind.isToldInTime || open.detaches > 0 else { return }
+        events.append(
+            .activity(
+                Activity(
+                    time: time, kind: kind, task: tasks[place].identity, durationNs: duration, pages: open.pages)))
+    }
+}
+
+extension ActivityKind {
+    /// Rare or long, so that its begin is worth an event.
+    fileprivate var isToldInTime: Bool { self == .dropCaches || self == .reclaim || self == .memoryFailure }
+}
+
+extension Scanner {
+    /// Exactly this word and the blanks behind it.
+    mutating func word(_ text: String) -> Bool {
+        let length = text.utf8.count
+        guard position + length < end, bytes[position..<position + length].elementsEqual(text.utf8) else {
+            return false
+        }
+        position += length
+        return skipBlanks()
+    }
+}

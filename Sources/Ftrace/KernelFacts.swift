@@ -1,0 +1,87 @@
+// What has to be known of a kernel before events can be defined on it: where fields lie, how flags are
+// numbered, which functions there are. A plain value, so that the recipe is a pure function of it; who
+// can read BTF and kallsyms fills it in.
+
+/// One kernel, as far as the recipe for recording on it depends on it.
+public struct KernelFacts: Sendable, Equatable {
+    /// Bytes from the begin of a structure to its fields, by BTF.
+    public struct Offsets: Sendable, Equatable {
+        /// Of a folio, or of a page where there are no folios.
+        public var mapping, flags, index, references: Int
+        /// Byte with the order of a large folio, from the begin of the folio; nil when it has no place
+        /// that is known.
+        public var order: Int?
+        /// address_space.host, inode.i_ino, inode.i_size, inode.i_sb, super_block.s_dev, super_block.s_magic.
+        public var host, inode, size, superBlock, device, magic: Int
+
+        public init(
+            mapping: Int, flags: Int, index: Int, references: Int, order: Int?, host: Int, inode: Int, size: Int,
+            superBlock: Int, device: Int, magic: Int
+        ) {
+            (self.mapping, self.flags, self.index, self.references) = (mapping, flags, index, references)
+            (self.order, self.host, self.inode, self.size) = (order, host, inode, size)
+            (self.superBlock, self.device, self.magic) = (superBlock, device, magic)
+        }
+    }
+
+    /// Numbers of bits in the flags of a page, by `enum pageflags`.
+    public struct FlagBits: Sendable, Equatable {
+        public var reserved, swapCache, swapBacked, head: Int
+
+        public init(reserved: Int, swapCache: Int, swapBacked: Int, head: Int) {
+            (self.reserved, self.swapCache, self.swapBacked, self.head) = (reserved, swapCache, swapBacked, head)
+        }
+    }
+
+    public enum Architecture: String, Sendable {
+        case x86 = "x86_64"
+        case arm = "aarch64"
+    }
+
+    /// A function and the symbol under which it can be probed, which may carry a compiler's suffix.
+    public struct Function: Sendable, Equatable {
+        public var name: String
+        public var symbol: String
+
+        public init(name: String, symbol: String) {
+            self.name = name
+            self.symbol = symbol
+        }
+    }
+
+    /// As uname(2) has it.
+    public var release: String
+    public var architecture: Architecture
+    public var offsets: Offsets
+    public var bits: FlagBits
+    /// Bytes of a `struct page`.
+    public var pageStructureSize: Int
+    /// The second argument of get_futex_key() is a truth value (to 6.6), not flags.
+    public var sharedIsBool: Bool
+    /// folio_unlock or unlock_page; nil when neither can be probed, and then nothing is observed.
+    public var unlock: String?
+    /// The slow path of taking the page's lock.
+    public var lockWait: String?
+    /// A function that is called with (mapping, page) for each page that leaves the page cache.
+    public var unaccount: String?
+    /// Variables with the number of the zero page and of the huge one.
+    public var zeroPage: String?
+    public var hugeZeroPage: String?
+    /// The variable with the address of the first `struct page` is there.
+    public var hasPageBase: Bool
+    /// Functions that name a cause, those of `Landmarks.functions` that this kernel has.
+    public var landmarks: [Function]
+
+    public init(
+        release: String, architecture: Architecture, offsets: Offsets, bits: FlagBits, pageStructureSize: Int,
+        sharedIsBool: Bool, unlock: String?, lockWait: String?, unaccount: String?, zeroPage: String?,
+        hugeZeroPage: String?, hasPageBase: Bool, landmarks: [Function]
+    ) {
+        (self.release, self.architecture, self.offsets, self.bits) = (release, architecture, offsets, bits)
+        self.pageStructureSize = pageStructureSize
+        self.sharedIsBool = sharedIsBool
+        (self.unlock, self.lockWait, self.unaccount) = (unlock, lockWait, unaccount)
+        (self.zeroPage, self.hugeZeroPage, self.hasPageBase) = (zeroPage, hugeZeroPage, hasPageBase)
+        self.landmarks = landmarks
+    }
+}

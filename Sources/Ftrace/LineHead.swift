@@ -1,0 +1,179 @@
+// The head of a line of a trace: task, processor, context, time and the event's name, in the three layouts
+// that kernels and trace-cmd print. The task's name may hold any byte, so the layouts' fixed columns are
+// tried before anything is searched for.
+
+import Events
+
+/// What stands before an event's arguments.
+struct LineHead {
+    var comm: Range<Int>
+    var tid: UInt32 = 0
+    /// The process, where the text has a column for it.
+    var tgid: UInt32?
+    /// In an interrupt, so that the event is not the task's own doing.
+    var isInterrupt = false
+    /// Nanoseconds, or microseconds times a thousand.
+    var time: UInt64 = 0
+    /// Name of the event without its colon; empty where there is none, as for the function tracer.
+    var name: Range<Int> = 0..<0
+    /// FNV-1a of the name.
+    var nameHash: UInt64 = 0
+    /// Where its arguments begin.
+    var arguments = 0
+}
+
+extension LineHead {
+    /// Reads the head of the line in `range`, which must not hold what a console puts before it. Nil when
+    /// it is no line of a trace.
+    init?(_ bytes: [UInt8], _ range: Range<Int>) {
+        // The name of a task is set in sixteen columns, or cut to eight in the latency format.
+        for column in [16, 8] {
+            let dash = range.lowerBound + column
+            if dash < range.upperBound, bytes[dash] == UInt8(ascii: "-"),
+                let head = Self.read(bytes, range, dash: dash)
+            {
+                self = head
+                return
+            }
+        }
+        // A line end or a wide character in the name moves the columns. The last place that fits is the
+        // real one: what a task puts into its name stands before it.
+        var found: LineHead?
+        var dash = range.lowerBound
+        let limit = min(range.upperBound, range.lowerBound + 48)
+        while dash < limit {
+            if bytes[dash] == UInt8(ascii: "-"), let head = Self.read(bytes, range, dash: dash) { found = head }
+            dash += 1
+        }
+        guard let found else { return nil }
+        self = found
+    }
+
+    private static func read(_ bytes: [UInt8], _ range: Range<Int>, dash: Int) -> LineHead? {
+        var begin = range.lowerBound
+        while begin < dash, bytes[begin] == UInt8(ascii: " ") { begin += 1 }
+        var head = LineHead(comm: begin..<dash)
+        var scanner = Scanner(bytes: bytes, position: dash + 1, end: range.upperBound)
+        guard let tid = scanner.decimal(), let id = UInt32(exactly: tid), scanner.skipBlanks() else { return nil }
+        head.tid = id
+        if scanner.take("(") {
+            _ = scanner.skipBlanks()
+            head.tgid = scanner.decimal().flatMap(UInt32.init(exactly:))
+            guard scanner.skip(to: ")", within: 16) else { return nil }
+            _ = scanner.skipBlanks()
+        }
+        if scanner.take("[") {
+            guard scanner.decimal() != nil, scanner.take("]"), scanner.skipBlanks() else { return nil }
+            if !scanner.isAtDigit { guard scanner.context(&head) else { return nil } }
+        } else {
+            guard scanner.decimal() != nil, scanner.context(&head) else { return nil }
+        }
+        guard let time = scanner.time() else { return nil }
+        head.time = time
+        _ = scanner.skipBlanks()
+        scanner.name(&head)
+        return head
+    }
+}
+
+/// Goes over the bytes of one line from left to right.
+struct Scanner {
+    let bytes: [UInt8]
+    var position: Int
+    let end: Int
+
+    @inline(__always) var current: UInt8? { position < end ? bytes[position] : nil }
+    @inline(__always) var isAtDigit: Bool { position < end && bytes[position] &- 0x30 < 10 }
+
+    mutating func take(_ byte: Unicode.Scalar) -> Bool {
+        guard position < end, bytes[position] == UInt8(ascii: byte) else { return false }
+        position += 1
+        return true
+    }
+
+    /// Blanks and whatever control characters stand there; false when there was none.
+    mutating func skipBlanks() -> Bool {
+        let begin = position
+        while position < end, bytes[position] <= 0x20 { position += 1 }
+        return position > begin
+    }
+
+    mutating func skip(to byte: Unicode.Scalar, within count: Int) -> Bool {
+        let limit = min(end, position + count)
+        while position < limit {
+            position += 1
+            if bytes[position - 1] == UInt8(ascii: byte) { return true }
+        }
+        return false
+    }
+
+    /// An unsigned number; one that is too large wraps around.
+    mutating func decimal() -> UInt64? {
+        guard isAtDigit else { return nil }
+        var value: UInt64 = 0
+        while position < end, case let digit = bytes[position] &- 0x30, digit < 10 {
+            value = value &* 10 &+ UInt64(digit)
+            position += 1
+        }
+        return value
+    }
+
+    /// "d..2.": interrupts, need to reschedule, kind of interrupt, depths.
+    mutating func context(_ head: inout LineHead) -> Bool {
+        let begin = position
+        while position < end, bytes[position] > 0x20 { position += 1 }
+        guard 4...8 ~= position - begin else { return false }
+        switch bytes[begin + 2] {
+        case UInt8(ascii: "h"), UInt8(ascii: "H"), UInt8(ascii: "s"), UInt8(ascii: "z"), UInt8(ascii: "Z"):
+            head.isInterrupt = true
+        default: break
+        }
+        return skipBlanks()
+    }
+
+    /// "12.345678:", "12.345678901:", "12345us+:" or a plain count, as nanoseconds.
+    mutating func time() -> UInt64? {
+        guard let whole = decimal() else { return nil }
+        if take(".") {
+            var fraction: UInt64 = 0
+            var unit: UInt64 = 1_000_000_000
+            while position < end, case let digit = bytes[position] &- 0x30, digit < 10 {
+                if unit > 1 {
+                    unit /= 10
+                    fraction += UInt64(digit) * unit
+                }
+                position += 1
+            }
+            return take(":") ? whole &* 1_000_000_000 &+ fraction : nil
+        }
+        if take("u") {
+            guard take("s") else { return nil }
+            // A mark says how long the next event takes to come.
+            if !take(":") {
+                position += 1
+                guard take(":") else { return nil }
+            }
+            return whole &* 1000
+        }
+        return take(":") ? whole : nil
+    }
+
+    mutating func name(_ head: inout LineHead) {
+        let begin = position
+        var hash = EventName.hashSeed
+        while position < end, case let byte = bytes[position], byte > 0x20, byte != UInt8(ascii: ":") {
+            hash = EventName.hash(hash, byte)
+            position += 1
+        }
+        if position < end, bytes[position] == UInt8(ascii: ":") {
+            head.name = begin..<position
+            head.nameHash = hash
+            position += 1
+            _ = skipBlanks()
+        } else {
+            position = begin
+            head.name = begin..<begin
+        }
+        head.arguments = position
+    }
+}

@@ -1,0 +1,129 @@
+// From events of the text to events of futexscope: what is known of tasks, detaches and sums, and which
+// part of the story an event belongs to. The lookups are in LookupStory.swift, the detaches and the
+// operations around them in DetachStory.swift. What the text leaves out stays unknown.
+
+import Events
+
+/// What one trace tells, event by event.
+struct Story {
+    let names: KnownNames
+    private let showsKernelAddresses: Bool
+    let tellsAll: Bool
+    var tasks = TaskTable()
+    var detaches = DetachTable()
+    /// Address of the first page's structure, once an event has said it.
+    var pageBase: UInt64?
+    var totals = Totals()
+    var seen = Seen()
+    private var firstTime: UInt64?
+    /// Of the newest event.
+    private(set) var time: UInt64 = 0
+    /// The detach to which a stack in the next lines belongs, and the line at which that begins.
+    var stackOwner: (place: Int, line: UInt64)?
+
+    /// What sorts of events there were, to say at the end what was missing.
+    struct Seen {
+        var lookups: UInt64 = 0
+        var pins: UInt64 = 0
+        var unlocks: UInt64 = 0
+        var detaches: UInt64 = 0
+        var functions: UInt64 = 0
+        /// Unlocks that may be the function's own or not.
+        var doubtfulUnlocks: UInt64 = 0
+        var hasProcesses = false
+        var isAny: Bool { lookups > 0 || pins > 0 || unlocks > 0 || detaches > 0 || functions > 0 }
+    }
+
+    init(showsKernelAddresses: Bool, tellsAll: Bool) {
+        names = KnownNames()
+        self.showsKernelAddresses = showsKernelAddresses
+        self.tellsAll = tellsAll
+        totals.lookups = 0
+    }
+
+    /// Events are missing from here on backwards: nothing that was open can be trusted.
+    mutating func forget() {
+        tasks.removeAll()
+        stackOwner = nil
+    }
+
+    /// Another trace begins, with times of its own.
+    mutating func beginAgain() {
+        forget()
+        detaches.removeAll()
+    }
+
+    mutating func lose(_ stage: Loss.Stage, _ count: UInt64 = 1, into events: inout [Event]) {
+        guard count > 0 else { return }
+        events.append(.lost(Loss(time: time, stage: stage, count: count)))
+    }
+
+    /// One event. False when an argument is missing without which it says nothing.
+    mutating func take(
+        _ name: EventName, _ head: LineHead, _ bytes: [UInt8], to end: Int, line: UInt64, into events: inout [Event]
+    ) -> Bool {
+        time = head.time
+        if firstTime == nil { firstTime = time }
+        guard let place = tasks.place(of: head.tid) else {
+            lose(.lookupTable, into: &events)
+            return true
+        }
+        identify(place, head, bytes)
+        if name == .stack {
+            stackOwner = tasks[place].detach.map { ($0, line) }
+            tasks[place].detach = nil
+            return true
+        }
+        tasks[place].detach = nil
+        let arguments = Arguments(bytes, from: head.arguments, to: end)
+        switch name {
+        case .lookup: return beginLookup(place, arguments, line: line, into: &events)
+        case .lookupReturn: return endLookup(place, arguments, line: line, into: &events)
+        case .pin: return beginPin(place, arguments, line: line, into: &events)
+        case .pinReturn: return endPin(place, arguments)
+        case .lockWait: waitForLock(place, isInterrupt: head.isInterrupt)
+        case .unlock: return unlock(place, arguments, isInterrupt: head.isInterrupt, line: line, into: &events)
+        case .detach: return detach(place, arguments, line: line)
+        case .removal: return removal(place, arguments, bytes, head.arguments..<end, line: line)
+        case .enter(let function): return enter(place, function, arguments, into: &events)
+        case .leave(let function): leave(place, function, into: &events)
+        case .stack, .marker, .systemCall: break
+        }
+        return true
+    }
+
+    /// The end of the text: lookups that go round still, and the sums.
+    mutating func end(into events: inout [Event]) {
+        for task in tasks.unfinished {
+            guard let lookup = task.lookup, lookup.passes > 1 else { continue }
+            events.append(.progress(told(lookup, of: task.identity, result: nil)))
+        }
+        totals.durationNs = firstTime.map { time > $0 ? time - $0 : 0 } ?? 0
+        totals.isFinal = true
+        events.append(.totals(totals))
+    }
+
+    private mutating func identify(_ place: Int, _ head: LineHead, _ bytes: [UInt8]) {
+        if let tgid = head.tgid {
+            tasks[place].identity.pid = tgid
+            seen.hasProcesses = true
+        }
+        var (low, high) = (UInt64(0), UInt64(0))
+        var position = 0
+        for index in head.comm where position < 15 {
+            let byte = UInt64(bytes[index])
+            if position < 8 { low |= byte << UInt64(position * 8) } else { high |= byte << UInt64(position * 8 - 64) }
+            position += 1
+        }
+        tasks[place].identity.comm = Comm(low: low, high: high)
+    }
+
+    /// As the user sees it.
+    func id(_ page: UInt64) -> PageID {
+        if showsKernelAddresses { return PageID(rawValue: page) }
+        // Mixed, so that nobody takes it for an address; the text itself hides nothing.
+        var mixed = (page ^ (page >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
+        return PageID(rawValue: mixed ^ (mixed >> 31))
+    }
+}

@@ -1,0 +1,106 @@
+// What `report` and `export` have in common: what is read, which of its findings are wanted, and where the
+// result goes. The questions are those that a capture can ask, and a few that can only be asked afterwards.
+
+public import ArgumentParser
+internal import Correlation
+internal import Events
+internal import Presentation
+
+/// The arguments of an analysis after the fact.
+struct AnalysisArguments: ParsableArguments {
+    @Argument(
+        help: ArgumentHelp(
+            "A recording, a text of ftrace (- for standard input), or a trace.dat of trace-cmd.", valueName: "input"))
+    var input: String
+
+    // MARK: Which findings
+
+    @OptionGroup
+    var wanted: LookupArguments
+
+    @Option(help: ArgumentHelp("Only findings with this cause; may be repeated.", valueName: "cause"))
+    var cause: [Correlation.Cause] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Only from then on: 90s after the beginning, or 2026-11-23T02:00:00Z.", valueName: "time"),
+        transform: Moment.init)
+    var since: Moment?
+
+    @Option(help: ArgumentHelp("Only until then, as for --since.", valueName: "time"), transform: Moment.init)
+    var until: Moment?
+
+    @Option(
+        help: ArgumentHelp("A lookup with so many passes is a loop (default: as recorded).", valueName: "n"),
+        transform: wholeNumber)
+    var loopPasses: UInt64?
+
+    @Option(
+        help: ArgumentHelp("A lookup that takes so long is a loop (default: as recorded).", valueName: "time"),
+        transform: Span.init)
+    var loopDuration: Span?
+
+    // MARK: Where to
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("Where to write: a new file.", valueName: "file"))
+    var output: String?
+
+    /// When an unfinished lookup counts as a loop.
+    func loops(of run: RunInfo) -> LoopThresholds {
+        LoopThresholds(
+            passes: loopPasses ?? run.loops.passes, durationNs: loopDuration?.ns ?? run.loops.durationNs)
+    }
+
+    /// - Parameter begin: time of the first event, for moments that count from there.
+    func filter(for run: RunInfo, begin: UInt64) throws -> FindingFilter {
+        var filter = FindingFilter()
+        (filter.pid, filter.tid, filter.uid) = (wanted.pid, wanted.tid, wanted.uid)
+        (filter.comm, filter.cgroup) = (wanted.comm.map { Comm($0) }, wanted.cgroup)
+        (filter.minPasses, filter.minDurationNs) = (wanted.minPasses, wanted.minDuration?.ns ?? 0)
+        filter.result = wanted.result?.number
+        filter.causes = cause.isEmpty ? nil : Set(cause)
+        let from = since?.time(in: run, begin: begin) ?? 0
+        let to = until?.time(in: run, begin: begin) ?? .max
+        guard from <= to else {
+            throw CommandFailure.usage("cannot show what is until a time before --since: exchange --since and --until")
+        }
+        filter.window = from...to
+        return filter
+    }
+
+    /// The filters as they would be typed.
+    var filterText: String {
+        let times = [("--since", since), ("--until", until)].compactMap { word, moment in
+            moment.map { "\(word) \($0.text)" }
+        }
+        return (wanted.words + times + cause.map { "--cause \($0.rawValue)" }).joined(separator: " ")
+    }
+}
+
+/// A moment of a run: so long after its beginning, or by the wall clock.
+struct Moment: Equatable {
+    var text: String
+    private var afterBeginNs: UInt64?
+    private var epochNs: Int64?
+
+    init(_ text: String) throws {
+        self.text = text
+        if let span = try? Span(text) {
+            afterBeginNs = span.ns
+        } else if let epochNs = WallClock.epochNs(of: text) {
+            self.epochNs = epochNs
+        } else {
+            throw ValidationError(
+                "expected a time after the beginning such as 90s or 2m, or a date such as 2026-11-23T02:00:00Z")
+        }
+    }
+
+    /// By the clock of the events.
+    func time(in run: RunInfo, begin: UInt64) -> UInt64 {
+        if let afterBeginNs { return begin &+ min(afterBeginNs, .max - begin) }
+        let time = (epochNs ?? 0).subtractingReportingOverflow(run.wallClockOffsetNs)
+        return time.overflow ? (run.wallClockOffsetNs < 0 ? .max : 0) : UInt64(max(0, time.partialValue))
+    }
+}
+
+extension Correlation.Cause: ExpressibleByArgument {}

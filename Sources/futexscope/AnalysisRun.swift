@@ -1,0 +1,60 @@
+// One analysis from opening what is read to the last byte written: source to correlator, findings to a
+// format. What the source had to leave out is told in any case.
+
+internal import Correlation
+internal import Events
+internal import Presentation
+
+/// The wiring of an analysis after the fact.
+struct AnalysisRun {
+    let arguments: AnalysisArguments
+    /// Whether the format shows what was left out.
+    let showsOmissions: Bool
+
+    /// Reads everything and writes it in a format that is made for the run.
+    func run(analysis: Bool, format: (RunInfo, Descriptor) throws -> any FindingFormat) throws {
+        do {
+            var source = try RunSource.open(arguments.input)
+            var events: [Event] = []
+            var hasMore = try source.read(into: &events)
+            let begin = events.lazy.compactMap(\.time).first ?? 0
+            let filter = try arguments.filter(for: source.run, begin: begin)
+            let correlator = Correlator(
+                thresholds: arguments.loops(of: source.run), tellsAll: source.run.tellsAll, filter: filter)
+            let output = try arguments.output.map { try LiveRun.create($0, what: "the output file") } ?? .standardOutput
+            var stream = FindingStream(
+                format: try format(source.run, output), correlator: correlator, run: source.run,
+                analysis: analysis ? Analysis(window: filter.window) : nil)
+            let status = StatusLine()
+            while hasMore {
+                _ = stream.consume(events)
+                try output.write(stream.takeBytes())
+                status.show(Self.text(of: source.progress))
+                events.removeAll(keepingCapacity: true)
+                hasMore = !Interruption.isWanted ? try source.read(into: &events) : false
+            }
+            status.clear()
+            _ = stream.end(omissions: source.omissions)
+            try output.write(stream.takeBytes())
+            tell(source.omissions)
+        } catch let error as SourceError {
+            throw CommandFailure.running(error.message)
+        } catch Descriptor.WriteFailure.closed {
+            // Whoever read it had enough.
+        } catch Descriptor.WriteFailure.failed(let reason) {
+            throw CommandFailure.running("cannot write to \(arguments.output ?? "standard output"): \(reason)")
+        }
+    }
+
+    private func tell(_ omissions: [Omission]) {
+        if Interruption.isWanted { Descriptor.tell("interrupted: the rest of \(arguments.input) was not read") }
+        if showsOmissions { return }
+        for omission in omissions { Descriptor.tell("\(omission.place): \(omission.what)") }
+    }
+
+    private static func text(of progress: SourceProgress) -> String {
+        let read = "reading: \(ShortNumber.bytes(progress.bytesRead))"
+        guard let all = progress.bytesInAll, all > 0 else { return read }
+        return read + " of \(ShortNumber.bytes(all)), \(min(100, progress.bytesRead * 100 / all)) %"
+    }
+}

@@ -1,0 +1,62 @@
+// Which lookups are wanted: the questions that `trace` and `record` ask in the kernel, and `report` and
+// `export` of what was recorded.
+
+internal import ArgumentParser
+internal import Events
+internal import Presentation
+
+/// The filters on victims and lookups.
+struct LookupArguments: ParsableArguments {
+    // MARK: Which victims
+
+    @Option(name: .shortAndLong, help: "Only this process.", transform: wholeNumber)
+    var pid: UInt32?
+
+    @Option(name: .shortAndLong, help: "Only this thread.", transform: wholeNumber)
+    var tid: UInt32?
+
+    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Only tasks of this name.", valueName: "name"))
+    var comm: String?
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("Only tasks in this control group or below.", valueName: "path"))
+    var cgroup: String?
+
+    @Option(name: .shortAndLong, help: "Only tasks of this user.", transform: wholeNumber)
+    var uid: UInt32?
+
+    // MARK: Which lookups
+
+    @Option(
+        help: ArgumentHelp("Only lookups with at least so many passes (default: 0).", valueName: "n"),
+        transform: wholeNumber)
+    var minPasses: UInt64 = 0
+
+    @Option(
+        help: ArgumentHelp("Only lookups that took at least so long: 500us, 2ms.", valueName: "time"),
+        transform: Span.init)
+    var minDuration: Span?
+
+    @Option(
+        help: ArgumentHelp("Only lookups that returned ok or this error: EFAULT.", valueName: "result"),
+        transform: LookupResult.init)
+    var result: LookupResult?
+
+    func validate() throws {
+        if let comm, comm.utf8.count > 15 {
+            throw ValidationError(
+                "cannot match the name '\(comm)': the kernel keeps 15 bytes of a task's name; try -n '\(Comm(comm).text)'"
+            )
+        }
+    }
+
+    /// As they would be typed.
+    var words: [String] {
+        let words: [(String, String?)] = [
+            ("-p", pid.map { "\($0)" }), ("-t", tid.map { "\($0)" }), ("-n", comm), ("-c", cgroup),
+            ("-u", uid.map { "\($0)" }), ("--min-passes", minPasses > 0 ? "\(minPasses)" : nil),
+            ("--min-duration", minDuration.map { "\($0.ns)ns" }),
+            ("--result", result.map { ErrorNumber.name(ofResult: $0.number) }),
+        ]
+        return words.compactMap { word, value in value.map { "\(word) \($0)" } }
+    }
+}
