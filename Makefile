@@ -10,6 +10,7 @@ PYTHON := $(or $(FUTEXSCOPE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/futexs
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev libc6-dev
 READER_PACKAGES := babeltrace2 trace-cmd python3-venv
+BENCH_PACKAGES := babeltrace2 gcc libc6-dev time valgrind
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio zstd e2fsprogs xfsprogs kmod gcc make
 install = @missing=""; for package in $(1); do \
 	dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
@@ -17,7 +18,11 @@ install = @missing=""; for package in $(1); do \
 	as_root=""; [ "$$(id -u)" = 0 ] || as_root=sudo; \
 	$$as_root apt-get update -q && DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -yq --no-install-recommends $$missing; fi
 
-.PHONY: all build-packages guest-packages demo test unit-test kernels readers answer fuzz lint clean help
+BENCH_KERNEL := 6.12
+BENCH_PARTS := futex pages start storm
+
+.PHONY: all build-packages guest-packages demo test unit-test kernels readers answer bench bench-guest bench-host fuzz \
+	lint clean help
 
 all: build-packages  ## the release binary: .build/release/futexscope
 	swift build $(CONFIGURATION) --product futexscope
@@ -55,6 +60,27 @@ test: all kernels readers  ## unit tests, then the matrix of kernels in virtual 
 answer: all kernels  ## runs the matrix and writes the answer's table into README.md
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_RECORD=1 swift test --filter KernelTests.AnswerTests
 
+# After a measurement: the difference from the figures in the tree, or, with RECORD=1, those figures anew.
+figures = @LC_ALL=C sort .build/$(1).txt -o .build/$(1).txt; \
+	if [ "$(RECORD)" = 1 ]; then Benchmarks/document $(1) .build/$(1).txt; \
+	else Benchmarks/compare Benchmarks/results/$(1).txt .build/$(1).txt; fi
+
+bench: bench-guest bench-host  ## figures beside those in the tree (RECORD=1 writes them there)
+
+bench-guest: all guest-packages  ## cost in the kernel, in instruction-counted time (BENCH_KERNEL=6.12)
+	$(VM)/kernels fetch $(BENCH_KERNEL)
+	Benchmarks/guest/measure $(BENCH_KERNEL) $(BINARY) \
+		"$$(find .build/plugins/outputs -path '*/BPFObject/*' -name futexscope.bpf.o | head -n 1)" \
+		"$(BENCH_PARTS)" > .build/guest-$(BENCH_KERNEL).txt
+	$(call figures,guest-$(BENCH_KERNEL))
+
+bench-host: all  ## reading, correlating and writing, beside other programs on this machine
+	$(call install,$(BENCH_PACKAGES))
+	swift build $(CONFIGURATION) --product synthesize
+	swift build $(CONFIGURATION) --product replay
+	Benchmarks/host/measure .build/release > .build/host.txt
+	$(call figures,host)
+
 fuzz: build-packages  ## hostile bytes into each reader, FUZZ_SECONDS (default 60) each; needs the toolchain's libFuzzer
 	@cd Tests/Fuzz && for reader in recording ftrace; do \
 		swift build --sanitize=fuzzer --scratch-path .build-fuzz --product fuzz-$$reader || exit; \
@@ -64,8 +90,8 @@ fuzz: build-packages  ## hostile bytes into each reader, FUZZ_SECONDS (default 6
 	done
 
 lint:  ## formatting of Swift, and the shell scripts where shellcheck is installed
-	swift format lint --recursive --strict Sources Tests Plugins Package.swift
-	@if command -v shellcheck >/dev/null; then shellcheck -x $(VM)/* Tests/Retro/build Tests/ExportTests/readers/install; else echo "shellcheck is not installed: scripts are not checked"; fi
+	swift format lint --recursive --strict Sources Tests Benchmarks Plugins Package.swift
+	@if command -v shellcheck >/dev/null; then shellcheck -x -P $(VM) $(VM)/* Benchmarks/{compare,document,plot} Benchmarks/*/measure Tests/Retro/build Tests/ExportTests/readers/install; else echo "shellcheck is not installed: scripts are not checked"; fi
 
 clean:  ## removes what was built; the cache of kernels stays
 	rm -rf .build

@@ -69,6 +69,9 @@ let package = Package(
         .executableTarget(
             name: "synthesize", dependencies: ["Events", "EventSamples", "Recording"], path: "Tests/Synthesize",
             swiftSettings: strict),
+        .executableTarget(
+            name: "replay", dependencies: ["Correlation", "Events", "Presentation", "Recording"],
+            path: "Benchmarks/Replay", swiftSettings: strict),
         .testTarget(
             name: "RecordingTests", dependencies: ["CCRC32C", "Events", "EventSamples", "Recording", "synthesize"],
             swiftSettings: strict),

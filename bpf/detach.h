@@ -110,21 +110,13 @@ static __always_inline void store_detach(void *ctx, struct page *head, __u32 pag
  * is frozen: nobody else can hold it.  The cache itself holds one for each base
  * page and the remover one more; above that somebody else does.  hugetlbfs
  * counted a whole huge page as one until 6.7 (a08c7193e4f1). */
-static __always_inline int page_leaves_cache(void *ctx, struct page *head, int refcount,
-					     unsigned long flags)
+static __always_inline bool leaves_cache_held(struct page *head, int refcount, __u32 pages)
 {
-	__u32 pages = page_count_of(head, flags);
-
-	if (switched_off)
-		return 0;
 	count_detach(bpf_get_current_pid_tgid(), pages);
 	if (refcount <= 2)
-		return 0;
-	if (refcount <= (int)pages + 1 &&
-	    BPF_CORE_READ(head, mapping, host, i_sb, s_magic) != HUGETLBFS_MAGIC)
-		return 0;
-	store_detach(ctx, head, pages, refcount, FS_VIA_PAGE_CACHE);
-	return 0;
+		return false;
+	return refcount > (int)pages + 1 ||
+	       BPF_CORE_READ(head, mapping, host, i_sb, s_magic) == HUGETLBFS_MAGIC;
 }
 
 /* Shared memory on its way to the swap cache.  pageout() has just made sure
@@ -132,7 +124,7 @@ static __always_inline int page_leaves_cache(void *ctx, struct page *head, int r
 static __always_inline int page_swaps_out(void *ctx, struct page *head)
 {
 	int refcount = BPF_CORE_READ(head, _refcount.counter);
-	__u32 pages = page_count_of(head, page_flags(head));
+	__u32 pages = page_count_of(head);
 
 	if (switched_off)
 		return 0;
@@ -149,7 +141,7 @@ static __always_inline int page_swaps_out(void *ctx, struct page *head)
 static __always_inline int page_migrates(void *ctx, struct page *head)
 {
 	int refcount = BPF_CORE_READ(head, _refcount.counter);
-	__u32 pages = page_count_of(head, page_flags(head));
+	__u32 pages = page_count_of(head);
 
 	if (switched_off || (unsigned long)BPF_CORE_READ(head, mapping) & 3)
 		return 0; /* anonymous: no file loses it */

@@ -28,7 +28,7 @@ int lookup_fentry(__u64 *ctx)
 {
 	if (!((__u32)ctx[1] & shared_argument_mask))
 		return 0;
-	return lookup_begin(argument(ctx, 0), argument(ctx, 3));
+	return lookup_begin(argument(ctx, 0), ctx[3]);
 }
 
 static __always_inline int lookup_fexit_body(__u64 *ctx, bool with_area)
@@ -81,25 +81,44 @@ int lookup_plain_kretprobe(struct pt_regs *ctx)
 SEC("fentry")
 int pin_fentry(__u64 *ctx)
 {
-	return pin_begin(argument(ctx, 0), argument(ctx, 3), argument(ctx, 2));
+	struct lookup_state *state = current_lookup();
+
+	return state ? pin_begin(state, ctx[0], argument(ctx, 3), ctx[2]) : 0;
 }
 
 SEC("fexit")
 int pin_fexit(__u64 *ctx)
 {
-	return pin_end(argument(ctx, 4));
+	struct lookup_state *state = current_lookup();
+
+	return state ? pin_end(state, ctx[4]) : 0;
+}
+
+static __always_inline int pin_kprobe_body(struct pt_regs *ctx)
+{
+	struct lookup_state *state = current_lookup();
+
+	return state ? pin_begin(state, PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx),
+				 PT_REGS_PARM3(ctx)) : 0;
 }
 
 SEC("kprobe")
 int pin_kprobe(struct pt_regs *ctx)
 {
-	return pin_begin(PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM3(ctx));
+	return pin_kprobe_body(ctx);
+}
+
+static __always_inline int pin_kretprobe_body(struct pt_regs *ctx)
+{
+	struct lookup_state *state = current_lookup();
+
+	return state ? pin_end(state, PT_REGS_RC(ctx)) : 0;
 }
 
 SEC("kretprobe")
 int pin_kretprobe(struct pt_regs *ctx)
 {
-	return pin_end(PT_REGS_RC(ctx));
+	return pin_kretprobe_body(ctx);
 }
 
 /* --- the page's lock -------------------------------------------------- */
@@ -107,25 +126,38 @@ int pin_kretprobe(struct pt_regs *ctx)
 SEC("fentry")
 int unlock_fentry(__u64 *ctx)
 {
-	return page_unlocked((void *)argument(ctx, 0), true);
+	struct lookup_state *state = current_lookup();
+
+	return state ? page_unlocked(state, (void *)argument(ctx, 0), true) : 0;
+}
+
+static __always_inline int unlock_kprobe_body(struct pt_regs *ctx)
+{
+	struct lookup_state *state = current_lookup();
+
+	return state ? page_unlocked(state, (void *)PT_REGS_PARM1(ctx), true) : 0;
 }
 
 SEC("kprobe")
 int unlock_kprobe(struct pt_regs *ctx)
 {
-	return page_unlocked((void *)PT_REGS_PARM1(ctx), true);
+	return unlock_kprobe_body(ctx);
 }
 
 SEC("fentry")
 int unlock_plain_fentry(__u64 *ctx)
 {
-	return page_unlocked((void *)argument(ctx, 0), false);
+	struct lookup_state *state = current_lookup();
+
+	return state ? page_unlocked(state, (void *)argument(ctx, 0), false) : 0;
 }
 
 SEC("kprobe")
 int unlock_plain_kprobe(struct pt_regs *ctx)
 {
-	return page_unlocked((void *)PT_REGS_PARM1(ctx), false);
+	struct lookup_state *state = current_lookup();
+
+	return state ? page_unlocked(state, (void *)PT_REGS_PARM1(ctx), false) : 0;
 }
 
 /* At the instructions in get_futex_key() that call the above; the registers are
@@ -139,13 +171,22 @@ int unlock_callsite(struct pt_regs *ctx)
 SEC("fentry")
 int lock_wait_fentry(__u64 *ctx)
 {
-	return lock_waits((void *)argument(ctx, 0));
+	struct lookup_state *state = current_lookup();
+
+	return state ? lock_waits(state, (void *)argument(ctx, 0)) : 0;
+}
+
+static __always_inline int lock_wait_kprobe_body(struct pt_regs *ctx)
+{
+	struct lookup_state *state = current_lookup();
+
+	return state ? lock_waits(state, (void *)PT_REGS_PARM1(ctx)) : 0;
 }
 
 SEC("kprobe")
 int lock_wait_kprobe(struct pt_regs *ctx)
 {
-	return lock_waits((void *)PT_REGS_PARM1(ctx));
+	return lock_wait_kprobe_body(ctx);
 }
 
 /* --- detaches --------------------------------------------------------- */
@@ -157,19 +198,27 @@ int detach_tp_btf(__u64 *ctx)
 	 * that fields are plain loads. */
 	struct page *head = (void *)ctx[0];
 	struct page___memdesc *wrapped = (void *)ctx[0];
+	int refcount = head->_refcount.counter;
 	unsigned long flags =
 		bpf_core_field_exists(head->flags) ? head->flags : wrapped->flags.f;
+	__u32 pages = PAGE_FLAG(flags, PG_head) ? page_count_of((void *)argument(ctx, 0)) : 1;
 
-	return page_leaves_cache(ctx, head, head->_refcount.counter, flags);
+	/* From here on its number is needed, and a typed pointer has none. */
+	if (!switched_off && leaves_cache_held(head, refcount, pages))
+		store_detach(ctx, (void *)argument(ctx, 0), pages, refcount, FS_VIA_PAGE_CACHE);
+	return 0;
 }
 
 SEC("raw_tp/mm_filemap_delete_from_page_cache")
 int detach_raw_tp(__u64 *ctx)
 {
 	struct page *head = (void *)argument(ctx, 0);
+	int refcount = BPF_CORE_READ(head, _refcount.counter);
+	__u32 pages = page_count_of(head);
 
-	return page_leaves_cache(ctx, head, BPF_CORE_READ(head, _refcount.counter),
-				 page_flags(head));
+	if (!switched_off && leaves_cache_held(head, refcount, pages))
+		store_detach(ctx, head, pages, refcount, FS_VIA_PAGE_CACHE);
+	return 0;
 }
 
 SEC("fentry")
@@ -280,11 +329,11 @@ int entry_multi(struct pt_regs *ctx)
 	case FS_HOOK_LOOKUP:
 		return lookup_kprobe_body(ctx);
 	case FS_HOOK_PIN:
-		return pin_begin(PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM3(ctx));
+		return pin_kprobe_body(ctx);
 	case FS_HOOK_UNLOCK:
-		return page_unlocked((void *)PT_REGS_PARM1(ctx), true);
+		return unlock_kprobe_body(ctx);
 	case FS_HOOK_LOCK_WAIT:
-		return lock_waits((void *)PT_REGS_PARM1(ctx));
+		return lock_wait_kprobe_body(ctx);
 	case FS_HOOK_SWAP_OUT:
 		return swap_out_kprobe_body(ctx);
 	case FS_HOOK_MIGRATED_PAGE:
@@ -309,7 +358,7 @@ int return_multi(struct pt_regs *ctx)
 	case FS_HOOK_LOOKUP:
 		return lookup_end(PT_REGS_RC(ctx), false, true);
 	case FS_HOOK_PIN:
-		return pin_end(PT_REGS_RC(ctx));
+		return pin_kretprobe_body(ctx);
 	}
 	return operation_end(hook);
 }

@@ -33,6 +33,24 @@ struct lookup_state {
 	struct fs_page page;
 };
 
+/* Lookups in progress.  A task has its slot to itself if it finds nobody there,
+ * and that costs an addition and a compare; the others go to a hash table.  And
+ * whoever is in no lookup, which is nearly everybody who unlocks a page, sees
+ * that nobody is in its slot. */
+struct lookup_slot {
+	__u64 users; /* tasks with this slot that are in a lookup */
+	__u32 tid;   /* the one whose state is here, 0 when it is in the table */
+	__u32 pad;
+	struct lookup_state state;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LOOKUP_SLOTS);
+	__type(key, __u32);
+	__type(value, struct lookup_slot);
+} lookup_slots SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, LOOKUPS_MAX);
@@ -40,11 +58,55 @@ struct {
 	__type(value, struct lookup_state);
 } lookups SEC(".maps");
 
+static __always_inline struct lookup_slot *lookup_slot_of(__u32 tid)
+{
+	__u32 slot = tid & (LOOKUP_SLOTS - 1);
+
+	return bpf_map_lookup_elem(&lookup_slots, &slot);
+}
+
+static __always_inline struct lookup_state *lookup_of(struct lookup_slot *slot, __u32 tid)
+{
+	if (!slot || !*(volatile __u64 *)&slot->users)
+		return NULL;
+	if (*(volatile __u32 *)&slot->tid == tid)
+		return &slot->state;
+	return bpf_map_lookup_elem(&lookups, &tid);
+}
+
 static __always_inline struct lookup_state *current_lookup(void)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
 
-	return switched_off ? NULL : bpf_map_lookup_elem(&lookups, &tid);
+	return switched_off ? NULL : lookup_of(lookup_slot_of(tid), tid);
+}
+
+/* A place for the current task's state: what is there is not its own. Two tasks
+ * that arrive at once both see the other, and both take the table. */
+static __always_inline struct lookup_state *open_lookup(struct lookup_slot *slot, __u32 tid)
+{
+	static const struct lookup_state blank = {};
+
+	add(&slot->users, 1);
+	if (*(volatile __u64 *)&slot->users == 1) {
+		*(volatile __u32 *)&slot->tid = tid;
+		return &slot->state;
+	}
+	if (bpf_map_update_elem(&lookups, &tid, &blank, BPF_ANY)) {
+		add(&slot->users, -1);
+		COUNT(lookup_table_full);
+		return NULL;
+	}
+	return bpf_map_lookup_elem(&lookups, &tid);
+}
+
+static __always_inline void close_lookup(struct lookup_slot *slot, __u32 tid)
+{
+	if (slot->tid == tid)
+		*(volatile __u32 *)&slot->tid = 0;
+	else
+		bpf_map_delete_elem(&lookups, &tid);
+	add(&slot->users, -1);
 }
 
 static __always_inline bool comm_matches(void)
@@ -112,19 +174,23 @@ static __always_inline void tell_progress(struct lookup_state *state, __u64 now)
 static __noinline int lookup_begin(__u64 uaddr, __u32 access)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
-	struct lookup_state state = {
-		.uaddr = uaddr,
-		.flags = FS_LOOKUP_TIMED | (access ? FS_LOOKUP_WRITE : 0),
-	};
+	struct lookup_slot *slot = lookup_slot_of(tid);
+	struct lookup_state *state;
 
-	if (switched_off || !victim_is_wanted())
+	if (!slot || switched_off || !victim_is_wanted())
 		return 0;
 	COUNT(lookups);
-	if (bpf_map_lookup_elem(&lookups, &tid))
+	state = lookup_of(slot, tid);
+	if (state)
 		COUNT(return_missed);
-	state.start = bpf_ktime_get_ns();
-	if (bpf_map_update_elem(&lookups, &tid, &state, BPF_ANY))
-		COUNT(lookup_table_full);
+	else
+		state = open_lookup(slot, tid);
+	if (!state)
+		return 0;
+	__builtin_memset(state, 0, sizeof(*state));
+	state->uaddr = uaddr;
+	state->flags = FS_LOOKUP_TIMED | (access ? FS_LOOKUP_WRITE : 0);
+	state->start = bpf_ktime_get_ns();
 	return 0;
 }
 
@@ -167,7 +233,8 @@ static __always_inline bool progress_is_wanted(struct lookup_state *state, __u64
 /* Progress is told at passes 2, 4, 8, 16 …, and each second of a long loop. */
 static __always_inline void begin_pass(struct lookup_state *state)
 {
-	__u64 now = bpf_ktime_get_ns();
+	/* The first begins with the lookup, as far as a clock can tell. */
+	__u64 now = state->passes ? bpf_ktime_get_ns() : state->start;
 
 	if (state->passes)
 		count_retry(state);
@@ -183,12 +250,9 @@ static __always_inline void begin_pass(struct lookup_state *state)
 		tell_progress(state, now);
 }
 
-static __noinline int pin_begin(__u64 address, __u64 pages, __u32 flags)
+static __noinline int pin_begin(struct lookup_state *state, __u64 address, __u64 pages,
+				__u32 flags)
 {
-	struct lookup_state *state = current_lookup();
-
-	if (!state)
-		return 0;
 	state->pin_depth++;
 	if (state->pin_depth > 1 || address != (state->uaddr & ~(PAGE_SIZE - 1)))
 		return 0;
@@ -201,12 +265,11 @@ static __noinline int pin_begin(__u64 address, __u64 pages, __u32 flags)
 	return 0;
 }
 
-static __noinline int pin_end(int result)
+static __noinline int pin_end(struct lookup_state *state, int result)
 {
-	struct lookup_state *state = current_lookup();
 	struct page *page = NULL, *head;
 
-	if (!state || !state->pin_depth || --state->pin_depth)
+	if (!state->pin_depth || --state->pin_depth)
 		return 0;
 	if (result < 1) {
 		state->flags |= FS_LOOKUP_PIN_FAILED;
@@ -221,11 +284,9 @@ static __noinline int pin_end(int result)
 	return 0;
 }
 
-static __noinline int lock_waits(struct page *head)
+static __noinline int lock_waits(struct lookup_state *state, struct page *head)
 {
-	struct lookup_state *state = current_lookup();
-
-	if (state && !state->pin_depth && state->head == head)
+	if (!state->pin_depth && state->head == head)
 		state->lock_waits++;
 	return 0;
 }
@@ -252,12 +313,12 @@ static __always_inline void observe(struct lookup_state *state, struct page *hea
 
 /* At the function's own unlock the page is still locked: what is read here is
  * what the kernel decides on. */
-static __always_inline int page_unlocked(struct page *head, bool with_area)
+static __always_inline int page_unlocked(struct lookup_state *state, struct page *head,
+					 bool with_area)
 {
-	struct lookup_state *state = current_lookup();
 	unsigned long flags;
 
-	if (!state || state->pin_depth || !head || state->head != head)
+	if (state->pin_depth || !head || state->head != head)
 		return 0;
 	flags = page_flags(head);
 	state->unlocked = true;
@@ -296,10 +357,13 @@ static __always_inline void count_result(struct lookup_state *state, int result,
 	}
 }
 
+static __always_inline bool met_something(struct lookup_state *state)
+{
+	return state->observations || state->passes > 1;
+}
+
 static __always_inline bool is_worth_telling(struct lookup_state *state, int result, __u64 now)
 {
-	if (!emit_all && !state->observations && state->passes < 2)
-		return false;
 	if (filter_by_result && result != filter_result)
 		return false;
 	return state->passes >= min_passes && now - state->start >= min_duration_ns;
@@ -309,7 +373,8 @@ static __always_inline bool is_worth_telling(struct lookup_state *state, int res
 static __always_inline int lookup_end(int result, bool shared, bool with_area)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
-	struct lookup_state *state = current_lookup();
+	struct lookup_slot *slot = lookup_slot_of(tid);
+	struct lookup_state *state = switched_off ? NULL : lookup_of(slot, tid);
 	struct fs_lookup *record;
 	__u64 now;
 
@@ -318,9 +383,10 @@ static __always_inline int lookup_end(int result, bool shared, bool with_area)
 			COUNT(lookup_missed);
 		return 0;
 	}
-	now = bpf_ktime_get_ns();
 	count_result(state, result, with_area);
-	if (is_worth_telling(state, result, now)) {
+	/* The clock is not read for a lookup that goes well. */
+	now = emit_all || met_something(state) ? bpf_ktime_get_ns() : 0;
+	if (now && is_worth_telling(state, result, now)) {
 		record = reserve(FS_LOOKUP, sizeof(*record), now);
 		if (record) {
 			fill_lookup(record, state);
@@ -329,7 +395,8 @@ static __always_inline int lookup_end(int result, bool shared, bool with_area)
 			submit(record, FS_LOOKUP);
 		}
 	}
-	bpf_map_delete_elem(&lookups, &tid);
+	if (slot)
+		close_lookup(slot, tid);
 	return 0;
 }
 

@@ -49,8 +49,9 @@ volatile __u64 switched_off = 0;
 /* 16 MiB of slots would be waste: a slot lives for the microseconds between a
  * detach and the lookup that meets it, and 4096 of 336 bytes are 1.4 MB. */
 #define DETACH_SLOTS 4096
-/* As many tasks as can be inside a shared lookup at once; each entry is freed
- * on return. */
+/* Tasks inside a shared lookup at once: one in each slot, and those that find it
+ * taken in a table, whose entries are freed on return. */
+#define LOOKUP_SLOTS 4096
 #define LOOKUPS_MAX 16384
 #define OPERATIONS_MAX 8192
 #define SCOPE_SLOTS 4096

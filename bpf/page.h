@@ -55,14 +55,14 @@ static __always_inline bool flag_is_set(unsigned long flags, unsigned long bit)
 #define PAGE_FLAG(flags, name) \
 	flag_is_set(flags, bpf_core_enum_value(enum pageflags, name))
 
-static __always_inline __u32 page_count_of(struct page *head, unsigned long flags)
+static __always_inline __u32 page_count_of(struct page *head)
 {
 	struct page *first_tail = (void *)head + bpf_core_type_size(struct page);
 	struct folio___order *with_order = (void *)head;
 	struct folio___flags_1 *with_flags = (void *)head;
 	unsigned int order;
 
-	if (!PAGE_FLAG(flags, PG_head))
+	if (!PAGE_FLAG(page_flags(head), PG_head))
 		return 1;
 	if (bpf_core_field_exists(with_order->_folio_order))
 		order = BPF_CORE_READ(with_order, _folio_order);

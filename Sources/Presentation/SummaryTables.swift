@@ -12,24 +12,21 @@ extension RunReport {
         var findings = "\(summary.findings)"
         if summary.looping > 0 { findings += ", \(summary.looping) of them still looping" }
         if summary.incomplete > 0 { findings += ", \(summary.incomplete) incomplete" }
+        var failures = "\(totals.failedUnmapped) unmapped"
+        if totals.followsLookups {
+            failures += ", \(totals.failedPin) pin, \(totals.failedReadOnly) read-only, \(totals.failedOther) other"
+        }
+        // Where only observations are seen.
+        let rest = totals.followsLookups ? "" : "; others not counted"
         return [
             ("traced", ShortNumber.duration(totals.durationNs)),
             ("shared lookups", totals.lookups.map { "\($0)" } ?? "not counted"),
             ("observations", "\(totals.observations) passes met a page without a mapping"),
             ("findings", findings),
             ("retries", (reasons.isEmpty ? "none" : reasons) + rest),
-            ("failures", failures),
+            ("failures", failures + rest),
         ]
     }
-
-    private var failures: String {
-        let unmapped = "\(totals.failedUnmapped) unmapped"
-        guard totals.followsLookups else { return unmapped + rest }
-        return "\(unmapped), \(totals.failedPin) pin, \(totals.failedReadOnly) read-only, \(totals.failedOther) other"
-    }
-
-    /// Where only observations are seen.
-    private var rest: String { totals.followsLookups ? "" : "; others not counted" }
 
     /// What was lost, what the tool cost, and what it could not see, by name. The values hold text of others.
     var missing: [(name: String, value: String)] {

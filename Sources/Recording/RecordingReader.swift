@@ -200,56 +200,60 @@ public import Events
             guard load.isWhole, let kind = RecordKind(rawValue: code) else {
                 return malformed(at: place, into: &events)
             }
-            let event = self.event(kind, &load)
-            guard load.isWhole else { return malformed(at: place, into: &events) }
+            let before = events.count
+            take(kind, &load, into: &events)
+            guard load.isWhole else {
+                events.removeSubrange(before...)
+                return malformed(at: place, into: &events)
+            }
             recordsRead &+= 1
-            if let event { events.append(event) }
         }
     }
 
-    /// One record; nil for one that only belongs to a later one.
+    /// Appends what one record says. One that only belongs to a later record appends nothing. Events are large,
+    /// and each is made where it is appended: on its way through a result it would be copied twice more.
     @inline(__always)
-    private func event(_ kind: RecordKind, _ load: inout RecordLoad) -> Event? {
+    private func take(_ kind: RecordKind, _ load: inout RecordLoad, into events: inout [Event]) {
         switch kind {
         case .lookup:
             var lookup = Lookup.blank
             lookup.visit(&load)
-            return .lookup(lookup)
+            events.append(.lookup(lookup))
         case .progress:
             var lookup = Lookup.blank
             lookup.visit(&load)
-            return .progress(lookup)
+            events.append(.progress(lookup))
         case .detach:
             var detach = Detach.blank
             detach.visit(&load)
-            return .detach(detach)
+            events.append(.detach(detach))
         case .activity:
             var activity = Activity.blank
             activity.visit(&load)
-            return .activity(activity)
+            events.append(.activity(activity))
         case .file:
             var file = FileName()
             file.visit(&load)
-            return .name(Name(subject: .file(file.file), text: file.path, detail: file.fileSystem))
+            events.append(.name(Name(subject: .file(file.file), text: file.path, detail: file.fileSystem)))
         case .cgroup:
             var cgroup = CgroupName()
             cgroup.visit(&load)
-            return .name(Name(subject: .cgroup(cgroup.id), text: cgroup.path))
+            events.append(.name(Name(subject: .cgroup(cgroup.id), text: cgroup.path)))
         case .lost:
             var loss = Loss.blank
             loss.visit(&load)
-            return .lost(loss)
+            events.append(.lost(loss))
         case .activityTotals:
             var one = OneActivity()
             one.visit(&load)
-            activities[one.kind] = one.totals
-            return nil
+            if load.isWhole { activities[one.kind] = one.totals }
         case .totals:
             var totals = Totals()
             totals.visit(&load)
+            guard load.isWhole else { return }
             totals.activities = activities
             activities = [:]
-            return .totals(totals)
+            events.append(.totals(totals))
         }
     }
 

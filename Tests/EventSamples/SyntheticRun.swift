@@ -11,6 +11,9 @@ public struct SyntheticRun: Sendable {
 
     public init() {}
 
+    /// When the next event happens.
+    public var time: UInt64 { 1_000_000_000 + number * 1000 }
+
     /// The next `count` events, in order of time, one microsecond apart.
     public mutating func next(_ count: Int) -> [Event] {
         (0..<count).map { _ in next() }
@@ -22,7 +25,7 @@ public struct SyntheticRun: Sendable {
         random ^= random << 13
         random ^= random >> 7
         random ^= random << 17
-        let time = 1_000_000_000 + number * 1000
+        let time = self.time
         let file = FileID(device: 253 << 20, inode: 12 + random % 64)
         switch number % 20 {
         case 0 where number % 1000 == 0:

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts beside it and by Tests/Retro/build: where the cache is,
 # how a missing program is reported, and a private apt that fetches signed Debian
 # packages without touching this machine's sources, lists or package database.

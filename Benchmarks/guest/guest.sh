@@ -1,0 +1,137 @@
+# Runs in the guest, where time follows instructions: every figure is a difference or a ratio within this
+# one boot. Leaves lines "name value unit" in /out/figures; what cannot be had is said on standard error.
+# The host prepends PARTS, some of: futex pages start storm.
+
+wants() { case " $PARTS " in *" $1 "*) true ;; *) false ;; esac; }
+skip() { echo "SKIPPED $*" >&2; }
+
+# with NAME COMMAND…: starts a tracer, waits until it has made /tmp/ready because all its probes are
+# attached, calls `measure NAME`, and interrupts the tracer.
+with() {
+    name=$1
+    shift
+    rm -f /tmp/ready
+    "$@" > /tmp/tracer.out 2> /tmp/tracer.err &
+    tracer=$!
+    until [ -e /tmp/ready ]; do
+        if ! kill -0 "$tracer" 2> /dev/null; then
+            skip "$name: $(tail -n 1 /tmp/tracer.err)"
+            return
+        fi
+        usleep 50000
+    done
+    sleep 1
+    measure "$name"
+    kill -INT "$tracer"
+    wait "$tracer"
+}
+
+# bpftrace has no ready file, but it starts a program of its own once its probes are attached.
+cat > /tmp/ready.sh <<'SH'
+touch /tmp/ready
+exec sleep 1000
+SH
+with_bpftrace() {
+    name=$1
+    shift
+    with "$name" bpftrace -c "/bin/busybox sh /tmp/ready.sh" "$@"
+}
+with_futexscope() {
+    name=$1
+    shift
+    with "$name" futexscope trace -f json --ready-file /tmp/ready "$@"
+}
+# Ways to attach that this binary has.
+attach_modes() {
+    for mode in callsite fentry kprobe; do
+        if futexscope trace --attach $mode --dry-run > /dev/null 2>&1; then echo $mode; fi
+    done
+}
+
+# Figures settle some seconds after boot.
+sleep 5
+
+if wants futex; then
+    measure() { futex | sed "s/^/futex $1 /" >> /tmp/raw; }
+    measure untraced
+    with floor-fentry floor fentry get_futex_key /tmp/ready
+    with floor-fentry-fexit floor fentry+fexit get_futex_key /tmp/ready
+    with floor-kprobe floor kprobe get_futex_key /tmp/ready
+    with_futexscope futexscope-default
+    for mode in $(attach_modes); do with_futexscope "futexscope-$mode" --attach "$mode"; done
+    with_futexscope futexscope-all --all
+    with_bpftrace bpftrace-kprobe-count -e 'kprobe:get_futex_key { @ = count(); }'
+    with_bpftrace bpftrace-equal-work-fentry /usr/bin/equal-work-fentry.bt
+    with_bpftrace bpftrace-equal-work-kprobe /usr/bin/equal-work-kprobe.bt
+    # What the boot itself changed meanwhile.
+    measure untraced-again
+fi
+
+if wants pages; then
+    mkdir -p /mnt/tmpfs-huge
+    mount -t tmpfs -o huge=always tmpfs /mnt/tmpfs-huge
+    mount /mnt/xfs
+    # A file system's first files cost it more than later ones.
+    for fs in tmpfs tmpfs-huge ext4 xfs; do pages /mnt/$fs > /dev/null; done
+    measure() {
+        for fs in tmpfs tmpfs-huge ext4 xfs; do pages /mnt/$fs | sed "s/^/pages-$fs $1 /" >> /tmp/raw; done
+    }
+    measure untraced
+    with floor-detach floor raw_tp mm_filemap_delete_from_page_cache /tmp/ready
+    with_futexscope futexscope-default
+fi
+
+if wants start; then
+    for round in 1 2 3; do
+        start /tmp/ready futexscope trace -f json --ready-file /tmp/ready 2> /tmp/err | sed 's/^/futexscope-default /'
+        for mode in $(attach_modes); do
+            start /tmp/ready futexscope trace -f json --attach "$mode" --ready-file /tmp/ready 2> /tmp/err |
+                sed "s/^/futexscope-$mode /"
+        done
+        start /tmp/ready bpftrace -c "/bin/busybox sh /tmp/ready.sh" \
+            -e 'kprobe:get_futex_key { @a = count(); } kretprobe:get_futex_key { @b = count(); }' 2> /tmp/err |
+            sed 's/^/bpftrace-two-probes /'
+    done > /tmp/starts
+    # The middle one of three.
+    sort -k1,2 -k3n /tmp/starts | awk '++n % 3 == 2 { print $2 "." $1, $3, "ms" }' >> /out/figures
+fi
+
+if wants storm; then
+    # Many times what the ring holds. The producer shares the only CPU with the consumer.
+    calls=400000
+    measure() { ns=$(futex storm $calls); }
+    rate() { # NAME LOST
+        awk "BEGIN { n = $calls - $2; print \"storm.$1.delivered\", sprintf(\"%.1f\", n / $ns * 1e6), \"lookups-per-ms\" }"
+        echo "storm.$1.lost $2 of-$calls"
+    }
+    if [ -e /usr/bin/futexscope.bpf.o ]; then
+        with copy-only storm /usr/bin/futexscope.bpf.o 0x10 /tmp/ready
+        if [ -s /tmp/tracer.out ]; then rate copy-only "$(awk '{ print $4 }' /tmp/tracer.out)"; fi
+        with futexscope-record futexscope record --all -o /tmp/storm.ctf --ready-file /tmp/ready
+        rate futexscope-record "$(awk '{ for (i = 2; i <= NF; i++) if ($i ~ /^lost/) n = $(i - 1) } END { print n + 0 }' /tmp/tracer.err)"
+        rm -rf /tmp/storm.ctf
+        with_futexscope futexscope-json --all
+        rate futexscope-json "$(sed -n '$s/.*"lost":{\([^}]*\)}.*/\1/p' /tmp/tracer.out | tr ',' '\n' | awk -F: '/ring-lookup/ { n = $2 } END { print n + 0 }')"
+        rm -f /tmp/tracer.out
+    else
+        skip "storm: the programs' object was not given"
+    fi >> /out/figures
+fi
+
+# Raw lines are "SUBJECT ROW WHAT NS", the untraced row of a subject first. What was added to it is the
+# figure; for the page cache also the speed that is left, and a detach by what an empty program costs.
+[ ! -e /tmp/raw ] || awk '
+    function out(name, value, unit) { printf "%s %s %s\n", name, value, unit }
+    {
+        split($1, part, "-"); subject = $1; sub(/-/, ".", subject)
+        name = subject "." $3 "." $2; key = $1 " " $3
+        if ($2 == "untraced") { base[key] = $4; out(name, $4, part[1] == "futex" ? "ns" : "ns-per-page"); next }
+        added = $4 - base[key]
+        out(name, sprintf("%.1f", added), part[1] == "futex" ? "ns-added" : "ns-added-per-page")
+        if (part[1] != "pages") next
+        if ($2 ~ /^floor/) floor[key] = added
+        else {
+            out(name ".speed", sprintf("%.3f", base[key] / $4), "of-untraced")
+            if (floor[key] > 10) out(name ".by-floor", sprintf("%.2f", added / floor[key]), "times")
+        }
+    }' /tmp/raw >> /out/figures
