@@ -131,7 +131,7 @@ struct ProbePlan: Sendable {
             case nil: note = "not in BTF"
             case _? where symbol != candidate: note = "only as \(symbol)"
             // Trampolines carried six register arguments until 6.6 (473e3150e30a).
-            case let count? where count > 6 && mode == .auto: note = "\(count) arguments"
+            case let count? where count > 6 && mode != .fentry: note = "\(count) arguments"
             default: rungs.append(.fentry)
             }
         }
