@@ -100,7 +100,8 @@ struct Coincidence: Sendable, Equatable {
     /// An observed lookup within the window.
     mutating func add(_ finding: Finding) {
         let lookup = finding.lookup
-        let length = lookup.durationNs ?? 0
+        // It was in progress at the detach that it met, whether its entry was seen or not.
+        let length = lookup.durationNs ?? finding.detachAgeNs ?? 0
         let start = lookup.time >= length ? lookup.time - length : 0
         observed += 1
         lengths.add(length)

@@ -111,6 +111,15 @@ private let second: UInt64 = 1_000_000_000
                 .lookup(.sample { ($0.start, $0.time, $0.flags) = (5, 30, [.write, .returned, .failedUnmapped]) }),
             ], during: 0, busyNs: 10),
         Case(
+            what: "or lasts from the detach that it met",
+            events: [
+                .detach(.sample { ($0.time, $0.landmarks, $0.hole) = (15, [.reclaim], nil) }), end(.reclaim, 10, 20),
+                .lookup(
+                    .sample(page: .sample { $0.detachTime = 15 }) {
+                        ($0.start, $0.time, $0.flags) = (5, 30, [.write, .returned, .failedUnmapped])
+                    }),
+            ], during: 1, busyNs: 10),
+        Case(
             what: "a duration that is longer than the clock",
             events: [
                 .activity(Activity(time: 50, kind: .reclaim, task: .culprit, durationNs: .max)), lookup(10, 20),

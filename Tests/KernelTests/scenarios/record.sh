@@ -20,7 +20,8 @@ ls -d nonesuch.ctf > nonesuch.left 2> /dev/null
 mkdir /tmp/small
 mount -t tmpfs -o size=1M tmpfs /tmp/small
 start_trace full --record /tmp/small/full.ctf --all -n provoke-victim || exit
-flood full 1
+# More than has room on the disk, and less than the ring could lose.
+provoke full ordinary --calls 12000 --path /mnt/tmpfs
 provoke after-full zero-page --calls 17
 end_trace
 cp -r /tmp/small/full.ctf .
