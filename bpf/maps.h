@@ -39,9 +39,6 @@ const volatile __u32 shared_argument_mask = 0xff;
 /* Position of the folio among the arguments of the swap-out function. */
 const volatile __u32 swap_out_folio_argument = 0;
 
-/* Observations are told from a probe at a call instruction, which is an exception. */
-const volatile bool at_call_site = false;
-
 /* Set at the end of a trace: programs do nothing from then on.  Taking them off
  * their hooks can last longer than a reader wants to wait. */
 volatile __u64 switched_off = 0;
@@ -94,23 +91,12 @@ static __always_inline void add(__u64 *counter, __u64 amount)
 			add(&c_->field, 1); \
 	} while (0)
 
-/* In an exception the ring does not wait for another CPU that has its lock, which
- * takes that one less than a microsecond. */
-#define RESERVE_TRIES 64
-
 /* Reserves a record of one kind; a full ring is counted. */
 static __always_inline void *reserve(__u16 kind, __u16 size, __u64 time)
 {
 	struct fs_header *header = bpf_ringbuf_reserve(&events, size, 0);
 	struct fs_counters *c = my_counters();
 
-	for (int i = 0; at_call_site && !header && i < RESERVE_TRIES; i++) {
-		/* A ring that is full stays so. */
-		if (bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) + size + 8 >
-		    bpf_ringbuf_query(&events, BPF_RB_RING_SIZE))
-			break;
-		header = bpf_ringbuf_reserve(&events, size, 0);
-	}
 	if (!header) {
 		if (c)
 			add(&c->ring_full[kind], 1);

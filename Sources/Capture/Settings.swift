@@ -24,7 +24,6 @@ struct Settings {
         set("emit_all", UInt8(options.emitAll ? 1 : 0))
         set("min_passes", options.minPasses)
         set("min_duration_ns", options.minDurationNs)
-        set("at_call_site", UInt8(plan.depth == .sentinel ? 1 : 0))
         set("tell_activities", UInt8(options.tellsActivities ? 1 : 0))
         set("filter_by_result", UInt8(options.result == nil ? 0 : 1))
         set("filter_result", options.result ?? 0)
