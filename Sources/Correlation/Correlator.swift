@@ -21,9 +21,10 @@ public struct Correlator: Sendable {
     }
 
     private let thresholds: LoopThresholds
-    private var detaches: [DetachKey: Detach] = [:]
-    /// The keys of `detaches`, oldest at `cursor` once there are as many as the limit.
-    private var order: [DetachKey] = []
+    /// The oldest is at `cursor` once there are as many as the limit. The table beside them holds places alone:
+    /// it is asked for every detach, and small enough to stay in the processor's cache.
+    private var detaches: [Detach] = []
+    private var places: [DetachKey: Int32] = [:]
     private var cursor = 0
     /// A detach was forgotten, so that one which is missing may be missing because of that.
     private var hasForgotten = false
@@ -49,7 +50,7 @@ public struct Correlator: Sendable {
             return nil
         case .lookup(let lookup):
             // A loop that ends after the time that is asked about has not ended in it.
-            if lookup.time <= filter.window.upperBound { loops.removeValue(forKey: lookup.victim.tid) }
+            if !loops.isEmpty, lookup.time <= filter.window.upperBound { loops.removeValue(forKey: lookup.victim.tid) }
             let metSomething = lookup.observations > 0 || lookup.retries.total > 0
             guard metSomething || tellsAll, let finding = wanted(lookup, isProgress: false) else { return nil }
             if metSomething { summary.add(finding) }
@@ -103,13 +104,17 @@ public struct Correlator: Sendable {
 
     private mutating func remember(_ detach: Detach) {
         let key = DetachKey(page: detach.page, time: detach.time)
-        guard detaches.updateValue(detach, forKey: key) == nil else { return }
-        if order.count < Self.detachLimit {
-            order.append(key)
+        if let place = places[key] {
+            detaches[Int(place)] = detach
+        } else if detaches.count < Self.detachLimit {
+            places[key] = Int32(detaches.count)
+            detaches.append(detach)
         } else {
-            detaches.removeValue(forKey: order[cursor])
+            let oldest = detaches[cursor]
+            places.removeValue(forKey: DetachKey(page: oldest.page, time: oldest.time))
             hasForgotten = true
-            order[cursor] = key
+            places[key] = Int32(cursor)
+            detaches[cursor] = detach
             cursor = (cursor + 1) % Self.detachLimit
         }
     }
@@ -117,7 +122,8 @@ public struct Correlator: Sendable {
     private mutating func finding(for lookup: Lookup, isProgress: Bool) -> Finding {
         let page = lookup.page
         let detach = page.flatMap { page in
-            page.slot == .found ? detaches[DetachKey(page: page.page, time: page.detachTime)] : nil
+            page.slot == .found
+                ? places[DetachKey(page: page.page, time: page.detachTime)].map { detaches[Int($0)] } : nil
         }
         let attribution = Attribution(lookup: lookup, detach: detach)
         if attribution.reason == .detachLost && hasForgotten { lose(1, at: .correlator) }
