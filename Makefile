@@ -83,10 +83,11 @@ bench-host: all guest-packages  ## reading, correlating and writing, beside othe
 	$(call figures,host)
 
 fuzz: build-packages  ## hostile bytes into each reader, FUZZ_SECONDS (default 60) each; needs the toolchain's libFuzzer
-	@cd Tests/Fuzz && for reader in recording ftrace; do \
+	@cd Tests/Fuzz && place=$$(mktemp -d -p "$$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)") && trap 'rm -rf "$$place"' EXIT && \
+	for reader in recording ftrace; do \
 		swift build --sanitize=fuzzer --scratch-path .build-fuzz --product fuzz-$$reader || exit; \
 		mkdir -p .build-fuzz/found/$$reader; \
-		.build-fuzz/debug/fuzz-$$reader -max_total_time=$${FUZZ_SECONDS:-60} -max_len=8192 -timeout=20 -rss_limit_mb=1024 \
+		TMPDIR=$$place .build-fuzz/debug/fuzz-$$reader -max_total_time=$${FUZZ_SECONDS:-60} -max_len=8192 -timeout=20 -rss_limit_mb=1024 \
 			-print_final_stats=1 -artifact_prefix=.build-fuzz/ .build-fuzz/found/$$reader Corpus/$$reader || exit; \
 	done
 

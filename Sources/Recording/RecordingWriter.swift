@@ -66,6 +66,8 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     private var filesMade = 0
     private var names = Names(limit: namesKept)
     private var isBroken = false
+    /// Names are on their way into a new file, which is not full by that.
+    private var isTellingAgain = false
 
     /// Makes the directory. It must not exist.
     public init(directory: String, limits: RecordingLimits = RecordingLimits()) throws(RecordingFailure) {
@@ -109,7 +111,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
 
     /// Records events in order. At the limit, and after a failure, they are passed over.
     public func append(_ events: [Event]) throws(RecordingFailure) {
-        if isBroken { return }
+        if isBroken || file == nil { return }
         var waiting: [Name] = []
         for event in events {
             if case .name(let name) = event {
@@ -239,7 +241,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     }
 
     private func observeLimits(_ current: NewFile) throws(RecordingFailure) {
-        guard let limit = limits.maxBytes else { return }
+        guard let limit = limits.maxBytes, !isTellingAgain else { return }
         guard limits.rotates else {
             if bytesWritten + Self.reserve > limit { hasReachedLimit = true }
             return
@@ -252,7 +254,19 @@ public struct RecordingFailure: Error, Sendable, Equatable {
             Files.remove(oldest.path)
             older.removeFirst()
         }
-        for name in names.all { try record(name, at: lastStamp) }
+        try tellAgain(bytes: Int(limit / Self.filesInRotation / 4))
+    }
+
+    /// Tells the youngest names to a new file, in no more than so many bytes of it.
+    private func tellAgain(bytes: Int) throws(RecordingFailure) {
+        isTellingAgain = true
+        defer { isTellingAgain = false }
+        var left = bytes
+        for name in names.all.reversed() {
+            left -= name.text.utf8.count + name.detail.utf8.count + PacketHead.size
+            if left < 0 { break }
+            try record(name, at: lastStamp)
+        }
     }
 
     private func broken(by failure: SystemFailure) -> RecordingFailure {

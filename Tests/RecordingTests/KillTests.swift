@@ -12,11 +12,15 @@ import Testing
     static let recorder = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(
         path: "synthesize")
 
+    /// A file system that copies page by page, as tmpfs does: one with larger folios hides what a packet across
+    /// pages would lose. With packets of 256 KiB two of three runs of this test fail there, and none on ext4.
+    static let place = ["/dev/shm"].first { FileManager.default.isWritableFile(atPath: $0) }.map { URL(filePath: $0) }
+
     @Test("killed at fifty random moments, everything up to the last packet is there and nothing is cut off")
     func kill() throws {
         var recorded = 0
         for _ in 0..<50 {
-            let scratch = try Scratch()
+            let scratch = try Scratch(in: Self.place ?? FileManager.default.temporaryDirectory)
             let directory = scratch.path("r")
             let process = Process()
             process.executableURL = Self.recorder

@@ -9,9 +9,12 @@ import Testing
 
 /// A directory that is gone after the test.
 struct Scratch: ~Copyable {
-    let url = FileManager.default.temporaryDirectory.appending(path: "futexscope-\(UUID().uuidString)")
+    let url: URL
 
-    init() throws { try FileManager.default.createDirectory(at: url, withIntermediateDirectories: false) }
+    init(in directory: URL = FileManager.default.temporaryDirectory) throws {
+        url = directory.appending(path: "futexscope-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: false)
+    }
     deinit { try? FileManager.default.removeItem(at: url) }
 
     func path(_ name: String) -> String { url.appending(path: name).path }
@@ -209,6 +212,23 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
         #expect(loss.count + UInt64(back.events.count) - 1 == writer.recordsWritten)
         #expect(back.omissions.first?.what.contains("gave way") == true)
         #expect(back.events.last == batches.last?.last)
+    }
+
+    @Test("names that would fill the new file by themselves do not")
+    func manyNames() throws {
+        let scratch = try Scratch()
+        let names = (0..<900).map { number in
+            Event.name(Name(subject: .cgroup(UInt64(number)), text: "/\(number)" + String(repeating: "x", count: 3500)))
+        }
+        let lookups = [Event](repeating: .lookup(.sample()), count: 1000)
+        try record(
+            [names] + [[Event]](repeating: lookups, count: 20), in: scratch.path("r"),
+            limits: RecordingLimits(maxBytes: RecordingLimits.smallest, rotates: true))
+        let back = try readAll(scratch.path("r"))
+        #expect(DamageTests.lookups(back.events).suffix(1000) == lookups[...])
+        // The youngest are told again.
+        #expect(back.events.contains(names[899]))
+        #expect(!back.events.contains(names[0]))
     }
 
     @Test("no packet crosses a page, whatever is in it")
