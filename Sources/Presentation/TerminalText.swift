@@ -35,7 +35,7 @@ extension Unicode.Scalar {
 }
 
 /// Text that is safe to show, taken apart so that it can be shortened without cutting an escape.
-struct TerminalText {
+public struct TerminalText {
     private let pieces: [(text: String, columns: Int)]
 
     init(_ text: String) {
@@ -54,7 +54,7 @@ struct TerminalText {
     }
 
     /// The whole text with everything escaped that a terminal would obey.
-    static func escaped(_ text: String) -> String {
+    public static func escaped(_ text: String) -> String {
         if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) { return text }
         var result = ""
         for scalar in text.unicodeScalars {

@@ -3,6 +3,7 @@
 // commands.
 
 internal import Glibc
+internal import Presentation
 
 /// A file descriptor to write to.
 struct Descriptor {
@@ -63,9 +64,10 @@ struct Descriptor {
         if end > 0 { ftruncate(number, end - off_t(rest)) }
     }
 
-    /// One line on standard error. Nobody can be told when that is gone.
+    /// One line on standard error, with what a terminal would obey escaped: a file that is read may have put
+    /// it there. Nobody can be told when that is gone.
     static func tell(_ line: String) {
-        try? standardError.write("futexscope: \(line)\n")
+        try? standardError.write("futexscope: \(TerminalText.escaped(line))\n")
     }
 
     // MARK: Files
