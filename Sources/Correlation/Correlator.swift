@@ -20,6 +20,30 @@ public struct Correlator: Sendable {
         var time: UInt64
     }
 
+    /// A lookup that goes round and has not been seen to end.
+    public struct Loop: Sendable, Equatable {
+        /// As it was told last.
+        public var finding: Finding
+        /// When it was told first: CLOCK_MONOTONIC nanoseconds.
+        public var firstTold: UInt64
+
+        /// When it began, or was told first where its entry was not seen.
+        public var begin: UInt64 { finding.lookup.isTimed ? finding.lookup.start : firstTold }
+
+        /// Times that it went round, as last told.
+        public var passes: UInt64 { finding.lookup.isTimed ? finding.lookup.passes : finding.lookup.retries.total }
+
+        /// Whether more would have been heard of it by `now`. A long loop whose entry was seen is told every
+        /// second, any other when it has gone round twice as often as before.
+        func isSilent(at now: UInt64) -> Bool {
+            let lookup = finding.lookup
+            let sinceToldNs = now > lookup.time ? now - lookup.time : 0
+            let untilTwiceNs = lookup.isTimed ? lookup.time &- lookup.start : 4 &* (lookup.time &- firstTold)
+            let isToldEverySecond = lookup.isTimed && lookup.passes > 64
+            return sinceToldNs > 10_000_000_000 &+ (isToldEverySecond ? 0 : untilTwiceNs)
+        }
+    }
+
     private let thresholds: LoopThresholds
     /// The oldest is at `cursor` once there are as many as the limit. The table beside them holds places alone:
     /// it is asked for every detach, and small enough to stay in the processor's cache.
@@ -28,7 +52,7 @@ public struct Correlator: Sendable {
     private var cursor = 0
     /// A detach was forgotten, so that one which is missing may be missing because of that.
     private var hasForgotten = false
-    private var loops: [UInt32: Finding] = [:]
+    private var loops: [UInt32: Loop] = [:]
     private let tellsAll: Bool
     private var filter: FindingFilter
 
@@ -57,8 +81,12 @@ public struct Correlator: Sendable {
             return finding
         case .progress(let lookup):
             guard isLoop(lookup), let finding = wanted(lookup, isProgress: true) else { return nil }
-            if loops[lookup.victim.tid] != nil || loops.count < Self.loopLimit {
-                loops[lookup.victim.tid] = finding
+            let tid = lookup.victim.tid
+            if let known = loops[tid] {
+                let isSame = known.finding.lookup.start == lookup.start
+                loops[tid] = Loop(finding: finding, firstTold: isSame ? known.firstTold : lookup.time)
+            } else if loops.count < Self.loopLimit {
+                loops[tid] = Loop(finding: finding, firstTold: lookup.time)
             } else {
                 lose(1, at: .correlator)
             }
@@ -74,12 +102,24 @@ public struct Correlator: Sendable {
         }
     }
 
+    /// Loops that go on as far as is known, by thread.
+    public var looping: [Loop] { loops.sorted { $0.key < $1.key }.map(\.value) }
+
+    /// Gives up loops of which more would have been heard by `now` (CLOCK_MONOTONIC nanoseconds), and those whose
+    /// task cannot be in a lookup, which only the caller can find out. They count as loops without an end.
+    public mutating func giveUpLoops(at now: UInt64, unless canLoop: (TaskIdentity) -> Bool) {
+        for loop in looping where loop.isSilent(at: now) || !canLoop(loop.finding.lookup.victim) {
+            loops.removeValue(forKey: loop.finding.lookup.victim.tid)
+            summary.add(loop.finding)
+        }
+    }
+
     /// Ends the run: loops that have not ended are counted with what was last known of them. Returns
     /// those.
     @discardableResult
     public mutating func finish() -> [Finding] {
         // In a fixed order, since the tables of the summary are bounded.
-        let unfinished = loops.sorted { $0.key < $1.key }.map(\.value)
+        let unfinished = looping.map(\.finding)
         for finding in unfinished { summary.add(finding) }
         loops = [:]
         return unfinished

@@ -43,12 +43,13 @@ public struct FindingStream: Sendable {
     }
 
     /// Takes events in order; false when no more lookups are wanted. Losses and totals are taken even then.
-    public mutating func consume(_ events: [Event]) -> Bool {
-        for event in events { consume(event) }
+    /// `found` gets each finding that is told.
+    public mutating func consume(_ events: [Event], found: (Finding) -> Void = { _ in }) -> Bool {
+        for event in events { consume(event, found: found) }
         return findings != limit
     }
 
-    private mutating func consume(_ event: Event) {
+    private mutating func consume(_ event: Event, found: (Finding) -> Void) {
         switch event {
         case .name(let name): legend.names.learn(name)
         case .totals(let totals): self.totals = totals
@@ -63,17 +64,28 @@ public struct FindingStream: Sendable {
         guard let finding else { return }
         format.write(finding, legend: legend, into: &bytes)
         if !finding.isProgress { findings += 1 }
+        found(finding)
+    }
+
+    /// What is known so far of a run that goes on; `canLoop` says whether a task can still be in a lookup.
+    public mutating func state(canLoop: (TaskIdentity) -> Bool) -> RunState {
+        correlator.giveUpLoops(at: totals.time, unless: canLoop)
+        return RunState(report: report(omissions: []), loops: correlator.looping, legend: legend)
     }
 
     /// Ends the run and writes the summary where the format has one.
     public mutating func end(omissions: [Omission] = []) -> RunReport {
         let unfinished = correlator.finish()
         analysis?.finish(unfinished: unfinished)
-        let report = RunReport(
-            summary: correlator.summary, totals: totals, losses: correlator.losses, run: run, analysis: analysis,
-            omissions: omissions)
+        let report = report(omissions: omissions)
         format.end(report, legend: legend, into: &bytes)
         return report
+    }
+
+    private func report(omissions: [Omission]) -> RunReport {
+        RunReport(
+            summary: correlator.summary, totals: totals, losses: correlator.losses, run: run, analysis: analysis,
+            omissions: omissions)
     }
 
     /// The summary for a reader, where it has no place in the format.
