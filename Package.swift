@@ -95,7 +95,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "futexscope", "Golden", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "futexscope", "Golden", "Service", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Golden"], swiftSettings: strict),
         .testTarget(name: "ServiceTests", dependencies: ["Service"], swiftSettings: strict),

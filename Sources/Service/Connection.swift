@@ -42,7 +42,7 @@ final class Connection: ChannelInboundHandler {
     private let site: Site
     private let limits: ServiceLimits
     private let table: ConnectionTable
-    private let counted: @Sendable (Int) -> Void
+    private let counts: ServiceCounts
     private var context: ChannelHandlerContext?
     private var phase = Phase.waiting
     private var asked: UInt64 = 0
@@ -53,9 +53,8 @@ final class Connection: ChannelInboundHandler {
     private var next: Result<HTTPRequestHead, HTTPParserError>?
     private var deadline: Scheduled<Void>?
 
-    /// `counted` gets the status code of each answer.
-    init(site: Site, limits: ServiceLimits, table: ConnectionTable, counted: @escaping @Sendable (Int) -> Void) {
-        (self.site, self.limits, self.table, self.counted) = (site, limits, table, counted)
+    init(site: Site, limits: ServiceLimits, table: ConnectionTable, counts: ServiceCounts) {
+        (self.site, self.limits, self.table, self.counts) = (site, limits, table, counts)
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
@@ -146,7 +145,7 @@ final class Connection: ChannelInboundHandler {
     private func send(_ reply: Reply) {
         guard let context, case .asked(let request, _) = phase else { return }
         phase = .sending
-        counted(reply.status)
+        counts.add(status: reply.status)
         after(limits.sendMs) { $0.close() }
         var headers = HTTPHeaders([
             ("Content-Type", reply.contentType), ("Content-Length", "\(reply.body.count)"),

@@ -15,17 +15,14 @@ final class ConnectionTable: Sendable {
     private struct State {
         /// Those that became idle last are last.
         var entries: [Entry] = []
-        var refused: UInt64 = 0
         var isClosed = false
     }
 
     private let limit: Int
+    private let counts: ServiceCounts
     private let state = Mutex(State())
 
-    init(limit: Int) { self.limit = limit }
-
-    /// Connections that were turned away or gave way.
-    var refused: UInt64 { state.withLock { $0.refused } }
+    init(limit: Int, counts: ServiceCounts) { (self.limit, self.counts) = (limit, counts) }
 
     var count: Int { state.withLock { $0.entries.count } }
 
@@ -35,7 +32,7 @@ final class ConnectionTable: Sendable {
             guard !state.isClosed else { return (false, nil) }
             var leaving: (any Channel)?
             if state.entries.count >= limit {
-                state.refused += 1
+                counts.addRefused()
                 guard let position = state.entries.firstIndex(where: \.isIdle) else { return (false, nil) }
                 leaving = state.entries.remove(at: position).channel
             }

@@ -7,34 +7,47 @@ import NIOHTTP1
 import NIOPosix
 import Synchronization
 
+/// What a service was asked and how it answered, for whoever wants to know; it may be asked on any thread.
+public final class ServiceCounts: Sendable {
+    /// Status codes that answers can have.
+    static let statusCodes = [200, 400, 401, 404, 405, 421, 431, 503]
+
+    private let state = Mutex(
+        (answers: Dictionary(uniqueKeysWithValues: statusCodes.map { ($0, UInt64(0)) }), refused: UInt64(0)))
+
+    public init() {}
+
+    /// By status code.
+    public var answers: [Int: UInt64] { state.withLock { $0.answers } }
+
+    /// Connections that were turned away, or gave way to others, since there were too many.
+    public var connectionsRefused: UInt64 { state.withLock { $0.refused } }
+
+    func add(status: Int) { state.withLock { $0.answers[status, default: 0] += 1 } }
+
+    func addRefused() { state.withLock { $0.refused += 1 } }
+}
+
 /// A running service; `stop` or the end of its life ends it.
 public final class Service: Sendable {
-    /// Status codes that answers can have.
-    public static let statusCodes = [200, 400, 401, 404, 405, 421, 431, 503]
-
     /// Where it listens, with the port that it got.
     public let address: ListenAddress
+    public let counts: ServiceCounts
 
     private let group: MultiThreadedEventLoopGroup
     private let listener: any Channel
     private let table: ConnectionTable
-    private let counts: Counts
-
-    /// Answers by status code.
-    private final class Counts: Sendable {
-        let answers = Mutex(Dictionary(uniqueKeysWithValues: Service.statusCodes.map { ($0, UInt64(0)) }))
-    }
 
     /// Listens and serves from here on. Without a secret, on an address of this host alone, requests by name are
     /// refused.
     /// - Throws: `ServiceError` when it cannot listen there.
     public init(
         on address: ListenAddress, secret: Secret? = nil, limits: ServiceLimits = ServiceLimits(),
-        resources: [String: Resource]
+        counts: ServiceCounts = ServiceCounts(), resources: [String: Resource]
     ) throws(ServiceError) {
         let site = Site(
             resources: resources, secret: secret, takesAddressesOnly: secret == nil && address.isLoopback)
-        let (table, counts) = (ConnectionTable(limit: limits.connections), Counts())
+        let table = ConnectionTable(limit: limits.connections, counts: counts)
         (self.table, self.counts) = (table, counts)
         group = Self.withoutSignals { MultiThreadedEventLoopGroup(numberOfThreads: 1) }
         var parsing = NIOHTTPDecoderLimitConfiguration()
@@ -54,9 +67,7 @@ public final class Service: Sendable {
                             withErrorHandling: false, withEncoderConfiguration: .init(),
                             withDecoderLimitConfiguration: parsing)
                         try channel.pipeline.syncOperations.addHandler(
-                            Connection(site: site, limits: limits, table: table) { code in
-                                counts.answers.withLock { $0[code, default: 0] += 1 }
-                            })
+                            Connection(site: site, limits: limits, table: table, counts: counts))
                     }
                 }
                 .bind(to: address.socketAddress()).wait()
@@ -67,12 +78,6 @@ public final class Service: Sendable {
         }
         self.address = address.with(port: listener.localAddress?.port)
     }
-
-    /// Answers so far, by status code.
-    public var answers: [Int: UInt64] { counts.answers.withLock { $0 } }
-
-    /// Connections that were turned away, or gave way to others, since there were too many.
-    public var connectionsRefused: UInt64 { table.refused }
 
     /// Listens no more. Who waits for an answer may still get it, within `patienceMs`; then all are gone.
     public func stop(patienceMs: Int = 500) {

@@ -47,7 +47,7 @@ import Testing
                     "content-type": "text/plain", "content-length": "10", "cache-control": "no-store",
                     "x-content-type-options": "nosniff",
                 ])
-            #expect(service.answers[200] == count)
+            #expect(service.counts.answers[200] == count)
         }
     }
 
@@ -177,7 +177,7 @@ import Testing
         #expect(response.headers["allow"] == (refusal.status == 405 ? "GET, HEAD" : nil))
         #expect(response.headers["connection"] == (refusal.ends ? "close" : nil))
         if refusal.ends { #expect(client.isEnded()) }
-        #expect(service.answers[refusal.status] == 1)
+        #expect(service.counts.answers[refusal.status] == 1)
         #expect(try Self.ask(service, Self.good).status == 200)
     }
 
@@ -229,7 +229,7 @@ import Testing
             $0[1](.line(200, "the second again"))
         }
         #expect(try client.response().body == "the second\n")
-        #expect(service.answers[200] == 1)
+        #expect(service.counts.answers[200] == 1)
     }
 
     @Test("whoever sends too slowly is hung up on")
@@ -257,7 +257,7 @@ import Testing
         defer { service.stop() }
         let client = try Client(service.address)
         client.send("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        while service.answers[200] == 0 { usleep(1000) }
+        while service.counts.answers[200] == 0 { usleep(1000) }
         // It has the only place until it is given up.
         #expect(try Client(service.address).response().status == 503)
         var status = 503
@@ -281,7 +281,7 @@ import Testing
             crowd.append(client)
         }
         #expect(try Self.ask(service, Self.good).status == 200)
-        #expect(service.connectionsRefused == 1001 - 16)
+        #expect(service.counts.connectionsRefused == 1001 - 16)
         #expect(crowd[0].isEnded())
     }
 
@@ -299,7 +299,7 @@ import Testing
         while asked.withLock({ $0 }) < 2 { usleep(1000) }
         let response = try Client(service.address).response()
         #expect((response.status, response.body) == (503, "there are too many connections\n"))
-        #expect(service.connectionsRefused == 1)
+        #expect(service.counts.connectionsRefused == 1)
     }
 
     @Test("at the end whoever waits gets an answer, and the port is free again")
