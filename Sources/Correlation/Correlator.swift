@@ -8,12 +8,12 @@ public import Events
 public struct Correlator: Sendable {
     /// Detaches remembered for a lookup that has yet to come. A loop through many files has a few.
     static let detachLimit = 8192
-    /// Unfinished loops remembered, so that the end of a run can tell of them.
-    static let loopLimit = 4096
 
     public private(set) var summary = Summary()
     /// Losses by stage, as they arrived.
     public private(set) var losses: [Loss.Stage: UInt64] = [:]
+    /// Unfinished loops, so that the end of a run can tell of them.
+    public private(set) var loops = LoopsInProgress()
 
     private struct DetachKey: Hashable {
         var page: PageID
@@ -28,7 +28,6 @@ public struct Correlator: Sendable {
     private var cursor = 0
     /// A detach was forgotten, so that one which is missing may be missing because of that.
     private var hasForgotten = false
-    private var loops: [UInt32: Finding] = [:]
     private let tellsAll: Bool
     private var filter: FindingFilter
 
@@ -50,18 +49,14 @@ public struct Correlator: Sendable {
             return nil
         case .lookup(let lookup):
             // A loop that ends after the time that is asked about has not ended in it.
-            if !loops.isEmpty, lookup.time <= filter.window.upperBound { loops.removeValue(forKey: lookup.victim.tid) }
+            if !loops.isEmpty, lookup.time <= filter.window.upperBound { loops.end(thread: lookup.victim.tid) }
             let metSomething = lookup.observations > 0 || lookup.retries.total > 0
             guard metSomething || tellsAll, let finding = wanted(lookup, isProgress: false) else { return nil }
             if metSomething { summary.add(finding) }
             return finding
         case .progress(let lookup):
             guard isLoop(lookup), let finding = wanted(lookup, isProgress: true) else { return nil }
-            if loops[lookup.victim.tid] != nil || loops.count < Self.loopLimit {
-                loops[lookup.victim.tid] = finding
-            } else {
-                lose(1, at: .correlator)
-            }
+            if !loops.tell(finding) { lose(1, at: .correlator) }
             return finding
         case .lost(let loss):
             lose(loss.count, at: loss.stage)
@@ -79,9 +74,9 @@ public struct Correlator: Sendable {
     @discardableResult
     public mutating func finish() -> [Finding] {
         // In a fixed order, since the tables of the summary are bounded.
-        let unfinished = loops.sorted { $0.key < $1.key }.map(\.value)
+        let unfinished = loops.all
         for finding in unfinished { summary.add(finding) }
-        loops = [:]
+        loops = LoopsInProgress()
         return unfinished
     }
 
