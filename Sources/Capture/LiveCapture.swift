@@ -153,7 +153,10 @@ public final class LiveCapture {
         for batch in drain.takeAll() {
             var events: [Event] = []
             decoder.decode(batch) { event in
-                for name in resolver.names(for: event) { events.append(.name(name)) }
+                let names = resolver.names(for: event).map { Event.name($0) }
+                // The detach that a lookup met is told right before it, and is of the same file.
+                let isMet = events.last.map(event.met) ?? false
+                events.insert(contentsOf: names, at: isMet ? events.count - 1 : events.count)
                 events.append(event)
             }
             if try !handle(events) { return false }
@@ -250,6 +253,17 @@ extension CallSites {
                 try CallSites(in: KernelText.code(of: "get_futex_key", symbols: symbols), targets: targets))
         } catch {
             return .failure(error)
+        }
+    }
+}
+
+extension Event {
+    /// Whether this is a lookup that met the detach `other`.
+    fileprivate func met(_ other: Event) -> Bool {
+        switch (self, other) {
+        case (.lookup(let lookup), .detach(let detach)), (.progress(let lookup), .detach(let detach)):
+            lookup.page?.page == detach.page && lookup.page?.detachTime == detach.time
+        default: false
         }
     }
 }

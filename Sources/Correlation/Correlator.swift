@@ -8,40 +8,16 @@ public import Events
 public struct Correlator: Sendable {
     /// Detaches remembered for a lookup that has yet to come. A loop through many files has a few.
     static let detachLimit = 8192
-    /// Unfinished loops remembered, so that the end of a run can tell of them.
-    static let loopLimit = 4096
 
     public private(set) var summary = Summary()
     /// Losses by stage, as they arrived.
     public private(set) var losses: [Loss.Stage: UInt64] = [:]
+    /// Unfinished loops, so that the end of a run can tell of them.
+    public private(set) var loops = LoopsInProgress()
 
     private struct DetachKey: Hashable {
         var page: PageID
         var time: UInt64
-    }
-
-    /// A lookup that goes round and has not been seen to end.
-    public struct Loop: Sendable, Equatable {
-        /// As it was told last.
-        public var finding: Finding
-        /// When it was told first: CLOCK_MONOTONIC nanoseconds.
-        public var firstTold: UInt64
-
-        /// When it began, or was told first where its entry was not seen.
-        public var begin: UInt64 { finding.lookup.isTimed ? finding.lookup.start : firstTold }
-
-        /// Times that it went round, as last told.
-        public var passes: UInt64 { finding.lookup.isTimed ? finding.lookup.passes : finding.lookup.retries.total }
-
-        /// Whether more would have been heard of it by `now`. A long loop whose entry was seen is told every
-        /// second, any other when it has gone round twice as often as before.
-        func isSilent(at now: UInt64) -> Bool {
-            let lookup = finding.lookup
-            let sinceToldNs = now > lookup.time ? now - lookup.time : 0
-            let untilTwiceNs = lookup.isTimed ? lookup.time &- lookup.start : 4 &* (lookup.time &- firstTold)
-            let isToldEverySecond = lookup.isTimed && lookup.passes > 64
-            return sinceToldNs > 10_000_000_000 &+ (isToldEverySecond ? 0 : untilTwiceNs)
-        }
     }
 
     private let thresholds: LoopThresholds
@@ -52,7 +28,6 @@ public struct Correlator: Sendable {
     private var cursor = 0
     /// A detach was forgotten, so that one which is missing may be missing because of that.
     private var hasForgotten = false
-    private var loops: [UInt32: Loop] = [:]
     private let tellsAll: Bool
     private var filter: FindingFilter
 
@@ -74,22 +49,14 @@ public struct Correlator: Sendable {
             return nil
         case .lookup(let lookup):
             // A loop that ends after the time that is asked about has not ended in it.
-            if !loops.isEmpty, lookup.time <= filter.window.upperBound { loops.removeValue(forKey: lookup.victim.tid) }
+            if !loops.isEmpty, lookup.time <= filter.window.upperBound { loops.end(thread: lookup.victim.tid) }
             let metSomething = lookup.observations > 0 || lookup.retries.total > 0
             guard metSomething || tellsAll, let finding = wanted(lookup, isProgress: false) else { return nil }
             if metSomething { summary.add(finding) }
             return finding
         case .progress(let lookup):
             guard isLoop(lookup), let finding = wanted(lookup, isProgress: true) else { return nil }
-            let tid = lookup.victim.tid
-            if let known = loops[tid] {
-                let isSame = known.finding.lookup.start == lookup.start
-                loops[tid] = Loop(finding: finding, firstTold: isSame ? known.firstTold : lookup.time)
-            } else if loops.count < Self.loopLimit {
-                loops[tid] = Loop(finding: finding, firstTold: lookup.time)
-            } else {
-                lose(1, at: .correlator)
-            }
+            if !loops.tell(finding) { lose(1, at: .correlator) }
             return finding
         case .lost(let loss):
             lose(loss.count, at: loss.stage)
@@ -102,16 +69,10 @@ public struct Correlator: Sendable {
         }
     }
 
-    /// Loops that go on as far as is known, by thread.
-    public var looping: [Loop] { loops.sorted { $0.key < $1.key }.map(\.value) }
-
     /// Gives up loops of which more would have been heard by `now` (CLOCK_MONOTONIC nanoseconds), and those whose
     /// task cannot be in a lookup, which only the caller can find out. They count as loops without an end.
     public mutating func giveUpLoops(at now: UInt64, unless canLoop: (TaskIdentity) -> Bool) {
-        for loop in looping where loop.isSilent(at: now) || !canLoop(loop.finding.lookup.victim) {
-            loops.removeValue(forKey: loop.finding.lookup.victim.tid)
-            summary.add(loop.finding)
-        }
+        for loop in loops.giveUp(at: now, unless: canLoop) { summary.add(loop.finding) }
     }
 
     /// Ends the run: loops that have not ended are counted with what was last known of them. Returns
@@ -119,9 +80,9 @@ public struct Correlator: Sendable {
     @discardableResult
     public mutating func finish() -> [Finding] {
         // In a fixed order, since the tables of the summary are bounded.
-        let unfinished = looping.map(\.finding)
+        let unfinished = loops.all.map(\.finding)
         for finding in unfinished { summary.add(finding) }
-        loops = [:]
+        loops = LoopsInProgress()
         return unfinished
     }
 

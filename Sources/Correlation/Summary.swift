@@ -1,11 +1,11 @@
 // Totals over the findings of a run, for the end of a trace and for a report. Memory is bounded:
-// processes and files beyond the limit share one last row, which says how many it stands for.
+// processes, files and control groups beyond the limit share one last row, which says how many it stands for.
 
 public import Events
 
 /// What the findings add up to.
 public struct Summary: Sendable, Equatable {
-    /// Rows kept for processes and for files, each.
+    /// Rows kept for processes, for files and for control groups, each.
     public static let rowLimit = 512
 
     public struct CauseRow: Sendable, Equatable {
@@ -93,12 +93,18 @@ public struct Summary: Sendable, Equatable {
         }
     }
 
-    /// One process as victim and as culprit, or one file.
+    /// One process or control group as victim and as culprit, or one file.
     public struct Row: Sendable, Equatable {
         public var asVictim: UInt64 = 0
         public var asCulprit: UInt64 = 0
         public var failed: UInt64 = 0
         public init() {}
+
+        public static func += (left: inout Row, right: Row) {
+            left.asVictim += right.asVictim
+            left.asCulprit += right.asCulprit
+            left.failed += right.failed
+        }
     }
 
     public var incomplete: UInt64 = 0
@@ -112,9 +118,12 @@ public struct Summary: Sendable, Equatable {
     public var durationsNs = BoundedHistogram(bounds: Self.durationBoundsNs)
     public var processes: [ProcessKey: Row] = [:]
     public var files: [FileID: Row] = [:]
-    /// Findings whose process or file had no row of its own any more.
+    /// By the number of the control group; 0 where it is not known.
+    public var cgroups: [UInt64: Row] = [:]
+    /// Findings whose process, file or control group had no row of its own any more.
     public var processesBeyondLimit: UInt64 = 0
     public var filesBeyondLimit: UInt64 = 0
+    public var cgroupsBeyondLimit: UInt64 = 0
 
     public init() {}
 
@@ -151,6 +160,11 @@ public struct Summary: Sendable, Equatable {
         }
         if let culprit = finding.detach?.culprit {
             addProcess(ProcessKey(pid: culprit.pid, comm: culprit.comm)) { $0.asCulprit += 1 }
+            addCgroup(culprit.cgroup) { $0.asCulprit += 1 }
+        }
+        addCgroup(victim.cgroup) {
+            $0.asVictim += 1
+            $0.failed += failed
         }
         if let file = finding.file {
             if files[file] != nil || files.count < Self.rowLimit {
@@ -181,6 +195,14 @@ public struct Summary: Sendable, Equatable {
             change(&processes[key, default: Row()])
         } else {
             processesBeyondLimit += 1
+        }
+    }
+
+    private mutating func addCgroup(_ id: UInt64, _ change: (inout Row) -> Void) {
+        if cgroups[id] != nil || cgroups.count < Self.rowLimit {
+            change(&cgroups[id, default: Row()])
+        } else {
+            cgroupsBeyondLimit += 1
         }
     }
 

@@ -70,7 +70,7 @@ public struct FindingStream: Sendable {
     /// What is known so far of a run that goes on; `canLoop` says whether a task can still be in a lookup.
     public mutating func state(canLoop: (TaskIdentity) -> Bool) -> RunState {
         correlator.giveUpLoops(at: totals.time, unless: canLoop)
-        return RunState(report: report(omissions: []), loops: correlator.looping, legend: legend)
+        return RunState(report: report(omissions: []), loops: correlator.loops.all, legend: legend)
     }
 
     /// Ends the run and writes the summary where the format has one.
