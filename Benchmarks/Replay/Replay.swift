@@ -27,7 +27,9 @@ struct Replay {
             count += events.count
             switch stage {
             case .read: break
-            case .correlate: for event in events { _ = correlator.consume(event) }
+            case .correlate:
+                let span = events.span
+                for position in span.indices { _ = correlator.consume(span[position]) }
             case .csv, .json:
                 _ = stream.consume(events)
                 bytes += stream.takeBytes().count

@@ -33,8 +33,11 @@ public struct FindingStream: Sendable {
 
     /// What was written since the last call.
     public mutating func takeBytes() -> [UInt8] {
-        defer { bytes = [] }
-        return bytes
+        let taken = bytes
+        bytes = []
+        // The next batch will take about as much.
+        bytes.reserveCapacity(taken.count)
+        return taken
     }
 
     /// The terminal has another width.
@@ -44,7 +47,9 @@ public struct FindingStream: Sendable {
 
     /// Takes events in order; false when no more lookups are wanted. Losses and totals are taken even then.
     public mutating func consume(_ events: [Event]) -> Bool {
-        for event in events { consume(event) }
+        // Where they lie: a copy of each would be a good part of the work.
+        let span = events.span
+        for position in span.indices { consume(span[position]) }
         return findings != limit
     }
 

@@ -9,8 +9,9 @@ public import Events
     public private(set) var run: RunInfo
     public private(set) var omissions: [Omission] = []
 
-    /// Large enough that reading costs little, small enough to stay in the processor's cache.
-    private static let bufferBytes = 512 << 10
+    /// Large enough that reading costs little, small enough to stay in the processor's cache with the events
+    /// that are made of it.
+    private static let bufferBytes = 128 << 10
 
     private struct OpenStream {
         var file: ReadFile
