@@ -68,22 +68,35 @@ public struct Analysis: Sendable, Equatable {
     /// Takes the next event. `finding` is nil where it makes none known, or none that is wanted.
     public mutating func consume(_ event: Event, finding: Finding?) {
         switch event {
-        case .lookup(let lookup):
-            reach(lookup.time, lengthNs: lookup.durationNs)
-            if let finding { add(finding) }
-        case .progress(let lookup): reach(lookup.time, lengthNs: lookup.durationNs)
-        case .detach(let detach): reach(detach.time)
-        case .activity(let activity):
-            reach(activity.time, lengthNs: activity.durationNs)
-            inTime.add(activity, timeline: &timeline)
-        case .lost(let loss): inTime.add(loss)
-        case .totals(let totals):
-            // It was there before the first event, and after the last.
-            guard totals.time > 0 else { break }
-            widenSpan(to: totals.time)
-            widenSpan(to: totals.time - min(totals.time, totals.durationNs))
+        case .lookup(let lookup): consume(lookup, isProgress: false, finding: finding)
+        case .progress(let lookup): consume(lookup, isProgress: true, finding: finding)
+        case .detach(let detach): consume(detach)
+        case .activity(let activity): consume(activity)
+        case .lost(let loss): consume(loss)
+        case .totals(let totals): consume(totals)
         case .name: break
         }
+    }
+
+    public mutating func consume(_ lookup: Lookup, isProgress: Bool, finding: Finding?) {
+        reach(lookup.time, lengthNs: lookup.durationNs)
+        if !isProgress, let finding { add(finding) }
+    }
+
+    public mutating func consume(_ detach: Detach) { reach(detach.time) }
+
+    public mutating func consume(_ activity: Activity) {
+        reach(activity.time, lengthNs: activity.durationNs)
+        inTime.add(activity, timeline: &timeline)
+    }
+
+    public mutating func consume(_ loss: Loss) { inTime.add(loss) }
+
+    public mutating func consume(_ totals: Totals) {
+        // It was there before the first event, and after the last.
+        guard totals.time > 0 else { return }
+        widenSpan(to: totals.time)
+        widenSpan(to: totals.time - min(totals.time, totals.durationNs))
     }
 
     /// Ends the run. `unfinished` are the last findings of lookups that have not ended.

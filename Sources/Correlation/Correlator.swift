@@ -45,34 +45,47 @@ public struct Correlator: Sendable {
     /// Takes the next event; returns what it makes known.
     public mutating func consume(_ event: Event) -> Finding? {
         switch event {
-        case .detach(let detach):
-            remember(detach)
-            return nil
-        case .lookup(let lookup):
-            // A loop that ends after the time that is asked about has not ended in it.
-            if !loops.isEmpty, lookup.time <= filter.window.upperBound { loops.removeValue(forKey: lookup.victim.tid) }
-            let metSomething = lookup.observations > 0 || lookup.retries.total > 0
-            guard metSomething || tellsAll, let finding = wanted(lookup, isProgress: false) else { return nil }
-            if metSomething { summary.add(finding) }
-            return finding
-        case .progress(let lookup):
-            guard isLoop(lookup), let finding = wanted(lookup, isProgress: true) else { return nil }
-            if loops[lookup.victim.tid] != nil || loops.count < Self.loopLimit {
-                loops[lookup.victim.tid] = finding
-            } else {
-                lose(1, at: .correlator)
-            }
-            return finding
-        case .lost(let loss):
-            lose(loss.count, at: loss.stage)
-            return nil
-        case .name(let name):
-            filter.learn(name)
-            return nil
-        case .activity, .totals:
-            return nil
+        case .lookup(let lookup): return consume(lookup, isProgress: false)
+        case .progress(let lookup): return consume(lookup, isProgress: true)
+        case .detach(let detach): consume(detach)
+        case .lost(let loss): consume(loss)
+        case .name(let name): consume(name)
+        case .activity, .totals: break
         }
+        return nil
     }
+
+    /// Takes a lookup that ended, or the progress of one; returns what that makes known.
+    public mutating func consume(_ lookup: Lookup, isProgress: Bool) -> Finding? {
+        isProgress ? progress(of: lookup) : end(of: lookup)
+    }
+
+    private mutating func end(of lookup: Lookup) -> Finding? {
+        // A loop that ends after the time that is asked about has not ended in it.
+        if !loops.isEmpty, lookup.time <= filter.window.upperBound { loops.removeValue(forKey: lookup.victim.tid) }
+        let metSomething = lookup.observations > 0 || lookup.retries.total > 0
+        guard metSomething || tellsAll, filter.admits(lookup) else { return nil }
+        let finding = finding(for: lookup, isProgress: false)
+        guard filter.admits(finding) else { return nil }
+        if metSomething { summary.add(finding) }
+        return finding
+    }
+
+    private mutating func progress(of lookup: Lookup) -> Finding? {
+        guard isLoop(lookup), filter.admits(lookup) else { return nil }
+        let finding = finding(for: lookup, isProgress: true)
+        guard filter.admits(finding) else { return nil }
+        if loops[lookup.victim.tid] != nil || loops.count < Self.loopLimit {
+            loops[lookup.victim.tid] = finding
+        } else {
+            lose(1, at: .correlator)
+        }
+        return finding
+    }
+
+    public mutating func consume(_ loss: Loss) { lose(loss.count, at: loss.stage) }
+
+    public mutating func consume(_ name: Name) { filter.learn(name) }
 
     /// Ends the run: loops that have not ended are counted with what was last known of them. Returns
     /// those.
@@ -83,12 +96,6 @@ public struct Correlator: Sendable {
         for finding in unfinished { summary.add(finding) }
         loops = [:]
         return unfinished
-    }
-
-    private mutating func wanted(_ lookup: Lookup, isProgress: Bool) -> Finding? {
-        guard filter.admits(lookup) else { return nil }
-        let finding = finding(for: lookup, isProgress: isProgress)
-        return filter.admits(finding) ? finding : nil
     }
 
     /// A recording may claim any number.
@@ -102,7 +109,8 @@ public struct Correlator: Sendable {
             || (lookup.durationNs ?? 0) >= thresholds.durationNs
     }
 
-    private mutating func remember(_ detach: Detach) {
+    /// Remembers it for the lookup that met it.
+    public mutating func consume(_ detach: Detach) {
         let key = DetachKey(page: detach.page, time: detach.time)
         if let place = places[key] {
             detaches[Int(place)] = detach

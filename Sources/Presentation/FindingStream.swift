@@ -47,27 +47,8 @@ public struct FindingStream: Sendable {
 
     /// Takes events in order; false when no more lookups are wanted. Losses and totals are taken even then.
     public mutating func consume(_ events: [Event]) -> Bool {
-        // Where they lie: a copy of each would be a good part of the work.
-        let span = events.span
-        for position in span.indices { consume(span[position]) }
+        for event in events { take(event) }
         return findings != limit
-    }
-
-    private mutating func consume(_ event: Event) {
-        switch event {
-        case .name(let name): legend.names.learn(name)
-        case .totals(let totals): self.totals = totals
-        case .lost(let loss): format.write(loss, into: &bytes)
-        case _ where findings == limit: return
-        case .detach(let detach): format.write(detach, legend: legend, into: &bytes)
-        case .activity(let activity): format.write(activity, legend: legend, into: &bytes)
-        case .lookup, .progress: break
-        }
-        let finding = correlator.consume(event)
-        analysis?.consume(event, finding: finding)
-        guard let finding else { return }
-        format.write(finding, legend: legend, into: &bytes)
-        if !finding.isProgress { findings += 1 }
     }
 
     /// Ends the run and writes the summary where the format has one.
@@ -94,5 +75,45 @@ public struct FindingStream: Sendable {
             guard case .lost(let loss) = event else { return nil }
             return "\(loss.count) lost at \(loss.stage.rawValue): \(loss.stage.meaning)"
         }
+    }
+}
+
+extension FindingStream: EventSink {
+    public mutating func take(_ lookup: Lookup, isProgress: Bool) {
+        guard findings != limit else { return }
+        let finding = correlator.consume(lookup, isProgress: isProgress)
+        analysis?.consume(lookup, isProgress: isProgress, finding: finding)
+        guard let finding else { return }
+        format.write(finding, legend: legend, into: &bytes)
+        if !isProgress { findings += 1 }
+    }
+
+    public mutating func take(_ detach: Detach) {
+        guard findings != limit else { return }
+        format.write(detach, legend: legend, into: &bytes)
+        correlator.consume(detach)
+        analysis?.consume(detach)
+    }
+
+    public mutating func take(_ activity: Activity) {
+        guard findings != limit else { return }
+        format.write(activity, legend: legend, into: &bytes)
+        analysis?.consume(activity)
+    }
+
+    public mutating func take(_ name: Name) {
+        legend.names.learn(name)
+        correlator.consume(name)
+    }
+
+    public mutating func take(_ loss: Loss) {
+        format.write(loss, into: &bytes)
+        correlator.consume(loss)
+        analysis?.consume(loss)
+    }
+
+    public mutating func take(_ totals: Totals) {
+        self.totals = totals
+        analysis?.consume(totals)
     }
 }
