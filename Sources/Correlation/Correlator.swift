@@ -6,8 +6,8 @@ public import Events
 
 /// The streaming correlator. Feed it every event in order, then `finish()` once.
 public struct Correlator: Sendable {
-    /// Detaches remembered for a lookup that has yet to come. A loop through many files has a few.
-    static let detachLimit = 8192
+    /// Detaches remembered for a lookup that has yet to come.
+    static let detachLimit = RecentDetaches.limit
     /// Unfinished loops remembered, so that the end of a run can tell of them.
     static let loopLimit = 4096
 
@@ -15,19 +15,8 @@ public struct Correlator: Sendable {
     /// Losses by stage, as they arrived.
     public private(set) var losses: [Loss.Stage: UInt64] = [:]
 
-    private struct DetachKey: Hashable {
-        var page: PageID
-        var time: UInt64
-    }
-
     private let thresholds: LoopThresholds
-    /// The oldest is at `cursor` once there are as many as the limit. The table beside them holds places alone:
-    /// it is asked for every detach, and small enough to stay in the processor's cache.
-    private var detaches: [Detach] = []
-    private var places: [DetachKey: Int32] = [:]
-    private var cursor = 0
-    /// A detach was forgotten, so that one which is missing may be missing because of that.
-    private var hasForgotten = false
+    private var detaches = RecentDetaches()
     private var loops: [UInt32: Finding] = [:]
     private let tellsAll: Bool
     private var filter: FindingFilter
@@ -57,7 +46,8 @@ public struct Correlator: Sendable {
 
     /// Takes a lookup that ended, or the progress of one; returns what that makes known.
     public mutating func consume(_ lookup: Lookup, isProgress: Bool) -> Finding? {
-        isProgress ? progress(of: lookup) : end(of: lookup)
+        if isProgress { return progress(of: lookup) }
+        return end(of: lookup)
     }
 
     private mutating func end(of lookup: Lookup) -> Finding? {
@@ -110,31 +100,15 @@ public struct Correlator: Sendable {
     }
 
     /// Remembers it for the lookup that met it.
-    public mutating func consume(_ detach: Detach) {
-        let key = DetachKey(page: detach.page, time: detach.time)
-        if let place = places[key] {
-            detaches[Int(place)] = detach
-        } else if detaches.count < Self.detachLimit {
-            places[key] = Int32(detaches.count)
-            detaches.append(detach)
-        } else {
-            let oldest = detaches[cursor]
-            places.removeValue(forKey: DetachKey(page: oldest.page, time: oldest.time))
-            hasForgotten = true
-            places[key] = Int32(cursor)
-            detaches[cursor] = detach
-            cursor = (cursor + 1) % Self.detachLimit
-        }
-    }
+    public mutating func consume(_ detach: Detach) { detaches.remember(detach) }
 
     private mutating func finding(for lookup: Lookup, isProgress: Bool) -> Finding {
         let page = lookup.page
         let detach = page.flatMap { page in
-            page.slot == .found
-                ? places[DetachKey(page: page.page, time: page.detachTime)].map { detaches[Int($0)] } : nil
+            page.slot == .found ? detaches.detach(of: page.page, at: page.detachTime) : nil
         }
         let attribution = Attribution(lookup: lookup, detach: detach)
-        if attribution.reason == .detachLost && hasForgotten { lose(1, at: .correlator) }
+        if attribution.reason == .detachLost && detaches.hasForgotten { lose(1, at: .correlator) }
         let isObserved = lookup.observations > 0
         var verdicts: Verdicts?
         var spurious: Bool?

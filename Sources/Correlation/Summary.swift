@@ -18,6 +18,18 @@ public struct Summary: Sendable, Equatable {
         public var efault = RuleCounts()
         public var swizzle = RuleCounts()
         public init() {}
+
+        fileprivate mutating func add(_ finding: Finding, failed: UInt64) {
+            lookups += 1
+            observations &+= finding.lookup.observations
+            self.failed += failed
+            if finding.spurious == true { spurious += 1 }
+            if let verdicts = finding.verdicts {
+                retry.add(verdicts.retry)
+                efault.add(verdicts.efault)
+                swizzle.add(verdicts.swizzle)
+            }
+        }
     }
 
     /// How often one rule would have had each result.
@@ -66,7 +78,7 @@ public struct Summary: Sendable, Equatable {
     public var findings: UInt64 = 0
     public var looping: UInt64 = 0
     public var incomplete: UInt64 = 0
-    public var causes: [Cause: CauseRow] = [:]
+    public var causes = CaseTable<Cause, CauseRow>()
     public var processes: [ProcessKey: Row] = [:]
     public var files: [FileID: Row] = [:]
     /// Findings whose process or file had no row of its own any more.
@@ -83,46 +95,25 @@ public struct Summary: Sendable, Equatable {
         if finding.isIncomplete { incomplete += 1 }
         let failed: UInt64 = finding.outcome == .failed ? 1 : 0
 
-        if let cause = finding.explainedCause { addCause(cause, finding, failed: failed) }
+        if let cause = finding.explainedCause { causes[cause, default: CauseRow()].add(finding, failed: failed) }
 
         let victim = finding.lookup.victim
-        addProcess(ProcessKey(pid: victim.pid, comm: victim.comm)) {
+        let hasRow = processes.change(ProcessKey(pid: victim.pid, comm: victim.comm)) {
             $0.asVictim += 1
             $0.failed += failed
         }
-        if let culprit = finding.detach?.culprit {
-            addProcess(ProcessKey(pid: culprit.pid, comm: culprit.comm)) { $0.asCulprit += 1 }
-        }
-        if let file = finding.file {
-            if files[file] != nil || files.count < Self.rowLimit {
-                files[file, default: Row()].asVictim += 1
-                files[file, default: Row()].failed += failed
-            } else {
-                filesBeyondLimit += 1
-            }
-        }
-    }
-
-    private mutating func addCause(_ cause: Cause, _ finding: Finding, failed: UInt64) {
-        var row = causes[cause] ?? CauseRow()
-        row.lookups += 1
-        row.observations &+= finding.lookup.observations
-        row.failed += failed
-        if finding.spurious == true { row.spurious += 1 }
-        if let verdicts = finding.verdicts {
-            row.retry.add(verdicts.retry)
-            row.efault.add(verdicts.efault)
-            row.swizzle.add(verdicts.swizzle)
-        }
-        causes[cause] = row
-    }
-
-    private mutating func addProcess(_ key: ProcessKey, _ change: (inout Row) -> Void) {
-        if processes[key] != nil || processes.count < Self.rowLimit {
-            change(&processes[key, default: Row()])
-        } else {
+        if !hasRow { processesBeyondLimit += 1 }
+        if let culprit = finding.detach?.culprit,
+            !processes.change(ProcessKey(pid: culprit.pid, comm: culprit.comm), by: { $0.asCulprit += 1 })
+        {
             processesBeyondLimit += 1
         }
+        guard let file = finding.file else { return }
+        let hasFile = files.change(file) {
+            $0.asVictim += 1
+            $0.failed += failed
+        }
+        if !hasFile { filesBeyondLimit += 1 }
     }
 
     /// The verdicts over all causes.
@@ -136,5 +127,18 @@ public struct Summary: Sendable, Equatable {
             sum.efault += row.efault
             sum.swizzle += row.swizzle
         }
+    }
+}
+
+extension Dictionary where Value == Summary.Row {
+    /// Changes the row of `key`, which is made while there are fewer than the limit; false when there is none.
+    fileprivate mutating func change(_ key: Key, by change: (inout Value) -> Void) -> Bool {
+        if let place = index(forKey: key) {
+            change(&values[place])
+            return true
+        }
+        guard count < Summary.rowLimit else { return false }
+        change(&self[key, default: Summary.Row()])
+        return true
     }
 }

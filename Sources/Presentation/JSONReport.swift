@@ -66,7 +66,7 @@ extension JSONWriter {
         }
     }
 
-    private mutating func write(_ key: JSONKey, _ all: Histogram, _ byCause: [Cause: Histogram]) {
+    private mutating func write(_ key: JSONKey, _ all: Histogram, _ byCause: CaseTable<Cause, Histogram>) {
         object(key) {
             $0.write("all", all)
             $0.object("by_cause") {
