@@ -33,7 +33,7 @@ struct CSVRow {
 
     /// A word of this program, which needs neither quotes nor escapes.
     mutating func word(_ text: String?) {
-        if let text { output.append(text) }
+        if let text { output.append(word: text) }
         empty()
     }
 
@@ -87,7 +87,7 @@ struct CSVRow {
         let start = output.count
         for word in words {
             if output.count > start { output.append(UInt8(ascii: " ")) }
-            output.append(word)
+            output.append(word: word)
         }
         empty()
     }
@@ -129,7 +129,7 @@ struct CSVRow {
         let startsFormula = text.unicodeScalars.first.map(formulaStarts.contains) ?? false
         let field = (startsFormula ? "'" : "") + TerminalText.escaped(text)
         guard field.utf8.contains(where: { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\"") }) else {
-            return output.append(field)
+            return output.append(word: field)
         }
         output.append(UInt8(ascii: "\""))
         for byte in field.utf8 {

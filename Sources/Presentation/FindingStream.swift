@@ -35,8 +35,8 @@ public struct FindingStream: Sendable {
     public mutating func takeBytes() -> [UInt8] {
         let taken = bytes
         bytes = []
-        // The next batch will take about as much.
-        bytes.reserveCapacity(taken.count)
+        // The next batch will take about as much, and a row asks for more room than it fills.
+        if !taken.isEmpty { bytes.reserveCapacity(taken.count + taken.count / 8 + 4096) }
         return taken
     }
 

@@ -84,7 +84,7 @@ struct JSONWriter {
     mutating func word(_ key: JSONKey, _ value: String?) {
         name(key)
         guard let value else { return output.append("null") }
-        quoted { $0.append(value) }
+        quoted { $0.append(word: value) }
     }
 
     /// What is made of digits and signs, or nothing.
@@ -113,7 +113,7 @@ struct JSONWriter {
     mutating func decimal(_ key: JSONKey, _ value: Double?) {
         guard let value, value.isFinite else { return null(key) }
         name(key)
-        output.append(value.description)
+        output.append(word: value.description)
     }
 
     mutating func texts(_ key: JSONKey, _ values: some Sequence<String>) {
@@ -165,7 +165,7 @@ struct JSONWriter {
         needsComma = true
         switch key {
         case .literal(let text): output.append(text)
-        case .word(let text): output.append(text)
+        case .word(let text): output.append(word: text)
         }
         output.append("\":")
     }

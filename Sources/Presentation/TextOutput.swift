@@ -71,7 +71,7 @@ extension [UInt8] {
         }
     }
 
-    mutating func append(_ text: String) {
+    mutating func append(word text: String) {
         var text = text
         // As many bytes as there are, into as much room.
         text.withUTF8 { bytes in
@@ -92,17 +92,31 @@ extension [UInt8] {
     // MARK: Numbers
 
     /// Decimal digits, with zeros before them up to `width`.
+    @inline(__always)
     mutating func append(decimal number: UInt64, width: Int = 1) {
-        let length = max(width, Self.decimalDigits(number))
-        guard let place = unsafe room(length) else { return }
-        var (rest, position) = (number, length)
-        // From the last digit to the first of `length` places.
-        while position > 0 {
-            position -= 1
-            let (next, digit) = rest.quotientAndRemainder(dividingBy: 10)
-            unsafe place.advanced(by: position).initialize(to: UInt8(ascii: "0") | UInt8(truncatingIfNeeded: digit))
-            rest = next
+        // Most numbers are counts, and most counts are small.
+        if number < 10, width == 1 { return append(UInt8(ascii: "0") | UInt8(truncatingIfNeeded: number)) }
+        append(digitsOf: number, count: max(width, Self.decimalDigits(number)))
+    }
+
+    private static let digitPairs: StaticString = """
+        0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849\
+        5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899
+        """
+
+    /// The last `count` decimal digits.
+    private mutating func append(digitsOf number: UInt64, count: Int) {
+        guard var place = unsafe room(count)?.advanced(by: count) else { return }
+        let pairs = unsafe Self.digitPairs.utf8Start
+        var (rest, left) = (number, count)
+        // From the last digit to the first of `count` places; there are a hundred pairs.
+        while left >= 2 {
+            let (next, pair) = rest.quotientAndRemainder(dividingBy: 100)
+            unsafe place -= 2
+            unsafe place.initialize(from: pairs + Int(truncatingIfNeeded: pair) * 2, count: 2)
+            (rest, left) = (next, left - 2)
         }
+        if left > 0 { unsafe (place - 1).initialize(to: UInt8(ascii: "0") | UInt8(truncatingIfNeeded: rest)) }
     }
 
     private static func decimalDigits(_ number: UInt64) -> Int {
@@ -119,12 +133,14 @@ extension [UInt8] {
     /// Lower-case hexadecimal digits, with zeros before them up to `width`, which is at most 16.
     mutating func append(hex number: UInt64, width: Int = 1) {
         let length = max(width, (64 - number.leadingZeroBitCount + 3) / 4)
-        guard let place = unsafe room(length) else { return }
-        for position in 0..<length {
-            let digit = UInt8(truncatingIfNeeded: number >> UInt64((length - 1 - position) * 4)) & 15
-            // One of `length` places.
-            unsafe place.advanced(by: position).initialize(
-                to: digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10))
+        guard var place = unsafe room(length) else { return }
+        let digits: StaticString = "0123456789abcdef"
+        var shift = length * 4
+        // One after the other of `length` places.
+        while shift > 0 {
+            shift &-= 4
+            unsafe place.initialize(to: digits.utf8Start[Int(truncatingIfNeeded: number &>> UInt64(shift)) & 15])
+            unsafe place += 1
         }
     }
 
