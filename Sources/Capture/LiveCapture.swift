@@ -68,7 +68,9 @@ public final class LiveCapture {
                 if now >= end { break }
                 timeout = min(timeout, Int32(min((end - now) / 1_000_000 + 1, 1_000_000)))
             }
-            let ready = waitFor([signals.descriptor, drain.descriptor, limits.endDescriptor ?? -1], timeoutMs: timeout)
+            let ready = waitFor(
+                [signals.descriptor, drain.descriptor, limits.endDescriptor ?? -1, limits.wakeDescriptor ?? -1],
+                timeoutMs: timeout)
             if ready[1] {
                 wantsMore = try deliver(handle)
                 let now = monotonicNow()
@@ -171,13 +173,19 @@ public struct RunLimits {
     public var durationNs: UInt64?
     /// The run ends when this is readable.
     public var endDescriptor: Int32?
+    /// While this is readable `handle` is called at once; it has to read what is there.
+    public var wakeDescriptor: Int32?
     /// Called with SIGINT, SIGTERM or SIGHUP, and whether the terminal sent it to the whole group of
     /// processes; false when the run goes on in spite of it.
     public var endsOnSignal: ((_ number: Int32, _ isFromTerminal: Bool) -> Bool)?
 
-    public init(durationNs: UInt64? = nil, endDescriptor: Int32? = nil, endsOnSignal: ((Int32, Bool) -> Bool)? = nil) {
+    public init(
+        durationNs: UInt64? = nil, endDescriptor: Int32? = nil, wakeDescriptor: Int32? = nil,
+        endsOnSignal: ((Int32, Bool) -> Bool)? = nil
+    ) {
         self.durationNs = durationNs
         self.endDescriptor = endDescriptor
+        self.wakeDescriptor = wakeDescriptor
         self.endsOnSignal = endsOnSignal
     }
 

@@ -24,13 +24,15 @@ struct MemoryArea: Equatable {
             guard fields.count == 6, ends.count == 2, ends[0] < ends[1], (ends[0]..<ends[1]).contains(address)
             else { continue }
             let device = fields[3].split(separator: ":").compactMap { UInt32($0, radix: 16) }
+            let text = fields[5].drop { $0 == " " }
+            // The first segment of System V has the inode 0; a stack or a heap has no path.
             guard let offset = UInt64(fields[2], radix: 16), device.count == 2, let inode = UInt64(fields[4]),
-                inode != 0
+                text.hasPrefix("/")
             else { return nil }
             self.offset = offset
             range = ends[0]..<ends[1]
             file = FileID(device: device[0] << 20 | device[1] & 0xfffff, inode: inode)
-            text = Self.unescaped(fields[5].drop { $0 == " " })
+            self.text = Self.unescaped(text)
             return
         }
         return nil
