@@ -164,6 +164,7 @@ public struct ReportHTML: FindingFormat {
         page.section("Who and where") {
             $0.write(facts.pairs(limit: rowsShown))
             $0.write(facts.report.processes(limit: rowsShown))
+            $0.write(facts.report.workloads(limit: rowsShown, legend: facts.legend))
             $0.write(facts.report.files(limit: rowsShown, legend: facts.legend))
         }
     }
