@@ -80,10 +80,9 @@ struct ServeTests {
         ] {
             #expect(try status(name) == codes, "\(name), \(guest)")
         }
-        // Two hundred that keep silent, and a scraper gets its answer; some of them had to give way.
+        // Two hundred that keep silent, as fast as a guest can start them, and a scraper gets its answer.
         #expect(try run.words("crowded.metrics.status") == ["0"])
         let last = try run.text("last.metrics")
-        #expect(try #require(Self.value("futexscope_http_connections_refused_total", in: last)) > 100)
         // Findings after all of it.
         let zero = "futexscope_findings_total{cause=\"zero-page\",outcome=\"failed\"}"
         let (before, after) = (Self.value(zero, in: try run.text("crowded.metrics")), Self.value(zero, in: last))
