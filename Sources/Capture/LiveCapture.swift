@@ -41,8 +41,8 @@ public final class LiveCapture {
             probes: tracing.plan.reports, wallClockOffsetNs: Self.wallClockOffset(),
             showsKernelAddresses: options.kernelAddresses, loops: options.loops, tellsAll: options.emitAll,
             filters: options.filterText)
-        decoder = RecordDecoder(symbols: tracing.symbols, kernelAddresses: options.kernelAddresses)
-        drain = try RingDrain(map: tracing.object.map("events"))
+        decoder = RecordDecoder(names: tracing.names, kernelAddresses: options.kernelAddresses)
+        drain = try RingDrain(map: tracing.object.map("events"), bytes: Int(options.ringBytes))
     }
 
     deinit { stop() }
@@ -72,11 +72,10 @@ public final class LiveCapture {
             if ready[1] {
                 wantsMore = try deliver(handle)
                 let now = monotonicNow()
-                // Reading the counters makes the kernel skip programs for a moment: not every second.
                 if wantsMore, now - countersRead > 10_000_000_000 {
                     countersRead = now
                     lookForBlindness()
-                    wantsMore = try handle(try counted(durationNs: now - start, isFinal: false))
+                    wantsMore = try handle(counted(durationNs: now - start, isFinal: false))
                 }
             } else {
                 wantsMore = try handle([])
@@ -88,7 +87,7 @@ public final class LiveCapture {
         lookForBlindness()
         stop()
         if wantsMore { _ = try deliver(handle) }
-        _ = try handle(try counted(durationNs: min(counts, limits.durationNs ?? counts), isFinal: true))
+        _ = try handle(counted(durationNs: min(counts, limits.durationNs ?? counts), isFinal: true))
     }
 
     /// Takes the programs off and drains the ring. Harmless when done already.
@@ -110,8 +109,8 @@ public final class LiveCapture {
     private static let pulseMs: Int32 = 500
 
     /// New losses, and all that was counted so far. Complete after `stop`, when losses on the way are known.
-    private func counted(durationNs: UInt64, isFinal: Bool) throws(CaptureError) -> [Event] {
-        let counters = try KernelCounters(object: tracing.object)
+    private func counted(durationNs: UInt64, isFinal: Bool) -> [Event] {
+        let counters = KernelCounters(tracing.object.counters)
         let cost = tracing.object.cost()
         var totals = counters.totals
         totals.cost = Totals.Cost(runTimeNs: cost.runTimeNs, runCount: cost.runs, mapBytes: cost.mapBytes)
@@ -150,10 +149,11 @@ public final class LiveCapture {
     }
 
     private func deliver(_ handle: ([Event]) throws -> Bool) throws -> Bool {
+        var events: [Event] = []
         for batch in drain.takeAll() {
-            var events: [Event] = []
+            events.removeAll(keepingCapacity: true)
             decoder.decode(batch) { event in
-                for name in resolver.names(for: event) { events.append(.name(name)) }
+                resolver.names(for: event) { events.append(.name($0)) }
                 events.append(event)
             }
             if try !handle(events) { return false }
@@ -183,21 +183,20 @@ public struct RunLimits {
     }
 }
 
-/// Attached programs with the plan by which they were attached and the symbols of their kernel.
+/// Attached programs with the plan by which they were attached and the names for the stacks that they tell.
 private struct Tracing {
     let object: TracingObject
     let plan: ProbePlan
-    let symbols: KernelSymbols
+    let names: StackNames
 
     /// Steps down the ladder until every probe is attached or has no rung left.
     init(options: CaptureOptions) throws(CaptureError) {
         try options.check()
-        // Once for all: the file takes the kernel a tenth of a second and more to write.
-        let symbols = KernelSymbols.read(wanted: ProbePlan.symbols + HostReport.features)
+        guard let types = KernelTypes(), let names = StackNames(),
+            let symbols = KernelSymbols.find(
+                wanted: ProbePlan.symbols + HostReport.features, groups: ProbePlan.functions, types: types)
+        else { throw .notPermitted(HostReport.read().refusal ?? "this kernel's symbols or BTF cannot be read") }
         if let refusal = HostReport.read(symbols: symbols).refusal { throw .notPermitted(refusal) }
-        guard let symbols, let types = KernelTypes() else {
-            throw .notPermitted("this kernel's symbols or BTF cannot be read")
-        }
         let sites = options.needOfFullDepth == nil ? CallSites.found(types: types, symbols: symbols) : nil
         var plan = ProbePlan(mode: options.attach, sites: sites, types: types, symbols: symbols)
         while true {
@@ -207,7 +206,7 @@ private struct Tracing {
                     note: missing.note ?? "no hook is left")
             }
             do {
-                object = try TracingObject(attaching: plan, options: options)
+                object = try TracingObject(attaching: plan, extents: symbols.extents, options: options)
                 break
             } catch let refusal as TracingObject.Refusal {
                 if plan.probes[refusal.position].hook == .callsite {
@@ -223,7 +222,7 @@ private struct Tracing {
             }
         }
         self.plan = plan
-        self.symbols = symbols
+        self.names = names
     }
 }
 
