@@ -29,11 +29,9 @@ struct Capability: Sendable, Equatable {
 
 enum Rights {
     /// Keeps what the rest of a run needs of what the process has, and gives up everything else.
-    /// - Parameters:
-    ///   - keepsFileAccess: whether files in directories of other users are still to be made or removed.
-    ///   - countersAreReadable: tries to read the counters; 5.10 wants CAP_BPF for that, later kernels nothing.
+    /// - Parameter keepsFileAccess: whether files in directories of other users are still to be made or removed.
     /// - Returns: what is kept.
-    static func giveUp(keepsFileAccess: Bool, countersAreReadable: () -> Bool) throws(CaptureError) -> [Capability] {
+    static func giveUp(keepsFileAccess: Bool) throws(CaptureError) -> [Capability] {
         let threads = paths(matching: "/proc/self/task/*").count
         // A capability is a thread's: another one would go on with all of them.
         guard threads <= 1 else {
@@ -44,7 +42,6 @@ enum Rights {
         // The number lives over the call.
         try check(unsafe fs_permitted_capabilities(&permitted))
         var kept = keepsFileAccess ? [Capability.dacOverride].filter { permitted & $0.mask != 0 } : []
-        kept += try least(of: [.bpf], permitted: permitted, for: countersAreReadable)
         // Paths of files are in the victim's own mappings, which it shows to nobody else. Some kernels
         // show them to CAP_PERFMON, the lesser of the two. The first process stands for all.
         kept += try least(of: [.perfmon, .sysPtrace], permitted: permitted) {

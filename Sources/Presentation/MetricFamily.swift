@@ -84,14 +84,14 @@ struct MetricFamily {
 
     func write(_ format: MetricsFormat, to output: inout TextOutput) {
         let subject = format == .openMetrics ? baseName : name
-        output.append("# HELP \(subject) \(Self.escaped(help, quotes: format == .openMetrics))\n")
-        output.append("# TYPE \(subject) \(typeName(in: format))\n")
-        if format == .openMetrics, let unit { output.append("# UNIT \(subject) \(unit)\n") }
+        output.append(word: "# HELP \(subject) \(Self.escaped(help, quotes: format == .openMetrics))\n")
+        output.append(word: "# TYPE \(subject) \(typeName(in: format))\n")
+        if format == .openMetrics, let unit { output.append(word: "# UNIT \(subject) \(unit)\n") }
         for sample in samples {
-            output.append(name + sample.suffix)
+            output.append(word: name + sample.suffix)
             if !sample.labels.isEmpty {
                 let labels = sample.labels.map { "\($0.key)=\"\(Self.escaped($0.value, quotes: true))\"" }
-                output.append("{" + labels.joined(separator: ",") + "}")
+                output.append(word: "{" + labels.joined(separator: ",") + "}")
             }
             output.append(UInt8(ascii: " "))
             Self.write(sample.value, to: &output)
