@@ -85,7 +85,9 @@ enum BTFKind {
     /// The first type of a kind and a name.
     private func id(of name: String, _ kind: UInt32) -> UInt32? {
         index.candidates(for: name).first {
-            guard let type = unsafe btf__type_by_id(btf, $0), unsafe btf_kind(type) == UInt16(kind) else { return false }
+            guard let type = unsafe btf__type_by_id(btf, $0), unsafe btf_kind(type) == UInt16(kind) else {
+                return false
+            }
             return text(unsafe type.pointee.name_off) == name
         }
     }

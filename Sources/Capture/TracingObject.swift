@@ -170,7 +170,8 @@ import Glibc
             }
             let reason = errorText(errno)
             for member in members {
-                guard let link = unsafe multiLink(name, [member], plan: plan, extents: extents, atReturn: atReturn) else {
+                guard let link = unsafe multiLink(name, [member], plan: plan, extents: extents, atReturn: atReturn)
+                else {
                     throw Refusal(position: member, reason: errorText(errno))
                 }
                 unsafe bpf_link__destroy(link)
