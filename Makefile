@@ -20,7 +20,7 @@ install = @missing=""; for package in $(1); do \
 	$$as_root apt-get update -q && DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -yq --no-install-recommends $$missing; fi
 
 BENCH_KERNEL := 6.12
-BENCH_PARTS := futex pages start storm
+BENCH_PARTS := futex pages start storm rest
 
 .PHONY: all deb build-packages guest-packages demo test unit-test kernels readers answer bench bench-guest bench-host fuzz \
 	lint clean help

@@ -331,11 +331,8 @@ int fallocate_kprobe(struct pt_regs *ctx)
  * Taking one function off ftrace waits for a grace period of RCU tasks, a tenth
  * of a second and more; all functions of one multi link go in one. */
 
-SEC("kprobe")
-int entry_multi(struct pt_regs *ctx)
+static __always_inline int lookup_entry_multi(struct pt_regs *ctx, __u64 hook)
 {
-	__u64 hook = bpf_get_attach_cookie(ctx);
-
 	switch (hook) {
 	case FS_HOOK_LOOKUP:
 		return lookup_kprobe_body(ctx);
@@ -345,6 +342,22 @@ int entry_multi(struct pt_regs *ctx)
 		return unlock_kprobe_body(ctx);
 	case FS_HOOK_LOCK_WAIT:
 		return lock_wait_kprobe_body(ctx);
+	}
+	return 0;
+}
+
+SEC("kprobe")
+int entry_multi(struct pt_regs *ctx)
+{
+	__u64 hook = bpf_get_attach_cookie(ctx);
+
+	switch (hook) {
+	case FS_HOOK_LOOKUP:
+	case FS_HOOK_PIN:
+	case FS_HOOK_UNLOCK:
+	case FS_HOOK_LOCK_WAIT:
+		/* The verifier need not look at what is not there. */
+		return lookups_on_multi ? lookup_entry_multi(ctx, hook) : 0;
 	case FS_HOOK_SWAP_OUT:
 		return swap_out_kprobe_body(ctx);
 	case FS_HOOK_MIGRATED_PAGE:
@@ -365,11 +378,9 @@ int return_multi(struct pt_regs *ctx)
 {
 	__u64 hook = bpf_get_attach_cookie(ctx);
 
-	switch (hook) {
-	case FS_HOOK_LOOKUP:
+	if (lookups_on_multi && hook == FS_HOOK_LOOKUP)
 		return lookup_end(PT_REGS_RC(ctx), false, true);
-	case FS_HOOK_PIN:
+	if (lookups_on_multi && hook == FS_HOOK_PIN)
 		return pin_kretprobe_body(ctx);
-	}
 	return operation_end(hook);
 }

@@ -40,6 +40,9 @@ const volatile __u32 shared_argument_mask = 0xff;
 /* Position of the folio among the arguments of the swap-out function. */
 const volatile __u32 swap_out_folio_argument = 0;
 
+/* Whether a probe that follows lookups had to go on kprobe.multi. */
+const volatile bool lookups_on_multi = true;
+
 /* Set at the end of a trace: programs do nothing from then on.  Taking them off
  * their hooks can last longer than a reader wants to wait. */
 volatile __u64 switched_off SEC(".data.switch") = 0;

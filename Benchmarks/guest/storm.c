@@ -1,8 +1,9 @@
 /*
  * The least that a consumer can do: `storm OBJECT SHARED READY` loads futexscope's
  * own programs with every lookup told, attaches those of a lookup by fentry, and
- * copies what comes through the ring into a buffer.  On SIGINT it prints how many
- * lookups came and how many the ring had no room for.
+ * copies what comes through the ring into a buffer.  It naps between takes as
+ * futexscope does, so that both let the producer run alike.  On SIGINT it prints how
+ * many lookups came and how many the ring had no room for.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -25,8 +26,10 @@ static const struct {
 };
 #define ATTACHED (sizeof(attached) / sizeof(attached[0]))
 
+#define RING_BYTES (8 << 20)
+
 static char buffer[256 << 10];
-static size_t used;
+static size_t used, taken;
 static unsigned long long lookups;
 static volatile sig_atomic_t ends;
 
@@ -49,6 +52,7 @@ static int take(void *context, void *data, size_t size)
 		used = 0;
 	memcpy(buffer + used, data, size);
 	used += size;
+	taken += size;
 	lookups += ((struct fs_header *)data)->kind == FS_LOOKUP;
 	return 0;
 }
@@ -116,8 +120,12 @@ int main(int argc, char **argv)
 		if (!bpf_program__attach(bpf_object__find_program_by_name(object, attached[i].program)))
 			fail(attached[i].program);
 	close(open(argv[3], O_WRONLY | O_CREAT, 0600));
-	while (!ends)
+	while (!ends) {
+		taken = 0;
 		ring_buffer__poll(ring, 50);
+		if (taken && taken < RING_BYTES / 16)
+			usleep(2000);
+	}
 	ring_buffer__consume(ring);
 	for (__u32 cpu = 0; cpu < bpf_map__max_entries(counting); cpu++)
 		if (!bpf_map_lookup_elem(bpf_map__fd(counting), &cpu, &counters))

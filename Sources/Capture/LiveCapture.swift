@@ -51,6 +51,7 @@ public final class LiveCapture {
             showsKernelAddresses: options.kernelAddresses, loops: options.loops, tellsAll: options.emitAll,
             filters: options.filterText)
         decoder = RecordDecoder(names: tracing.names, kernelAddresses: options.kernelAddresses)
+        tracing.names.beginReading()
         drain = try RingDrain(map: tracing.object.map("events"), bytes: Int(options.ringBytes))
     }
 

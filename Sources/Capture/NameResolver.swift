@@ -1,7 +1,6 @@
 // Text that belongs to numbers: the path of a file through its victim's own mappings, and the path of a
 // control group. Looked up once for each number, soon after the event, since the victim may be gone a
-// moment later; what cannot be found stays without a name, and is looked for again a second later at the
-// earliest, since every event of a storm may ask.
+// moment later; what cannot be found stays without a name, and is looked for again.
 
 import Events
 import Glibc
@@ -12,17 +11,19 @@ struct NameResolver {
     private static let limit = 4096
     private static let patienceNs: UInt64 = 1_000_000_000
     private let files = MappedFileFinder()
-    /// Until when a place is not asked about: for ever when its name was told.
-    private var answered: [Place: UInt64] = [:]
-    /// The control group of the last event, which is that of most that follow.
+    private var told: Set<FilePlace> = []
+    /// Control groups, and from when on each is looked for again: never when it was told. Every event of a
+    /// storm has one, and not every host shows its groups.
+    private var cgroups: [UInt64: UInt64] = [:]
+    /// The last one of these, which is that of most events that follow.
     private var latest: (cgroup: UInt64, until: UInt64) = (0, 0)
 
-    /// Where a name was found. An inode's number is given again when its file is gone, so a file is
+    /// Where the name of a file was found. An inode's number is given again when its file is gone, so a file is
     /// looked up anew for each process and page.
-    private struct Place: Hashable {
-        var subject: Name.Subject
-        var pid: UInt32 = 0
-        var page: UInt64 = 0
+    private struct FilePlace: Hashable {
+        var file: FileID
+        var pid: UInt32
+        var page: UInt64
     }
 
     /// Calls `tell` with the names that have to go ahead of `event`.
@@ -37,27 +38,24 @@ struct NameResolver {
     }
 
     private mutating func file(of page: PageFacts, of lookup: Lookup, _ tell: (Name) -> Void) {
-        let place = Place(subject: .file(page.file), pid: lookup.victim.pid, page: lookup.address >> 12)
-        guard !page.file.isNone, answered[place] ?? 0 <= lookup.time else { return }
-        let name = files.name(of: page, of: lookup)
-        remember(place, isTold: name != nil, at: lookup.time)
-        name.map(tell)
+        let place = FilePlace(file: page.file, pid: lookup.victim.pid, page: lookup.address >> 12)
+        guard !page.file.isNone, !told.contains(place), let name = files.name(of: page, of: lookup) else { return }
+        if told.count >= Self.limit { told = [] }
+        told.insert(place)
+        tell(name)
     }
 
     private mutating func cgroup(of task: TaskIdentity, at time: UInt64, _ tell: (Name) -> Void) {
         guard task.cgroup != 0, task.cgroup != latest.cgroup || time >= latest.until else { return }
-        let place = Place(subject: .cgroup(task.cgroup))
-        if answered[place] ?? 0 <= time {
+        var until = cgroups[task.cgroup] ?? 0
+        if time >= until {
             let name = Self.cgroup(of: task)
-            remember(place, isTold: name != nil, at: time)
+            until = name == nil ? time &+ Self.patienceNs : .max
+            if cgroups.count >= Self.limit { cgroups = [:] }
+            cgroups[task.cgroup] = until
             name.map(tell)
         }
-        latest = (task.cgroup, answered[place] ?? 0)
-    }
-
-    private mutating func remember(_ place: Place, isTold: Bool, at time: UInt64) {
-        if answered.count >= Self.limit { answered = [:] }
-        answered[place] = isTold ? .max : time &+ Self.patienceNs
+        latest = (task.cgroup, until)
     }
 
     private static func cgroup(of task: TaskIdentity) -> Name? {

@@ -1,6 +1,7 @@
 // What the frames of a kernel stack say about a cause. The landmarks lie in /proc/kallsyms, which is opened
-// at the start, while that is permitted, and read when the first stack has to be named: a trace that finds
-// nothing never does.
+// at the start, while that is permitted, and read by a thread of its own once everything is attached: the
+// kernel takes a tenth of a second and more to write it, which no start has to wait for, and no first
+// finding, whose victim may be gone by then.
 
 import Events
 import Glibc
@@ -9,32 +10,69 @@ import Glibc
 @safe final class StackNames {
     /// False when the kernel hides its addresses, so that stacks cannot be named.
     let hasAddresses: Bool
-    private let descriptor: Int32
-    private lazy var landmarks: LandmarkTable = readLandmarks()
+    private let reader: LandmarkReader
+    private var thread: pthread_t?
 
     /// Opens the running kernel's list of symbols; nil when it cannot be read.
     init?() {
-        descriptor = unsafe open("/proc/kallsyms", O_RDONLY | O_CLOEXEC)
-        // The first ones are offsets within a CPU's own memory, and some of these are not zero.
-        guard descriptor >= 0, let beginning = readFile(descriptor, limit: 4096), !beginning.isEmpty else { return nil }
+        let descriptor = unsafe open("/proc/kallsyms", O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        reader = LandmarkReader(descriptor: descriptor)
+        // The first symbols are offsets within a CPU's own memory, and not all of these are zero.
+        guard let beginning = readFile(descriptor, limit: 4096), !beginning.isEmpty else { return nil }
         hasAddresses = SymbolText.showsAddresses(beginning)
     }
 
     /// From the text of a kallsyms file.
     init(kallsyms bytes: [UInt8]) {
-        descriptor = -1
+        reader = LandmarkReader(table: LandmarkTable(kallsyms: bytes))
         hasAddresses = SymbolText.showsAddresses(bytes)
-        landmarks = LandmarkTable(kallsyms: bytes)
     }
+
+    /// Begins to read on a thread of its own.
+    func beginReading() {
+        guard hasAddresses, thread == nil else { return }
+        // The thread holds its own reference to the reader until it ends.
+        let context = unsafe Unmanaged.passRetained(reader)
+        var thread = pthread_t()
+        let code = unsafe pthread_create(
+            &thread, nil,
+            { context in
+                unsafe Unmanaged<LandmarkReader>.fromOpaque(context!).takeRetainedValue().read()
+                return nil
+            }, context.toOpaque())
+        if code == 0 { self.thread = thread } else { unsafe context.release() }
+    }
+
+    deinit { if let thread { pthread_detach(thread) } }
+
+    /// The landmark in which an address of a kernel stack lies. Waits until the list has been read.
+    func landmark(at address: UInt64) -> Landmarks {
+        guard hasAddresses else { return [] }
+        if let thread {
+            pthread_join(thread, nil)
+            self.thread = nil
+        }
+        return reader.read()[address]
+    }
+}
+
+/// Reads once; belongs to the thread until that has ended.
+private final class LandmarkReader: @unchecked Sendable {
+    private let descriptor: Int32
+    private var table: LandmarkTable?
+
+    init(descriptor: Int32 = -1, table: LandmarkTable? = nil) { (self.descriptor, self.table) = (descriptor, table) }
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// The landmark in which an address of a kernel stack lies.
-    func landmark(at address: UInt64) -> Landmarks { hasAddresses ? landmarks[address] : [] }
-
-    private func readLandmarks() -> LandmarkTable {
+    @discardableResult
+    func read() -> LandmarkTable {
+        if let table { return table }
         lseek(descriptor, 0, SEEK_SET)
-        return LandmarkTable(kallsyms: readFile(descriptor) ?? [])
+        let read = LandmarkTable(kallsyms: readFile(descriptor) ?? [])
+        table = read
+        return read
     }
 }
 

@@ -176,7 +176,8 @@ import Glibc
             }
             let reason = errorText(errno)
             for member in members {
-                guard let link = unsafe multiLink(name, [member], plan: plan, extents: extents, atReturn: atReturn) else {
+                guard let link = unsafe multiLink(name, [member], plan: plan, extents: extents, atReturn: atReturn)
+                else {
                     throw Refusal(position: member, reason: errorText(errno))
                 }
                 unsafe bpf_link__destroy(link)
@@ -217,7 +218,7 @@ import Glibc
     /// explains it. False when the kernel has not let go of them within `patienceMs`: then a child
     /// process is left that ends as soon as it has.
     func detach(patienceMs: Int32) -> Bool {
-        let descriptors = unsafe links.reversed().map { unsafe bpf_link__fd($0) }
+        let descriptors = unsafe links.map { unsafe bpf_link__fd($0) }
         var (release, gone): (Int32, Int32) = (-1, -1)
         // The child has its own copy of the descriptors; all arguments live over the call.
         let child = unsafe fs_keep_in_child(descriptors, descriptors.count, &release, &gone)
