@@ -75,7 +75,8 @@ struct Coincidence: Sendable, Equatable {
     }
 
     /// The kind that a cause stands for.
-    private static let kindOfCause = ActivityKind.allCases.reduce(into: CaseTable<Cause, ActivityKind>()) { table, kind in
+    private static let kindOfCause = ActivityKind.allCases.reduce(into: CaseTable<Cause, ActivityKind>()) {
+        table, kind in
         if let cause = kind.cause { table[cause, default: kind] = kind }
     }
 
