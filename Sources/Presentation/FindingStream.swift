@@ -81,11 +81,12 @@ public struct FindingStream: Sendable {
 extension FindingStream: EventSink {
     public mutating func take(_ lookup: Lookup, isProgress: Bool) {
         guard findings != limit else { return }
-        let finding = correlator.consume(lookup, isProgress: isProgress)
-        analysis?.consume(lookup, isProgress: isProgress, finding: finding)
-        guard let finding else { return }
+        analysis?.consume(lookup)
+        guard let finding = correlator.consume(lookup, isProgress: isProgress) else { return }
         format.write(finding, legend: legend, into: &bytes)
-        if !isProgress { findings += 1 }
+        if isProgress { return }
+        analysis?.consume(finding)
+        findings += 1
     }
 
     public mutating func take(_ detach: Detach) {
