@@ -100,7 +100,7 @@ fuzz: build-packages  ## hostile bytes into each reader, FUZZ_SECONDS (default 6
 
 lint:  ## formatting of Swift, and the shell scripts where shellcheck is installed
 	swift format lint --recursive --strict Sources Tests Benchmarks Plugins Package.swift
-	@if command -v shellcheck >/dev/null; then shellcheck -x -P $(VM) $(VM)/* Benchmarks/{compare,document,plot} Benchmarks/*/measure Tests/Retro/build Tests/ExportTests/readers/install packaging/build-package; else echo "shellcheck is not installed: scripts are not checked"; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x -P $(VM) $(VM)/* Benchmarks/{compare,document,plot,plot-growth} Benchmarks/*/measure Tests/Retro/build Tests/ExportTests/readers/install packaging/build-package; else echo "shellcheck is not installed: scripts are not checked"; fi
 
 clean:  ## removes what was built; the cache of kernels stays
 	rm -rf .build

@@ -103,11 +103,13 @@ extension FindingStream: EventSink {
     /// The finding that was told.
     private mutating func finding(for lookup: Lookup, isProgress: Bool) -> Finding? {
         guard findings != limit else { return nil }
-        let finding = correlator.consume(lookup, isProgress: isProgress)
-        analysis?.consume(lookup, isProgress: isProgress, finding: finding)
-        guard let finding else { return nil }
+        analysis?.consume(lookup)
+        guard let finding = correlator.consume(lookup, isProgress: isProgress) else { return nil }
         format.write(finding, legend: legend, into: &bytes)
-        if !isProgress { findings += 1 }
+        if !isProgress {
+            analysis?.consume(finding)
+            findings += 1
+        }
         return finding
     }
 
