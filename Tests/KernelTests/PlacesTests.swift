@@ -8,7 +8,7 @@ import Testing
 struct PlacesTests {
     static let guests =
         Guests.areWanted
-        ? Kernels.required.map { Guest(kernel: $0, mode: .sentinel, scenario: "places", workload: "nameless") } : []
+        ? Kernels.required.map { Guest(kernel: $0, mode: .sentinel, scenario: "places", program: "nameless") } : []
 
     /// Each trace with the state that its findings' file must have, and the path where that says something.
     static let states: [(name: String, state: String, path: String?)] = [
