@@ -13,7 +13,7 @@ extension RunReport {
         if summary.looping > 0 { findings += ", \(summary.looping) of them still looping" }
         if summary.incomplete > 0 { findings += ", \(summary.incomplete) incomplete" }
         // A snapshot, or a recording that ended before anything was counted.
-        guard totals.time > 0 || totals.durationNs > 0 else {
+        guard totals != Totals() else {
             return [("findings", findings), ("counters", "none were told")]
         }
         var failures = "\(totals.failedUnmapped) unmapped"

@@ -59,6 +59,9 @@ extension SnapshotRecorder {
         #expect(hindsight.eventsGone == 0)
     }
 
+    @Test("an event takes what the documentation says")
+    func size() { #expect(MemoryLayout<Event>.stride == 200) }
+
     @Test("text counts too")
     func text() {
         var hindsight = Hindsight(spanNs: 1000 * Self.second, maxBytes: Hindsight.smallest)
