@@ -18,8 +18,14 @@ public final class LiveCapture {
     /// Why the run is of full depth although less was asked for; nil otherwise.
     public var depthNote: String? { tracing.plan.depthNote }
 
+    /// Goes up for as long as the thread that drains the ring buffer is well.
+    public var drainTurns: UInt64 { drain.turns }
+
     /// Set during a run when its probes see nothing any more: one line that says why.
     public private(set) var blindness: String?
+
+    /// The capabilities that the run still has; all others are gone for good.
+    public let capabilities: [String]
 
     private let tracing: Tracing
     private let signals: SignalDescriptor
@@ -30,12 +36,19 @@ public final class LiveCapture {
     private var isRunning = true
     private var lossLog = LossLog()
 
-    /// Loads and attaches all probes of the plan, stepping down the ladder where the kernel refuses.
+    /// Loads and attaches all probes of the plan, stepping down the ladder where the kernel refuses. Then
+    /// gives up the process's capabilities, for which no other thread may be running.
     public init(options: CaptureOptions) throws(CaptureError) {
         // Before any thread exists, so that all inherit the blocked signals.
         signals = try SignalDescriptor()
         statistics = options.countsCost ? CostStatistics() : nil
-        tracing = try Tracing(options: options)
+        let tracing = try Tracing(options: options)
+        self.tracing = tracing
+        // Before any thread exists, so that all have as little.
+        let kept = try Rights.giveUp(keepsFileAccess: options.keepsFileAccess) {
+            (try? KernelCounters(object: tracing.object)) != nil
+        }
+        capabilities = kept.map(\.name)
         run = RunInfo(
             kernelRelease: readText("/proc/sys/kernel/osrelease"), host: readText("/proc/sys/kernel/hostname"),
             probes: tracing.plan.reports, wallClockOffsetNs: Self.wallClockOffset(),

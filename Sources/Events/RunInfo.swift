@@ -53,9 +53,9 @@ public struct LoopThresholds: Sendable, Equatable {
 /// Events of a run that is over, read in the order in which they were told.
 public protocol EventSource {
     var run: RunInfo { get }
-    /// Appends the next events; false when there are none left. What cannot be read is passed over and
+    /// Hands over the next events; false when there are none left. What cannot be read is passed over and
     /// becomes an omission, as long as it is known where to go on.
-    mutating func read(into events: inout [Event]) throws -> Bool
+    mutating func read(into sink: inout some EventSink) throws -> Bool
     /// How far it has come, for a progress line.
     var progress: SourceProgress { get }
     /// What was left out so far.

@@ -31,7 +31,7 @@ public struct CSV: FindingFormat {
     public var holdsLossesAndSummary: Bool { false }
 
     public func begin(into bytes: inout [UInt8]) {
-        bytes.append(word: Self.columns(of: rows).joined(separator: ",") + "\r\n")
+        bytes += (Self.columns(of: rows).joined(separator: ",") + "\r\n").utf8
     }
 
     static func columns(of rows: RowType) -> [String] {
@@ -67,8 +67,11 @@ public struct CSV: FindingFormat {
 
     public mutating func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8]) {
         guard rows == .findings else { return }
+        bytes.appendRow { write(finding, legend: legend, to: &$0) }
+    }
+
+    private mutating func write(_ finding: Finding, legend: Legend, to row: inout CSVRow) {
         let lookup = finding.lookup
-        var row = CSVRow(taking: &bytes)
         row.word(finding.isProgress ? "progress" : "lookup")
         row.time(lookup.time, clock: legend.clock, writer: &timestamps)
         row.number(lookup.victim.pid)
@@ -108,7 +111,6 @@ public struct CSV: FindingFormat {
         } else {
             row.empty(4)
         }
-        row.end(into: &bytes)
     }
 
     private static func writePage(of finding: Finding, legend: Legend, to row: inout CSVRow) {
@@ -139,9 +141,12 @@ public struct CSV: FindingFormat {
 
     public mutating func write(_ detach: Detach, legend: Legend, into bytes: inout [UInt8]) {
         guard rows == .detaches, told.isNew(detach) else { return }
+        bytes.appendRow { write(detach, legend: legend, to: &$0) }
+    }
+
+    private mutating func write(_ detach: Detach, legend: Legend, to row: inout CSVRow) {
         let file = detach.file.isNone ? nil : detach.file
         let (cause, confidence) = detach.explanation
-        var row = CSVRow(taking: &bytes)
         row.time(detach.time, clock: legend.clock, writer: &timestamps)
         row.page(detach.page, legend: legend)
         row.device(file)
@@ -162,12 +167,14 @@ public struct CSV: FindingFormat {
         row.words(detach.landmarks.names)
         row.word(file.flatMap(legend.names.state(of:))?.rawValue)
         row.workload(of: detach.culprit, legend: legend)
-        row.end(into: &bytes)
     }
 
     public mutating func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8]) {
         guard rows == .activities else { return }
-        var row = CSVRow(taking: &bytes)
+        bytes.appendRow { write(activity, legend: legend, to: &$0) }
+    }
+
+    private mutating func write(_ activity: Activity, legend: Legend, to row: inout CSVRow) {
         row.time(activity.time, clock: legend.clock, writer: &timestamps)
         row.signed(legend.clock.epochNs(activity.begin))
         row.word(activity.kind.name)
@@ -176,17 +183,18 @@ public struct CSV: FindingFormat {
         row.number(activity.pages)
         Self.write(activity.task, legend: legend, to: &row)
         row.workload(of: activity.task, legend: legend)
-        row.end(into: &bytes)
     }
 
     public mutating func write(_ loss: Loss, into bytes: inout [UInt8]) {
         guard rows == .losses else { return }
-        var row = CSVRow(taking: &bytes)
+        bytes.appendRow { write(loss, to: &$0) }
+    }
+
+    private mutating func write(_ loss: Loss, to row: inout CSVRow) {
         if loss.time == 0 { row.empty(2) } else { row.time(loss.time, clock: clock, writer: &timestamps) }
         row.word(loss.stage.rawValue)
         row.number(loss.count)
         row.flag(loss.stage.touchesEvidence)
-        row.end(into: &bytes)
     }
 
     private static func write(_ task: TaskIdentity, legend: Legend, to row: inout CSVRow) {

@@ -15,7 +15,7 @@ extension JSONWriter {
         number("incomplete", summary.incomplete)
         object("retries") {
             for reason in RetryReason.allCases {
-                $0.number(reason.rawValue, totals.counts(reason) ? totals.retries[reason] : nil)
+                $0.number(JSONKey(reason.rawValue), totals.counts(reason) ? totals.retries[reason] : nil)
             }
         }
         object("failed") {
@@ -27,7 +27,7 @@ extension JSONWriter {
         object("by_cause") {
             for cause in Cause.allCases {
                 guard let row = summary.causes[cause] else { continue }
-                $0.object(cause.rawValue) { $0.write(row) }
+                $0.object(JSONKey(cause.rawValue)) { $0.write(row) }
             }
         }
         list("by_process", summary.sortedProcesses) {
@@ -47,7 +47,7 @@ extension JSONWriter {
         number("detaches", totals.detaches)
         number("detaches_held", totals.detachesHeld)
         object("lost") {
-            for (stage, count) in report.lostStages { $0.number(stage.rawValue, count) }
+            for (stage, count) in report.lostStages { $0.number(JSONKey(stage.rawValue), count) }
         }
         if let cost = totals.cost {
             object("overhead") {
@@ -89,8 +89,8 @@ extension JSONWriter {
         number("spurious", row.spurious)
         object("verdicts") {
             for (rule, counts) in row.rules {
-                $0.object(rule.name) {
-                    for result in RuleResult.allCases { $0.number(result.rawValue, counts[result]) }
+                $0.object(JSONKey(rule.name)) {
+                    for result in RuleResult.allCases { $0.number(JSONKey(result.rawValue), counts[result]) }
                 }
             }
         }
@@ -106,7 +106,7 @@ extension JSONWriter {
         object("activity") {
             for kind in ActivityKind.allCases {
                 guard let activity = totals.activities[kind], activity.operations > 0 else { continue }
-                $0.object(kind.name) {
+                $0.object(JSONKey(kind.name)) {
                     $0.number("operations", activity.operations)
                     $0.number("pages", activity.pages)
                     $0.number("duration_ns", activity.durationNs)

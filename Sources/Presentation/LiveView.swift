@@ -20,8 +20,6 @@ public struct LiveView: Sendable {
     private var totals = Totals()
     /// The youngest last.
     private var latest: [Finding] = []
-    /// Loops of tasks that still exist; the correlator counts the others too.
-    private var loops = LoopsInProgress()
 
     /// `begin` is when the run began, by the clock of the events.
     public init(correlator: Correlator, run: RunInfo, begin: UInt64) {
@@ -35,15 +33,9 @@ public struct LiveView: Sendable {
             switch event {
             case .name(let name): legend.names.learn(name)
             case .totals(let totals): self.totals = totals
-            case .lookup(let lookup): loops.end(thread: lookup.victim.tid)
-            case .progress, .detach, .activity, .lost: break
+            case .lookup, .progress, .detach, .activity, .lost: break
             }
-            guard let finding = correlator.consume(event) else { continue }
-            if finding.isProgress {
-                // What has no room is counted by the correlator.
-                _ = loops.tell(finding)
-                continue
-            }
+            guard let finding = correlator.consume(event), !finding.isProgress else { continue }
             findings.add(at: finding.lookup.time)
             if let cause = finding.explainedCause { paces[cause, default: LivePace()].add(at: finding.lookup.time) }
             latest.append(finding)
@@ -51,8 +43,11 @@ public struct LiveView: Sendable {
         }
     }
 
-    /// Forgets the loops of tasks that do not exist any more.
-    public mutating func forgetLoops(where isGone: (TaskIdentity) -> Bool) { loops.forget(where: isGone) }
+    /// Gives up loops of which more would have been heard by now, and those whose task cannot be in a lookup,
+    /// which only the caller can find out.
+    public mutating func giveUpLoops(at now: UInt64, unless canLoop: (TaskIdentity) -> Bool) {
+        correlator.giveUpLoops(at: now, unless: canLoop)
+    }
 
     /// Ends the run: what is known of it as a whole, as text for a terminal.
     public mutating func end(width: Int, colour: Bool) -> String {
@@ -111,7 +106,7 @@ public struct LiveView: Sendable {
     }
 
     private func loopTable(width: Int, limit: Int) -> [Line] {
-        let all = loops.all.sorted {
+        let all = correlator.loops.all.map(\.finding).sorted {
             ($0.lookup.passes, $0.lookup.victim.tid) > ($1.lookup.passes, $1.lookup.victim.tid)
         }
         guard !all.isEmpty else { return [Line("nobody is looping", .faint)] }

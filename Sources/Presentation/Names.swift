@@ -18,15 +18,15 @@ public struct Legend: Sendable {
     /// `p-` and sixteen digits, or the address; nil for no page.
     func id(of page: PageID) -> String? {
         var bytes: [UInt8] = []
-        append(page, into: &bytes)
+        bytes.appendText { append(page, to: &$0) }
         return bytes.isEmpty ? nil : String(decoding: bytes, as: UTF8.self)
     }
 
     /// `id(of:)` as bytes; nothing for no page.
-    func append(_ page: PageID, into bytes: inout [UInt8]) {
+    func append(_ page: PageID, to output: inout TextOutput) {
         guard page.rawValue != 0 else { return }
-        bytes.append(word: showsKernelAddresses ? "0x" : "p-")
-        bytes.append(hex: page.rawValue, width: showsKernelAddresses ? 1 : 16)
+        output.append(showsKernelAddresses ? "0x" : "p-")
+        output.append(hex: page.rawValue, width: showsKernelAddresses ? 1 : 16)
     }
 
     /// The path for a person, with what keeps it from leading to the file.
@@ -43,6 +43,13 @@ public struct Legend: Sendable {
     /// `major:minor`.
     static func device(of file: FileID) -> String {
         "\(file.major):\(file.minor)"
+    }
+
+    /// `device(of:)` as bytes.
+    static func append(deviceOf file: FileID, to output: inout TextOutput) {
+        output.append(decimal: UInt64(file.major))
+        output.append(UInt8(ascii: ":"))
+        output.append(decimal: UInt64(file.minor))
     }
 }
 

@@ -48,6 +48,8 @@ public final class SnapshotRecorder {
     }
 
     public let directory: String
+    /// It was not made by this run.
+    public let isInFoundDirectory: Bool
     public private(set) var suppressed: UInt64 = 0
 
     private let limits: SnapshotLimits
@@ -62,6 +64,7 @@ public final class SnapshotRecorder {
     public init(directory: String, limits: SnapshotLimits) throws(RecordingFailure) {
         do throws(SystemFailure) {
             try Files.makeDirectory(directory)
+            isInFoundDirectory = false
         } catch {
             guard error.isExisting, Files.isDirectory(directory) else {
                 throw RecordingFailure(
@@ -69,6 +72,7 @@ public final class SnapshotRecorder {
                         "cannot make the directory \(directory) for snapshots: \(error.text); expected one that can be written to, or a new one in such a one",
                     isUsage: true)
             }
+            isInFoundDirectory = true
         }
         (self.directory, self.limits) = (directory, limits)
         hindsight = Hindsight(spanNs: limits.beforeNs, maxBytes: limits.maxBytes)

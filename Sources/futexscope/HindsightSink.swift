@@ -36,6 +36,9 @@ final class HindsightSink: EventSink {
         recorder.begin(run)
     }
 
+    /// The directory was there before, and may be another user's.
+    var isInFoundDirectory: Bool { recorder.isInFoundDirectory }
+
     /// The user wants to see what there is.
     func ask() { isAsked = true }
 

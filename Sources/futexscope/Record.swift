@@ -85,12 +85,15 @@ struct Record: ParsableCommand {
                 message: "cannot run \(name): there is no such command; expected a program by its path or in PATH",
                 exitCode: 127)
         }
+        // The command runs with the rights of its caller, which this process gives up when all is attached.
+        try child?.hold()
         let snapshots = try moments.limits.map {
             try HindsightSink(directory: output, limits: $0, triggers: moments.on, loops: options.loops)
         }
         let sink: any EventSink =
             try snapshots
             ?? RecordingSink(directory: output, limits: RecordingLimits(maxBytes: maxSize?.bytes, rotates: rotate))
+        if snapshots?.isInFoundDirectory == true { options.keepsFileAccess = true }
         let live: LiveRun
         do throws(CaptureError) {
             live = try LiveRun(capture, options: options)

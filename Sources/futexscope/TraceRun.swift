@@ -88,7 +88,7 @@ struct TraceRun {
                 view.consume(events)
                 let wantsMore = screen.takeKeys()
                 try screen.redraw { size, now, isPaused, colour in
-                    view.forgetLoops(where: Descriptor.isGone)
+                    view.giveUpLoops(at: now) { !Descriptor.isGone($0) }
                     return view.frame(
                         width: size.columns, height: size.rows, now: now, isPaused: isPaused, colour: colour)
                 }

@@ -84,10 +84,10 @@ import Testing
         let loop = Lookup.looping(passes: 4096, durationNs: 84_000_000)
         var view = Self.view([.progress(loop)])
         #expect(Self.frame(view, 80, 24).contains("LOOPING NOW: 1"))
-        view.forgetLoops { _ in false }
+        view.giveUpLoops(at: loop.time) { _ in true }
         #expect(Self.frame(view, 80, 24).contains("LOOPING NOW: 1"))
         var other = view
-        other.forgetLoops { $0 == loop.victim }
+        other.giveUpLoops(at: loop.time) { $0 != loop.victim }
         #expect(Self.frame(other, 80, 24).contains("nobody is looping"))
         view.consume([.lookup(.sample { $0.victim = loop.victim })])
         #expect(Self.frame(view, 80, 24).contains("nobody is looping"))
