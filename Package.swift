@@ -58,7 +58,8 @@ let package = Package(
         .testTarget(
             name: "CaptureTests", dependencies: ["BPFObject", "Capture", "CRecords", "Events"], swiftSettings: strict),
         .testTarget(
-            name: "KernelTests", dependencies: ["Correlation", "Events", "Ftrace"], exclude: ["scenarios", "vm"],
+            name: "KernelTests", dependencies: ["Correlation", "Events", "Ftrace"],
+            exclude: ["readers", "scenarios", "vm"],
             swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]),
         .testTarget(
             name: "FtraceTests", dependencies: ["Correlation", "Events", "Ftrace", "Golden"],

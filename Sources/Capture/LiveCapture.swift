@@ -182,13 +182,16 @@ public final class LiveCapture {
 
 /// What ends a run.
 public struct RunLimits {
+    /// SIGUSR1, by which a user may ask for something while the run goes on.
+    public static let request = SIGUSR1
+
     /// Nanoseconds after all is attached.
     public var durationNs: UInt64?
     /// The run ends when this is readable.
     public var endDescriptor: Int32?
     /// While this is readable `handle` is called at once; it has to read what is there.
     public var wakeDescriptor: Int32?
-    /// Called with SIGINT, SIGTERM or SIGHUP, and whether the terminal sent it to the whole group of
+    /// Called with SIGINT, SIGTERM, SIGHUP or SIGUSR1, and whether the terminal sent it to the whole group of
     /// processes; false when the run goes on in spite of it.
     public var endsOnSignal: ((_ number: Int32, _ isFromTerminal: Bool) -> Bool)?
 
@@ -303,14 +306,14 @@ private func waitFor(_ descriptors: [Int32], timeoutMs: Int32) -> [Bool] {
     return polled.map { count > 0 && $0.revents != 0 }
 }
 
-/// SIGINT, SIGTERM and SIGHUP as a descriptor, blocked for this process from here on.
+/// SIGINT, SIGTERM, SIGHUP and SIGUSR1 as a descriptor, blocked for this process from here on.
 private final class SignalDescriptor {
     let descriptor: Int32
 
     init() throws(CaptureError) {
         var set = sigset_t()
         unsafe sigemptyset(&set)
-        for signal in [SIGINT, SIGTERM, SIGHUP] { unsafe sigaddset(&set, signal) }
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] { unsafe sigaddset(&set, signal) }
         let code = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
         guard code == 0 else { throw .system("block signals", errno: code) }
         descriptor = unsafe signalfd(-1, &set, Int32(SFD_CLOEXEC))

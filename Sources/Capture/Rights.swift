@@ -19,6 +19,7 @@ struct Capability: Sendable, Equatable {
     static let syslog = Capability(name: "CAP_SYSLOG", number: 34)
     static let perfmon = Capability(name: "CAP_PERFMON", number: 38)
     static let bpf = Capability(name: "CAP_BPF", number: 39)
+    static let checkpointRestore = Capability(name: "CAP_CHECKPOINT_RESTORE", number: 40)
 
     /// Those that are in force for this process.
     static func effective() -> UInt64 {
@@ -36,7 +37,8 @@ enum Rights {
         // A capability is a thread's: another one would go on with all of them.
         guard threads <= 1 else {
             throw CaptureError(
-                message: "cannot give up capabilities: \(threads) threads are running already, expected one", exitCode: 1)
+                message: "cannot give up capabilities: \(threads) threads are running already, expected one",
+                exitCode: 1)
         }
         var permitted: UInt64 = 0
         // The number lives over the call.
@@ -49,6 +51,16 @@ enum Rights {
             if descriptor >= 0 { close(descriptor) }
             return descriptor >= 0
         }
+        // What lies behind a mapping (whether its file was deleted, where its path leads) takes a right besides.
+        // Where CAP_PERFMON shows the mappings, more than that would be too much: there it stays unknown.
+        if kept.contains(.sysPtrace) {
+            let shown = Capability.sysPtrace.mask
+            kept += try least(of: [.checkpointRestore], with: shown, permitted: permitted) {
+                var status = stat()
+                // The structure lives over the call; access(2) would ask with what is permitted.
+                return paths(matching: "/proc/1/map_files/*").first.map { unsafe stat($0, &status) == 0 } ?? true
+            }
+        }
         try check(fs_set_capabilities(permitted, permitted))
         try check(fs_close_ways_back())
         let mask = kept.reduce(0) { $0 | $1.mask }
@@ -58,12 +70,12 @@ enum Rights {
 
     /// Nothing if `works` without any, or else the first with which it does; nothing if none helps.
     private static func least(
-        of candidates: [Capability], permitted: UInt64, for works: () -> Bool
+        of candidates: [Capability], with others: UInt64 = 0, permitted: UInt64, for works: () -> Bool
     ) throws(CaptureError) -> [Capability] {
-        try check(fs_set_capabilities(0, permitted))
+        try check(fs_set_capabilities(others, permitted))
         if works() { return [] }
         for candidate in candidates where permitted & candidate.mask != 0 {
-            try check(fs_set_capabilities(candidate.mask, permitted))
+            try check(fs_set_capabilities(candidate.mask | others, permitted))
             if works() { return [candidate] }
         }
         return []

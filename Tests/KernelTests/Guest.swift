@@ -16,7 +16,7 @@ struct Guest: Hashable, CustomStringConvertible, Sendable {
     /// With the livepatch that gives get_futex_key() its old rule back.
     var hasOldRule = false
     /// A program beside the scenarios, NAME.c, for /usr/bin.
-    var workload: String?
+    var program: String?
     /// Further arguments of the kernel.
     var arguments = ""
 
@@ -117,9 +117,9 @@ actor GuestRuns {
             "-k", guest.kernel, "-b", Self.binary.path, "-s", script.path, "-o", directory.path, "-t", "400",
         ]
         if guest.hasTools { arguments.append("--tools") }
-        if let workload = guest.workload {
-            let program = directory.appending(path: workload).path
-            let source = Self.root.appending(path: "scenarios/\(workload).c").path
+        if let name = guest.program {
+            let program = directory.appending(path: name).path
+            let source = Self.root.appending(path: "scenarios/\(name).c").path
             let compiled = try Host.run("gcc", ["-O2", "-static", "-o", program, source])
             guard compiled.status == 0 else { throw GuestFailure(message: "gcc \(source): \(compiled.error)") }
             arguments += ["-f", program]
