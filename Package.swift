@@ -65,7 +65,8 @@ let package = Package(
         .testTarget(
             name: "CaptureTests", dependencies: ["BPFObject", "Capture", "CRecords", "Events"], swiftSettings: strict),
         .testTarget(
-            name: "KernelTests", dependencies: ["Correlation", "Events", "Ftrace"], exclude: ["scenarios", "vm"],
+            name: "KernelTests", dependencies: ["Correlation", "Events", "Fleet", "Ftrace"],
+            exclude: ["scenarios", "vm"],
             swiftSettings: lenient),
         .testTarget(
             name: "FtraceTests", dependencies: ["Correlation", "Events", "Ftrace", "Golden"],

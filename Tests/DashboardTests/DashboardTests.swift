@@ -28,7 +28,8 @@ enum Files {
     @Test("a wrong metric, a wrong label and a wrong grouping are caught")
     func strangersAreCaught() throws {
         let catalogue = try Files.catalogue()
-        let right = "sum by (cause) (rate(futexscope_findings_total{job=\"a\",outcome!=\"ok\"}[5m])) > futexscope_spurious_failures_total"
+        let right =
+            "sum by (cause) (rate(futexscope_findings_total{job=\"a\",outcome!=\"ok\"}[5m])) > futexscope_spurious_failures_total"
         #expect(catalogue.strangers(in: right) == [])
         let wrong = [
             ("_findings_total", "_finding_total", "no metric futexscope_finding_total"),

@@ -7,7 +7,9 @@ import Testing
 
 @Suite(.enabled(if: Programs.folder != nil, "FUTEXSCOPE_FLEET is not set: `make unit-test` sets it"))
 struct RuleTests {
-    static let tests = ["recording", "alerts"].map { Files.root.appending(path: "Tests/DashboardTests/rules/\($0).yml") }
+    static let tests = ["recording", "alerts"].map {
+        Files.root.appending(path: "Tests/DashboardTests/rules/\($0).yml")
+    }
 
     @Test("the rules, and the configurations that load them, are what Prometheus takes")
     func form() throws {
