@@ -1,5 +1,5 @@
 // The dashboards as files: what Grafana would stumble over, and names that no scrape has. That their queries give data
-// is seen in KernelTests, where a kernel is traced.
+// is seen in KernelTests, where a kernel is traced. There is no Grafana here; its published types stand in for it.
 
 import Fleet
 import Foundation
@@ -51,9 +51,10 @@ enum Files {
             let query = Dashboard.filled(target.expr, with: ["job": "j", "instance": "i"])
             #expect(catalogue.strangers(in: query) == [], "panel \(panel.title)")
         }
-        for variable in dashboard.templating.list {
-            guard let definition = variable.definition else { continue }
+        for variable in dashboard.templating.list where variable.type == "query" {
+            let definition = try #require(variable.query)
             // label_values(SELECTOR, LABEL)
+            #expect(definition.hasPrefix("label_values("))
             let parts = definition.dropFirst("label_values(".count).dropLast().split(separator: ", ")
             #expect(parts.count == 2 && Catalogue.target.contains(String(parts[1])), "\(definition)")
             #expect(catalogue.strangers(in: String(parts[0])) == [], "variable \(variable.name)")
@@ -124,5 +125,39 @@ enum Files {
         #expect(!place.overlaps(other))
         (other.x, other.y) = (place.x, place.y - other.h + 1)
         #expect(place.overlaps(other))
+    }
+}
+
+@Suite(.enabled(if: Schema.python != nil, "FUTEXSCOPE_PYTHON is not set: `make unit-test` sets it"))
+struct Schema {
+    /// Set by `make test` and `make unit-test`.
+    static let python = ProcessInfo.processInfo.environment["FUTEXSCOPE_PYTHON"]
+
+    @Test("Grafana's own types have a place for everything in the dashboards", arguments: ["host", "fleet"])
+    func types(name: String) throws {
+        #expect(try Self.lost(in: Files.dashboards.appending(path: "\(name).json")) == "")
+    }
+
+    @Test("a word that Grafana does not know is seen, wherever it is")
+    func strangersAreSeen() throws {
+        let text = try String(contentsOf: Files.dashboards.appending(path: "host.json"), encoding: .utf8)
+        let copy = FileManager.default.temporaryDirectory.appending(path: "futexscope-\(UUID().uuidString).json")
+        defer { try? FileManager.default.removeItem(at: copy) }
+        for key in ["schemaVersion", "gridPos", "legendFormat", "stacking", "reduceOptions"] {
+            try text.replacing("\"\(key)\":", with: "\"\(key)X\":").write(to: copy, atomically: true, encoding: .utf8)
+            #expect(try Self.lost(in: copy).contains("\(key)X"), "\(key)")
+        }
+    }
+
+    private static func lost(in file: URL) throws -> String {
+        let process = Process()
+        let output = Pipe()
+        process.executableURL = URL(filePath: try #require(python))
+        process.arguments = ["-B", Files.root.appending(path: "Tests/DashboardTests/read_dashboard.py").path, file.path]
+        (process.standardOutput, process.standardError) = (output, output)
+        try process.run()
+        let told = try output.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        return String(decoding: told, as: UTF8.self)
     }
 }

@@ -13,12 +13,17 @@ struct RuleTests {
 
     @Test("the rules, and the configurations that load them, are what Prometheus takes")
     func form() throws {
-        let rules = try Programs.run("promtool", ["check", "rules"] + Files.rules.map(\.path))
-        #expect(rules.status == 0, "\(rules.output)")
-        let configuration = try Programs.run(
-            "promtool", ["check", "config", Files.dashboards.appending(path: "prometheus.yml").path])
-        #expect(configuration.status == 0, "\(configuration.output)")
-        #expect(configuration.output.contains("2 rule files found"), "\(configuration.output)")
+        try Self.inCopy { dashboards, _ in
+            let configuration = dashboards.appending(path: "prometheus.yml")
+            try FileManager.default.copyItem(
+                at: Files.dashboards.appending(path: "prometheus.yml"), to: configuration)
+            // Read when it is used; here it only has to be there.
+            try "a secret".write(
+                to: dashboards.appending(path: "futexscope.secret"), atomically: true, encoding: .utf8)
+            let result = try Programs.run("promtool", ["check", "config", configuration.path])
+            #expect(result.status == 0, "\(result.output)")
+            #expect(result.output.contains("2 rule files found"), "\(result.output)")
+        }
     }
 
     @Test("each alert fires when it should and not otherwise, each recording rule adds up")
@@ -29,31 +34,24 @@ struct RuleTests {
 
     @Test("a rule that never gives anything, or always something else, fails these tests")
     func everyRuleIsTested() throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "futexscope-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let rules = folder.appending(path: "dashboards/rules")
-        let tests = folder.appending(path: "Tests/DashboardTests/rules")
-        for (place, files) in [(rules, Files.rules), (tests, Self.tests)] {
-            try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
-            for file in files {
-                try FileManager.default.copyItem(at: file, to: place.appending(path: file.lastPathComponent))
+        try Self.inCopy { dashboards, tests in
+            let copies = tests.map(\.path)
+            #expect(try Programs.run("promtool", ["test", "rules"] + copies).status == 0)
+            for rule in try Files.rules.flatMap(Rule.read) {
+                let copy = dashboards.appending(path: "rules/\(rule.file.lastPathComponent)")
+                // An alert whose comparison always holds has the right labels; only the time tells that it should not fire.
+                let always = rule.isAlert ? rule.expression.replacing(#/ (>|==) [0-9]+$/#, with: " >= 0") : "vector(7)"
+                #expect(always != rule.expression)
+                for wrong in ["vector(1) > 1", always] {
+                    try rule.fileText(with: wrong).write(to: copy, atomically: true, encoding: .utf8)
+                    #expect(
+                        try Programs.run("promtool", ["check", "rules", copy.path]).status == 0, "\(rule): \(wrong)")
+                    let result = try Programs.run("promtool", ["test", "rules"] + copies)
+                    #expect(result.status != 0, "\(rule) can be \(wrong), and no test says so")
+                }
+                try FileManager.default.removeItem(at: copy)
+                try FileManager.default.copyItem(at: rule.file, to: copy)
             }
-        }
-        let copies = Self.tests.map { tests.appending(path: $0.lastPathComponent).path }
-        #expect(try Programs.run("promtool", ["test", "rules"] + copies).status == 0)
-        for rule in try Files.rules.flatMap(Rule.read) {
-            let copy = rules.appending(path: rule.file.lastPathComponent)
-            // An alert whose comparison always holds has the right labels; only the time tells that it should not fire.
-            let always = rule.isAlert ? rule.expression.replacing(#/ (>|==) [0-9]+$/#, with: " >= 0") : "vector(7)"
-            #expect(always != rule.expression)
-            for wrong in ["vector(1) > 1", always] {
-                try rule.fileText(with: wrong).write(to: copy, atomically: true, encoding: .utf8)
-                #expect(try Programs.run("promtool", ["check", "rules", copy.path]).status == 0, "\(rule): \(wrong)")
-                let result = try Programs.run("promtool", ["test", "rules"] + copies)
-                #expect(result.status != 0, "\(rule) can be \(wrong), and no test says so")
-            }
-            try FileManager.default.removeItem(at: copy)
-            try FileManager.default.copyItem(at: rule.file, to: copy)
         }
     }
 
@@ -75,5 +73,20 @@ struct RuleTests {
             }
             #expect(anchors.contains(String(parts[1])), "\(rule): \(anchors)")
         }
+    }
+
+    /// A copy of the rules and of their tests that may be changed: the folder of dashboards, and the tests.
+    private static func inCopy(_ body: (_ dashboards: URL, _ tests: [URL]) throws -> Void) throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "futexscope-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let dashboards = folder.appending(path: "dashboards")
+        var copies: [URL] = []
+        for (place, files) in [("dashboards/rules", Files.rules), ("Tests/DashboardTests/rules", tests)] {
+            let place = folder.appending(path: place)
+            try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+            copies = files.map { place.appending(path: $0.lastPathComponent) }
+            for (file, copy) in zip(files, copies) { try FileManager.default.copyItem(at: file, to: copy) }
+        }
+        try body(dashboards, copies)
     }
 }

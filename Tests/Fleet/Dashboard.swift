@@ -53,7 +53,19 @@ public struct Dashboard: Decodable, Sendable {
         public var name: String
         public var type: String
         public var datasource: Source?
-        public var definition: String?
+        /// Of a variable that asks a Prometheus; others have a text in its place.
+        public var query: String?
+
+        private enum Key: CodingKey { case name, type, datasource, query }
+        private struct Query: Decodable { var query: String }
+
+        public init(from decoder: any Decoder) throws {
+            let values = try decoder.container(keyedBy: Key.self)
+            name = try values.decode(String.self, forKey: .name)
+            type = try values.decode(String.self, forKey: .type)
+            datasource = try values.decodeIfPresent(Source.self, forKey: .datasource)
+            query = try? values.decode(Query.self, forKey: .query).query
+        }
     }
 
     public struct Templating: Decodable, Sendable {

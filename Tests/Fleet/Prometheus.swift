@@ -11,11 +11,13 @@ public struct Sample: Sendable {
     public var name: String { labels["__name__"] ?? "" }
 }
 
-/// A server on loopback.
+/// A server on loopback, Prometheus itself or one that it reads.
 public struct Prometheus: Sendable {
     public let port: Int
+    /// What it wants to be told as a bearer token.
+    private let secret: String?
 
-    public init(port: Int) { self.port = port }
+    public init(port: Int, secret: String? = nil) { (self.port, self.secret) = (port, secret) }
 
     /// The samples of this moment.
     public func query(_ expression: String) async throws -> [Sample] {
@@ -47,8 +49,15 @@ public struct Prometheus: Sendable {
             url.percentEncodedQuery = url.percentEncodedQuery?.replacing("+", with: "%2B")
         }
         guard let url = url.url else { throw FleetFailure("no URL of \(path) \(parameters)") }
-        let (data, _) = try await URLSession.shared.data(from: url)
-        return String(decoding: data, as: UTF8.self)
+        var request = URLRequest(url: url)
+        if let secret { request.setValue("Bearer \(secret)", forHTTPHeaderField: "Authorization") }
+        let (data, response) = try await URLSession.shared.data(for: request)
+        let text = String(decoding: data, as: UTF8.self)
+        // Prometheus says what is wrong with a query with 400, and says it in its own words.
+        guard let code = (response as? HTTPURLResponse)?.statusCode, code == 200 || code == 400 else {
+            throw FleetFailure("\(path): \(response): \(text.prefix(200))")
+        }
+        return text
     }
 
     /// Waits until `condition` holds, however long the machine takes; a server that answers nothing yet is waited

@@ -1,6 +1,7 @@
 // The programs of a small fleet: a guest with two services, a Prometheus that scrapes both and writes on, and a
 // VictoriaMetrics that takes that in and scrapes by itself, beside an agent that does it for it. All with the
-// configurations of dashboards/, in which only addresses and intervals are changed.
+// configurations of dashboards/, in which only addresses and intervals are changed. One service asks for a secret; the
+// other is open to those who are on this host.
 
 import Fleet
 import Foundation
@@ -9,11 +10,8 @@ final class SmallFleet: Sendable {
     static let root = GuestRuns.root.appending(path: "../..").standardizedFileURL
     static let dashboards = root.appending(path: "dashboards")
     static let rules = ["recording", "alerts"].map { dashboards.appending(path: "rules/\($0).yml") }
-    /// How series come into the store, and what tells them from the others.
-    static let ways = [
-        ("remote write", "cluster=\"example\""), ("its own scrape", "cluster=\"\",instance=\"by-store\""),
-        ("an agent", "instance=\"by-agent\""),
-    ]
+    /// How series come into the store, and what tells them from the others. The last two read the sentinel.
+    let ways: [(name: String, service: Prometheus, selector: String)]
 
     let full: Prometheus
     let sentinel: Prometheus
@@ -22,16 +20,21 @@ final class SmallFleet: Sendable {
     /// Nobody listens there.
     let deadPort: Int
     private let nextPort: Int
+    private let secret = UUID().uuidString
     private let folder: URL
     private nonisolated(unsafe) var daemons: [Daemon] = []
 
     init() async throws {
         let ports = try (0..<8).map { _ in try freePort() }
-        full = Prometheus(port: ports[0])
+        full = Prometheus(port: ports[0], secret: secret)
         sentinel = Prometheus(port: ports[1])
         prometheus = Prometheus(port: ports[2])
         store = Prometheus(port: ports[3])
         (deadPort, nextPort) = (ports[4], ports[5])
+        ways = [
+            ("remote write", full, "cluster=\"example\",instance=\"127.0.0.1:\(full.port)\""),
+            ("its own scrape", sentinel, "instance=\"by-store\""), ("an agent", sentinel, "instance=\"by-agent\""),
+        ]
         folder = GuestRuns.results.appending(path: "fleet")
         try? FileManager.default.removeItem(at: folder)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -73,7 +76,7 @@ final class SmallFleet: Sendable {
     private func startGuest() throws {
         let script = folder.appending(path: "script")
         let scenario = try String(contentsOf: GuestRuns.root.appending(path: "scenarios/fleet.sh"), encoding: .utf8)
-        try "PORT_FULL=9435 PORT_SENTINEL=9436 PORT_NEXT=9437\n\(scenario)"
+        try "PORT_FULL=9435 PORT_SENTINEL=9436 PORT_NEXT=9437 SECRET=\(secret)\n\(scenario)"
             .write(to: script, atomically: true, encoding: .utf8)
         let module = try GuestRuns.output(of: "../../Retro/build", ["6.12"]).lastLine
         try start(
@@ -90,6 +93,7 @@ final class SmallFleet: Sendable {
             at: Self.dashboards.appending(path: "rules"), to: folder.appending(path: "rules"))
         try FileManager.default.createDirectory(
             at: folder.appending(path: "targets"), withIntermediateDirectories: true)
+        try "\(secret)\n".write(to: folder.appending(path: "futexscope.secret"), atomically: true, encoding: .utf8)
         let targets = [full.port, sentinel.port, deadPort].map { "- targets: [\"127.0.0.1:\($0)\"]\n" }.joined()
         try targets.write(to: folder.appending(path: "targets/guest.yml"), atomically: true, encoding: .utf8)
         let configuration = try configuration(
@@ -110,7 +114,7 @@ final class SmallFleet: Sendable {
     private func startStore(agentPort: Int) throws {
         let configuration = try configuration(
             "vmagent.yml",
-            [("scrape_interval: 15s", "scrape_interval: 2s"), ("127.0.0.1:9435", "127.0.0.1:\(full.port)")])
+            [("scrape_interval: 15s", "scrape_interval: 2s"), ("127.0.0.1:9435", "127.0.0.1:\(sentinel.port)")])
         try start(
             "store", Programs.url(of: "victoria-metrics"),
             [

@@ -1,7 +1,8 @@
 # Two services on one host: one that follows every lookup, one at the depth that users get. The host scrapes them while
 # provocations run, and says when to go on: the old rule comes back, the sentinel goes blind, and a task spins. It
 # goes on until the host ends the guest.
-# The host prepends PORT_FULL, PORT_SENTINEL and PORT_NEXT.
+# The host prepends PORT_FULL, PORT_SENTINEL, PORT_NEXT and SECRET.
+(umask 077 && echo "$SECRET" > /tmp/secret)
 serve() {
     name=$1
     port=$2
@@ -16,8 +17,8 @@ serve() {
 # next: until the host knocks
 next() { nc -l -p "$PORT_NEXT" < /dev/null > /dev/null; }
 
-serve full "$PORT_FULL" --full --attach fentry --bpf-stats
-serve sentinel "$PORT_SENTINEL"
+serve full "$PORT_FULL" --secret-file /tmp/secret --full --attach fentry --bpf-stats
+serve sentinel "$PORT_SENTINEL" --insecure
 echo "serving"
 while true; do
     futexscope provoke zero-page --calls 50
