@@ -21,7 +21,8 @@ let package = Package(
         .library(name: "Readers", targets: ["Correlation", "Events", "Ftrace", "Presentation", "Recording"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
         // The kernel side.  `bpf` is a C target only so that its files are seen to change.
@@ -47,10 +48,19 @@ let package = Package(
         .target(name: "Recording", dependencies: ["CCRC32C", "Events"], swiftSettings: strict),
         .target(name: "Presentation", dependencies: ["Correlation", "Events"], swiftSettings: strict),
         .target(name: "Provocation", dependencies: ["CLinux"], swiftSettings: strict),
+        // Knows HTTP and nothing of what it serves.
+        .target(
+            name: "Service",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "futexscope",
             dependencies: [
                 "Capture", "CLinux", "Correlation", "Events", "Ftrace", "Presentation", "Provocation", "Recording",
+                "Service",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -94,9 +104,10 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "futexscope", "Golden", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "futexscope", "Golden", "Service", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Golden"], swiftSettings: strict),
+        .testTarget(name: "ServiceTests", dependencies: ["Service"], swiftSettings: strict),
         .testTarget(name: "ProvocationTests", dependencies: ["Provocation"], swiftSettings: strict),
     ]
 )

@@ -53,13 +53,14 @@ public final class LiveCapture {
     }
 
     /// Hands over batches in order until a limit is reached, or `handle` returns false. At least twice a second
-    /// `handle` is called, without events when there are none. Then detaches, hands over what was still on
-    /// its way, and last what was lost and counted.
+    /// `handle` is called, without events when there are none. What was lost and counted follows every ten
+    /// seconds, and when it is asked for. Then detaches, hands over what was still on its way, and last what
+    /// was lost and counted.
     public func run(until limits: RunLimits, handle: ([Event]) throws -> Bool) throws {
         defer { stop() }
         let start = monotonicNow()
         let end = limits.durationNs.map { start &+ $0 }
-        var countersRead = start
+        var (countersRead, lookedForBlindness) = (start, start)
         var wantsMore = true
         while wantsMore {
             var timeout = Self.pulseMs
@@ -68,18 +69,19 @@ public final class LiveCapture {
                 if now >= end { break }
                 timeout = min(timeout, Int32(min((end - now) / 1_000_000 + 1, 1_000_000)))
             }
-            let ready = waitFor([signals.descriptor, drain.descriptor, limits.endDescriptor ?? -1], timeoutMs: timeout)
-            if ready[1] {
-                wantsMore = try deliver(handle)
-                let now = monotonicNow()
-                // Reading the counters makes the kernel skip programs for a moment: not every second.
-                if wantsMore, now - countersRead > 10_000_000_000 {
-                    countersRead = now
-                    lookForBlindness()
-                    wantsMore = try handle(try counted(durationNs: now - start, isFinal: false))
-                }
-            } else {
-                wantsMore = try handle([])
+            let ready = waitFor(
+                [signals.descriptor, drain.descriptor, limits.endDescriptor ?? -1, limits.countersDescriptor ?? -1],
+                timeoutMs: timeout)
+            wantsMore = ready[1] ? try deliver(handle) : try handle([])
+            let now = monotonicNow()
+            if now - lookedForBlindness > Self.lookPeriodNs {
+                lookedForBlindness = now
+                lookForBlindness()
+            }
+            // Reading the counters makes the kernel skip programs for a moment: not every second unless asked.
+            if wantsMore, ready[3] || ready[1] && now - countersRead > Self.lookPeriodNs {
+                countersRead = now
+                wantsMore = try handle(try counted(durationNs: now - start, isFinal: false))
             }
             if ready[0], limits.endsOn(signal: signals.next()) { break }
             if ready[2] { break }
@@ -108,6 +110,8 @@ public final class LiveCapture {
     private static let patienceMs: Int32 = 950
 
     private static let pulseMs: Int32 = 500
+
+    private static let lookPeriodNs: UInt64 = 10_000_000_000
 
     /// New losses, and all that was counted so far. Complete after `stop`, when losses on the way are known.
     private func counted(durationNs: UInt64, isFinal: Bool) throws(CaptureError) -> [Event] {
@@ -168,13 +172,19 @@ public struct RunLimits {
     public var durationNs: UInt64?
     /// The run ends when this is readable.
     public var endDescriptor: Int32?
+    /// While this is readable somebody asks for what was counted; whoever handles that makes it unreadable.
+    public var countersDescriptor: Int32?
     /// Called with SIGINT, SIGTERM or SIGHUP, and whether the terminal sent it to the whole group of
     /// processes; false when the run goes on in spite of it.
     public var endsOnSignal: ((_ number: Int32, _ isFromTerminal: Bool) -> Bool)?
 
-    public init(durationNs: UInt64? = nil, endDescriptor: Int32? = nil, endsOnSignal: ((Int32, Bool) -> Bool)? = nil) {
+    public init(
+        durationNs: UInt64? = nil, endDescriptor: Int32? = nil, countersDescriptor: Int32? = nil,
+        endsOnSignal: ((Int32, Bool) -> Bool)? = nil
+    ) {
         self.durationNs = durationNs
         self.endDescriptor = endDescriptor
+        self.countersDescriptor = countersDescriptor
         self.endsOnSignal = endsOnSignal
     }
 

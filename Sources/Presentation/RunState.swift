@@ -10,7 +10,7 @@ public struct RunState: Sendable {
     public var report: RunReport
     public var loops: [Correlator.Loop]
     public var legend: Legend
-    /// The oldest first.
+    /// The newest first.
     public var latest: [Finding]
     /// Why the probes see nothing any more; nil while they do.
     public var blindness: String?

@@ -1,4 +1,4 @@
-// Everything of trace and doctor that touches the C library: writing, files that must not exist yet,
+// Everything of the commands that touches the C library: writing, files that must not exist yet,
 // the terminal's size, processes by number. What can fail comes back as a value; wording is left to the
 // commands.
 
@@ -129,16 +129,8 @@ struct Descriptor {
 
     /// The process that a thread belongs to; nil when there is no such thread.
     static func process(ofThread thread: UInt32) -> UInt32? {
-        guard let file = unsafe fopen("/proc/\(thread)/status", "re") else { return nil }
-        defer { unsafe fclose(file) }
-        var line = [CChar](repeating: 0, count: 256)
-        // `fgets` ends what it writes within the buffer's size with a NUL.
-        while unsafe fgets(&line, Int32(line.count), file) != nil {
-            let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-            guard text.hasPrefix("Tgid:") else { continue }
-            return UInt32(text.dropFirst(5).filter(\.isNumber))
-        }
-        return nil
+        let lines = ProcessFile.text("/proc/\(thread)/status")?.split(separator: "\n") ?? []
+        return lines.first { $0.hasPrefix("Tgid:") }.flatMap { UInt32($0.dropFirst(5).filter(\.isNumber)) }
     }
 
     static func text(_ error: Int32) -> String {

@@ -31,8 +31,17 @@ struct LiveRun {
         try ready?.write("\(Descriptor.processID)\n")
         var limits = limits
         limits.durationNs = arguments.duration?.ns
-        try capture.run(until: limits, handle: handle)
-        if let blindness = capture.blindness { Descriptor.tell(blindness) }
+        var isBlindnessTold = false
+        func tellBlindness() {
+            guard !isBlindnessTold, let blindness = capture.blindness else { return }
+            isBlindnessTold = true
+            Descriptor.tell(blindness)
+        }
+        try capture.run(until: limits) { events in
+            tellBlindness()
+            return try handle(events)
+        }
+        tellBlindness()
         if let leftover = capture.leftover { Descriptor.tell(leftover) }
     }
 

@@ -39,7 +39,7 @@ struct TraceRun {
     private func follow(_ live: LiveRun, to output: Descriptor, recording: RecordingSink?) throws {
         defer { recording?.finish() }
         var stream = FindingStream(
-            format: format(for: output),
+            format: trace.format.writer(for: output),
             correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll, filter: filter),
             run: live.capture.run,
             limit: trace.count)
@@ -74,13 +74,5 @@ struct TraceRun {
         var filter = FindingFilter()
         filter.causes = trace.cause.isEmpty ? nil : Set(trace.cause)
         return filter
-    }
-
-    private func format(for output: Descriptor) -> any FindingFormat {
-        switch trace.format {
-        case .table: Table(width: output.tableWidth, colour: output.wantsColour)
-        case .json: JSONLines()
-        case .csv: CSV()
-        }
     }
 }

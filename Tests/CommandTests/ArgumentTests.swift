@@ -2,6 +2,7 @@ import ArgumentParser
 import Capture
 import Events
 import Foundation
+import Service
 import Testing
 
 @testable import futexscope
@@ -68,6 +69,16 @@ import Testing
             arguments: ["record", "-o", "x", "--rotate"],
             complaint: "cannot rotate without a limit: --rotate expects --max-size; see `futexscope record --help`"),
         Refusal(
+            arguments: ["serve", "--listen", "db-1.example:9435"],
+            complaint:
+                "The value 'db-1.example:9435' is invalid for '--listen <address:port>': expected an IP address and a port, such as 127.0.0.1:9435 or [::1]:9435; see `futexscope serve --help`"
+        ),
+        Refusal(
+            arguments: ["serve", "--listen", "0.0.0.0:9435"],
+            complaint:
+                "cannot listen on 0.0.0.0:9435 without a secret, since others can reach it: give --secret-file, or --insecure if something else keeps strangers out; see `futexscope serve --help`"
+        ),
+        Refusal(
             arguments: ["report", "x", "--since", "yesterday"],
             complaint:
                 "The value 'yesterday' is invalid for '--since <time>': expected a time after the beginning such as 90s or 2m, or a date such as 2026-11-23T02:00:00Z; see `futexscope report --help`"
@@ -132,6 +143,20 @@ import Testing
         let failure = #expect(throws: CommandFailure.self) { try command.run() }
         #expect(failure?.exitCode == 64)
         #expect(failure?.message == complaint)
+    }
+
+    @Test("a service that cannot be as asked ends before anything is attached")
+    func serve() throws {
+        let taken = try Service(on: try #require(ListenAddress("127.0.0.1:0")), resources: [:])
+        defer { taken.stop() }
+        let port = #expect(throws: ServiceError.self) { try Serve.parse(["--listen", taken.address.text]).run() }
+        #expect(port?.exitCode == 1)
+        #expect(Ending(try #require(port)).complaint?.hasPrefix("cannot listen on \(taken.address.text): ") == true)
+        let secret = #expect(throws: ServiceError.self) { try Serve.parse(["--secret-file", "/dev/null"]).run() }
+        #expect((secret?.exitCode, secret?.message) == (64, "cannot use the secret file /dev/null: it is no file"))
+        let output = try Serve.parse(["--listen", "127.0.0.1:0", "-o", "/proc/self/status"])
+        let failure = #expect(throws: CommandFailure.self) { try output.run() }
+        #expect(failure?.exitCode == 64)
     }
 
     @Test("a control group that is none is refused with its path")

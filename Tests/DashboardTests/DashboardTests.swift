@@ -128,11 +128,13 @@ enum Files {
     }
 }
 
-@Suite(.enabled(if: Schema.python != nil, "FUTEXSCOPE_PYTHON is not set: `make unit-test` sets it"))
-struct Schema {
+enum Readers {
     /// Set by `make test` and `make unit-test`.
     static let python = ProcessInfo.processInfo.environment["FUTEXSCOPE_PYTHON"]
+}
 
+@Suite(.enabled(if: Readers.python != nil, "FUTEXSCOPE_PYTHON is not set: `make unit-test` sets it"))
+struct SchemaTests {
     @Test("Grafana's own types have a place for everything in the dashboards", arguments: ["host", "fleet"])
     func types(name: String) throws {
         #expect(try Self.lost(in: Files.dashboards.appending(path: "\(name).json")) == "")
@@ -152,7 +154,7 @@ struct Schema {
     private static func lost(in file: URL) throws -> String {
         let process = Process()
         let output = Pipe()
-        process.executableURL = URL(filePath: try #require(python))
+        process.executableURL = URL(filePath: try #require(Readers.python))
         process.arguments = ["-B", Files.root.appending(path: "Tests/DashboardTests/read_dashboard.py").path, file.path]
         (process.standardOutput, process.standardError) = (output, output)
         try process.run()

@@ -7,7 +7,7 @@ serve() {
     name=$1
     port=$2
     shift 2
-    futexscope serve --listen "0.0.0.0:$port" --ready-file "/tmp/$name.ready" "$@" > "$name.out" 2>&1 &
+    futexscope serve --listen "$ADDRESS:$port" --ready-file "/tmp/$name.ready" "$@" > "$name.out" 2>&1 &
     until [ -e "/tmp/$name.ready" ]; do
         kill -0 $! 2> /dev/null || { cat "$name.out"; exit 1; }
         usleep 100000
