@@ -10,6 +10,9 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+// Tests that start other programs, with Foundation and without marks.
+let lenient: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
+
 let package = Package(
     name: "futexscope",
     products: [
@@ -65,12 +68,16 @@ let package = Package(
         .target(
             name: "EventSamples", dependencies: ["Events"], path: "Tests/EventSamples", swiftSettings: strict),
         .target(name: "Golden", path: "Tests/Golden", swiftSettings: strict),
+        // Programs that fleets run, and what is asked of them.
+        .target(name: "Fleet", path: "Tests/Fleet", exclude: ["programs"], swiftSettings: lenient),
+        .testTarget(
+            name: "DashboardTests", dependencies: ["Events", "Fleet"], exclude: ["read_dashboard.py", "rules"],
+            swiftSettings: lenient),
         .testTarget(
             name: "CaptureTests", dependencies: ["BPFObject", "Capture", "CRecords", "Events"], swiftSettings: strict),
         .testTarget(
-            name: "KernelTests", dependencies: ["Correlation", "Events", "Ftrace"],
-            exclude: ["readers", "scenarios", "vm"],
-            swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]),
+            name: "KernelTests", dependencies: ["Correlation", "Events", "Fleet", "Ftrace"],
+            exclude: ["readers", "scenarios", "vm"], swiftSettings: lenient),
         .testTarget(
             name: "FtraceTests", dependencies: ["Correlation", "Events", "Ftrace", "Golden"],
             exclude: ["Golden", "Samples"], swiftSettings: strict),
