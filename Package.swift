@@ -85,7 +85,7 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "futexscope", "Golden", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "CLinux", "futexscope", "Golden", .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Golden"], swiftSettings: strict),
         .testTarget(name: "ProvocationTests", dependencies: ["Provocation"], swiftSettings: strict),

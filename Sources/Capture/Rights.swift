@@ -38,7 +38,8 @@ enum Rights {
         // A capability is a thread's: another one would go on with all of them.
         guard threads <= 1 else {
             throw CaptureError(
-                message: "cannot give up capabilities: \(threads) threads are running already, expected one", exitCode: 1)
+                message: "cannot give up capabilities: \(threads) threads are running already, expected one",
+                exitCode: 1)
         }
         var permitted: UInt64 = 0
         // The number lives over the call.

@@ -15,6 +15,8 @@ struct Guest: Hashable, CustomStringConvertible, Sendable {
     var hasTools = false
     /// With the livepatch that gives get_futex_key() its old rule back.
     var hasOldRule = false
+    /// With a Debian that boots systemd, and the package to install there.
+    var hasDebian = false
     /// Further arguments of the kernel.
     var arguments = ""
 
@@ -84,6 +86,16 @@ actor GuestRuns {
         return root.appending(path: "../../.build/release/futexscope").standardizedFileURL
     }
 
+    /// What `make deb` made.
+    private static func package() throws -> URL {
+        let directory = root.appending(path: "../../.build/deb").standardizedFileURL
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
+        guard let name = names.first(where: { $0.hasSuffix(".deb") }) else {
+            throw GuestFailure(message: "there is no package in \(directory.path): run make deb")
+        }
+        return directory.appending(path: name)
+    }
+
     private var runs: [Guest: Task<GuestRun, any Error>] = [:]
     private var running = 0
     private var waiting: [CheckedContinuation<Void, Never>] = []
@@ -115,6 +127,7 @@ actor GuestRuns {
             "-k", guest.kernel, "-b", Self.binary.path, "-s", script.path, "-o", directory.path, "-t", "400",
         ]
         if guest.hasTools { arguments.append("--tools") }
+        if guest.hasDebian { arguments += ["--debian", "-f", try Self.package().path] }
         if !guest.arguments.isEmpty { arguments += ["-a", guest.arguments] }
         if guest.hasOldRule {
             arguments += ["--module", try Self.output(of: "../../Retro/build", [guest.kernel]).lastLine]
