@@ -103,7 +103,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "futexscope", "Golden", "Service", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "CLinux", "futexscope", "Golden", "Service",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Golden"], swiftSettings: strict),
         .testTarget(name: "ServiceTests", dependencies: ["Service"], swiftSettings: strict),
