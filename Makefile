@@ -11,7 +11,8 @@ PYTHON := $(or $(FUTEXSCOPE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/futexs
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev libc6-dev
 READER_PACKAGES := babeltrace2 trace-cmd python3-venv
 BENCH_PACKAGES := gcc libc6-dev time valgrind
-GUEST_PACKAGES := qemu-system-x86 busybox-static cpio zstd e2fsprogs xfsprogs kmod gcc make
+GUEST_PACKAGES := qemu-system-x86 busybox-static cpio zstd e2fsprogs xfsprogs kmod gcc make mmdebstrap genext2fs
+DEB_PACKAGES := debhelper dpkg-dev fakeroot lintian
 install = @missing=""; for package in $(1); do \
 	dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
 	if [ -n "$$missing" ]; then echo "installing:$$missing"; \
@@ -21,11 +22,16 @@ install = @missing=""; for package in $(1); do \
 BENCH_KERNEL := 6.12
 BENCH_PARTS := futex pages start storm
 
-.PHONY: all build-packages guest-packages demo test unit-test kernels readers answer bench bench-guest bench-host fuzz \
+.PHONY: all deb build-packages guest-packages demo test unit-test kernels readers answer bench bench-guest bench-host fuzz \
 	lint clean help
 
 all: build-packages  ## the release binary: .build/release/futexscope
 	swift build $(CONFIGURATION) --product futexscope
+
+deb: all  ## the Debian package, with manual pages, completions and services: .build/deb/futexscope_VERSION_ARCH.deb
+	$(call install,$(DEB_PACKAGES))
+	swift build --product generate-manual
+	@packaging/build-package $(BINARY) .build/debug/generate-manual .build/deb
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,8 +46,9 @@ readers: build-packages  ## other people's readers: babeltrace2 and trace-cmd; P
 	$(call install,$(READER_PACKAGES))
 	@Tests/ExportTests/readers/install "$(PYTHON)"
 
-kernels: guest-packages  ## Debian's kernels for the guests, into the cache
+kernels: guest-packages  ## Debian's kernels for the guests, and a Debian for them, into the cache
 	@$(VM)/kernels fetch || echo "some kernels are skipped: see above" >&2
+	@$(VM)/image debian >/dev/null
 
 demo: all  ## provocations and the findings that they make, live or in a virtual machine
 	@if $(BINARY) doctor >/dev/null 2>&1; then \
@@ -54,7 +61,7 @@ demo: all  ## provocations and the findings that they make, live or in a virtual
 unit-test: readers  ## tests that need no kernel
 	FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" swift test --parallel
 
-test: all kernels readers  ## unit tests, then the matrix of kernels in virtual machines
+test: deb kernels readers  ## unit tests, then the matrix of kernels in virtual machines
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" swift test
 
 answer: all kernels  ## runs the matrix and writes the answer's table into README.md
@@ -93,7 +100,7 @@ fuzz: build-packages  ## hostile bytes into each reader, FUZZ_SECONDS (default 6
 
 lint:  ## formatting of Swift, and the shell scripts where shellcheck is installed
 	swift format lint --recursive --strict Sources Tests Benchmarks Plugins Package.swift
-	@if command -v shellcheck >/dev/null; then shellcheck -x -P $(VM) $(VM)/* Benchmarks/{compare,document,plot,plot-growth} Benchmarks/*/measure Tests/Retro/build Tests/ExportTests/readers/install; else echo "shellcheck is not installed: scripts are not checked"; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x -P $(VM) $(VM)/* Benchmarks/{compare,document,plot,plot-growth} Benchmarks/*/measure Tests/Retro/build Tests/ExportTests/readers/install packaging/build-package; else echo "shellcheck is not installed: scripts are not checked"; fi
 
 clean:  ## removes what was built; the cache of kernels stays
 	rm -rf .build

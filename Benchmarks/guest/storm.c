@@ -83,9 +83,10 @@ int main(int argc, char **argv)
 	struct bpf_object *object = argc == 4 ? bpf_object__open_file(argv[1], NULL) : NULL;
 	struct bpf_program *program;
 	struct ring_buffer *ring;
-	struct fs_counters counters[64], *counter = counters;
+	struct fs_counters counters;
 	unsigned long long full = 0;
-	__u32 shared, zero = 0;
+	struct bpf_map *counting;
+	__u32 shared;
 
 	if (!object) {
 		fprintf(stderr, "usage: storm OBJECT SHARED-MASK READY\n");
@@ -102,6 +103,9 @@ int main(int argc, char **argv)
 		    bpf_program__set_attach_target(program, 0, attached[i].function))
 			fail(attached[i].program);
 	}
+	counting = bpf_object__find_map_by_name(object, "counters");
+	if (!counting || bpf_map__set_max_entries(counting, libbpf_num_possible_cpus()))
+		fail("storm: no counters");
 	if (bpf_object__load(object))
 		fail("storm: cannot load");
 	ring = ring_buffer__new(bpf_object__find_map_fd_by_name(object, "events"), take, NULL, NULL);
@@ -115,10 +119,9 @@ int main(int argc, char **argv)
 	while (!ends)
 		ring_buffer__poll(ring, 50);
 	ring_buffer__consume(ring);
-	if (libbpf_num_possible_cpus() <= 64 &&
-	    !bpf_map_lookup_elem(bpf_object__find_map_fd_by_name(object, "counters"), &zero, counters))
-		for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++, counter++)
-			full += counter->ring_full[FS_LOOKUP];
+	for (__u32 cpu = 0; cpu < bpf_map__max_entries(counting); cpu++)
+		if (!bpf_map_lookup_elem(bpf_map__fd(counting), &cpu, &counters))
+			full += counters.ring_full[FS_LOOKUP];
 	printf("delivered %llu lost %llu\n", lookups, full);
 	return 0;
 }

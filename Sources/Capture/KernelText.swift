@@ -80,25 +80,18 @@ enum KernelText {
             return flags.split(separator: " ").contains("I")
         }
     }
-
-    private static func paths(matching pattern: String) -> [String] {
-        var found = unsafe glob_t()
-        defer { unsafe globfree(&found) }
-        guard unsafe glob(pattern, GLOB_NOSORT, nil, &found) == 0 else { return [] }
-        // glob() made as many strings as it says; each lives until globfree().
-        return unsafe (0..<Int(found.gl_pathc)).compactMap { position in
-            unsafe found.gl_pathv[position].map { unsafe String(cString: $0) }
-        }
-    }
 }
 
 extension bpf_insn {
     /// One instruction of a program that is written by hand.
-    static func make(_ code: UInt8, destination: UInt8 = 0, source: UInt8 = 0, immediate: Int32 = 0) -> bpf_insn {
+    static func make(
+        _ code: UInt8, destination: UInt8 = 0, source: UInt8 = 0, offset: Int16 = 0, immediate: Int32 = 0
+    ) -> bpf_insn {
         var instruction = bpf_insn()
         instruction.code = code
         instruction.dst_reg = destination
         instruction.src_reg = source
+        instruction.off = offset
         instruction.imm = immediate
         return instruction
     }

@@ -18,8 +18,14 @@ public final class LiveCapture {
     /// Why the run is of full depth although less was asked for; nil otherwise.
     public var depthNote: String? { tracing.plan.depthNote }
 
+    /// Goes up for as long as the thread that drains the ring buffer is well.
+    public var drainTurns: UInt64 { drain.turns }
+
     /// Set during a run when its probes see nothing any more: one line that says why.
     public private(set) var blindness: String?
+
+    /// The capabilities that the run still has; all others are gone for good.
+    public let capabilities: [String]
 
     private let tracing: Tracing
     private let signals: SignalDescriptor
@@ -30,19 +36,22 @@ public final class LiveCapture {
     private var isRunning = true
     private var lossLog = LossLog()
 
-    /// Loads and attaches all probes of the plan, stepping down the ladder where the kernel refuses.
+    /// Loads and attaches all probes of the plan, stepping down the ladder where the kernel refuses. Then
+    /// gives up the process's capabilities, for which no other thread may be running.
     public init(options: CaptureOptions) throws(CaptureError) {
         // Before any thread exists, so that all inherit the blocked signals.
         signals = try SignalDescriptor()
         statistics = options.countsCost ? CostStatistics() : nil
         tracing = try Tracing(options: options)
+        // Before any thread exists, so that all have as little.
+        capabilities = try Rights.giveUp(keepsFileAccess: options.keepsFileAccess).map(\.name)
         run = RunInfo(
             kernelRelease: readText("/proc/sys/kernel/osrelease"), host: readText("/proc/sys/kernel/hostname"),
             probes: tracing.plan.reports, wallClockOffsetNs: Self.wallClockOffset(),
             showsKernelAddresses: options.kernelAddresses, loops: options.loops, tellsAll: options.emitAll,
             filters: options.filterText)
-        decoder = RecordDecoder(symbols: tracing.symbols, kernelAddresses: options.kernelAddresses)
-        drain = try RingDrain(map: tracing.object.map("events"))
+        decoder = RecordDecoder(names: tracing.names, kernelAddresses: options.kernelAddresses)
+        drain = try RingDrain(map: tracing.object.map("events"), bytes: Int(options.ringBytes))
     }
 
     deinit { stop() }
@@ -68,15 +77,16 @@ public final class LiveCapture {
                 if now >= end { break }
                 timeout = min(timeout, Int32(min((end - now) / 1_000_000 + 1, 1_000_000)))
             }
-            let ready = waitFor([signals.descriptor, drain.descriptor, limits.endDescriptor ?? -1], timeoutMs: timeout)
+            let ready = waitFor(
+                [signals.descriptor, drain.descriptor, limits.endDescriptor ?? -1, limits.wakeDescriptor ?? -1],
+                timeoutMs: timeout)
             if ready[1] {
                 wantsMore = try deliver(handle)
                 let now = monotonicNow()
-                // Reading the counters makes the kernel skip programs for a moment: not every second.
                 if wantsMore, now - countersRead > 10_000_000_000 {
                     countersRead = now
                     lookForBlindness()
-                    wantsMore = try handle(try counted(durationNs: now - start, isFinal: false))
+                    wantsMore = try handle(counted(durationNs: now - start, isFinal: false))
                 }
             } else {
                 wantsMore = try handle([])
@@ -88,7 +98,7 @@ public final class LiveCapture {
         lookForBlindness()
         stop()
         if wantsMore { _ = try deliver(handle) }
-        _ = try handle(try counted(durationNs: min(counts, limits.durationNs ?? counts), isFinal: true))
+        _ = try handle(counted(durationNs: min(counts, limits.durationNs ?? counts), isFinal: true))
     }
 
     /// Takes the programs off and drains the ring. Harmless when done already.
@@ -110,8 +120,8 @@ public final class LiveCapture {
     private static let pulseMs: Int32 = 500
 
     /// New losses, and all that was counted so far. Complete after `stop`, when losses on the way are known.
-    private func counted(durationNs: UInt64, isFinal: Bool) throws(CaptureError) -> [Event] {
-        let counters = try KernelCounters(object: tracing.object)
+    private func counted(durationNs: UInt64, isFinal: Bool) -> [Event] {
+        let counters = KernelCounters(tracing.object.counters)
         let cost = tracing.object.cost()
         var totals = counters.totals
         totals.cost = Totals.Cost(runTimeNs: cost.runTimeNs, runCount: cost.runs, mapBytes: cost.mapBytes)
@@ -150,10 +160,17 @@ public final class LiveCapture {
     }
 
     private func deliver(_ handle: ([Event]) throws -> Bool) throws -> Bool {
+        var (events, names): ([Event], [Event]) = ([], [])
         for batch in drain.takeAll() {
-            var events: [Event] = []
+            events.removeAll(keepingCapacity: true)
             decoder.decode(batch) { event in
-                for name in resolver.names(for: event) { events.append(.name(name)) }
+                resolver.names(for: event) { names.append(.name($0)) }
+                if !names.isEmpty {
+                    // The detach that a lookup met is told right before it, and is of the same file.
+                    let isMet = events.last.map(event.met) ?? false
+                    events.insert(contentsOf: names, at: isMet ? events.count - 1 : events.count)
+                    names.removeAll(keepingCapacity: true)
+                }
                 events.append(event)
             }
             if try !handle(events) { return false }
@@ -168,13 +185,19 @@ public struct RunLimits {
     public var durationNs: UInt64?
     /// The run ends when this is readable.
     public var endDescriptor: Int32?
+    /// While this is readable `handle` is called at once; it has to read what is there.
+    public var wakeDescriptor: Int32?
     /// Called with SIGINT, SIGTERM or SIGHUP, and whether the terminal sent it to the whole group of
     /// processes; false when the run goes on in spite of it.
     public var endsOnSignal: ((_ number: Int32, _ isFromTerminal: Bool) -> Bool)?
 
-    public init(durationNs: UInt64? = nil, endDescriptor: Int32? = nil, endsOnSignal: ((Int32, Bool) -> Bool)? = nil) {
+    public init(
+        durationNs: UInt64? = nil, endDescriptor: Int32? = nil, wakeDescriptor: Int32? = nil,
+        endsOnSignal: ((Int32, Bool) -> Bool)? = nil
+    ) {
         self.durationNs = durationNs
         self.endDescriptor = endDescriptor
+        self.wakeDescriptor = wakeDescriptor
         self.endsOnSignal = endsOnSignal
     }
 
@@ -183,21 +206,20 @@ public struct RunLimits {
     }
 }
 
-/// Attached programs with the plan by which they were attached and the symbols of their kernel.
+/// Attached programs with the plan by which they were attached and the names for the stacks that they tell.
 private struct Tracing {
     let object: TracingObject
     let plan: ProbePlan
-    let symbols: KernelSymbols
+    let names: StackNames
 
     /// Steps down the ladder until every probe is attached or has no rung left.
     init(options: CaptureOptions) throws(CaptureError) {
         try options.check()
-        // Once for all: the file takes the kernel a tenth of a second and more to write.
-        let symbols = KernelSymbols.read(wanted: ProbePlan.symbols + HostReport.features)
+        guard let types = KernelTypes(), let names = StackNames(),
+            let symbols = KernelSymbols.find(
+                wanted: ProbePlan.symbols + HostReport.features, groups: ProbePlan.functions, types: types)
+        else { throw .notPermitted(HostReport.read().refusal ?? "this kernel's symbols or BTF cannot be read") }
         if let refusal = HostReport.read(symbols: symbols).refusal { throw .notPermitted(refusal) }
-        guard let symbols, let types = KernelTypes() else {
-            throw .notPermitted("this kernel's symbols or BTF cannot be read")
-        }
         let sites = options.needOfFullDepth == nil ? CallSites.found(types: types, symbols: symbols) : nil
         var plan = ProbePlan(mode: options.attach, sites: sites, types: types, symbols: symbols)
         while true {
@@ -207,7 +229,7 @@ private struct Tracing {
                     note: missing.note ?? "no hook is left")
             }
             do {
-                object = try TracingObject(attaching: plan, options: options)
+                object = try TracingObject(attaching: plan, extents: symbols.extents, options: options)
                 break
             } catch let refusal as TracingObject.Refusal {
                 if plan.probes[refusal.position].hook == .callsite {
@@ -223,7 +245,7 @@ private struct Tracing {
             }
         }
         self.plan = plan
-        self.symbols = symbols
+        self.names = names
     }
 }
 
@@ -250,6 +272,17 @@ extension CallSites {
                 try CallSites(in: KernelText.code(of: "get_futex_key", symbols: symbols), targets: targets))
         } catch {
             return .failure(error)
+        }
+    }
+}
+
+extension Event {
+    /// Whether this is a lookup that met the detach `other`.
+    fileprivate func met(_ other: Event) -> Bool {
+        switch (self, other) {
+        case (.lookup(let lookup), .detach(let detach)), (.progress(let lookup), .detach(let detach)):
+            lookup.page?.page == detach.page && lookup.page?.detachTime == detach.time
+        default: false
         }
     }
 }

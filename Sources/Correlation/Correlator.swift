@@ -8,16 +8,15 @@ public import Events
 public struct Correlator: Sendable {
     /// Detaches remembered for a lookup that has yet to come.
     static let detachLimit = RecentDetaches.limit
-    /// Unfinished loops remembered, so that the end of a run can tell of them.
-    static let loopLimit = 4096
 
     public private(set) var summary = Summary()
     /// Losses by stage, as they arrived.
     public private(set) var losses: [Loss.Stage: UInt64] = [:]
+    /// Unfinished loops, so that the end of a run can tell of them.
+    public private(set) var loops = LoopsInProgress()
 
     private let thresholds: LoopThresholds
     private var detaches = RecentDetaches()
-    private var loops: [UInt32: Finding] = [:]
     private let tellsAll: Bool
     private var filter: FindingFilter
 
@@ -44,6 +43,12 @@ public struct Correlator: Sendable {
         return nil
     }
 
+    /// Gives up loops of which more would have been heard by `now` (CLOCK_MONOTONIC nanoseconds), and those whose
+    /// task cannot be in a lookup, which only the caller can find out. They count as loops without an end.
+    public mutating func giveUpLoops(at now: UInt64, unless canLoop: (TaskIdentity) -> Bool) {
+        for loop in loops.giveUp(at: now, unless: canLoop) { summary.add(loop.finding) }
+    }
+
     /// Takes a lookup that ended, or the progress of one; returns what that makes known.
     public mutating func consume(_ lookup: Lookup, isProgress: Bool) -> Finding? {
         if isProgress { return progress(of: lookup) }
@@ -52,7 +57,7 @@ public struct Correlator: Sendable {
 
     private mutating func end(of lookup: Lookup) -> Finding? {
         // A loop that ends after the time that is asked about has not ended in it.
-        if !loops.isEmpty, lookup.time <= filter.window.upperBound { loops.removeValue(forKey: lookup.victim.tid) }
+        if !loops.isEmpty, lookup.time <= filter.window.upperBound { loops.end(thread: lookup.victim.tid) }
         let metSomething = lookup.observations > 0 || lookup.retries.total > 0
         guard metSomething || tellsAll, filter.admits(lookup) else { return nil }
         let finding = finding(for: lookup, isProgress: false)
@@ -65,11 +70,7 @@ public struct Correlator: Sendable {
         guard isLoop(lookup), filter.admits(lookup) else { return nil }
         let finding = finding(for: lookup, isProgress: true)
         guard filter.admits(finding) else { return nil }
-        if loops[lookup.victim.tid] != nil || loops.count < Self.loopLimit {
-            loops[lookup.victim.tid] = finding
-        } else {
-            lose(1, at: .correlator)
-        }
+        if !loops.tell(finding) { lose(1, at: .correlator) }
         return finding
     }
 
@@ -82,9 +83,9 @@ public struct Correlator: Sendable {
     @discardableResult
     public mutating func finish() -> [Finding] {
         // In a fixed order, since the tables of the summary are bounded.
-        let unfinished = loops.sorted { $0.key < $1.key }.map(\.value)
+        let unfinished = loops.all.map(\.finding)
         for finding in unfinished { summary.add(finding) }
-        loops = [:]
+        loops = LoopsInProgress()
         return unfinished
     }
 

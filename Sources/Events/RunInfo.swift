@@ -19,11 +19,13 @@ public struct RunInfo: Sendable, Equatable {
     public var tellsAll: Bool
     /// The victims and lookups that were asked for, as options of the command; empty for all.
     public var filters: String
+    /// What this run was written for, if it is a snapshot of a longer one; empty otherwise.
+    public var trigger: String
 
     public init(
         kernelRelease: String? = nil, host: String? = nil, probes: [ProbeReport] = [], wallClockOffsetNs: Int64 = 0,
         showsKernelAddresses: Bool = false, loops: LoopThresholds = LoopThresholds(), tellsAll: Bool = false,
-        filters: String = ""
+        filters: String = "", trigger: String = ""
     ) {
         self.kernelRelease = kernelRelease
         self.host = host
@@ -33,6 +35,7 @@ public struct RunInfo: Sendable, Equatable {
         self.loops = loops
         self.tellsAll = tellsAll
         self.filters = filters
+        self.trigger = trigger
     }
 }
 

@@ -42,12 +42,12 @@ public struct CSV: FindingFormat {
             [
                 "time", "time_ns", "page_id", "dev", "inode", "index", "path", "fstype", "file_size_bytes", "pages",
                 "references", "via", "scope", "hole_start_bytes", "hole_end_bytes", "cause", "confidence", "pid",
-                "tid", "comm", "cgroup", "landmarks",
+                "tid", "comm", "cgroup", "landmarks", "file_state", "unit", "container", "pod",
             ]
         case .activities:
             [
                 "time", "time_ns", "begin_time_ns", "kind", "phase", "duration_ns", "pages", "pid", "tid", "comm",
-                "cgroup",
+                "cgroup", "unit", "container", "pod",
             ]
         case .losses: ["time", "time_ns", "stage", "count", "touches_evidence"]
         }
@@ -60,7 +60,8 @@ public struct CSV: FindingFormat {
         "page_index", "page_path", "page_fstype", "unmapped", "cause", "confidence", "unknown_reason",
         "detach_age_ns", "detach_pid", "detach_tid", "detach_comm", "detach_neighbour",
         "detach_references", "spurious", "verdicts_retry", "verdicts_efault", "verdicts_swizzle",
-        "observations", "lock_waits", "failure", "incomplete",
+        "observations", "lock_waits", "failure", "incomplete", "unit", "container", "pod", "page_file_state",
+        "detach_cgroup", "detach_unit", "detach_container", "detach_pod",
     ]
 
     // MARK: Rows
@@ -103,6 +104,14 @@ public struct CSV: FindingFormat {
         row.number(lookup.isTimed ? lookup.lockWaits : nil)
         row.word(finding.failure?.rawValue)
         row.flag(finding.isIncomplete)
+        row.workload(of: lookup.victim, legend: legend)
+        row.word(lookup.page == nil ? nil : finding.file.flatMap(legend.names.state(of:))?.rawValue)
+        if let culprit = finding.detach?.culprit {
+            row.foreign(legend.names.cgroup(culprit.cgroup))
+            row.workload(of: culprit, legend: legend)
+        } else {
+            row.empty(4)
+        }
     }
 
     private static func writePage(of finding: Finding, legend: Legend, to row: inout CSVRow) {
@@ -157,6 +166,8 @@ public struct CSV: FindingFormat {
         row.word(confidence.rawValue)
         Self.write(detach.culprit, legend: legend, to: &row)
         row.words(detach.landmarks.names)
+        row.word(file.flatMap(legend.names.state(of:))?.rawValue)
+        row.workload(of: detach.culprit, legend: legend)
     }
 
     public mutating func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8]) {
@@ -172,6 +183,7 @@ public struct CSV: FindingFormat {
         row.number(activity.durationNs)
         row.number(activity.pages)
         Self.write(activity.task, legend: legend, to: &row)
+        row.workload(of: activity.task, legend: legend)
     }
 
     public mutating func write(_ loss: Loss, into bytes: inout [UInt8]) {

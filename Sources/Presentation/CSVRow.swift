@@ -116,6 +116,14 @@ struct CSVRow {
         }
     }
 
+    /// Unit, container and pod of a task, as far as its control group's path says.
+    mutating func workload(of task: TaskIdentity, legend: Legend) {
+        guard let workload = legend.names.workload(task.cgroup) else { return empty(3) }
+        foreign(workload.unit)
+        foreign(workload.container)
+        foreign(workload.pod)
+    }
+
     private mutating func escape(_ text: String) {
         let formulaStarts: [Unicode.Scalar] = ["=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n"]
         let startsFormula = text.unicodeScalars.first.map(formulaStarts.contains) ?? false

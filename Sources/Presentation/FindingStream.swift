@@ -46,20 +46,37 @@ public struct FindingStream: Sendable {
     }
 
     /// Takes events in order; false when no more lookups are wanted. Losses and totals are taken even then.
-    public mutating func consume(_ events: [Event]) -> Bool {
-        for event in events { take(event) }
+    /// `found` gets each finding that is told.
+    public mutating func consume(_ events: [Event], found: (Finding) -> Void = { _ in }) -> Bool {
+        for event in events {
+            switch event {
+            case .lookup(let lookup): tell(lookup, isProgress: false, found: found)
+            case .progress(let lookup): tell(lookup, isProgress: true, found: found)
+            default: take(event)
+            }
+        }
         return findings != limit
+    }
+
+    /// What is known so far of a run that goes on; `canLoop` says whether a task can still be in a lookup.
+    public mutating func state(canLoop: (TaskIdentity) -> Bool) -> RunState {
+        correlator.giveUpLoops(at: totals.time, unless: canLoop)
+        return RunState(report: report(omissions: []), loops: correlator.loops.all, legend: legend)
     }
 
     /// Ends the run and writes the summary where the format has one.
     public mutating func end(omissions: [Omission] = []) -> RunReport {
         let unfinished = correlator.finish()
         analysis?.finish(unfinished: unfinished)
-        let report = RunReport(
-            summary: correlator.summary, totals: totals, losses: correlator.losses, run: run, analysis: analysis,
-            omissions: omissions)
+        let report = report(omissions: omissions)
         format.end(report, legend: legend, into: &bytes)
         return report
+    }
+
+    private func report(omissions: [Omission]) -> RunReport {
+        RunReport(
+            summary: correlator.summary, totals: totals, losses: correlator.losses, run: run, analysis: analysis,
+            omissions: omissions)
     }
 
     /// The summary for a reader, where it has no place in the format.
@@ -80,10 +97,16 @@ public struct FindingStream: Sendable {
 
 extension FindingStream: EventSink {
     public mutating func take(_ lookup: Lookup, isProgress: Bool) {
+        tell(lookup, isProgress: isProgress) { _ in }
+    }
+
+    /// `found` gets the finding, if there is one.
+    private mutating func tell(_ lookup: Lookup, isProgress: Bool, found: (Finding) -> Void) {
         guard findings != limit else { return }
         analysis?.consume(lookup)
         guard let finding = correlator.consume(lookup, isProgress: isProgress) else { return }
         format.write(finding, legend: legend, into: &bytes)
+        found(finding)
         if isProgress { return }
         analysis?.consume(finding)
         findings += 1

@@ -17,6 +17,7 @@ extension JSONWriter {
             $0.number("index", detach.index)
             $0.text("path", file.flatMap(legend.names.path(of:)))
             $0.text("fstype", file.flatMap(legend.names.fileSystem(of:)))
+            $0.text("file_state", file.flatMap(legend.names.state(of:))?.rawValue)
         }
         number("file_size_bytes", detach.fileSize)
         number("pages", UInt64(detach.pages))
@@ -35,6 +36,7 @@ extension JSONWriter {
         word("confidence", confidence.rawValue)
         write(detach.culprit, legend: legend)
         texts("landmarks", detach.landmarks.names)
+        write(legend.names.workload(detach.culprit.cgroup))
     }
 
     mutating func write(_ activity: Activity, legend: Legend, timestamps: inout TimestampWriter) {
@@ -46,6 +48,7 @@ extension JSONWriter {
         number("duration_ns", activity.durationNs)
         number("pages", activity.pages)
         write(activity.task, legend: legend)
+        write(legend.names.workload(activity.task.cgroup))
     }
 
     /// RFC 3339, and nanoseconds since 1970; nil when the time is not known.
@@ -73,5 +76,12 @@ extension JSONWriter {
         number("tid", UInt64(task.tid))
         text("comm", task.comm)
         text("cgroup", legend.names.cgroup(task.cgroup))
+    }
+
+    /// What a control group's path says of the work in it; no key for what it does not say.
+    mutating func write(_ workload: Workload?) {
+        if let unit = workload?.unit { text("unit", unit) }
+        if let container = workload?.container { text("container", container) }
+        if let pod = workload?.pod { text("pod", pod) }
     }
 }

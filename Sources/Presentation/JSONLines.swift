@@ -94,7 +94,7 @@ extension JSONWriter {
         if finding.explainedCause != nil, let reason = finding.unknownReason {
             word("unknown_reason", reason.rawValue)
         }
-        writeDetach(finding)
+        writeDetach(finding, legend: legend)
         flag("spurious", finding.spurious)
         if let verdicts = finding.verdicts {
             object("verdicts") {
@@ -109,6 +109,7 @@ extension JSONWriter {
         number("lock_waits", lookup.isTimed ? UInt64(lookup.lockWaits) : nil)
         if let failure = finding.failure { word("failure", failure.rawValue) }
         if finding.isIncomplete { flag("incomplete", true) }
+        write(legend.names.workload(lookup.victim.cgroup))
     }
 
     private mutating func writePage(_ finding: Finding, legend: Legend) {
@@ -122,10 +123,11 @@ extension JSONWriter {
             $0.number("index", file == nil ? nil : page.index)
             $0.text("path", file.flatMap(legend.names.path(of:)))
             $0.text("fstype", file.flatMap(legend.names.fileSystem(of:)))
+            $0.text("file_state", file.flatMap(legend.names.state(of:))?.rawValue)
         }
     }
 
-    private mutating func writeDetach(_ finding: Finding) {
+    private mutating func writeDetach(_ finding: Finding, legend: Legend) {
         guard let detach = finding.detach else { return null("detach") }
         object("detach") {
             $0.number("age_ns", finding.detachAgeNs)
@@ -134,6 +136,8 @@ extension JSONWriter {
             $0.text("comm", detach.culprit.comm)
             $0.flag("neighbour", finding.neighbour)
             $0.number("references", UInt64(max(0, detach.references)))
+            $0.text("cgroup", legend.names.cgroup(detach.culprit.cgroup))
+            $0.write(legend.names.workload(detach.culprit.cgroup))
         }
     }
 }

@@ -63,6 +63,7 @@ extension JSONWriter {
             $0.number("analysed_ns", analysis.runNs)
             $0.flag("counters_final", report.totals.isFinal)
             $0.number("counters_ns", report.totals.durationNs)
+            if !report.run.trigger.isEmpty { $0.text("trigger", report.run.trigger) }
         }
     }
 

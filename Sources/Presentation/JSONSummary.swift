@@ -64,6 +64,12 @@ extension JSONWriter {
         // Rows beyond the limit of the tables above, if any.
         if summary.processesBeyondLimit > 0 { number("processes_beyond_limit", summary.processesBeyondLimit) }
         if summary.filesBeyondLimit > 0 { number("files_beyond_limit", summary.filesBeyondLimit) }
+        list("by_workload", summary.workloads(legend.names)) {
+            $0.text("cgroup", $1.key.cgroup)
+            $0.write($1.key.workload)
+            $0.write($1.row)
+        }
+        if summary.cgroupsBeyondLimit > 0 { number("workloads_beyond_limit", summary.cgroupsBeyondLimit) }
     }
 
     mutating func write(_ probes: [ProbeReport]) {
@@ -144,6 +150,31 @@ extension Summary.RuleCounts {
 }
 
 extension Summary {
+    /// One workload, or one control group whose path names none.
+    struct WorkloadKey: Hashable {
+        var workload: Workload?
+        /// Only where there is no workload; nil when it is not known either.
+        var cgroup: String?
+    }
+
+    /// Control groups by what they are for: a unit that was started again, or that has groups below its
+    /// own, is one row. Those with most findings first.
+    func workloads(_ names: Names) -> [(key: WorkloadKey, row: Row)] {
+        var rows: [WorkloadKey: Row] = [:]
+        for (id, row) in cgroups {
+            let workload = names.workload(id)
+            let key = WorkloadKey(workload: workload, cgroup: workload == nil ? names.cgroup(id) : nil)
+            rows[key, default: Row()] += row
+        }
+        func text(_ key: WorkloadKey) -> [String] {
+            [key.workload?.pod, key.workload?.container, key.workload?.unit, key.cgroup].map { $0 ?? "" }
+        }
+        return rows.map { (key: $0.key, row: $0.value) }.sorted { left, right in
+            let (more, less) = (left.row.asVictim + left.row.asCulprit, right.row.asVictim + right.row.asCulprit)
+            return more != less ? more > less : text(left.key).lexicographicallyPrecedes(text(right.key))
+        }
+    }
+
     /// Those with most findings first; equal ones in a fixed order, so that equal runs read equally.
     var sortedProcesses: [(key: ProcessKey, row: Row)] {
         processes.map { (key: $0.key, row: $0.value) }.sorted { left, right in

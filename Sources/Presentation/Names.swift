@@ -29,6 +29,17 @@ public struct Legend: Sendable {
         output.append(hex: page.rawValue, width: showsKernelAddresses ? 1 : 16)
     }
 
+    /// The path for a person, with what keeps it from leading to the file.
+    func placed(_ file: FileID) -> String? {
+        guard let path = names.path(of: file) else { return nil }
+        return switch names.state(of: file) {
+        case .deleted: path + " (deleted)"
+        case .otherRoot: path + " (other root)"
+        case .unreachable: path + " (unreachable)"
+        case .linked, .overlay, .memfd, .sysvShm, .sharedAnonymous, nil: path
+        }
+    }
+
     /// `major:minor`.
     static func device(of file: FileID) -> String {
         "\(file.major):\(file.minor)"
@@ -39,5 +50,13 @@ public struct Legend: Sendable {
         output.append(decimal: UInt64(file.major))
         output.append(UInt8(ascii: ":"))
         output.append(decimal: UInt64(file.minor))
+    }
+}
+
+extension Workload {
+    /// For a person: the container's id as runtimes shorten it, else the unit, else the pod alone.
+    var title: String {
+        if let container { return "container " + container.prefix(12) }
+        return unit ?? "pod"
     }
 }

@@ -181,6 +181,7 @@ public struct ReportHTML: FindingFormat {
         section("Who and where", "", &page) {
             $0.write(facts.pairs(limit: rowsShown))
             $0.write(facts.report.processes(limit: rowsShown))
+            $0.write(facts.report.workloads(limit: rowsShown, legend: facts.legend))
             $0.write(facts.report.files(limit: rowsShown, legend: facts.legend))
         }
     }

@@ -21,6 +21,7 @@ public import Events
 
     private let directory: String
     private let trace: TraceID
+    private let format: Int
     private var streams: [(name: String, size: UInt64)]
     private var current: OpenStream?
     private var offset: UInt64 = 0
@@ -40,7 +41,7 @@ public import Events
         self.directory = path
         let text = try Self.text(of: path)
         let metadata = try Metadata(parsing: text, name: path + "/metadata")
-        (trace, run) = (metadata.trace, metadata.run)
+        (trace, run, format) = (metadata.trace, metadata.run, metadata.format)
         streams = []
         do throws(SystemFailure) {
             for name in try Files.list(path) where name.hasPrefix("stream_") {
@@ -226,8 +227,11 @@ public import Events
             if load.isWhole { sink.take(activity) }
         case .file:
             var file = FileName()
-            file.visit(&load)
-            if load.isWhole { sink.take(Name(subject: .file(file.file), text: file.path, detail: file.fileSystem)) }
+            file.visit(&load, format: format)
+            if load.isWhole {
+                sink.take(
+                    Name(subject: .file(file.file), text: file.path, detail: file.fileSystem, fileState: file.state))
+            }
         case .cgroup:
             var cgroup = CgroupName()
             cgroup.visit(&load)

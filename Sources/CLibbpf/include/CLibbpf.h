@@ -27,12 +27,15 @@ fs_object_open(const void *bytes, size_t size, const char *name)
 	return bpf_object__open_mem(bytes, size, &opts);
 }
 
-/* Attaches one kprobe.multi program to several functions, each with its cookie. */
+/* Attaches one kprobe.multi program to several functions, by their names or their
+ * addresses, each with its cookie. */
 static inline struct bpf_link *
 fs_attach_kprobe_multi(const struct bpf_program *program, const char **functions,
-		       const __u64 *cookies, size_t count, bool at_return)
+		       const __u64 *addresses, const __u64 *cookies, size_t count,
+		       bool at_return)
 {
-	LIBBPF_OPTS(bpf_kprobe_multi_opts, opts, .syms = functions, .cookies = cookies,
+	LIBBPF_OPTS(bpf_kprobe_multi_opts, opts, .syms = functions,
+		    .addrs = (const unsigned long *)addresses, .cookies = cookies,
 		    .cnt = count, .retprobe = at_return);
 	return bpf_program__attach_kprobe_multi_opts(program, NULL, &opts);
 }
@@ -83,6 +86,12 @@ fs_program_cost(const struct bpf_program *program, struct fs_program_cost *cost)
 	return 0;
 }
 
+/* A word that the kernel may be writing just now. */
+static inline unsigned long long fs_load_word(const void *word)
+{
+	return __atomic_load_n((const unsigned long long *)word, __ATOMIC_RELAXED);
+}
+
 /* libbpf's log lines go to `sink`, one formatted line a call. */
 typedef void (*fs_log_sink)(int level, const char *line);
 
@@ -125,5 +134,18 @@ fs_set_log_sink(fs_log_sink sink)
  * `*gone` reads as ended when it has done so.  Returns its process id, or -errno.
  */
 int fs_keep_in_child(const int *first, size_t count, int *release, int *gone);
+
+/*
+ * Capabilities of the calling thread as masks of 1 << CAP_...; inheritable and
+ * ambient ones are emptied by the setting.  Both return 0 or -errno.
+ */
+int fs_permitted_capabilities(unsigned long long *permitted);
+int fs_set_capabilities(unsigned long long effective, unsigned long long permitted);
+
+/*
+ * Empties the bounding set, where that is allowed, and sees to it that no
+ * program gives new rights and nobody looks into the process.  0 or -errno.
+ */
+int fs_close_ways_back(void);
 
 #endif
