@@ -42,7 +42,8 @@ public final class LiveCapture {
             showsKernelAddresses: options.kernelAddresses, loops: options.loops, tellsAll: options.emitAll,
             filters: options.filterText)
         decoder = RecordDecoder(names: tracing.names, kernelAddresses: options.kernelAddresses)
-        tracing.names.beginReading()
+        // What reading BTF took, megabytes of it, is not needed any more.
+        malloc_trim(0)
         drain = try RingDrain(map: tracing.object.map("events"), bytes: Int(options.ringBytes))
     }
 
@@ -73,6 +74,7 @@ public final class LiveCapture {
             if ready[1] {
                 wantsMore = try deliver(handle)
                 let now = monotonicNow()
+                // Each reading is a dozen records of a recording.
                 if wantsMore, now - countersRead > 10_000_000_000 {
                     countersRead = now
                     lookForBlindness()
@@ -193,10 +195,9 @@ private struct Tracing {
     /// Steps down the ladder until every probe is attached or has no rung left.
     init(options: CaptureOptions) throws(CaptureError) {
         try options.check()
-        guard let types = KernelTypes(), let names = StackNames(),
-            let symbols = KernelSymbols.find(
-                wanted: ProbePlan.symbols + HostReport.features, groups: ProbePlan.functions, types: types)
-        else { throw .notPermitted(HostReport.read().refusal ?? "this kernel's symbols or BTF cannot be read") }
+        guard let types = KernelTypes(), let (symbols, names) = Self.symbols(types: types) else {
+            throw .notPermitted(HostReport.read().refusal ?? "this kernel's symbols or BTF cannot be read")
+        }
         if let refusal = HostReport.read(symbols: symbols).refusal { throw .notPermitted(refusal) }
         let sites = options.needOfFullDepth == nil ? CallSites.found(types: types, symbols: symbols) : nil
         var plan = ProbePlan(mode: options.attach, sites: sites, types: types, symbols: symbols)
@@ -224,6 +225,18 @@ private struct Tracing {
         }
         self.plan = plan
         self.names = names
+    }
+
+    /// By asking the kernel, and from its list of all symbols where it does not answer.
+    private static func symbols(types: borrowing KernelTypes) -> (KernelSymbols, StackNames)? {
+        let wanted = ProbePlan.symbols + HostReport.features
+        if let question = SymbolQuestion(types: types),
+            let symbols = KernelSymbols(asking: question, wanted: wanted, groups: ProbePlan.functions)
+        {
+            return (symbols, StackNames(question))
+        }
+        guard let bytes = readFile("/proc/kallsyms"), !bytes.isEmpty else { return nil }
+        return (KernelSymbols(kallsyms: bytes, wanted: wanted), StackNames(kallsyms: bytes))
     }
 }
 
