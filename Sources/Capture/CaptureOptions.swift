@@ -87,6 +87,8 @@ public struct CaptureOptions: Sendable {
     public var countsCost = false
     /// Tell every operation that detached pages, also the frequent ones, for an analysis in time.
     public var tellsActivities = false
+    /// Files in directories of other users are made or removed while the run goes on.
+    public var keepsFileAccess = false
     /// What the consumer takes for a loop; kept with the run, not applied here.
     public var loops = LoopThresholds()
     /// The filters as options of the command, kept with the run.

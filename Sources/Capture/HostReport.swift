@@ -57,25 +57,33 @@ extension HostReport {
     }
 
     private mutating func checkCapabilities() {
-        let needed: [(name: String, bit: UInt64)] = [("CAP_BPF", 39), ("CAP_PERFMON", 38), ("CAP_SYSLOG", 34)]
-        let sysAdmin: UInt64 = 21
-        let status = readText("/proc/self/status") ?? ""
-        let line = status.split(separator: "\n").first { $0.hasPrefix("CapEff:") }
-        let mask = line.flatMap { UInt64($0.dropFirst(7).drop { $0 == "\t" || $0 == " " }, radix: 16) } ?? 0
-        func has(_ bit: UInt64) -> Bool { mask & (1 << bit) != 0 || (bit != 34 && mask & (1 << sysAdmin) != 0) }
-        let missing = needed.filter { !has($0.bit) }.map(\.name)
+        let held = Capability.effective()
+        func has(_ capability: Capability) -> Bool {
+            let implied = capability == .syslog ? 0 : Capability.sysAdmin.mask
+            return held & (capability.mask | implied) != 0
+        }
+        let missing = [Capability.bpf, .perfmon, .syslog].filter { !has($0) }
+        let list = missing.map(\.name).joined(separator: ", ")
         if missing.isEmpty {
-            add("capabilities", "CAP_BPF, CAP_PERFMON, CAP_SYSLOG")
-        } else if missing == ["CAP_SYSLOG"] {
-            add(
-                "capabilities", "no CAP_SYSLOG",
-                advice: "without CAP_SYSLOG kernel functions cannot be named, and causes come from activities alone")
+            let limit = Self.kprobeLimit()
+            add("capabilities", "CAP_BPF, CAP_PERFMON, CAP_SYSLOG", advice: limit.map { $0 + "; entry hooks are used" })
+        } else if missing == [.syslog] {
+            // Whether it is needed shows at the symbols.
+            add("capabilities", "no CAP_SYSLOG")
         } else {
-            let list = missing.joined(separator: ", ")
             add(
                 "capabilities", "no \(list)",
                 refusal: "this process lacks \(list); run as root, or grant CAP_BPF, CAP_PERFMON and CAP_SYSLOG")
         }
+    }
+
+    /// Why kprobes, and so call sites, are refused to a process with CAP_PERFMON; nil when they are not. Above 2
+    /// is an addition of Debian's and Ubuntu's kernels.
+    static func kprobeLimit() -> String? {
+        guard let level = readText("/proc/sys/kernel/perf_event_paranoid").flatMap({ Int($0) }), level > 2,
+            Capability.effective() & Capability.sysAdmin.mask == 0
+        else { return nil }
+        return "kernel.perf_event_paranoid is \(level), and above 2 kprobes need CAP_SYS_ADMIN"
     }
 
     private mutating func checkBTF() {
@@ -99,11 +107,17 @@ extension HostReport {
         }
         if symbols.hasAddresses {
             add("kernel symbols", "readable")
+        } else if Capability.effective() & Capability.syslog.mask == 0 {
+            add(
+                "kernel symbols", "hidden",
+                refusal:
+                    "this process lacks CAP_SYSLOG, so the kernel hides its functions' addresses; run as root, or grant CAP_SYSLOG"
+            )
         } else {
             add(
                 "kernel symbols", "hidden",
                 advice:
-                    "kernel.kptr_restrict hides addresses, so causes come from activities alone; needs CAP_SYSLOG or kptr_restrict 0"
+                    "kernel.kptr_restrict hides addresses from everybody, so causes come from activities alone; set it to 1 or 0"
             )
         }
         func state(_ name: String) -> String { symbols.has(name) ? "yes" : "no" }

@@ -18,8 +18,14 @@ public final class LiveCapture {
     /// Why the run is of full depth although less was asked for; nil otherwise.
     public var depthNote: String? { tracing.plan.depthNote }
 
+    /// Goes up for as long as the thread that drains the ring buffer is well.
+    public var drainTurns: UInt64 { drain.turns }
+
     /// Set during a run when its probes see nothing any more: one line that says why.
     public private(set) var blindness: String?
+
+    /// The capabilities that the run still has; all others are gone for good.
+    public let capabilities: [String]
 
     private let tracing: Tracing
     private let signals: SignalDescriptor
@@ -30,12 +36,19 @@ public final class LiveCapture {
     private var isRunning = true
     private var lossLog = LossLog()
 
-    /// Loads and attaches all probes of the plan, stepping down the ladder where the kernel refuses.
+    /// Loads and attaches all probes of the plan, stepping down the ladder where the kernel refuses. Then
+    /// gives up the process's capabilities, for which no other thread may be running.
     public init(options: CaptureOptions) throws(CaptureError) {
         // Before any thread exists, so that all inherit the blocked signals.
         signals = try SignalDescriptor()
         statistics = options.countsCost ? CostStatistics() : nil
-        tracing = try Tracing(options: options)
+        let tracing = try Tracing(options: options)
+        self.tracing = tracing
+        // Before any thread exists, so that all have as little.
+        let kept = try Rights.giveUp(keepsFileAccess: options.keepsFileAccess) {
+            (try? KernelCounters(object: tracing.object)) != nil
+        }
+        capabilities = kept.map(\.name)
         run = RunInfo(
             kernelRelease: readText("/proc/sys/kernel/osrelease"), host: readText("/proc/sys/kernel/hostname"),
             probes: tracing.plan.reports, wallClockOffsetNs: Self.wallClockOffset(),
@@ -70,8 +83,10 @@ public final class LiveCapture {
                 timeout = min(timeout, Int32(min((end - now) / 1_000_000 + 1, 1_000_000)))
             }
             let ready = waitFor(
-                [signals.descriptor, drain.descriptor, limits.endDescriptor ?? -1, limits.countersDescriptor ?? -1],
-                timeoutMs: timeout)
+                [
+                    signals.descriptor, drain.descriptor, limits.endDescriptor ?? -1, limits.wakeDescriptor ?? -1,
+                    limits.countersDescriptor ?? -1,
+                ], timeoutMs: timeout)
             wantsMore = ready[1] ? try deliver(handle) : try handle([])
             let now = monotonicNow()
             if now - lookedForBlindness > Self.lookPeriodNs {
@@ -79,7 +94,7 @@ public final class LiveCapture {
                 lookForBlindness()
             }
             // Reading the counters makes the kernel skip programs for a moment: not every second unless asked.
-            if wantsMore, ready[3] || ready[1] && now - countersRead > Self.lookPeriodNs {
+            if wantsMore, ready[4] || ready[1] && now - countersRead > Self.lookPeriodNs {
                 countersRead = now
                 wantsMore = try handle(try counted(durationNs: now - start, isFinal: false))
             }
@@ -157,7 +172,10 @@ public final class LiveCapture {
         for batch in drain.takeAll() {
             var events: [Event] = []
             decoder.decode(batch) { event in
-                for name in resolver.names(for: event) { events.append(.name(name)) }
+                let names = resolver.names(for: event).map { Event.name($0) }
+                // The detach that a lookup met is told right before it, and is of the same file.
+                let isMet = events.last.map(event.met) ?? false
+                events.insert(contentsOf: names, at: isMet ? events.count - 1 : events.count)
                 events.append(event)
             }
             if try !handle(events) { return false }
@@ -174,17 +192,20 @@ public struct RunLimits {
     public var endDescriptor: Int32?
     /// While this is readable somebody asks for what was counted; whoever handles that makes it unreadable.
     public var countersDescriptor: Int32?
+    /// While this is readable `handle` is called at once; it has to read what is there.
+    public var wakeDescriptor: Int32?
     /// Called with SIGINT, SIGTERM or SIGHUP, and whether the terminal sent it to the whole group of
     /// processes; false when the run goes on in spite of it.
     public var endsOnSignal: ((_ number: Int32, _ isFromTerminal: Bool) -> Bool)?
 
     public init(
-        durationNs: UInt64? = nil, endDescriptor: Int32? = nil, countersDescriptor: Int32? = nil,
-        endsOnSignal: ((Int32, Bool) -> Bool)? = nil
+        durationNs: UInt64? = nil, endDescriptor: Int32? = nil, wakeDescriptor: Int32? = nil,
+        countersDescriptor: Int32? = nil, endsOnSignal: ((Int32, Bool) -> Bool)? = nil
     ) {
         self.durationNs = durationNs
         self.endDescriptor = endDescriptor
         self.countersDescriptor = countersDescriptor
+        self.wakeDescriptor = wakeDescriptor
         self.endsOnSignal = endsOnSignal
     }
 
@@ -260,6 +281,17 @@ extension CallSites {
                 try CallSites(in: KernelText.code(of: "get_futex_key", symbols: symbols), targets: targets))
         } catch {
             return .failure(error)
+        }
+    }
+}
+
+extension Event {
+    /// Whether this is a lookup that met the detach `other`.
+    fileprivate func met(_ other: Event) -> Bool {
+        switch (self, other) {
+        case (.lookup(let lookup), .detach(let detach)), (.progress(let lookup), .detach(let detach)):
+            lookup.page?.page == detach.page && lookup.page?.detachTime == detach.time
+        default: false
         }
     }
 }

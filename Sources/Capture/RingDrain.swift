@@ -46,6 +46,9 @@ import Synchronization
         pthread_join(thread, nil)
     }
 
+    /// How often the thread has looked into the ring; it does so many times a second.
+    var turns: UInt64 { worker.turns.load(ordering: .relaxed) }
+
     /// Records that came through the ring, by `enum fs_record_kind`; unknown kinds at index 0. Valid
     /// after `stop`.
     var delivered: [UInt64] { worker.delivered }
@@ -64,6 +67,7 @@ import Synchronization
     }
 
     let batchReady: Int32
+    let turns = Atomic<UInt64>(0)
     private let room: Int32
     private let queue = Mutex(Queue())
     private var ring: OpaquePointer?
@@ -95,6 +99,7 @@ import Synchronization
     func run() {
         while !queue.withLock({ $0.isFinishing }) {
             unsafe ring_buffer__poll(ring, Self.pollMs)
+            turns.add(1, ordering: .relaxed)
             handOver(waitsForRoom: true)
         }
         // The programs are detached: what is in the ring is all there will be.

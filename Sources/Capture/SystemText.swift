@@ -1,5 +1,5 @@
-// Reading the kernel's small text files, and naming its errors: the two things that every part of the
-// capture needs before any BPF is involved.
+// Finding and reading the kernel's small text files, and naming its errors: what every part of the capture
+// needs before any BPF is involved.
 
 import Glibc
 
@@ -32,4 +32,15 @@ func readText(_ path: String) -> String? {
     var text = String(decoding: bytes, as: UTF8.self)
     if text.hasSuffix("\n") { text.removeLast() }
     return text
+}
+
+/// The files whose paths match a shell's pattern.
+func paths(matching pattern: String) -> [String] {
+    var found = unsafe glob_t()
+    defer { unsafe globfree(&found) }
+    guard unsafe glob(pattern, GLOB_NOSORT, nil, &found) == 0 else { return [] }
+    // glob() made as many strings as it says; each lives until globfree().
+    return unsafe (0..<Int(found.gl_pathc)).compactMap { position in
+        unsafe found.gl_pathv[position].map { unsafe String(cString: $0) }
+    }
 }

@@ -129,10 +129,16 @@ import Glibc
                 case .kprobeMulti: nil
                 }
             guard let link = unsafe link else {
-                throw Refusal(position: position, reason: errorText(errno))
+                throw Refusal(position: position, reason: Self.reason(errno, hook: hook))
             }
             unsafe links.append(link)
         }
+    }
+
+    private static func reason(_ number: Int32, hook: Hook) -> String {
+        let isKprobe = hook == .callsite || hook == .kprobe
+        let limit = number == EACCES && isKprobe ? HostReport.kprobeLimit() : nil
+        return errorText(number) + (limit.map { ": \($0)" } ?? "")
     }
 
     /// Attaches all probes on kprobe.multi with one link for the returns and one for the entries.

@@ -75,8 +75,10 @@ struct Coincidence: Sendable, Equatable {
     }
 
     /// The kind that a cause stands for.
-    private static let kindOfCause = Dictionary(
-        uniqueKeysWithValues: ActivityKind.allCases.compactMap { kind in kind.cause.map { ($0, kind) } })
+    private static let kindOfCause = ActivityKind.allCases.reduce(into: CaseTable<Cause, ActivityKind>()) {
+        table, kind in
+        if let cause = kind.cause { table[cause, default: kind] = kind }
+    }
 
     private let window: ClosedRange<UInt64>
     /// By raw value.

@@ -1,11 +1,11 @@
 // Totals over the findings of a run, for the end of a trace and for a report. Memory is bounded:
-// processes and files beyond the limit share one last row, which says how many it stands for.
+// processes, files and control groups beyond the limit share one last row, which says how many it stands for.
 
 public import Events
 
 /// What the findings add up to.
 public struct Summary: Sendable, Equatable {
-    /// Rows kept for processes and for files, each.
+    /// Rows kept for processes, for files and for control groups, each.
     public static let rowLimit = 512
 
     public struct CauseRow: Sendable, Equatable {
@@ -20,6 +20,17 @@ public struct Summary: Sendable, Equatable {
 
         public var lookups: UInt64 { outcomes.total }
         public var failed: UInt64 { outcomes.failed }
+
+        fileprivate mutating func add(_ finding: Finding) {
+            outcomes.add(finding.outcome)
+            observations &+= finding.lookup.observations
+            if finding.spurious == true { spurious += 1 }
+            if let verdicts = finding.verdicts {
+                retry.add(verdicts.retry)
+                efault.add(verdicts.efault)
+                swizzle.add(verdicts.swizzle)
+            }
+        }
     }
 
     /// Lookups by what became of them.
@@ -91,30 +102,41 @@ public struct Summary: Sendable, Equatable {
             self.pid = pid
             self.comm = comm
         }
+
+        fileprivate init(_ task: TaskIdentity) { self.init(pid: task.pid, comm: task.comm) }
     }
 
-    /// One process as victim and as culprit, or one file.
+    /// One process or control group as victim and as culprit, or one file.
     public struct Row: Sendable, Equatable {
         public var asVictim: UInt64 = 0
         public var asCulprit: UInt64 = 0
         public var failed: UInt64 = 0
         public init() {}
+
+        public static func += (left: inout Row, right: Row) {
+            left.asVictim += right.asVictim
+            left.asCulprit += right.asCulprit
+            left.failed += right.failed
+        }
     }
 
     public var incomplete: UInt64 = 0
-    public var causes: [Cause: CauseRow] = [:]
+    public var causes = CaseTable<Cause, CauseRow>()
     /// Lookups that only went back: nothing that needs a cause.
     public var withoutCause = OutcomeCounts()
     /// Lookups with the cause `unknown`, by why it is.
-    public var unknown: [UnknownReason: UInt64] = [:]
+    public var unknown = CaseTable<UnknownReason, UInt64>()
     /// Of lookups whose entry was seen.
     public var passes = BoundedHistogram(bounds: Self.passBounds)
     public var durationsNs = BoundedHistogram(bounds: Self.durationBoundsNs)
     public var processes: [ProcessKey: Row] = [:]
     public var files: [FileID: Row] = [:]
-    /// Findings whose process or file had no row of its own any more.
+    /// By the number of the control group; 0 where it is not known.
+    public var cgroups: [UInt64: Row] = [:]
+    /// Findings whose process, file or control group had no row of its own any more.
     public var processesBeyondLimit: UInt64 = 0
     public var filesBeyondLimit: UInt64 = 0
+    public var cgroupsBeyondLimit: UInt64 = 0
 
     public init() {}
 
@@ -135,7 +157,8 @@ public struct Summary: Sendable, Equatable {
         let failed: UInt64 = finding.outcome == .failed ? 1 : 0
 
         if let cause = finding.explainedCause {
-            addCause(cause, finding)
+            causes[cause, default: CauseRow()].add(finding)
+            if let reason = finding.unknownReason { unknown[reason, default: 0] += 1 }
         } else {
             withoutCause.add(finding.outcome)
         }
@@ -145,43 +168,16 @@ public struct Summary: Sendable, Equatable {
         }
 
         let victim = finding.lookup.victim
-        addProcess(ProcessKey(pid: victim.pid, comm: victim.comm)) {
-            $0.asVictim += 1
-            $0.failed += failed
+        func asVictim(_ row: inout Row) {
+            row.asVictim += 1
+            row.failed += failed
         }
-        if let culprit = finding.detach?.culprit {
-            addProcess(ProcessKey(pid: culprit.pid, comm: culprit.comm)) { $0.asCulprit += 1 }
-        }
-        if let file = finding.file {
-            if files[file] != nil || files.count < Self.rowLimit {
-                files[file, default: Row()].asVictim += 1
-                files[file, default: Row()].failed += failed
-            } else {
-                filesBeyondLimit += 1
-            }
-        }
-    }
-
-    private mutating func addCause(_ cause: Cause, _ finding: Finding) {
-        var row = causes[cause] ?? CauseRow()
-        row.outcomes.add(finding.outcome)
-        row.observations &+= finding.lookup.observations
-        if finding.spurious == true { row.spurious += 1 }
-        if let verdicts = finding.verdicts {
-            row.retry.add(verdicts.retry)
-            row.efault.add(verdicts.efault)
-            row.swizzle.add(verdicts.swizzle)
-        }
-        causes[cause] = row
-        if let reason = finding.unknownReason { unknown[reason, default: 0] += 1 }
-    }
-
-    private mutating func addProcess(_ key: ProcessKey, _ change: (inout Row) -> Void) {
-        if processes[key] != nil || processes.count < Self.rowLimit {
-            change(&processes[key, default: Row()])
-        } else {
-            processesBeyondLimit += 1
-        }
+        if !processes.change(ProcessKey(victim), by: asVictim) { processesBeyondLimit += 1 }
+        if !cgroups.change(victim.cgroup, by: asVictim) { cgroupsBeyondLimit += 1 }
+        if let file = finding.file, !files.change(file, by: asVictim) { filesBeyondLimit += 1 }
+        guard let culprit = finding.detach?.culprit else { return }
+        if !processes.change(ProcessKey(culprit), by: { $0.asCulprit += 1 }) { processesBeyondLimit += 1 }
+        if !cgroups.change(culprit.cgroup, by: { $0.asCulprit += 1 }) { cgroupsBeyondLimit += 1 }
     }
 
     /// The verdicts over all causes.
@@ -194,5 +190,18 @@ public struct Summary: Sendable, Equatable {
             sum.efault += row.efault
             sum.swizzle += row.swizzle
         }
+    }
+}
+
+extension Dictionary where Value == Summary.Row {
+    /// Changes the row of `key`, which is made while there are fewer than the limit; false when there is none.
+    fileprivate mutating func change(_ key: Key, by change: (inout Value) -> Void) -> Bool {
+        if let place = index(forKey: key) {
+            change(&values[place])
+            return true
+        }
+        guard count < Summary.rowLimit else { return false }
+        change(&self[key, default: Summary.Row()])
+        return true
     }
 }

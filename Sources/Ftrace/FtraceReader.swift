@@ -53,14 +53,14 @@ public struct FtraceReader: EventSource {
 
     public var progress: SourceProgress { SourceProgress(bytesRead: bytesRead, bytesInAll: bytesInAll) }
 
-    public mutating func read(into events: inout [Event]) throws -> Bool {
-        if !ahead.isEmpty {
-            events.append(contentsOf: ahead)
-            ahead = []
-            return true
+    public mutating func read(into sink: inout some EventSink) throws -> Bool {
+        var events = ahead
+        ahead = []
+        if events.isEmpty {
+            guard !isOver else { return false }
+            try step(into: &events)
         }
-        guard !isOver else { return false }
-        try step(into: &events)
+        for event in events { sink.take(event) }
         return true
     }
 

@@ -33,8 +33,11 @@ public struct FindingStream: Sendable {
 
     /// What was written since the last call.
     public mutating func takeBytes() -> [UInt8] {
-        defer { bytes = [] }
-        return bytes
+        let taken = bytes
+        bytes = []
+        // The next batch will take about as much, and a row asks for more room than it fills.
+        if !taken.isEmpty { bytes.reserveCapacity(taken.count + taken.count / 8 + 4096) }
+        return taken
     }
 
     /// The terminal has another width.
@@ -45,32 +48,20 @@ public struct FindingStream: Sendable {
     /// Takes events in order; false when no more lookups are wanted. Losses and totals are taken even then.
     /// `found` gets each finding that is told.
     public mutating func consume(_ events: [Event], found: (Finding) -> Void = { _ in }) -> Bool {
-        for event in events { consume(event, found: found) }
-        return findings != limit
-    }
-
-    private mutating func consume(_ event: Event, found: (Finding) -> Void) {
-        switch event {
-        case .name(let name): legend.names.learn(name)
-        case .totals(let totals): self.totals = totals
-        case .lost(let loss): format.write(loss, into: &bytes)
-        case _ where findings == limit: return
-        case .detach(let detach): format.write(detach, legend: legend, into: &bytes)
-        case .activity(let activity): format.write(activity, legend: legend, into: &bytes)
-        case .lookup, .progress: break
+        for event in events {
+            switch event {
+            case .lookup(let lookup): finding(for: lookup, isProgress: false).map(found)
+            case .progress(let lookup): finding(for: lookup, isProgress: true).map(found)
+            default: take(event)
+            }
         }
-        let finding = correlator.consume(event)
-        analysis?.consume(event, finding: finding)
-        guard let finding else { return }
-        format.write(finding, legend: legend, into: &bytes)
-        if !finding.isProgress { findings += 1 }
-        found(finding)
+        return findings != limit
     }
 
     /// What is known so far of a run that goes on; `canLoop` says whether a task can still be in a lookup.
     public mutating func state(canLoop: (TaskIdentity) -> Bool) -> RunState {
         correlator.giveUpLoops(at: totals.time, unless: canLoop)
-        return RunState(report: report(omissions: []), loops: correlator.looping, legend: legend)
+        return RunState(report: report(omissions: []), loops: correlator.loops.all, legend: legend)
     }
 
     /// Ends the run and writes the summary where the format has one.
@@ -101,5 +92,51 @@ public struct FindingStream: Sendable {
             guard case .lost(let loss) = event else { return nil }
             return "\(loss.count) lost at \(loss.stage.rawValue): \(loss.stage.meaning)"
         }
+    }
+}
+
+extension FindingStream: EventSink {
+    public mutating func take(_ lookup: Lookup, isProgress: Bool) {
+        _ = finding(for: lookup, isProgress: isProgress)
+    }
+
+    /// The finding that was told.
+    private mutating func finding(for lookup: Lookup, isProgress: Bool) -> Finding? {
+        guard findings != limit else { return nil }
+        let finding = correlator.consume(lookup, isProgress: isProgress)
+        analysis?.consume(lookup, isProgress: isProgress, finding: finding)
+        guard let finding else { return nil }
+        format.write(finding, legend: legend, into: &bytes)
+        if !isProgress { findings += 1 }
+        return finding
+    }
+
+    public mutating func take(_ detach: Detach) {
+        guard findings != limit else { return }
+        format.write(detach, legend: legend, into: &bytes)
+        correlator.consume(detach)
+        analysis?.consume(detach)
+    }
+
+    public mutating func take(_ activity: Activity) {
+        guard findings != limit else { return }
+        format.write(activity, legend: legend, into: &bytes)
+        analysis?.consume(activity)
+    }
+
+    public mutating func take(_ name: Name) {
+        legend.names.learn(name)
+        correlator.consume(name)
+    }
+
+    public mutating func take(_ loss: Loss) {
+        format.write(loss, into: &bytes)
+        correlator.consume(loss)
+        analysis?.consume(loss)
+    }
+
+    public mutating func take(_ totals: Totals) {
+        self.totals = totals
+        analysis?.consume(totals)
     }
 }

@@ -98,8 +98,16 @@ public struct LivePage: Sendable {
                 "\(facts.instant(report.totals.time)), traced for \(ShortNumber.duration(report.totals.durationNs)) "
                     + "since \(facts.instant(begin)).")
         }
-        section("Looping now", &page, if: !state.loops.isEmpty) { $0.write(loops, withCaption: false) }
-        section("Findings", &page) {
+        if !state.loops.isEmpty { page.section("Looping now") { $0.write(loops, withCaption: false) } }
+        if !report.summary.causes.isEmpty {
+            page.section("Causes") { section in
+                section.element("div", ["class": "columns"]) { columns in
+                    columns.element("div") { $0.write(report.causes) }
+                    columns.element("div") { $0.write(report.verdicts) }
+                }
+            }
+        }
+        page.section("Findings") {
             if state.latest.isEmpty {
                 $0.element("p", "No lookup has met a page without a mapping yet.")
             } else {
@@ -110,13 +118,7 @@ public struct LivePage: Sendable {
                 $0.element("div", ["class": "findings"]) { $0.write(facts.findings(state.latest), withCaption: false) }
             }
         }
-        section("Causes", &page, if: !report.summary.causes.isEmpty) { section in
-            section.element("div", ["class": "columns"]) { columns in
-                columns.element("div") { $0.write(report.causes) }
-                columns.element("div") { $0.write(report.verdicts) }
-            }
-        }
-        section("What was counted, and what is missing", &page) { section in
+        page.section("What was counted, and what is missing") { section in
             section.element("dl", ["class": "head"]) { list in
                 for (name, value) in report.counters.dropFirst() + report.missing where name != "not attached" {
                     list.element("dt", name)
@@ -125,17 +127,7 @@ public struct LivePage: Sendable {
             }
             section.write(report.activities)
         }
-        section("What is attached", &page) { $0.write(probes, withCaption: false) }
-    }
-
-    private func section(
-        _ title: String, _ page: inout HTMLWriter, if isShown: Bool = true, _ body: (inout HTMLWriter) -> Void
-    ) {
-        guard isShown else { return }
-        page.element("section") {
-            $0.element("h2", title)
-            body(&$0)
-        }
+        page.section("What is attached") { $0.write(probes, withCaption: false) }
     }
 
     private func figures(_ page: inout HTMLWriter) {
@@ -145,14 +137,7 @@ public struct LivePage: Sendable {
             ("failed spuriously", all.spurious), ("looping now", UInt64(state.loops.count)),
             ("of unknown cause", report.summary.causes[.unknown]?.lookups ?? 0), ("events lost", lost),
         ]
-        page.element("dl", ["class": "figures"]) { list in
-            for (name, value) in figures {
-                list.element("div") {
-                    $0.element("dt", name)
-                    $0.element("dd", ShortNumber.count(value))
-                }
-            }
-        }
+        page.write(figures: figures)
     }
 
     private var loops: ReportTable {
@@ -193,6 +178,7 @@ public struct LivePage: Sendable {
         #state { font-weight: 400; white-space: nowrap; }
         #state.gone { color: var(--vermilion); }
         main > .note { margin-top: .75rem; }
+        .findings td.task { white-space: nowrap; }
 
         """
 

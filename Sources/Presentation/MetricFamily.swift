@@ -82,20 +82,20 @@ struct MetricFamily {
 
     // MARK: Text
 
-    func write(_ format: MetricsFormat, into bytes: inout [UInt8]) {
+    func write(_ format: MetricsFormat, to output: inout TextOutput) {
         let subject = format == .openMetrics ? baseName : name
-        bytes.append(word: "# HELP \(subject) \(Self.escaped(help, quotes: format == .openMetrics))\n")
-        bytes.append(word: "# TYPE \(subject) \(typeName(in: format))\n")
-        if format == .openMetrics, let unit { bytes.append(word: "# UNIT \(subject) \(unit)\n") }
+        output.append(word: "# HELP \(subject) \(Self.escaped(help, quotes: format == .openMetrics))\n")
+        output.append(word: "# TYPE \(subject) \(typeName(in: format))\n")
+        if format == .openMetrics, let unit { output.append(word: "# UNIT \(subject) \(unit)\n") }
         for sample in samples {
-            bytes.append(word: name + sample.suffix)
+            output.append(word: name + sample.suffix)
             if !sample.labels.isEmpty {
                 let labels = sample.labels.map { "\($0.key)=\"\(Self.escaped($0.value, quotes: true))\"" }
-                bytes.append(word: "{" + labels.joined(separator: ",") + "}")
+                output.append(word: "{" + labels.joined(separator: ",") + "}")
             }
-            bytes.append(UInt8(ascii: " "))
-            bytes.append(word: Self.text(sample.value))
-            bytes.append(UInt8(ascii: "\n"))
+            output.append(UInt8(ascii: " "))
+            Self.write(sample.value, to: &output)
+            output.append(UInt8(ascii: "\n"))
         }
     }
 
@@ -121,16 +121,17 @@ struct MetricFamily {
         }
     }
 
-    private static func text(_ value: Value) -> String {
+    private static func write(_ value: Value, to output: inout TextOutput) {
         switch value {
-        case .count(let count): return "\(count)"
+        case .count(let count): output.append(decimal: count)
         case .ns(let ns):
-            let (seconds, rest) = ns.quotientAndRemainder(dividingBy: 1_000_000_000)
-            guard rest > 0 else { return "\(seconds)" }
-            var bytes = Array("\(seconds).".utf8)
-            bytes.append(decimal: rest, width: 9)
-            while bytes.last == UInt8(ascii: "0") { bytes.removeLast() }
-            return String(decoding: bytes, as: UTF8.self)
+            var (seconds, rest) = ns.quotientAndRemainder(dividingBy: 1_000_000_000)
+            output.append(decimal: seconds)
+            guard rest > 0 else { return }
+            var digits = 9
+            while rest % 10 == 0 { (rest, digits) = (rest / 10, digits - 1) }
+            output.append(UInt8(ascii: "."))
+            output.append(decimal: rest, width: digits)
         }
     }
 

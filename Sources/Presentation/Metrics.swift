@@ -15,8 +15,11 @@ public struct Metrics: Sendable {
 
     public func bytes(_ format: MetricsFormat) -> [UInt8] {
         var bytes: [UInt8] = []
-        for family in counted + found + loops + run + service { family.write(format, into: &bytes) }
-        if format == .openMetrics { bytes.append(word: "# EOF\n") }
+        let families = counted + found + loops + run + service
+        bytes.appendText { output in
+            for family in families { family.write(format, to: &output) }
+            if format == .openMetrics { output.append("# EOF\n") }
+        }
         return bytes
     }
 

@@ -37,6 +37,7 @@ public struct ReportText: FindingFormat {
             lines += summary.lines(report.causes)
             lines += summary.lines(facts.pairs(limit: rows))
         }
+        lines += summary.lines(report.workloads(limit: rows, legend: legend))
         lines += summary.lines(report.files(limit: rows, legend: legend))
         lines += time(facts)
         lines += histogram("passes", facts.analysis.passes) { "\($0)" }

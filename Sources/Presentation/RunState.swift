@@ -8,7 +8,7 @@ import Events
 public struct RunState: Sendable {
     /// Losses and findings up to now, and the counters that were read last.
     public var report: RunReport
-    public var loops: [Correlator.Loop]
+    public var loops: [LoopsInProgress.Loop]
     public var legend: Legend
     /// The newest first.
     public var latest: [Finding]
@@ -17,7 +17,7 @@ public struct RunState: Sendable {
     /// Findings that could not be written to where they were to go.
     public var findingsNotWritten: UInt64 = 0
 
-    public init(report: RunReport, loops: [Correlator.Loop], legend: Legend, latest: [Finding] = []) {
+    public init(report: RunReport, loops: [LoopsInProgress.Loop], legend: Legend, latest: [Finding] = []) {
         (self.report, self.loops, self.legend, self.latest) = (report, loops, legend, latest)
     }
 

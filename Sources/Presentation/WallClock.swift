@@ -108,7 +108,7 @@ struct TimestampWriter: Sendable {
     private var second = Int64.min
     private var untilSecond: [UInt8] = []
 
-    mutating func append(_ monotonicNs: UInt64, clock: WallClock, into bytes: inout [UInt8]) {
+    mutating func append(_ monotonicNs: UInt64, clock: WallClock, to output: inout TextOutput) {
         let nsPerSecond: Int64 = 1_000_000_000
         var (second, ns) = clock.epochNs(monotonicNs).quotientAndRemainder(dividingBy: nsPerSecond)
         if ns < 0 { (second, ns) = (second - 1, ns + nsPerSecond) }
@@ -116,9 +116,9 @@ struct TimestampWriter: Sendable {
             self.second = second
             untilSecond = Array(clock.timestamp(monotonicNs).utf8.prefix { $0 != UInt8(ascii: ".") })
         }
-        bytes += untilSecond
-        bytes.append(UInt8(ascii: "."))
-        bytes.append(decimal: UInt64(ns), width: 9)
-        bytes.append(UInt8(ascii: "Z"))
+        output.append(untilSecond.span)
+        output.append(UInt8(ascii: "."))
+        output.append(decimal: UInt64(ns), width: 9)
+        output.append(UInt8(ascii: "Z"))
     }
 }

@@ -52,8 +52,8 @@ public final class Exchange<Value: Sendable>: Sendable {
 
     // MARK: The thread that has the value
 
-    /// From here on values are published.
-    public func open() { state.withLock { $0.phase = .open } }
+    /// From here on values are published, and this is the first sign.
+    public func open() { state.withLock { ($0.phase, $0.lastSign) = (.open, clock.now) } }
 
     /// Gives `value` to those who wait, and for a moment to those who come.
     public func publish(_ value: Value) {
@@ -105,7 +105,7 @@ public final class Exchange<Value: Sendable>: Sendable {
         if isFirst { _ = unsafe write(bell, [1], 1) }
     }
 
-    /// How long ago the thread last came round; nil before it did for the first time, or when it is over.
+    /// How long ago the thread last came round; nil while nothing is published.
     public var sinceSign: Duration? {
         state.withLock { state in state.phase == .open ? state.lastSign.map { clock.now - $0 } : nil }
     }

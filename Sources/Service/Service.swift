@@ -1,5 +1,5 @@
-// An HTTP/1.1 server for a few readers: bound first, so that a port that is taken costs nothing, then served from
-// one thread of its own. It speaks to readers that it does not trust, and keeps count of them.
+// An HTTP/1.1 server for a few readers, on one thread of its own. It speaks to readers that it does not trust, and
+// keeps count of them.
 
 import Glibc
 import NIOCore
@@ -38,26 +38,25 @@ public final class Service: Sendable {
     private let listener: any Channel
     private let table: ConnectionTable
 
-    /// Listens and serves from here on. Without a secret, on an address of this host alone, requests by name are
-    /// refused.
-    /// - Throws: `ServiceError` when it cannot listen there.
+    /// Serves from here on; its thread has the rights and the blocked signals of the one that calls this. Without a
+    /// secret, on an address of this host alone, requests by name are refused.
+    /// - Throws: `ServiceError` when the port cannot be served.
     public init(
-        on address: ListenAddress, secret: Secret? = nil, limits: ServiceLimits = ServiceLimits(),
+        on port: BoundPort, secret: Secret? = nil, limits: ServiceLimits = ServiceLimits(),
         counts: ServiceCounts = ServiceCounts(), resources: [String: Resource]
     ) throws(ServiceError) {
+        address = port.address
         let site = Site(
             resources: resources, secret: secret, takesAddressesOnly: secret == nil && address.isLoopback)
         let table = ConnectionTable(limit: limits.connections, counts: counts)
         (self.table, self.counts) = (table, counts)
-        group = Self.withoutSignals { MultiThreadedEventLoopGroup(numberOfThreads: 1) }
+        group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         var parsing = NIOHTTPDecoderLimitConfiguration()
         (parsing.maxHeaderFieldSize, parsing.maxHeaderListSize) = (limits.headBytes, limits.headBytes)
         parsing.maxHeaderFieldCount = limits.headFields
         do {
             listener = try ServerBootstrap(group: group)
-                .serverChannelOption(.backlog, value: 256)
                 .serverChannelOption(.maxMessagesPerRead, value: 64)
-                .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
                 .childChannelOption(.allowRemoteHalfClosure, value: true)
                 .childChannelOption(.maxMessagesPerRead, value: 1)
                 .childChannelInitializer { [parsing] channel in
@@ -70,13 +69,11 @@ public final class Service: Sendable {
                             Connection(site: site, limits: limits, table: table, counts: counts))
                     }
                 }
-                .bind(to: address.socketAddress()).wait()
+                .withBoundSocket(port.take()).wait()
         } catch {
             try? group.syncShutdownGracefully()
-            let number = (error as? IOError)?.errnoCode
-            throw .cannotListen(address, errno: number, text: number.map(ServiceError.text) ?? "\(error)")
+            throw .cannotListen(address, errno: (error as? IOError)?.errnoCode ?? EINVAL)
         }
-        self.address = address.with(port: listener.localAddress?.port)
     }
 
     /// Listens no more. Who waits for an answer may still get it, within `patienceMs`; then all are gone.
@@ -86,15 +83,5 @@ public final class Service: Sendable {
         for _ in 0..<patienceMs / 10 where table.count > 0 { usleep(10_000) }
         table.close(all: true)
         try? group.syncShutdownGracefully()
-    }
-
-    /// Threads made in `body` take no signal: they are for who runs the service.
-    private static func withoutSignals<Result>(_ body: () -> Result) -> Result {
-        var (all, before) = (sigset_t(), sigset_t())
-        // The sets live over the calls, which cannot fail with such arguments.
-        unsafe sigfillset(&all)
-        unsafe pthread_sigmask(SIG_SETMASK, &all, &before)
-        defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
-        return body()
     }
 }

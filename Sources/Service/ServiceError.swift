@@ -14,14 +14,14 @@ public struct ServiceError: Error, Sendable, Equatable {
         ServiceError(message: "cannot use the secret file \(path): \(reason)", exitCode: 64)
     }
 
-    static func cannotListen(_ address: ListenAddress, errno number: Int32?, text: String) -> ServiceError {
+    static func cannotListen(_ address: ListenAddress, errno number: Int32) -> ServiceError {
         let remedy =
             switch number {
             case EADDRINUSE: "; another program has the port: choose one with --listen"
             case EADDRNOTAVAIL: "; expected an address of this host"
             default: ""
             }
-        return ServiceError(message: "cannot listen on \(address.text): \(text)\(remedy)", exitCode: 1)
+        return ServiceError(message: "cannot listen on \(address.text): \(text(number))\(remedy)", exitCode: 1)
     }
 
     static func text(_ error: Int32) -> String {

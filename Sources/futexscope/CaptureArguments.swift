@@ -89,6 +89,7 @@ struct CaptureArguments: ParsableArguments {
         if let ringSize { options.ringBytes = ringSize.bytes }
         options.kernelAddresses = kernelAddresses
         options.countsCost = bpfStats
+        options.keepsFileAccess = readyFile != nil
         (options.loops, options.filterText) = (loops, filterText)
         return options
     }

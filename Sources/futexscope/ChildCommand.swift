@@ -10,6 +10,8 @@ final class ChildCommand {
     private let path: String
     private let arguments: [String]
     private var process: pid_t = -1
+    /// Lets a held process run; -1 when there is none.
+    private var release: Int32 = -1
     /// Readable when the process has ended.
     private(set) var endDescriptor: Int32 = -1
 
@@ -20,21 +22,40 @@ final class ChildCommand {
         (self.path, self.arguments) = (path, arguments)
     }
 
-    deinit { if endDescriptor >= 0 { close(endDescriptor) } }
+    deinit { for descriptor in [endDescriptor, release] where descriptor >= 0 { close(descriptor) } }
 
-    /// Starts it, with `output` as its standard output if one is given.
+    /// Makes its process, which keeps the rights that this one has now, and waits for `start`. If that never
+    /// comes it ends with this object.
+    func hold() throws {
+        process = unsafe withWords { unsafe clinux_hold_command(path, $0, &release) }
+        guard process > 0 else { throw failure() }
+    }
+
+    /// Starts it, with `output` as its standard output if one is given and it was not held.
     func start(output: Int32 = -1) throws {
-        // Copies that live until the process has its own, and are freed below.
-        var words = unsafe arguments.map { unsafe strdup($0) } + [nil]
-        defer { unsafe words.forEach { unsafe free($0) } }
-        process = unsafe clinux_spawn_command(path, &words, output)
-        guard process > 0 else {
-            throw CommandFailure.running("cannot run \(path): \(Descriptor.text(errno))")
+        if release >= 0 {
+            let code = clinux_release_command(release)
+            release = -1
+            guard code == 0 else { throw failure() }
+        } else {
+            process = unsafe withWords { unsafe clinux_spawn_command(path, $0, output) }
+            guard process > 0 else { throw failure() }
         }
         endDescriptor = clinux_process_descriptor(process)
         guard endDescriptor >= 0 else {
             throw CommandFailure.running("cannot wait for \(path): \(Descriptor.text(errno)); Linux 5.3 is needed")
         }
+    }
+
+    private func failure() -> CommandFailure {
+        .running("cannot run \(path): \(Descriptor.text(errno))")
+    }
+
+    /// The arguments as C has them: copies that live until the process has its own.
+    private func withWords<Result>(_ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result) -> Result {
+        let words = unsafe arguments.map { unsafe strdup($0) } + [nil]
+        defer { unsafe words.forEach { unsafe free($0) } }
+        return unsafe words.withUnsafeBufferPointer { unsafe body($0.baseAddress!) }
     }
 
     func send(signal number: Int32) {

@@ -38,6 +38,7 @@ struct Futexscope: ParsableCommand {
     static func main() {
         Descriptor.occupyStandardStreams()
         Descriptor.ignoreClosedPipes()
+        Supervisor.adopt()
         do {
             var command = try parseAsRoot()
             try command.run()

@@ -1,7 +1,7 @@
 // A live run from the ready file's check to the last event, whatever becomes of the events. The order
 // matters: the files of a command are made before anything is attached, so that a path in the way costs
-// nothing; the ready file comes when everything is attached; whatever ends the run, the ready file is
-// removed and the programs are off.
+// nothing; the ready file comes when everything is attached, and so does the word to a supervisor;
+// whatever ends the run, the ready file is removed and the programs are off.
 
 internal import Capture
 internal import Events
@@ -25,12 +25,21 @@ struct LiveRun {
 
     /// Hands over events until the run ends.
     func follow(_ limits: RunLimits, ending: String, handle: ([Event]) throws -> Bool) throws {
-        tellProbes(ending: ending)
+        let probes = tellProbes(ending: ending)
         let ready = try arguments.readyFile.map { try Self.create($0, what: "the ready file") }
         defer { ready?.remove() }
         try ready?.write("\(Descriptor.processID)\n")
+        Supervisor.current.tellReady(probes)
+        defer { Supervisor.current.tellEnding() }
         var limits = limits
         limits.durationNs = arguments.duration?.ns
+        let endsOnSignal = limits.endsOnSignal
+        limits.endsOnSignal = { number, isFromTerminal in
+            let ends = endsOnSignal?(number, isFromTerminal) ?? true
+            if ends { Supervisor.current.tellEnding() }
+            return ends
+        }
+        var life = SignsOfLife()
         var isBlindnessTold = false
         func tellBlindness() {
             guard !isBlindnessTold, let blindness = capture.blindness else { return }
@@ -39,7 +48,12 @@ struct LiveRun {
         }
         try capture.run(until: limits) { events in
             tellBlindness()
-            return try handle(events)
+            let wantsMore = try handle(events)
+            life.consumerCameRound(drainTurns: capture.drainTurns)
+            for case .totals(let totals) in events where !totals.isFinal {
+                Supervisor.current.tell(status: "\(probes), \(totals.observations) observations so far")
+            }
+            return wantsMore
         }
         tellBlindness()
         if let leftover = capture.leftover { Descriptor.tell(leftover) }
@@ -55,18 +69,23 @@ struct LiveRun {
         try? output.write(bytes)
     }
 
-    private func tellProbes(ending: String) {
+    /// - Returns: how many probes there are, for a reader.
+    private func tellProbes(ending: String) -> String {
         let probes = capture.run.probes
         if arguments.verbose {
             try? Descriptor.standardError.write(
                 DoctorReport.text(probes: probes, colour: Descriptor.standardError.wantsColour))
+            let kept = capture.capabilities
+            Descriptor.tell("capabilities kept: \(kept.isEmpty ? "none" : kept.joined(separator: ", "))")
         } else {
             for probe in probes where probe.hook == nil {
                 Descriptor.tell("\(probe.role) is not attached: \(probe.note ?? "no hook is left")")
             }
         }
         if let note = capture.depthNote { Descriptor.tell("\(note); entry hooks are used") }
-        Descriptor.tell("tracing with \(probes.count { $0.hook != nil }) probes\(ending)")
+        let text = "tracing with \(probes.count { $0.hook != nil }) probes"
+        Descriptor.tell(text + ending)
+        return text
     }
 
     // MARK: Files

@@ -69,6 +69,8 @@ struct Record: ParsableCommand {
                 message: "cannot run \(name): there is no such command; expected a program by its path or in PATH",
                 exitCode: 127)
         }
+        // The command runs with the rights of its caller, which this process gives up when all is attached.
+        try child?.hold()
         let sink = try RecordingSink(
             directory: output, limits: RecordingLimits(maxBytes: maxSize?.bytes, rotates: rotate))
         let live: LiveRun

@@ -1,6 +1,7 @@
 // One service from the port that is bound to the last answer. The port comes first, so that one that is taken
-// costs nothing; then the probes are attached; and the service ends after them, so that who asks meanwhile
-// is told. The thread that traces publishes what it knows when somebody asks.
+// costs nothing; then the probes are attached and what the process may do is given up; then the thread that
+// speaks to strangers begins, with as little. It ends after the probes, so that who asks meanwhile is told. The
+// thread that traces publishes what it knows when somebody asks.
 
 internal import ArgumentParser
 internal import Capture
@@ -17,10 +18,7 @@ struct ServeRun {
     func run() throws {
         try LiveRun.check(serve.capture)
         let secret = try serve.secretFile.map { path throws(ServiceError) in try Secret(file: path) }
-        let served = ServedRun()
-        let service = try Service(
-            on: serve.listen, secret: secret, counts: served.counts, resources: served.resources)
-        defer { service.stop() }
+        let port = try BoundPort(serve.listen)
         let output =
             try serve.output.map { try LiveRun.create($0, what: "the output file") }
             ?? (serve.format == nil ? nil : .standardOutput)
@@ -31,6 +29,9 @@ struct ServeRun {
             output?.remove()
             throw error
         }
+        let served = ServedRun()
+        let service = try Service(on: port, secret: secret, counts: served.counts, resources: served.resources)
+        defer { service.stop() }
         try follow(live, service: service, served: served, to: output)
     }
 

@@ -1,4 +1,4 @@
-// What is read of the host: symbols, mappings, mounts, libbpf's log. And the BPF object, which can be
+// What is read of the host: symbols and libbpf's log. And the BPF object, which can be
 // opened without privilege: every program that the table of probes names must be in it.
 
 import BPFObject
@@ -52,30 +52,6 @@ import Testing
         #expect(!hidden.hasAddresses)
         #expect(hidden.has("get_futex_key"))
         #expect(hidden.landmark(at: 0) == [])
-    }
-}
-
-@Suite struct NameTests {
-    static let maps = """
-        55d000000000-55d000001000 r--p 00000000 08:01 77 /usr/bin/app
-        7f0000000000-7f0000001000 r--s 00000000 08:01 12                         /mnt/a file\\012with a line
-        7ffc00000000-7ffc00001000 rw-p 00000000 00:00 0                          [stack]
-        """
-
-    @Test("the path is that of the area at the address, if it is the same file")
-    func path() {
-        #expect(NameResolver.path(at: 0x7f00_0000_0010, inode: 12, maps: Self.maps) == "/mnt/a file\nwith a line")
-        #expect(NameResolver.path(at: 0x7f00_0000_0010, inode: 13, maps: Self.maps) == nil)
-        #expect(NameResolver.path(at: 0x1000, inode: 12, maps: Self.maps) == nil)
-        #expect(NameResolver.path(at: 0x1000, inode: 12, maps: "nonsense\n1-2\n- - - - - -") == nil)
-    }
-
-    @Test("the type of the file system by its device")
-    func fileSystem() {
-        let mounts = "25 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n26 25 0:22 / /tmp rw - tmpfs tmpfs rw"
-        #expect(NameResolver.fileSystem(of: FileID(device: 8 << 20 | 1, inode: 1), mounts: mounts) == "ext4")
-        #expect(NameResolver.fileSystem(of: FileID(device: 22, inode: 1), mounts: mounts) == "tmpfs")
-        #expect(NameResolver.fileSystem(of: FileID(device: 5, inode: 1), mounts: mounts) == nil)
     }
 }
 

@@ -19,13 +19,13 @@ import Testing
         let loop = Lookup.looping(passes: 128, durationNs: Self.second)
         var correlator = Self.correlator(loop)
         correlator.giveUpLoops(at: loop.time + Self.second) { _ in true }
-        #expect(correlator.looping.map(\.passes) == [128])
-        #expect(correlator.looping.first?.begin == loop.start)
+        #expect(correlator.loops.all.map(\.passes) == [128])
+        #expect(correlator.loops.all.first?.begin == loop.start)
         #expect(correlator.summary.findings == 0)
         var end = loop
         (end.time, end.result, end.flags) = (loop.time + 5, -14, [.timed, .returned, .failedUnmapped])
         _ = correlator.consume(.lookup(end))
-        #expect(correlator.looping.isEmpty)
+        #expect(correlator.loops.all.isEmpty)
         #expect(correlator.summary.causes[.zeroPage]?.outcomes.failed == 1)
     }
 
@@ -33,7 +33,7 @@ import Testing
         let loop = Lookup.looping(passes: 128, durationNs: Self.second)
         var correlator = Self.correlator(loop, .looping(passes: 256, durationNs: Self.second, tid: 213))
         correlator.giveUpLoops(at: loop.time) { $0.tid != 212 }
-        #expect(correlator.looping.map { $0.finding.lookup.victim.tid } == [213])
+        #expect(correlator.loops.all.map { $0.finding.lookup.victim.tid } == [213])
         #expect(correlator.summary.looping == 1)
     }
 
@@ -42,9 +42,9 @@ import Testing
         let loop = Lookup.looping(passes: 1 << 20, durationNs: 100 * Self.second)
         var correlator = Self.correlator(loop)
         correlator.giveUpLoops(at: loop.time + 10 * Self.second) { _ in true }
-        #expect(correlator.looping.count == 1)
+        #expect(correlator.loops.all.count == 1)
         correlator.giveUpLoops(at: loop.time + 10 * Self.second + 1) { _ in true }
-        #expect(correlator.looping.isEmpty)
+        #expect(correlator.loops.all.isEmpty)
         #expect(correlator.summary.looping == 1)
     }
 
@@ -53,9 +53,9 @@ import Testing
         let loop = Lookup.looping(passes: 4, durationNs: 100 * Self.second)
         var correlator = Self.correlator(loop)
         correlator.giveUpLoops(at: loop.time + 110 * Self.second) { _ in true }
-        #expect(correlator.looping.count == 1)
+        #expect(correlator.loops.all.count == 1)
         correlator.giveUpLoops(at: loop.time + 110 * Self.second + 1) { _ in true }
-        #expect(correlator.looping.isEmpty)
+        #expect(correlator.loops.all.isEmpty)
     }
 
     @Test("seen from inside, a loop has the time that it took from one word to the next")
@@ -66,15 +66,15 @@ import Testing
             return lookup
         }
         var correlator = Self.correlator(round(64, at: 20), round(128, at: 40))
-        #expect(correlator.looping.first?.begin == 20 * Self.second)
+        #expect(correlator.loops.all.first?.begin == 20 * Self.second)
         correlator.giveUpLoops(at: (40 + 10 + 4 * 20) * Self.second) { _ in true }
-        #expect(correlator.looping.map(\.passes) == [128])
+        #expect(correlator.loops.all.map(\.passes) == [128])
         correlator.giveUpLoops(at: (40 + 10 + 4 * 20) * Self.second + 1) { _ in true }
-        #expect(correlator.looping.isEmpty)
+        #expect(correlator.loops.all.isEmpty)
         // Told once, it has gone on for as long as nobody knows.
         correlator = Self.correlator(round(64, at: 20))
         correlator.giveUpLoops(at: 31 * Self.second) { _ in true }
-        #expect(correlator.looping.isEmpty)
+        #expect(correlator.loops.all.isEmpty)
     }
 
     @Test("values count up to their bounds, and add up") func boundedHistogram() {

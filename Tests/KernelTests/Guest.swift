@@ -15,6 +15,8 @@ struct Guest: Hashable, CustomStringConvertible, Sendable {
     var hasTools = false
     /// With the livepatch that gives get_futex_key() its old rule back.
     var hasOldRule = false
+    /// A program beside the scenarios, NAME.c, for /usr/bin.
+    var workload: String?
     /// Further arguments of the kernel.
     var arguments = ""
 
@@ -115,6 +117,13 @@ actor GuestRuns {
             "-k", guest.kernel, "-b", Self.binary.path, "-s", script.path, "-o", directory.path, "-t", "400",
         ]
         if guest.hasTools { arguments.append("--tools") }
+        if let workload = guest.workload {
+            let program = directory.appending(path: workload).path
+            let source = Self.root.appending(path: "scenarios/\(workload).c").path
+            let compiled = try Host.run("gcc", ["-O2", "-static", "-o", program, source])
+            guard compiled.status == 0 else { throw GuestFailure(message: "gcc \(source): \(compiled.error)") }
+            arguments += ["-f", program]
+        }
         if !guest.arguments.isEmpty { arguments += ["-a", guest.arguments] }
         if guest.hasOldRule {
             arguments += ["--module", try Self.output(of: "../../Retro/build", [guest.kernel]).lastLine]

@@ -13,7 +13,7 @@ import Testing
         var limits = ServiceLimits()
         change(&limits)
         return try Service(
-            on: #require(ListenAddress("127.0.0.1:0")), secret: secret, limits: limits,
+            on: BoundPort(#require(ListenAddress("127.0.0.1:0"))), secret: secret, limits: limits,
             resources: [
                 "/metrics": { request, reply in
                     reply(Reply(contentType: "text/plain", body: Array("accept=\(request.accept)".utf8)))
@@ -214,7 +214,7 @@ import Testing
         var limits = ServiceLimits()
         limits.replyMs = 100
         let service = try Service(
-            on: #require(ListenAddress("127.0.0.1:0")), limits: limits,
+            on: BoundPort(#require(ListenAddress("127.0.0.1:0"))), limits: limits,
             resources: ["/": { _, reply in replies.withLock { $0.append(reply) } }])
         defer { service.stop() }
         let client = try Client(service.address)
@@ -250,7 +250,7 @@ import Testing
         var limits = ServiceLimits()
         (limits.sendMs, limits.connections) = (200, 1)
         let service = try Service(
-            on: #require(ListenAddress("127.0.0.1:0")), limits: limits,
+            on: BoundPort(#require(ListenAddress("127.0.0.1:0"))), limits: limits,
             resources: [
                 "/": { _, reply in reply(Reply(contentType: "x", body: Array(repeating: 120, count: 64 << 20))) }
             ])
@@ -291,7 +291,7 @@ import Testing
         var limits = ServiceLimits()
         (limits.connections, limits.replyMs) = (2, 60_000)
         let service = try Service(
-            on: #require(ListenAddress("127.0.0.1:0")), limits: limits,
+            on: BoundPort(#require(ListenAddress("127.0.0.1:0"))), limits: limits,
             resources: ["/": { _, _ in asked.withLock { $0 += 1 } }])
         defer { service.stop() }
         let busy = try (0..<2).map { _ in try Client(service.address) }
@@ -308,7 +308,7 @@ import Testing
         exchange.open()
         let address = try #require(ListenAddress("127.0.0.1:0"))
         let service = try Service(
-            on: address,
+            on: BoundPort(address),
             resources: [
                 "/": { _, reply in
                     exchange.ask(within: .zero) { answer in
@@ -326,21 +326,21 @@ import Testing
         #expect((response.status, response.body) == (503, "answered\n"))
         #expect(waiting.isEnded() && idle.isEnded())
         #expect(throws: Client.Failure.self) { try Client(service.address) }
-        try Service(on: service.address, resources: [:]).stop()
+        _ = try BoundPort(service.address)
     }
 
     @Test("a port that is taken is refused in one line")
     func taken() throws {
         let service = try Self.service()
         defer { service.stop() }
-        let error = #expect(throws: ServiceError.self) { try Service(on: service.address, resources: [:]) }
+        let error = #expect(throws: ServiceError.self) { try BoundPort(service.address) }
         #expect(error?.exitCode == 1)
         #expect(
             error?.message
                 == "cannot listen on \(service.address.text): Address already in use; another program has the port: choose one with --listen"
         )
         let elsewhere = try #require(ListenAddress("192.0.2.1:9435"))
-        let other = #expect(throws: ServiceError.self) { try Service(on: elsewhere, resources: [:]) }
+        let other = #expect(throws: ServiceError.self) { try BoundPort(elsewhere) }
         #expect(other?.message.contains("expected an address of this host") == true)
     }
 }

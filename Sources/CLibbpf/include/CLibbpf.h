@@ -126,4 +126,17 @@ fs_set_log_sink(fs_log_sink sink)
  */
 int fs_keep_in_child(const int *first, size_t count, int *release, int *gone);
 
+/*
+ * Capabilities of the calling thread as masks of 1 << CAP_...; inheritable and
+ * ambient ones are emptied by the setting.  Both return 0 or -errno.
+ */
+int fs_permitted_capabilities(unsigned long long *permitted);
+int fs_set_capabilities(unsigned long long effective, unsigned long long permitted);
+
+/*
+ * Empties the bounding set, where that is allowed, and sees to it that no
+ * program gives new rights and nobody looks into the process.  0 or -errno.
+ */
+int fs_close_ways_back(void);
+
 #endif

@@ -96,6 +96,7 @@ if [ "$MODULE" ]; then
     # A loop that was killed is none for long.
     start_serve loops || exit
     provoke loop zero-page --calls 1 &
+    provocation=$!
     find_victim
     i=0
     until grep -q '^futexscope_looping_tasks 1' looping.metrics 2> /dev/null || [ $i -ge 100 ]; do
@@ -105,7 +106,7 @@ if [ "$MODULE" ]; then
     done
     get looping.html /
     kill -9 "$victim"
-    wait %1 2> /dev/null
+    wait "$provocation"
     i=0
     until grep -q '^futexscope_looping_tasks 0' killed.metrics 2> /dev/null || [ $i -ge 100 ]; do
         i=$((i + 1))

@@ -1,0 +1,8 @@
+// Telling a supervisor such as systemd how the service is.
+#ifndef CLINUX_SUPERVISOR_H
+#define CLINUX_SUPERVISOR_H
+
+/// Sends `text` to the datagram socket that is called `name` in NOTIFY_SOCKET. 0, or -1 with errno. Never waits.
+int clinux_notify(const char *name, const char *text);
+
+#endif
