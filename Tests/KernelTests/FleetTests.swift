@@ -48,7 +48,7 @@ struct FleetTests {
             #expect(waiting.count > 20)
             for (title, query, _) in waiting { #expect(catalogue.strangers(in: query) == [], "\(name): \(title)") }
             // Some need several scrapes, or a finding.
-            try? await Prometheus.wait(for: "the panels of \(name)") {
+            try? await fleet.wait(for: "the panels of \(name)") {
                 for (position, panel) in waiting.enumerated().reversed() {
                     let samples = try await fleet.prometheus.query(panel.query)
                     guard samples.contains(where: { !$0.value.isNaN }) else { continue }
@@ -71,9 +71,9 @@ struct FleetTests {
             #expect(catalogue.strangers(in: rule.expression) == [], "\(rule)")
             let value = rule.expression.replacing(#/ (>|==) [0-9]+$/#, with: "")
             #expect(rule.isAlert == (value != rule.expression))
-            try await Prometheus.wait(for: "data of \(rule)") { try await !fleet.prometheus.query(value).isEmpty }
+            try await fleet.wait(for: "data of \(rule)") { try await !fleet.prometheus.query(value).isEmpty }
             guard !rule.isAlert else { continue }
-            try await Prometheus.wait(for: "\(rule)") { try await !fleet.prometheus.query(rule.name).isEmpty }
+            try await fleet.wait(for: "\(rule)") { try await !fleet.prometheus.query(rule.name).isEmpty }
         }
     }
 
@@ -83,7 +83,7 @@ struct FleetTests {
             let served = Catalogue(exposition: try await service.text("/metrics")).labels.keys
                 .filter { $0.hasPrefix("futexscope_") }
             #expect(served.count > 20, "\(way)")
-            try await Prometheus.wait(for: "everything in the store, by \(way)") {
+            try await fleet.wait(for: "everything in the store, by \(way)") {
                 let names = try await fleet.store.query(
                     "count by (__name__) ({__name__=~\"futexscope_.+\",\(selector)})")
                 return Set(served).isSubset(of: names.map(\.name))
@@ -105,7 +105,7 @@ struct FleetTests {
             "FutexscopeDown": "127.0.0.1:\(fleet.deadPort)",
         ]
         for (alert, instance) in expected {
-            try await Prometheus.wait(for: alert) {
+            try await fleet.wait(for: alert) {
                 try await fleet.prometheus.query("ALERTS{alertname=\"\(alert)\"}").map { $0.labels["instance"] }
                     == [instance]
             }
