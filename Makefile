@@ -6,12 +6,15 @@ SHELL := /bin/bash
 CONFIGURATION := -c release --static-swift-stdlib -Xswiftc -static-executable -Xlinker -s
 BINARY := .build/release/futexscope
 VM := Tests/KernelTests/vm
-PYTHON := $(or $(FUTEXSCOPE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/futexscope)/python
+CACHE := $(or $(FUTEXSCOPE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/futexscope)
+PYTHON := $(CACHE)/python
+FLEET := $(CACHE)/fleet
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev libc6-dev
 READER_PACKAGES := babeltrace2 trace-cmd python3-venv
 BENCH_PACKAGES := gcc libc6-dev time valgrind
-GUEST_PACKAGES := qemu-system-x86 busybox-static cpio zstd e2fsprogs xfsprogs kmod gcc make
+GUEST_PACKAGES := qemu-system-x86 busybox-static cpio zstd e2fsprogs xfsprogs kmod gcc make mmdebstrap genext2fs
+DEB_PACKAGES := debhelper dpkg-dev fakeroot lintian
 install = @missing=""; for package in $(1); do \
 	dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
 	if [ -n "$$missing" ]; then echo "installing:$$missing"; \
@@ -20,12 +23,18 @@ install = @missing=""; for package in $(1); do \
 
 BENCH_KERNEL := 6.12
 BENCH_PARTS := futex pages start storm
+BENCH_CPUS := 1 4 8 64
 
-.PHONY: all build-packages guest-packages demo test unit-test kernels readers answer bench bench-guest bench-host fuzz \
-	lint clean help
+.PHONY: all deb build-packages guest-packages demo test unit-test kernels readers fleet-programs answer bench \
+	bench-guest bench-cpus bench-host bench-fleet fuzz lint clean help
 
 all: build-packages  ## the release binary: .build/release/futexscope
 	swift build $(CONFIGURATION) --product futexscope
+
+deb: all  ## the Debian package, with manual pages, completions and services: .build/deb/futexscope_VERSION_ARCH.deb
+	$(call install,$(DEB_PACKAGES))
+	swift build --product generate-manual
+	@packaging/build-package $(BINARY) .build/debug/generate-manual .build/deb
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,8 +49,12 @@ readers: build-packages  ## other people's readers: babeltrace2 and trace-cmd; P
 	$(call install,$(READER_PACKAGES))
 	@Tests/ExportTests/readers/install "$(PYTHON)"
 
-kernels: guest-packages  ## Debian's kernels for the guests, into the cache
+fleet-programs:  ## Debian's Prometheus and VictoriaMetrics, into the cache; nothing is installed or started
+	@Tests/Fleet/programs "$(FLEET)"
+
+kernels: guest-packages  ## Debian's kernels for the guests, and a Debian for them, into the cache
 	@$(VM)/kernels fetch || echo "some kernels are skipped: see above" >&2
+	@$(VM)/image debian >/dev/null
 
 demo: all  ## provocations and the findings that they make, live or in a virtual machine
 	@if $(BINARY) doctor >/dev/null 2>&1; then \
@@ -51,11 +64,11 @@ demo: all  ## provocations and the findings that they make, live or in a virtual
 		$(MAKE) -s guest-packages && $(VM)/kernels fetch 6.12 && $(VM)/boot -k 6.12 -b $(BINARY) -s Tests/KernelTests/scenarios/demo.sh; \
 	fi
 
-unit-test: readers  ## tests that need no kernel
-	FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" swift test --parallel
+unit-test: readers fleet-programs  ## tests that need no kernel
+	FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" FUTEXSCOPE_FLEET="$(FLEET)" swift test --parallel
 
-test: all kernels readers  ## unit tests, then the matrix of kernels in virtual machines
-	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" swift test
+test: deb kernels readers fleet-programs  ## unit tests, then the matrix of kernels in virtual machines
+	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" FUTEXSCOPE_FLEET="$(FLEET)" swift test
 
 answer: all kernels  ## runs the matrix and writes the answer's table into README.md
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_RECORD=1 swift test --filter KernelTests.AnswerTests
@@ -65,7 +78,7 @@ figures = @LC_ALL=C sort .build/$(1).txt -o .build/$(1).txt; \
 	if [ "$(RECORD)" = 1 ]; then Benchmarks/document $(1) .build/$(1).txt; \
 	else Benchmarks/compare Benchmarks/results/$(1).txt .build/$(1).txt; fi
 
-bench: bench-guest bench-host  ## figures beside those in the tree (RECORD=1 writes them there)
+bench: bench-guest bench-cpus bench-host  ## figures beside those in the tree (RECORD=1 writes them there)
 
 bench-guest: all guest-packages  ## cost in the kernel, in instruction-counted time (BENCH_KERNEL=6.12)
 	$(VM)/kernels fetch $(BENCH_KERNEL)
@@ -74,6 +87,13 @@ bench-guest: all guest-packages  ## cost in the kernel, in instruction-counted t
 		"$(BENCH_PARTS)" > .build/guest-$(BENCH_KERNEL).txt
 	$(call figures,guest-$(BENCH_KERNEL))
 
+bench-cpus: all guest-packages  ## what it takes at rest on more CPUs, and a storm on two, in the machine's own time
+	$(VM)/kernels fetch 6.12
+	object="$$(find .build/plugins/outputs -path '*/BPFObject/*' -name futexscope.bpf.o | head -n 1)"; \
+	{ for cpus in $(BENCH_CPUS); do BENCH_CPUS=$$cpus Benchmarks/guest/measure 6.12 $(BINARY) "$$object" rest || exit; done; \
+	BENCH_CPUS=2 Benchmarks/guest/measure 6.12 $(BINARY) "$$object" storm; } > .build/cpus-6.12.txt
+	$(call figures,cpus-6.12)
+
 bench-host: all guest-packages  ## reading, correlating and writing, beside other programs on this machine
 	$(call install,$(READER_PACKAGES) $(BENCH_PACKAGES))
 	$(VM)/kernels fetch 6.12
@@ -81,6 +101,11 @@ bench-host: all guest-packages  ## reading, correlating and writing, beside othe
 	swift build $(CONFIGURATION) --product replay
 	Benchmarks/host/measure .build/release > .build/host.txt
 	$(call figures,host)
+
+bench-fleet: all guest-packages fleet-programs  ## what a host's metrics and findings take up in the stores of a fleet
+	$(VM)/kernels fetch 6.12
+	Benchmarks/fleet/measure $(BINARY) "$(FLEET)" > .build/fleet.txt
+	$(call figures,fleet)
 
 fuzz: build-packages  ## hostile bytes into each reader, FUZZ_SECONDS (default 60) each; needs the toolchain's libFuzzer
 	@cd Tests/Fuzz && place=$$(mktemp -d -p "$$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)") && trap 'rm -rf "$$place"' EXIT && \
@@ -93,7 +118,7 @@ fuzz: build-packages  ## hostile bytes into each reader, FUZZ_SECONDS (default 6
 
 lint:  ## formatting of Swift, and the shell scripts where shellcheck is installed
 	swift format lint --recursive --strict Sources Tests Benchmarks Plugins Package.swift
-	@if command -v shellcheck >/dev/null; then shellcheck -x -P $(VM) $(VM)/* Benchmarks/{compare,document,plot} Benchmarks/*/measure Tests/Retro/build Tests/ExportTests/readers/install; else echo "shellcheck is not installed: scripts are not checked"; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x -P $(VM) $(VM)/* Benchmarks/{compare,document,plot,plot-growth} Benchmarks/*/measure Tests/Retro/build Tests/ExportTests/readers/install Tests/Fleet/programs packaging/build-package; else echo "shellcheck is not installed: scripts are not checked"; fi
 
 clean:  ## removes what was built; the cache of kernels stays
 	rm -rf .build

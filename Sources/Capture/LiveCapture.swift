@@ -42,20 +42,18 @@ public final class LiveCapture {
         // Before any thread exists, so that all inherit the blocked signals.
         signals = try SignalDescriptor()
         statistics = options.countsCost ? CostStatistics() : nil
-        let tracing = try Tracing(options: options)
-        self.tracing = tracing
+        tracing = try Tracing(options: options)
         // Before any thread exists, so that all have as little.
-        let kept = try Rights.giveUp(keepsFileAccess: options.keepsFileAccess) {
-            (try? KernelCounters(object: tracing.object)) != nil
-        }
-        capabilities = kept.map(\.name)
+        capabilities = try Rights.giveUp(keepsFileAccess: options.keepsFileAccess).map(\.name)
         run = RunInfo(
             kernelRelease: readText("/proc/sys/kernel/osrelease"), host: readText("/proc/sys/kernel/hostname"),
             probes: tracing.plan.reports, wallClockOffsetNs: Self.wallClockOffset(),
             showsKernelAddresses: options.kernelAddresses, loops: options.loops, tellsAll: options.emitAll,
             filters: options.filterText)
-        decoder = RecordDecoder(symbols: tracing.symbols, kernelAddresses: options.kernelAddresses)
-        drain = try RingDrain(map: tracing.object.map("events"))
+        decoder = RecordDecoder(names: tracing.names, kernelAddresses: options.kernelAddresses)
+        // What reading BTF took, megabytes of it, is not needed any more.
+        malloc_trim(0)
+        drain = try RingDrain(map: tracing.object.map("events"), bytes: Int(options.ringBytes))
     }
 
     deinit { stop() }
@@ -93,10 +91,10 @@ public final class LiveCapture {
                 lookedForBlindness = now
                 lookForBlindness()
             }
-            // Reading the counters makes the kernel skip programs for a moment: not every second unless asked.
+            // Each reading is a dozen records of a recording.
             if wantsMore, ready[4] || ready[1] && now - countersRead > Self.lookPeriodNs {
                 countersRead = now
-                wantsMore = try handle(try counted(durationNs: now - start, isFinal: false))
+                wantsMore = try handle(counted(durationNs: now - start, isFinal: false))
             }
             if ready[0], limits.endsOn(signal: signals.next()) { break }
             if ready[2] { break }
@@ -105,7 +103,7 @@ public final class LiveCapture {
         lookForBlindness()
         stop()
         if wantsMore { _ = try deliver(handle) }
-        _ = try handle(try counted(durationNs: min(counts, limits.durationNs ?? counts), isFinal: true))
+        _ = try handle(counted(durationNs: min(counts, limits.durationNs ?? counts), isFinal: true))
     }
 
     /// Takes the programs off and drains the ring. Harmless when done already.
@@ -129,8 +127,8 @@ public final class LiveCapture {
     private static let lookPeriodNs: UInt64 = 10_000_000_000
 
     /// New losses, and all that was counted so far. Complete after `stop`, when losses on the way are known.
-    private func counted(durationNs: UInt64, isFinal: Bool) throws(CaptureError) -> [Event] {
-        let counters = try KernelCounters(object: tracing.object)
+    private func counted(durationNs: UInt64, isFinal: Bool) -> [Event] {
+        let counters = KernelCounters(tracing.object.counters)
         let cost = tracing.object.cost()
         var totals = counters.totals
         totals.cost = Totals.Cost(runTimeNs: cost.runTimeNs, runCount: cost.runs, mapBytes: cost.mapBytes)
@@ -169,13 +167,17 @@ public final class LiveCapture {
     }
 
     private func deliver(_ handle: ([Event]) throws -> Bool) throws -> Bool {
+        var (events, names): ([Event], [Event]) = ([], [])
         for batch in drain.takeAll() {
-            var events: [Event] = []
+            events.removeAll(keepingCapacity: true)
             decoder.decode(batch) { event in
-                let names = resolver.names(for: event).map { Event.name($0) }
-                // The detach that a lookup met is told right before it, and is of the same file.
-                let isMet = events.last.map(event.met) ?? false
-                events.insert(contentsOf: names, at: isMet ? events.count - 1 : events.count)
+                resolver.names(for: event) { names.append(.name($0)) }
+                if !names.isEmpty {
+                    // The detach that a lookup met is told right before it, and is of the same file.
+                    let isMet = events.last.map(event.met) ?? false
+                    events.insert(contentsOf: names, at: isMet ? events.count - 1 : events.count)
+                    names.removeAll(keepingCapacity: true)
+                }
                 events.append(event)
             }
             if try !handle(events) { return false }
@@ -186,6 +188,9 @@ public final class LiveCapture {
 
 /// What ends a run.
 public struct RunLimits {
+    /// SIGUSR1, by which a user may ask for something while the run goes on.
+    public static let request = SIGUSR1
+
     /// Nanoseconds after all is attached.
     public var durationNs: UInt64?
     /// The run ends when this is readable.
@@ -194,7 +199,7 @@ public struct RunLimits {
     public var countersDescriptor: Int32?
     /// While this is readable `handle` is called at once; it has to read what is there.
     public var wakeDescriptor: Int32?
-    /// Called with SIGINT, SIGTERM or SIGHUP, and whether the terminal sent it to the whole group of
+    /// Called with SIGINT, SIGTERM, SIGHUP or SIGUSR1, and whether the terminal sent it to the whole group of
     /// processes; false when the run goes on in spite of it.
     public var endsOnSignal: ((_ number: Int32, _ isFromTerminal: Bool) -> Bool)?
 
@@ -214,21 +219,19 @@ public struct RunLimits {
     }
 }
 
-/// Attached programs with the plan by which they were attached and the symbols of their kernel.
+/// Attached programs with the plan by which they were attached and the names for the stacks that they tell.
 private struct Tracing {
     let object: TracingObject
     let plan: ProbePlan
-    let symbols: KernelSymbols
+    let names: StackNames
 
     /// Steps down the ladder until every probe is attached or has no rung left.
     init(options: CaptureOptions) throws(CaptureError) {
         try options.check()
-        // Once for all: the file takes the kernel a tenth of a second and more to write.
-        let symbols = KernelSymbols.read(wanted: ProbePlan.symbols + HostReport.features)
-        if let refusal = HostReport.read(symbols: symbols).refusal { throw .notPermitted(refusal) }
-        guard let symbols, let types = KernelTypes() else {
-            throw .notPermitted("this kernel's symbols or BTF cannot be read")
+        guard let types = KernelTypes(), let (symbols, names) = Self.symbols(types: types) else {
+            throw .notPermitted(HostReport.read().refusal ?? "this kernel's symbols or BTF cannot be read")
         }
+        if let refusal = HostReport.read(symbols: symbols).refusal { throw .notPermitted(refusal) }
         let sites = options.needOfFullDepth == nil ? CallSites.found(types: types, symbols: symbols) : nil
         var plan = ProbePlan(mode: options.attach, sites: sites, types: types, symbols: symbols)
         while true {
@@ -238,7 +241,7 @@ private struct Tracing {
                     note: missing.note ?? "no hook is left")
             }
             do {
-                object = try TracingObject(attaching: plan, options: options)
+                object = try TracingObject(attaching: plan, extents: symbols.extents, options: options)
                 break
             } catch let refusal as TracingObject.Refusal {
                 if plan.probes[refusal.position].hook == .callsite {
@@ -254,7 +257,19 @@ private struct Tracing {
             }
         }
         self.plan = plan
-        self.symbols = symbols
+        self.names = names
+    }
+
+    /// By asking the kernel, and from its list of all symbols where it does not answer.
+    private static func symbols(types: borrowing KernelTypes) -> (KernelSymbols, StackNames)? {
+        let wanted = ProbePlan.symbols + HostReport.features
+        if let question = SymbolQuestion(types: types),
+            let symbols = KernelSymbols(asking: question, wanted: wanted, groups: ProbePlan.functions)
+        {
+            return (symbols, StackNames(question))
+        }
+        guard let bytes = readFile("/proc/kallsyms"), !bytes.isEmpty else { return nil }
+        return (KernelSymbols(kallsyms: bytes, wanted: wanted), StackNames(kallsyms: bytes))
     }
 }
 
@@ -311,14 +326,14 @@ private func waitFor(_ descriptors: [Int32], timeoutMs: Int32) -> [Bool] {
     return polled.map { count > 0 && $0.revents != 0 }
 }
 
-/// SIGINT, SIGTERM and SIGHUP as a descriptor, blocked for this process from here on.
+/// SIGINT, SIGTERM, SIGHUP and SIGUSR1 as a descriptor, blocked for this process from here on.
 private final class SignalDescriptor {
     let descriptor: Int32
 
     init() throws(CaptureError) {
         var set = sigset_t()
         unsafe sigemptyset(&set)
-        for signal in [SIGINT, SIGTERM, SIGHUP] { unsafe sigaddset(&set, signal) }
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] { unsafe sigaddset(&set, signal) }
         let code = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
         guard code == 0 else { throw .system("block signals", errno: code) }
         descriptor = unsafe signalfd(-1, &set, Int32(SFD_CLOEXEC))

@@ -94,7 +94,7 @@ struct MappedFile: Equatable {
     ///   - mapped: What is mapped; nil when that was not permitted or the area is gone.
     ///   - here: Where the whole text leads to from this program's root.
     ///   - there: The same from the victim's.
-    ///   - isOverlay: Whether `mapped` lies on an overlay.
+    ///   - isOverlay: Whether it lies on an overlay.
     ///   - isMemory: Whether the area's device is the one of nameless files in memory.
     init(area: MemoryArea, mapped: FileIdentity?, here: Reach, there: Reach, isOverlay: Bool, isMemory: Bool) {
         path = area.text
@@ -150,7 +150,7 @@ struct MappedFileFinder {
         let range = [area.range.lowerBound, area.range.upperBound].map { String($0, radix: 16) }.joined(separator: "-")
         let mapped = Self.identity { unsafe clinux_identify_link(process + "/map_files/" + range, &$0) }
         let mounts = readText(process + "/mountinfo") ?? ""
-        let isOverlay = mapped.map { fileSystem(of: $0.file, mounts: mounts) == "overlay" } ?? false
+        let isOverlay = fileSystem(of: mapped?.file ?? area.file, mounts: mounts) == "overlay"
         // An overlay's own numbers say nothing about the page cache; the place in the file has to do.
         guard area.file == page.file || isOverlay && area.pageIndex(of: lookup.address) == page.index
         else { return nil }

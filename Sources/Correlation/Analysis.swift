@@ -80,8 +80,10 @@ public struct Analysis: Sendable, Equatable {
     /// Takes the next event. `finding` is nil where it makes none known, or none that is wanted.
     public mutating func consume(_ event: Event, finding: Finding?) {
         switch event {
-        case .lookup(let lookup): consume(lookup, isProgress: false, finding: finding)
-        case .progress(let lookup): consume(lookup, isProgress: true, finding: finding)
+        case .lookup(let lookup):
+            consume(lookup)
+            if let finding { consume(finding) }
+        case .progress(let lookup): consume(lookup)
         case .detach(let detach): consume(detach)
         case .activity(let activity): consume(activity)
         case .lost(let loss): consume(loss)
@@ -90,10 +92,11 @@ public struct Analysis: Sendable, Equatable {
         }
     }
 
-    public mutating func consume(_ lookup: Lookup, isProgress: Bool, finding: Finding?) {
-        reach(lookup.time, lengthNs: lookup.durationNs)
-        if !isProgress, let finding { add(finding) }
-    }
+    /// Takes a lookup that ended, or the progress of one.
+    public mutating func consume(_ lookup: Lookup) { reach(lookup.time, lengthNs: lookup.durationNs) }
+
+    /// Takes what was found of a lookup that ended.
+    public mutating func consume(_ finding: Finding) { add(finding) }
 
     public mutating func consume(_ detach: Detach) { reach(detach.time) }
 

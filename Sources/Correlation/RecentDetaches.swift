@@ -11,11 +11,18 @@ struct RecentDetaches: Sendable {
     private static let bucketBits: UInt64 = 14
     private static let none: Int32 = -1
 
+    private struct Key {
+        var page: PageID
+        var time: UInt64
+    }
+
     private var detaches: [Detach] = []
+    /// By place what it is found by. These tables are small enough to stay in the processor's cache, unlike the
+    /// detaches.
+    private var keys: [Key] = []
     /// The oldest once there are as many as the limit.
     private var oldest = 0
-    /// By hash the place of the first of those that share it, and by place that of the next one. Small enough
-    /// to stay in the processor's cache, unlike the detaches.
+    /// By hash the place of the first of those that share it, and by place that of the next one.
     private var buckets = [Int32](repeating: none, count: 1 << bucketBits)
     private var next: [Int32] = []
     private let factors = (page: UInt64.random(in: 0 ... .max) | 1, time: UInt64.random(in: 0 ... .max) | 1)
@@ -31,7 +38,7 @@ struct RecentDetaches: Sendable {
         var place = buckets[bucket(page, time)]
         while place != Self.none {
             let index = Int(place)
-            if detaches[index].page == page, detaches[index].time == time { return index }
+            if keys[index].page == page, keys[index].time == time { return index }
             place = next[index]
         }
         return nil
@@ -48,10 +55,12 @@ struct RecentDetaches: Sendable {
             detaches[known] = detach
             return
         }
+        let key = Key(page: detach.page, time: detach.time)
         let place: Int
         if detaches.count < Self.limit {
             place = detaches.count
             detaches.append(detach)
+            keys.append(key)
             next.append(Self.none)
         } else {
             place = oldest
@@ -59,14 +68,15 @@ struct RecentDetaches: Sendable {
             unlink(place)
             hasForgotten = true
             detaches[place] = detach
+            keys[place] = key
         }
-        let bucket = bucket(detach.page, detach.time)
+        let bucket = bucket(key.page, key.time)
         next[place] = buckets[bucket]
         buckets[bucket] = Int32(place)
     }
 
     private mutating func unlink(_ place: Int) {
-        let bucket = bucket(detaches[place].page, detaches[place].time)
+        let bucket = bucket(keys[place].page, keys[place].time)
         if Int(buckets[bucket]) == place {
             buckets[bucket] = next[place]
             return

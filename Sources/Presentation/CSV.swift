@@ -29,6 +29,7 @@ public struct CSV: FindingFormat {
     }
 
     public var holdsLossesAndSummary: Bool { false }
+    public var showsEveryLookup: Bool { rows == .findings }
 
     public func begin(into bytes: inout [UInt8]) {
         bytes += (Self.columns(of: rows).joined(separator: ",") + "\r\n").utf8

@@ -26,6 +26,7 @@ public struct JSONLines: FindingFormat {
     }
 
     public var holdsLossesAndSummary: Bool { rows == nil }
+    public var showsEveryLookup: Bool { rows?.contains(.findings) ?? true }
 
     public func begin(into bytes: inout [UInt8]) {}
 

@@ -43,7 +43,7 @@ struct ReportFacts {
         if !report.run.filters.isEmpty { rows.append(("captured", report.run.filters)) }
         if !report.run.trigger.isEmpty { rows.append(("snapshot", report.run.trigger)) }
         rows.append(("filters", origin.filters.isEmpty ? "none" : origin.filters))
-        if !totals.isFinal {
+        if !totals.isFinal, report.run.trigger.isEmpty {
             let counters =
                 totals.durationNs > 0
                 ? "the counters are those of \(ShortNumber.duration(totals.durationNs)) after tracing began"

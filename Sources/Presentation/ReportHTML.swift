@@ -16,6 +16,7 @@ public struct ReportHTML: FindingFormat {
     public init(origin: ReportOrigin) { self.origin = origin }
 
     public var holdsLossesAndSummary: Bool { true }
+    public var showsEveryLookup: Bool { false }
 
     public func begin(into bytes: inout [UInt8]) {}
     public func write(_ loss: Loss, into bytes: inout [UInt8]) {}

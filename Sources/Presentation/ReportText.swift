@@ -17,6 +17,7 @@ public struct ReportText: FindingFormat {
     }
 
     public var holdsLossesAndSummary: Bool { true }
+    public var showsEveryLookup: Bool { false }
 
     public func begin(into bytes: inout [UInt8]) {}
     public func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8]) {}

@@ -12,6 +12,10 @@ extension RunReport {
         var findings = "\(summary.findings)"
         if summary.looping > 0 { findings += ", \(summary.looping) of them still looping" }
         if summary.incomplete > 0 { findings += ", \(summary.incomplete) incomplete" }
+        // A snapshot, or a recording that ended before anything was counted.
+        guard totals != Totals() else {
+            return [("findings", findings), ("counters", "none were told")]
+        }
         var failures = "\(totals.failedUnmapped) unmapped"
         if totals.followsLookups {
             failures += ", \(totals.failedPin) pin, \(totals.failedReadOnly) read-only, \(totals.failedOther) other"

@@ -24,6 +24,11 @@ public struct WallClock: Sendable, Equatable {
             + "T" + Self.time(nsOfDay) + "." + Self.padded(nsOfDay % 1_000_000_000, 9) + "Z"
     }
 
+    /// As a part of a file's name: `20261123T020000Z`.
+    public func stamp(_ monotonicNs: UInt64) -> String {
+        timestamp(monotonicNs).prefix(19).filter { $0 != "-" && $0 != ":" } + "Z"
+    }
+
     /// Hours, minutes and seconds of the day, with milliseconds if wanted.
     func timeOfDay(_ monotonicNs: UInt64, milliseconds: Bool) -> String {
         let (_, nsOfDay) = split(monotonicNs)

@@ -20,11 +20,13 @@ struct AnalysisRun {
             var hasMore = try source.read(into: &first)
             let begin = first.lazy.compactMap(\.time).first ?? 0
             let filter = try arguments.filter(for: source.run, begin: begin)
-            let correlator = Correlator(
-                thresholds: arguments.loops(of: source.run), tellsAll: source.run.tellsAll, filter: filter)
             let output = try arguments.output.map { try LiveRun.create($0, what: "the output file") } ?? .standardOutput
+            let format = try format(source.run, output)
+            let correlator = Correlator(
+                thresholds: arguments.loops(of: source.run),
+                tellsAll: source.run.tellsAll && format.showsEveryLookup, filter: filter)
             var stream = FindingStream(
-                format: try format(source.run, output), correlator: correlator, run: source.run,
+                format: format, correlator: correlator, run: source.run,
                 analysis: analysis ? Analysis(window: filter.window) : nil)
             let status = StatusLine()
             for event in first { stream.take(event) }

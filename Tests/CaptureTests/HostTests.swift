@@ -37,21 +37,47 @@ import Testing
 
     @Test("addresses within a landmark, its cold part included, and none outside")
     func landmarks() {
-        #expect(symbols.landmark(at: 0xffff_ffff_8100_0250) == .partialFolio)
-        #expect(symbols.landmark(at: 0xffff_ffff_8100_03ff) == .partialFolio)
-        #expect(symbols.landmark(at: 0xffff_ffff_8100_0400) == .collapse)
-        #expect(symbols.landmark(at: 0xffff_ffff_8100_0010) == [])
-        #expect(symbols.landmark(at: 0) == [])
+        let names = StackNames(kallsyms: Array(Self.text.utf8))
+        #expect(names.hasAddresses)
+        #expect(names.landmark(at: 0xffff_ffff_8100_0250) == .partialFolio)
+        #expect(names.landmark(at: 0xffff_ffff_8100_03ff) == .partialFolio)
+        #expect(names.landmark(at: 0xffff_ffff_8100_0400) == .collapse)
+        #expect(names.landmark(at: 0xffff_ffff_8100_0010) == [])
+        #expect(names.landmark(at: 0) == [])
     }
 
     @Test("hidden addresses name nothing, but functions are still known")
     func hiddenAddresses() {
-        let hidden = KernelSymbols(
-            kallsyms: Array("0000000000000000 T get_futex_key\n0000000000000000 T vfs_fallocate\n".utf8),
-            wanted: ["get_futex_key"])
+        let text = Array("0000000000000000 T get_futex_key\n0000000000000000 T vfs_fallocate\n".utf8)
+        let hidden = KernelSymbols(kallsyms: text, wanted: ["get_futex_key"])
         #expect(!hidden.hasAddresses)
         #expect(hidden.has("get_futex_key"))
-        #expect(hidden.landmark(at: 0) == [])
+        let names = StackNames(kallsyms: text)
+        #expect(!names.hasAddresses)
+        #expect(names.landmark(at: 0) == [])
+    }
+
+    @Test("the kernel's text for an address names its landmark, parts of a function included")
+    func textOfAddress() {
+        #expect(StackNames.landmark(text: "collapse_file+0x10/0x2c0") == .collapse)
+        #expect(StackNames.landmark(text: "truncate_inode_partial_folio.cold+0x1/0x20") == .partialFolio)
+        #expect(StackNames.landmark(text: "collapse_file_range+0x10/0x2c0") == [])
+        #expect(StackNames.landmark(text: "0xffffffffc0123456") == [])
+        #expect(StackNames.landmark(text: "") == [])
+    }
+
+    @Test("a function reaches from its address as far as the kernel says")
+    func extents() {
+        #expect(symbols.extents["get_futex_key"] == 0xffff_ffff_8100_0000..<0xffff_ffff_8100_0100)
+        func extent(_ text: String) -> Range<UInt64>? { SymbolQuestion.extent(at: 0x1000, text: text) }
+        #expect(extent("get_futex_key+0x0/0x2c0") == 0x1000..<0x12c0)
+        #expect(extent("get_futex_key+0x0/0x2c0 [module]") == 0x1000..<0x12c0)
+        // Another symbol's, a number, nothing, and what would go round the end.
+        #expect(extent("other+0x10/0x2c0") == nil)
+        #expect(extent("0xffffffff81000000") == nil)
+        #expect(extent("") == nil)
+        #expect(extent("f+0x0/0x0") == nil)
+        #expect(SymbolQuestion.extent(at: .max, text: "f+0x0/0x2") == nil)
     }
 }
 

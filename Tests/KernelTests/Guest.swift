@@ -16,7 +16,9 @@ struct Guest: Hashable, CustomStringConvertible, Sendable {
     /// With the livepatch that gives get_futex_key() its old rule back.
     var hasOldRule = false
     /// A program beside the scenarios, NAME.c, for /usr/bin.
-    var workload: String?
+    var program: String?
+    /// With a Debian that boots systemd, and the package to install there.
+    var hasDebian = false
     /// Further arguments of the kernel.
     var arguments = ""
 
@@ -86,6 +88,16 @@ actor GuestRuns {
         return root.appending(path: "../../.build/release/futexscope").standardizedFileURL
     }
 
+    /// What `make deb` made.
+    private static func package() throws -> URL {
+        let directory = root.appending(path: "../../.build/deb").standardizedFileURL
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: directory.path)) ?? []
+        guard let name = names.first(where: { $0.hasSuffix(".deb") }) else {
+            throw GuestFailure(message: "there is no package in \(directory.path): run make deb")
+        }
+        return directory.appending(path: name)
+    }
+
     private var runs: [Guest: Task<GuestRun, any Error>] = [:]
     private var running = 0
     private var waiting: [CheckedContinuation<Void, Never>] = []
@@ -117,13 +129,14 @@ actor GuestRuns {
             "-k", guest.kernel, "-b", Self.binary.path, "-s", script.path, "-o", directory.path, "-t", "400",
         ]
         if guest.hasTools { arguments.append("--tools") }
-        if let workload = guest.workload {
-            let program = directory.appending(path: workload).path
-            let source = Self.root.appending(path: "scenarios/\(workload).c").path
+        if let name = guest.program {
+            let program = directory.appending(path: name).path
+            let source = Self.root.appending(path: "scenarios/\(name).c").path
             let compiled = try Host.run("gcc", ["-O2", "-static", "-o", program, source])
             guard compiled.status == 0 else { throw GuestFailure(message: "gcc \(source): \(compiled.error)") }
             arguments += ["-f", program]
         }
+        if guest.hasDebian { arguments += ["--debian", "-f", try Self.package().path] }
         if !guest.arguments.isEmpty { arguments += ["-a", guest.arguments] }
         if guest.hasOldRule {
             arguments += ["--module", try Self.output(of: "../../Retro/build", [guest.kernel]).lastLine]

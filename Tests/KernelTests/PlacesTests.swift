@@ -1,5 +1,6 @@
 // Where a page's file is, and whose work its tasks do, on a kernel where an overlay shows its own numbers
-// (6.8 and later) and on one where it does not.
+// (6.8 and later), on one where it does not, and on one that shows mappings to CAP_PERFMON, which is all that a
+// run keeps there: then some of it stays unknown, and nothing becomes wrong.
 
 import Foundation
 import Testing
@@ -8,7 +9,9 @@ import Testing
 struct PlacesTests {
     static let guests =
         Guests.areWanted
-        ? Kernels.required.map { Guest(kernel: $0, mode: .sentinel, scenario: "places", workload: "nameless") } : []
+        ? Kernels.matrix.map { Guest(kernel: $0, mode: .sentinel, scenario: "places", program: "nameless") } : []
+    /// What the newest kernel shows to CAP_PERFMON, with which a run has to do there.
+    static let shownToAll: Set<String> = ["linked", "named", "overlay", "sysv", "anonymous", "memory"]
 
     /// Each trace with the state that its findings' file must have, and the path where that says something.
     static let states: [(name: String, state: String, path: String?)] = [
@@ -25,10 +28,13 @@ struct PlacesTests {
             let pages = try run.trace(name).lookups.compactMap { $0.object("page") }
             #expect(!pages.isEmpty, "\(name)")
             // The last ones may find their victim on its way out.
-            #expect(pages.first?.text("file_state") == state, "\(name)")
+            let isShown = Kernels.required.contains(guest.kernel) || Self.shownToAll.contains(name)
+            #expect(pages.first?.text("file_state") == (isShown ? state : nil), "\(name)")
             let paths = Set(pages.compactMap { $0.text("path") })
             #expect(paths.count == 1, "\(name)")
-            #expect(paths.allSatisfy { $0 == path || path == nil && !$0.hasSuffix("(deleted)") }, "\(name): \(paths)")
+            #expect(
+                paths.allSatisfy { $0 == path || path == nil && (!isShown || !$0.hasSuffix("(deleted)")) },
+                "\(name): \(paths)")
         }
     }
 
