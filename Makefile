@@ -6,7 +6,9 @@ SHELL := /bin/bash
 CONFIGURATION := -c release --static-swift-stdlib -Xswiftc -static-executable -Xlinker -s
 BINARY := .build/release/futexscope
 VM := Tests/KernelTests/vm
-PYTHON := $(or $(FUTEXSCOPE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/futexscope)/python
+CACHE := $(or $(FUTEXSCOPE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/futexscope)
+PYTHON := $(CACHE)/python
+FLEET := $(CACHE)/fleet
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev libc6-dev
 READER_PACKAGES := babeltrace2 trace-cmd python3-venv
@@ -20,10 +22,10 @@ install = @missing=""; for package in $(1); do \
 	$$as_root apt-get update -q && DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -yq --no-install-recommends $$missing; fi
 
 BENCH_KERNEL := 6.12
-BENCH_PARTS := futex pages start storm
+BENCH_PARTS := futex pages start storm rest
 
-.PHONY: all deb build-packages guest-packages demo test unit-test kernels readers answer bench bench-guest bench-host fuzz \
-	lint clean help
+.PHONY: all deb build-packages guest-packages demo test unit-test kernels readers fleet-programs answer bench \
+	bench-guest bench-host bench-fleet fuzz lint clean help
 
 all: build-packages  ## the release binary: .build/release/futexscope
 	swift build $(CONFIGURATION) --product futexscope
@@ -46,6 +48,9 @@ readers: build-packages  ## other people's readers: babeltrace2 and trace-cmd; P
 	$(call install,$(READER_PACKAGES))
 	@Tests/ExportTests/readers/install "$(PYTHON)"
 
+fleet-programs:  ## Debian's Prometheus and VictoriaMetrics, into the cache; nothing is installed or started
+	@Tests/Fleet/programs "$(FLEET)"
+
 kernels: guest-packages  ## Debian's kernels for the guests, and a Debian for them, into the cache
 	@$(VM)/kernels fetch || echo "some kernels are skipped: see above" >&2
 	@$(VM)/image debian >/dev/null
@@ -58,11 +63,11 @@ demo: all  ## provocations and the findings that they make, live or in a virtual
 		$(MAKE) -s guest-packages && $(VM)/kernels fetch 6.12 && $(VM)/boot -k 6.12 -b $(BINARY) -s Tests/KernelTests/scenarios/demo.sh; \
 	fi
 
-unit-test: readers  ## tests that need no kernel
-	FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" swift test --parallel
+unit-test: readers fleet-programs  ## tests that need no kernel
+	FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" FUTEXSCOPE_FLEET="$(FLEET)" swift test --parallel
 
-test: deb kernels readers  ## unit tests, then the matrix of kernels in virtual machines
-	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" swift test
+test: deb kernels readers fleet-programs  ## unit tests, then the matrix of kernels in virtual machines
+	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" FUTEXSCOPE_FLEET="$(FLEET)" swift test
 
 answer: all kernels  ## runs the matrix and writes the answer's table into README.md
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_RECORD=1 swift test --filter KernelTests.AnswerTests
@@ -89,6 +94,11 @@ bench-host: all guest-packages  ## reading, correlating and writing, beside othe
 	Benchmarks/host/measure .build/release > .build/host.txt
 	$(call figures,host)
 
+bench-fleet: all guest-packages fleet-programs  ## what a host's metrics and findings take up in the stores of a fleet
+	$(VM)/kernels fetch 6.12
+	Benchmarks/fleet/measure $(BINARY) "$(FLEET)" > .build/fleet.txt
+	$(call figures,fleet)
+
 fuzz: build-packages  ## hostile bytes into each reader, FUZZ_SECONDS (default 60) each; needs the toolchain's libFuzzer
 	@cd Tests/Fuzz && place=$$(mktemp -d -p "$$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)") && trap 'rm -rf "$$place"' EXIT && \
 	for reader in recording ftrace; do \
@@ -100,7 +110,7 @@ fuzz: build-packages  ## hostile bytes into each reader, FUZZ_SECONDS (default 6
 
 lint:  ## formatting of Swift, and the shell scripts where shellcheck is installed
 	swift format lint --recursive --strict Sources Tests Benchmarks Plugins Package.swift
-	@if command -v shellcheck >/dev/null; then shellcheck -x -P $(VM) $(VM)/* Benchmarks/{compare,document,plot} Benchmarks/*/measure Tests/Retro/build Tests/ExportTests/readers/install packaging/build-package; else echo "shellcheck is not installed: scripts are not checked"; fi
+	@if command -v shellcheck >/dev/null; then shellcheck -x -P $(VM) $(VM)/* Benchmarks/{compare,document,plot,plot-growth} Benchmarks/*/measure Tests/Retro/build Tests/ExportTests/readers/install Tests/Fleet/programs packaging/build-package; else echo "shellcheck is not installed: scripts are not checked"; fi
 
 clean:  ## removes what was built; the cache of kernels stays
 	rm -rf .build

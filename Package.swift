@@ -10,6 +10,9 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
+// Tests that start other programs, with Foundation and without marks.
+let lenient: [SwiftSetting] = [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]
+
 let package = Package(
     name: "futexscope",
     products: [
@@ -18,7 +21,8 @@ let package = Package(
         .library(name: "Readers", targets: ["Correlation", "Events", "Ftrace", "Presentation", "Recording"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
         // The kernel side.  `bpf` is a C target only so that its files are seen to change.
@@ -34,7 +38,7 @@ let package = Package(
         .target(name: "CLinux"),
         .target(
             name: "Capture",
-            dependencies: ["BPFObject", "CLibbpf", "CRecords", "Events", "Ftrace"],
+            dependencies: ["BPFObject", "CLibbpf", "CLinux", "CRecords", "Events", "Ftrace"],
             swiftSettings: strict,
             linkerSettings: [
                 // Debian's static archives: the product is one file without shared libraries.
@@ -44,10 +48,19 @@ let package = Package(
         .target(name: "Recording", dependencies: ["CCRC32C", "Events"], swiftSettings: strict),
         .target(name: "Presentation", dependencies: ["Correlation", "Events"], swiftSettings: strict),
         .target(name: "Provocation", dependencies: ["CLinux"], swiftSettings: strict),
+        // Knows HTTP and nothing of what it serves.
+        .target(
+            name: "Service",
+            dependencies: [
+                .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "futexscope",
             dependencies: [
                 "Capture", "CLinux", "Correlation", "Events", "Ftrace", "Presentation", "Provocation", "Recording",
+                "Service",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -55,11 +68,16 @@ let package = Package(
         .target(
             name: "EventSamples", dependencies: ["Events"], path: "Tests/EventSamples", swiftSettings: strict),
         .target(name: "Golden", path: "Tests/Golden", swiftSettings: strict),
+        // Programs that fleets run, and what is asked of them.
+        .target(name: "Fleet", path: "Tests/Fleet", exclude: ["programs"], swiftSettings: lenient),
+        .testTarget(
+            name: "DashboardTests", dependencies: ["Events", "Fleet"], exclude: ["read_dashboard.py", "rules"],
+            swiftSettings: lenient),
         .testTarget(
             name: "CaptureTests", dependencies: ["BPFObject", "Capture", "CRecords", "Events"], swiftSettings: strict),
         .testTarget(
-            name: "KernelTests", dependencies: ["Correlation", "Events", "Ftrace"], exclude: ["scenarios", "vm"],
-            swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)]),
+            name: "KernelTests", dependencies: ["Correlation", "Events", "Fleet", "Ftrace"],
+            exclude: ["readers", "scenarios", "vm"], swiftSettings: lenient),
         .testTarget(
             name: "FtraceTests", dependencies: ["Correlation", "Events", "Ftrace", "Golden"],
             exclude: ["Golden", "Samples"], swiftSettings: strict),
@@ -74,7 +92,7 @@ let package = Package(
             path: "Benchmarks/Replay", swiftSettings: strict),
         .testTarget(
             name: "RecordingTests", dependencies: ["CCRC32C", "Events", "EventSamples", "Recording", "synthesize"],
-            swiftSettings: strict),
+            exclude: ["Samples"], swiftSettings: strict),
         .testTarget(
             name: "PresentationTests",
             dependencies: ["Correlation", "Events", "EventSamples", "Golden", "Presentation"], exclude: ["Golden"],
@@ -85,9 +103,11 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "CLinux", "futexscope", "Golden", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                "CLinux", "futexscope", "Golden", "Service",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Golden"], swiftSettings: strict),
+        .testTarget(name: "ServiceTests", dependencies: ["Service"], swiftSettings: strict),
         .testTarget(name: "ProvocationTests", dependencies: ["Provocation"], swiftSettings: strict),
     ]
 )

@@ -33,22 +33,24 @@ struct {
 } operations SEC(".maps");
 
 struct scope {
-	__u32 tid;
+	__u32 tid; /* 0 when its task is in no operation */
 	__u32 kind;
 	/* Detached by the task since the slot is its own, and how many of these
-	 * are in the totals: a detach costs an addition here and nothing there. */
-	__u64 pages;
+	 * are in the totals: a detach of one page costs an addition here and
+	 * nothing there. */
 	__u64 folios;
-	__u64 pages_counted;
+	__u64 further_pages; /* beyond one for each folio */
 	__u64 folios_counted;
+	__u64 pages_counted;
+	__u64 pad[3]; /* a power of two: a shift finds a slot */
 };
 
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SCOPE_SLOTS);
-	__type(key, __u32);
-	__type(value, struct scope);
-} scopes SEC(".maps");
+static struct scope scopes[SCOPE_SLOTS];
+
+static __always_inline __u64 pages_of(struct scope *scope)
+{
+	return scope->folios + scope->further_pages;
+}
 
 /* What an operation at each hook is; hooks that are no operation have none. */
 static const __u8 kind_of_hook[FS_HOOKS] = {
@@ -70,24 +72,22 @@ static const __u8 kind_of_hook[FS_HOOKS] = {
 
 static __always_inline struct scope *scope_of(__u32 tid)
 {
-	__u32 slot = tid & (SCOPE_SLOTS - 1);
-
-	return bpf_map_lookup_elem(&scopes, &slot);
+	return &scopes[tid & (SCOPE_SLOTS - 1)];
 }
 
 static __always_inline __u32 current_scope(__u32 tid)
 {
 	struct scope *scope = scope_of(tid);
 
-	return scope && scope->tid == tid ? scope->kind : FS_ACT_NONE;
+	return scope->tid == tid ? scope->kind : FS_ACT_NONE;
 }
 
 static __always_inline void count_pages(__u32 kind, __u64 pages)
 {
-	struct fs_activity_totals *totals = bpf_map_lookup_elem(&activity_totals, &kind);
+	struct fs_counters *c = my_counters();
 
-	if (totals)
-		add(&totals->pages, pages);
+	if (c && kind < FS_ACT_KINDS)
+		add(&c->activities[kind].pages, pages);
 }
 
 /* One folio leaves the page cache.  Without an operation in progress nobody
@@ -96,9 +96,9 @@ static __always_inline void count_detach(__u32 tid, __u64 pages)
 {
 	struct scope *scope = scope_of(tid);
 
-	if (scope && scope->tid == tid && scope->kind) {
-		scope->pages += pages;
+	if (scope->tid == tid) {
 		scope->folios++;
+		scope->further_pages += pages - 1;
 		return;
 	}
 	COUNT(detaches);
@@ -111,8 +111,8 @@ static __always_inline void note_pages(__u32 tid, __u64 pages)
 {
 	struct scope *scope = scope_of(tid);
 
-	if (scope && scope->tid == tid) {
-		scope->pages += pages;
+	if (scope->tid == tid) {
+		scope->further_pages += pages;
 		scope->pages_counted += pages;
 	}
 }
@@ -122,16 +122,15 @@ static __always_inline void note_pages(__u32 tid, __u64 pages)
 static __always_inline void settle(struct scope *scope)
 {
 	__u64 folios = scope->folios - scope->folios_counted;
-	__u64 pages = scope->pages - scope->pages_counted;
+	__u64 pages = pages_of(scope) - scope->pages_counted;
 	struct fs_counters *c = my_counters();
 
-	if (!folios)
+	if (!folios || !c)
 		return;
-	scope->folios_counted = scope->folios;
-	scope->pages_counted = scope->pages;
+	scope->folios_counted += folios;
+	scope->pages_counted += pages;
 	count_pages(scope->kind, pages);
-	if (c)
-		add(&c->detaches, folios);
+	add(&c->detaches, folios);
 }
 
 /* Operations whose begin and end are worth an event: rare, long, or both. */
@@ -180,7 +179,8 @@ static __always_inline void tell(__u32 kind, __u32 tid, __u32 pid, __u64 now, __
 	submit(record, FS_ACTIVITY);
 }
 
-static __noinline int operation_begin(__u32 hook, __u32 kind, __u64 range_start, __u64 range_end)
+/* Not static, and so verified once and not for each hook. */
+__noinline int operation_begin(__u32 hook, __u32 kind, __u64 range_start, __u64 range_end)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct operation_key key = { .tid = id, .hook = hook };
@@ -196,24 +196,22 @@ static __noinline int operation_begin(__u32 hook, __u32 kind, __u64 range_start,
 		return 0;
 	if (bpf_map_lookup_elem(&operations, &key))
 		COUNT(return_missed);
-	if (scope) {
-		if (scope->tid == key.tid)
-			operation.outer_kind = scope->kind;
-		else if (scope->kind)
-			COUNT(scope_collision);
-		/* A hole punch or a block operation truncates on its way: one operation. */
-		if (kind == FS_ACT_TRUNCATE && operation.outer_kind)
-			return 0;
-		/* The outermost operation is what somebody asked for; only reclaim
-		 * starts inside another one and has nothing to do with it. */
-		if (!operation.outer_kind || kind == FS_ACT_RECLAIM) {
-			settle(scope);
-			scope->kind = kind;
-			scope->tid = key.tid;
-		}
-		if (scope->tid == key.tid)
-			operation.pages = scope->pages;
+	if (scope->tid == key.tid)
+		operation.outer_kind = scope->kind;
+	else if (scope->tid)
+		COUNT(scope_collision);
+	/* A hole punch or a block operation truncates on its way: one operation. */
+	if (kind == FS_ACT_TRUNCATE && operation.outer_kind)
+		return 0;
+	/* The outermost operation is what somebody asked for; only reclaim
+	 * starts inside another one and has nothing to do with it. */
+	if (!operation.outer_kind || kind == FS_ACT_RECLAIM) {
+		settle(scope);
+		scope->kind = kind;
+		scope->tid = key.tid;
 	}
+	if (scope->tid == key.tid)
+		operation.pages = pages_of(scope);
 	if (bpf_map_update_elem(&operations, &key, &operation, BPF_ANY)) {
 		COUNT(operation_table_full);
 		return 0;
@@ -223,13 +221,13 @@ static __noinline int operation_begin(__u32 hook, __u32 kind, __u64 range_start,
 	return 0;
 }
 
-static __noinline int operation_end(__u32 hook)
+__noinline int operation_end(__u32 hook)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 	struct operation_key key = { .tid = id, .hook = hook };
 	struct operation *operation = bpf_map_lookup_elem(&operations, &key);
-	struct fs_activity_totals *totals;
-	struct scope *scope;
+	struct fs_counters *c = my_counters();
+	struct scope *scope = scope_of(key.tid);
 	__u64 now, pages = 0;
 	__u32 kind;
 
@@ -237,16 +235,16 @@ static __noinline int operation_end(__u32 hook)
 		return 0;
 	now = bpf_ktime_get_ns();
 	kind = operation->kind;
-	totals = bpf_map_lookup_elem(&activity_totals, &kind);
-	if (totals) {
-		add(&totals->operations, 1);
-		add(&totals->duration, now - operation->start);
+	if (c && kind < FS_ACT_KINDS) {
+		add(&c->activities[kind].operations, 1);
+		add(&c->activities[kind].duration, now - operation->start);
 	}
-	scope = scope_of(key.tid);
-	if (scope && scope->tid == key.tid) {
+	if (scope->tid == key.tid) {
 		settle(scope);
+		pages = pages_of(scope) - operation->pages;
 		scope->kind = operation->outer_kind;
-		pages = scope->pages - operation->pages;
+		if (!scope->kind)
+			scope->tid = 0;
 	}
 	if (told_at_end(kind, pages))
 		tell(kind, key.tid, id >> 32, now, operation->start, pages, true);

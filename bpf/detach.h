@@ -110,13 +110,19 @@ static __always_inline void store_detach(void *ctx, struct page *head, __u32 pag
  * is frozen: nobody else can hold it.  The cache itself holds one for each base
  * page and the remover one more; above that somebody else does.  hugetlbfs
  * counted a whole huge page as one until 6.7 (a08c7193e4f1). */
-static __always_inline bool leaves_cache_held(struct page *head, int refcount, __u32 pages)
+static __always_inline int page_leaves_cache(void *ctx, struct page *head)
 {
+	int refcount = BPF_CORE_READ(head, _refcount.counter);
+	__u32 pages = page_count_of(head);
+
+	if (switched_off)
+		return 0;
 	count_detach(bpf_get_current_pid_tgid(), pages);
-	if (refcount <= 2)
-		return false;
-	return refcount > (int)pages + 1 ||
-	       BPF_CORE_READ(head, mapping, host, i_sb, s_magic) == HUGETLBFS_MAGIC;
+	if (refcount > 2 &&
+	    (refcount > (int)pages + 1 ||
+	     BPF_CORE_READ(head, mapping, host, i_sb, s_magic) == HUGETLBFS_MAGIC))
+		store_detach(ctx, head, pages, refcount, FS_VIA_PAGE_CACHE);
+	return 0;
 }
 
 /* Shared memory on its way to the swap cache.  pageout() has just made sure

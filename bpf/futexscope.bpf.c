@@ -191,34 +191,45 @@ int lock_wait_kprobe(struct pt_regs *ctx)
 
 /* --- detaches --------------------------------------------------------- */
 
+static __noinline int detach_in_full(__u64 *ctx)
+{
+	return page_leaves_cache(ctx, (void *)argument(ctx, 0));
+}
+
+static __noinline int detach_outside(void)
+{
+	if (!switched_off)
+		count_detach(bpf_get_current_pid_tgid(), 1);
+	return 0;
+}
+
+/* The one program that runs for every page: a single page that nobody else holds,
+ * taken off by an operation that is followed, costs an addition.  The argument has
+ * a type, so that fields are plain loads; everything else is in functions, since
+ * the registers that they need would be saved for every page. */
 SEC("tp_btf/mm_filemap_delete_from_page_cache")
 int detach_tp_btf(__u64 *ctx)
 {
-	/* The one program that runs for every page: its argument has a type, so
-	 * that fields are plain loads. */
 	struct page *head = (void *)ctx[0];
 	struct page___memdesc *wrapped = (void *)ctx[0];
-	int refcount = head->_refcount.counter;
-	unsigned long flags =
-		bpf_core_field_exists(head->flags) ? head->flags : wrapped->flags.f;
-	__u32 pages = PAGE_FLAG(flags, PG_head) ? page_count_of((void *)argument(ctx, 0)) : 1;
+	struct scope *scope;
+	__u32 tid;
 
-	/* From here on its number is needed, and a typed pointer has none. */
-	if (!switched_off && leaves_cache_held(head, refcount, pages))
-		store_detach(ctx, (void *)argument(ctx, 0), pages, refcount, FS_VIA_PAGE_CACHE);
+	if (head->_refcount.counter > 2 ||
+	    PAGE_FLAG(bpf_core_field_exists(head->flags) ? head->flags : wrapped->flags.f, PG_head))
+		return detach_in_full(ctx);
+	tid = bpf_get_current_pid_tgid();
+	scope = scope_of(tid);
+	if (scope->tid != tid)
+		return detach_outside();
+	scope->folios++;
 	return 0;
 }
 
 SEC("raw_tp/mm_filemap_delete_from_page_cache")
 int detach_raw_tp(__u64 *ctx)
 {
-	struct page *head = (void *)argument(ctx, 0);
-	int refcount = BPF_CORE_READ(head, _refcount.counter);
-	__u32 pages = page_count_of(head);
-
-	if (!switched_off && leaves_cache_held(head, refcount, pages))
-		store_detach(ctx, head, pages, refcount, FS_VIA_PAGE_CACHE);
-	return 0;
+	return page_leaves_cache(ctx, (void *)argument(ctx, 0));
 }
 
 SEC("fentry")
@@ -320,11 +331,8 @@ int fallocate_kprobe(struct pt_regs *ctx)
  * Taking one function off ftrace waits for a grace period of RCU tasks, a tenth
  * of a second and more; all functions of one multi link go in one. */
 
-SEC("kprobe")
-int entry_multi(struct pt_regs *ctx)
+static __always_inline int lookup_entry_multi(struct pt_regs *ctx, __u64 hook)
 {
-	__u64 hook = bpf_get_attach_cookie(ctx);
-
 	switch (hook) {
 	case FS_HOOK_LOOKUP:
 		return lookup_kprobe_body(ctx);
@@ -334,6 +342,22 @@ int entry_multi(struct pt_regs *ctx)
 		return unlock_kprobe_body(ctx);
 	case FS_HOOK_LOCK_WAIT:
 		return lock_wait_kprobe_body(ctx);
+	}
+	return 0;
+}
+
+SEC("kprobe")
+int entry_multi(struct pt_regs *ctx)
+{
+	__u64 hook = bpf_get_attach_cookie(ctx);
+
+	switch (hook) {
+	case FS_HOOK_LOOKUP:
+	case FS_HOOK_PIN:
+	case FS_HOOK_UNLOCK:
+	case FS_HOOK_LOCK_WAIT:
+		/* The verifier need not look at what is not there. */
+		return lookups_on_multi ? lookup_entry_multi(ctx, hook) : 0;
 	case FS_HOOK_SWAP_OUT:
 		return swap_out_kprobe_body(ctx);
 	case FS_HOOK_MIGRATED_PAGE:
@@ -354,11 +378,9 @@ int return_multi(struct pt_regs *ctx)
 {
 	__u64 hook = bpf_get_attach_cookie(ctx);
 
-	switch (hook) {
-	case FS_HOOK_LOOKUP:
+	if (lookups_on_multi && hook == FS_HOOK_LOOKUP)
 		return lookup_end(PT_REGS_RC(ctx), false, true);
-	case FS_HOOK_PIN:
+	if (lookups_on_multi && hook == FS_HOOK_PIN)
 		return pin_kretprobe_body(ctx);
-	}
 	return operation_end(hook);
 }

@@ -33,7 +33,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
-enum { BPF_ANY = 0 };
+enum { BPF_ANY = 0, BPF_F_MMAPABLE = 1 << 10 };
 
 /* Only asked whether it exists in the running kernel (5.17, 7c7e3d31e785). */
 enum bpf_func_id { BPF_FUNC_find_vma = 180 };

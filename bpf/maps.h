@@ -3,7 +3,8 @@
  * Settings, maps and the counters: everything the programs share.  Settings
  * are written once before loading, so the verifier drops what they switch off.
  * Counters are for each CPU and are bumped atomically all the same: tracing
- * programs can be preempted, and a lost count would be a silent loss.
+ * programs can be preempted, and a lost count would be a silent loss.  They lie in
+ * memory that the tool has mapped, so that reading them disturbs nobody.
  */
 #ifndef FUTEXSCOPE_MAPS_H
 #define FUTEXSCOPE_MAPS_H
@@ -39,9 +40,12 @@ const volatile __u32 shared_argument_mask = 0xff;
 /* Position of the folio among the arguments of the swap-out function. */
 const volatile __u32 swap_out_folio_argument = 0;
 
+/* Whether a probe that follows lookups had to go on kprobe.multi. */
+const volatile bool lookups_on_multi = true;
+
 /* Set at the end of a trace: programs do nothing from then on.  Taking them off
  * their hooks can last longer than a reader wants to wait. */
-volatile __u64 switched_off = 0;
+volatile __u64 switched_off SEC(".data.switch") = 0;
 
 /* 16 MiB of slots would be waste: a slot lives for the microseconds between a
  * detach and the lookup that meets it, and 4096 of 336 bytes are 1.4 MB. */
@@ -59,24 +63,18 @@ struct {
 } events SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* replaced by the number of possible CPUs */
 	__type(key, __u32);
 	__type(value, struct fs_counters);
 } counters SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, FS_ACT_KINDS);
-	__type(key, __u32);
-	__type(value, struct fs_activity_totals);
-} activity_totals SEC(".maps");
-
 static __always_inline struct fs_counters *my_counters(void)
 {
-	__u32 zero = 0;
+	__u32 cpu = bpf_get_smp_processor_id();
 
-	return bpf_map_lookup_elem(&counters, &zero);
+	return bpf_map_lookup_elem(&counters, &cpu);
 }
 
 static __always_inline void add(__u64 *counter, __u64 amount)

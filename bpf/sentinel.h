@@ -99,7 +99,7 @@ static __always_inline int page_unlocks_in_lookup(struct pt_regs *ctx, struct pa
 	__u64 now = bpf_ktime_get_ns(), told = 0, word;
 	struct lookup_state *state = bpf_map_lookup_elem(&observed, &zero);
 	struct cached_file cached = {};
-	struct rounds *rounds;
+	struct rounds *rounds = NULL;
 	unsigned long flags;
 	bool is_mapped, goes_back;
 
@@ -140,7 +140,7 @@ static __always_inline int page_unlocks_in_lookup(struct pt_regs *ctx, struct pa
 	if (!is_mapped) {
 		describe_page(&state->page, head, flags, word & ~WORD_FLAGS, true, &cached);
 		ask_detach(&state->page, head, now - PIN_TO_UNLOCK_NS, told, &cached);
-		if (goes_back && rounds)
+		if (rounds)
 			rounds->told_detach = state->page.detach_time;
 	}
 	tell_observation(state, kind, now, !goes_back);

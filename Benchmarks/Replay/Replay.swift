@@ -17,26 +17,49 @@ struct Replay {
         }
         let source = try RecordingReader(directory: arguments[1])
         let run = source.run
-        var correlator = Correlator(thresholds: run.loops)
-        var stream = FindingStream(
-            format: stage == .csv ? CSV() : JSONLines(),
-            correlator: Correlator(thresholds: run.loops, tellsAll: run.tellsAll), run: run)
-        var (count, bytes) = (0, 0)
-        var events: [Event] = []
-        while try source.read(into: &events) {
-            count += events.count
-            switch stage {
-            case .read: break
-            case .correlate: for event in events { _ = correlator.consume(event) }
-            case .csv, .json:
-                _ = stream.consume(events)
-                bytes += stream.takeBytes().count
-            }
-            events.removeAll(keepingCapacity: true)
+        switch stage {
+        case .read:
+            var count = Count()
+            while try source.read(into: &count) {}
+            print("\(count.events) events")
+        case .correlate:
+            var findings = Findings(correlator: Correlator(thresholds: run.loops))
+            while try source.read(into: &findings) {}
+            findings.correlator.finish()
+            print("\(findings.correlator.summary.findings) findings")
+        case .csv, .json:
+            var stream = FindingStream(
+                format: stage == .csv ? CSV() : JSONLines(),
+                correlator: Correlator(thresholds: run.loops, tellsAll: run.tellsAll), run: run)
+            var bytes = 0
+            while try source.read(into: &stream) { bytes += stream.takeBytes().count }
+            print("\(bytes) bytes of text")
         }
-        correlator.finish()
-        print("\(count) events, \(correlator.summary.findings) findings, \(bytes) bytes of text")
     }
 
     private enum Stage: String { case read, correlate, csv, json }
+}
+
+/// Only counts events.
+private struct Count: EventSink {
+    var events = 0
+
+    mutating func take(_ lookup: Lookup, isProgress: Bool) { events += 1 }
+    mutating func take(_ detach: Detach) { events += 1 }
+    mutating func take(_ activity: Activity) { events += 1 }
+    mutating func take(_ name: Name) { events += 1 }
+    mutating func take(_ loss: Loss) { events += 1 }
+    mutating func take(_ totals: Totals) { events += 1 }
+}
+
+/// Makes findings and their summary.
+private struct Findings: EventSink {
+    var correlator: Correlator
+
+    mutating func take(_ lookup: Lookup, isProgress: Bool) { _ = correlator.consume(lookup, isProgress: isProgress) }
+    mutating func take(_ detach: Detach) { correlator.consume(detach) }
+    mutating func take(_ activity: Activity) {}
+    mutating func take(_ name: Name) { correlator.consume(name) }
+    mutating func take(_ loss: Loss) { correlator.consume(loss) }
+    mutating func take(_ totals: Totals) {}
 }

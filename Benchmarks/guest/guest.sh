@@ -60,6 +60,19 @@ if wants futex; then
     with_futexscope futexscope-default
     for mode in $(attach_modes); do with_futexscope "futexscope-$mode" --attach "$mode"; done
     with_futexscope futexscope-all --all
+    # While others are inside a lookup of their own: more of them than there are slots.
+    measure() {
+        for count in 1000 6000; do
+            rm -f /tmp/crowded
+            crowd $count /tmp/crowded &
+            until [ -e /tmp/crowded ]; do usleep 50000; done
+            futex | sed "s/^/futex $1-among-$count /" >> /tmp/raw
+            kill -KILL $!
+            wait $!
+        done
+    }
+    with_futexscope futexscope-full --full
+    measure() { futex | sed "s/^/futex $1 /" >> /tmp/raw; }
     with_bpftrace bpftrace-kprobe-count -e 'kprobe:get_futex_key { @ = count(); }'
     with_bpftrace bpftrace-equal-work-fentry /usr/bin/equal-work-fentry.bt
     with_bpftrace bpftrace-equal-work-kprobe /usr/bin/equal-work-kprobe.bt
@@ -82,40 +95,69 @@ if wants pages; then
 fi
 
 if wants start; then
+    # Nobody starts while the last one is still letting go.
+    gone() { while pidof futexscope bpftrace > /dev/null; do usleep 50000; done; }
     for round in 1 2 3; do
         start /tmp/ready futexscope trace -f json --ready-file /tmp/ready 2> /tmp/err | sed 's/^/futexscope-default /'
+        gone
         for mode in $(attach_modes); do
+            gone
             start /tmp/ready futexscope trace -f json --attach "$mode" --ready-file /tmp/ready 2> /tmp/err |
                 sed "s/^/futexscope-$mode /"
         done
+        gone
         start /tmp/ready bpftrace -c "/bin/busybox sh /tmp/ready.sh" \
             -e 'kprobe:get_futex_key { @a = count(); } kretprobe:get_futex_key { @b = count(); }' 2> /tmp/err |
             sed 's/^/bpftrace-two-probes /'
+        gone
     done > /tmp/starts
     # The middle one of three.
     sort -k1,2 -k3n /tmp/starts | awk '++n % 3 == 2 { print $2 "." $1, $3, "ms" }' >> /out/figures
 fi
 
 if wants storm; then
-    # Many times what the ring holds. The producer shares the only CPU with the consumer.
+    # Many times what the ring and the queue behind it hold. The clock stops when the tracer has nothing to do
+    # any more, so that nothing that still waits counts as delivered. With two CPUs each side has its own.
     calls=400000
-    measure() { ns=$(futex storm $calls); }
+    on() { if [ "$CPUS" -gt 1 ]; then echo "taskset $1"; fi; }
+    measure() {
+        begin=$(cut -d' ' -f1 /proc/uptime)
+        $(on 1) futex storm $calls > /dev/null
+        last=
+        while busy=$(awk '{ print $14 + $15 }' "/proc/$tracer/stat") && [ "$busy" != "$last" ]; do
+            last=$busy
+            end=$(cut -d' ' -f1 /proc/uptime)
+            usleep 200000
+        done
+    }
+    subject=storm
+    [ "$CPUS" = 1 ] || subject=storm-$CPUS-cpus
     rate() { # NAME LOST
-        awk "BEGIN { n = $calls - $2; print \"storm.$1.delivered\", sprintf(\"%.1f\", n / $ns * 1e6), \"lookups-per-ms\" }"
-        echo "storm.$1.lost $2 of-$calls"
+        awk "BEGIN { n = $calls - $2; print \"$subject.$1.delivered\", sprintf(\"%.1f\", n / ($end - $begin) / 1000), \"lookups-per-ms\" }"
+        echo "$subject.$1.lost $2 of-$calls"
     }
     if [ -e /usr/bin/futexscope.bpf.o ]; then
-        with copy-only storm /usr/bin/futexscope.bpf.o 0x10 /tmp/ready
+        with copy-only $(on 2) storm /usr/bin/futexscope.bpf.o 0x10 /tmp/ready
         if [ -s /tmp/tracer.out ]; then rate copy-only "$(awk '{ print $4 }' /tmp/tracer.out)"; fi
-        with futexscope-record futexscope record --all -o /tmp/storm.ctf --ready-file /tmp/ready
+        with futexscope-record $(on 2) futexscope record --all -o /tmp/storm.ctf --ready-file /tmp/ready
         rate futexscope-record "$(awk '{ for (i = 2; i <= NF; i++) if ($i ~ /^lost/) n = $(i - 1) } END { print n + 0 }' /tmp/tracer.err)"
         rm -rf /tmp/storm.ctf
-        with_futexscope futexscope-json --all
+        with futexscope-json $(on 2) futexscope trace -f json --all --ready-file /tmp/ready
         rate futexscope-json "$(sed -n '$s/.*"lost":{\([^}]*\)}.*/\1/p' /tmp/tracer.out | tr ',' '\n' | awk -F: '/ring-lookup/ { n = $2 } END { print n + 0 }')"
         rm -f /tmp/tracer.out
     else
         skip "storm: the programs' object was not given"
     fi >> /out/figures
+fi
+
+if wants rest; then
+    # What a tracer takes that has nothing to do.
+    measure() {
+        awk '/^VmRSS/ { print "rest.'"$CPUS"'.resident", $2 * 1024, "bytes" }' "/proc/$tracer/status" >> /out/figures
+        grep -h memlock "/proc/$tracer"/fdinfo/* |
+            awk '{ n += $2 } END { print "rest.'"$CPUS"'.maps", n, "bytes" }' >> /out/figures
+    }
+    with_futexscope futexscope-default
 fi
 
 # Raw lines are "SUBJECT ROW WHAT NS", the untraced row of a subject first. What was added to it is the

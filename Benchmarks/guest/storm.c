@@ -1,8 +1,9 @@
 /*
  * The least that a consumer can do: `storm OBJECT SHARED READY` loads futexscope's
  * own programs with every lookup told, attaches those of a lookup by fentry, and
- * copies what comes through the ring into a buffer.  On SIGINT it prints how many
- * lookups came and how many the ring had no room for.
+ * copies what comes through the ring into a buffer.  It naps between takes as
+ * futexscope does, so that both let the producer run alike.  On SIGINT it prints how
+ * many lookups came and how many the ring had no room for.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -25,8 +26,10 @@ static const struct {
 };
 #define ATTACHED (sizeof(attached) / sizeof(attached[0]))
 
+#define RING_BYTES (8 << 20)
+
 static char buffer[256 << 10];
-static size_t used;
+static size_t used, taken;
 static unsigned long long lookups;
 static volatile sig_atomic_t ends;
 
@@ -49,6 +52,7 @@ static int take(void *context, void *data, size_t size)
 		used = 0;
 	memcpy(buffer + used, data, size);
 	used += size;
+	taken += size;
 	lookups += ((struct fs_header *)data)->kind == FS_LOOKUP;
 	return 0;
 }
@@ -83,9 +87,10 @@ int main(int argc, char **argv)
 	struct bpf_object *object = argc == 4 ? bpf_object__open_file(argv[1], NULL) : NULL;
 	struct bpf_program *program;
 	struct ring_buffer *ring;
-	struct fs_counters counters[64], *counter = counters;
+	struct fs_counters counters;
 	unsigned long long full = 0;
-	__u32 shared, zero = 0;
+	struct bpf_map *counting;
+	__u32 shared;
 
 	if (!object) {
 		fprintf(stderr, "usage: storm OBJECT SHARED-MASK READY\n");
@@ -102,6 +107,9 @@ int main(int argc, char **argv)
 		    bpf_program__set_attach_target(program, 0, attached[i].function))
 			fail(attached[i].program);
 	}
+	counting = bpf_object__find_map_by_name(object, "counters");
+	if (!counting || bpf_map__set_max_entries(counting, libbpf_num_possible_cpus()))
+		fail("storm: no counters");
 	if (bpf_object__load(object))
 		fail("storm: cannot load");
 	ring = ring_buffer__new(bpf_object__find_map_fd_by_name(object, "events"), take, NULL, NULL);
@@ -112,13 +120,16 @@ int main(int argc, char **argv)
 		if (!bpf_program__attach(bpf_object__find_program_by_name(object, attached[i].program)))
 			fail(attached[i].program);
 	close(open(argv[3], O_WRONLY | O_CREAT, 0600));
-	while (!ends)
+	while (!ends) {
+		taken = 0;
 		ring_buffer__poll(ring, 50);
+		if (taken && taken < RING_BYTES / 16)
+			usleep(2000);
+	}
 	ring_buffer__consume(ring);
-	if (libbpf_num_possible_cpus() <= 64 &&
-	    !bpf_map_lookup_elem(bpf_object__find_map_fd_by_name(object, "counters"), &zero, counters))
-		for (int cpu = 0; cpu < libbpf_num_possible_cpus(); cpu++, counter++)
-			full += counter->ring_full[FS_LOOKUP];
+	for (__u32 cpu = 0; cpu < bpf_map__max_entries(counting); cpu++)
+		if (!bpf_map_lookup_elem(bpf_map__fd(counting), &cpu, &counters))
+			full += counters.ring_full[FS_LOOKUP];
 	printf("delivered %llu lost %llu\n", lookups, full);
 	return 0;
 }

@@ -8,8 +8,32 @@
  */
 #include "CLibbpf.h"
 
+#include <limits.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+static int next_kept(int from, int go, const int *first, size_t count)
+{
+	int next = go >= from ? go : INT_MAX;
+
+	for (size_t i = 0; i < count; i++)
+		if (first[i] >= from && first[i] < next)
+			next = first[i];
+	return next;
+}
+
+/* A port that the parent listens on, say, must not stay taken for as long as the
+ * child waits. */
+static void close_others(int go, const int *first, size_t count)
+{
+	for (int from = 3, next;; from = next + 1) {
+		next = next_kept(from, go, first, count);
+		if (next > from)
+			syscall(SYS_close_range, from, next == INT_MAX ? ~0u : next - 1u, 0);
+		if (next == INT_MAX)
+			return;
+	}
+}
 
 /* Nothing but system calls: the parent may have had threads. `gone` stays open
  * as descriptor 0 until the very end, which is what the parent sees. */
@@ -21,11 +45,11 @@ static void close_as_child(int go, int gone, const int *first, size_t count)
 	dup2(gone, 0);
 	close(1);
 	close(2);
+	close_others(go, first, count);
 	while (read(go, &byte, 1) > 0)
 		;
 	for (size_t i = 0; i < count; i++)
 		close(first[i]);
-	syscall(SYS_close_range, 3u, ~0u, 0u);
 	_exit(0);
 }
 

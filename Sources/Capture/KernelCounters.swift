@@ -1,42 +1,72 @@
-// The per-CPU counters of the kernel side, added up. They are read from the maps at any time, also while
-// programs run; numbers that belong together may then be a few events apart.
+// The counters of the kernel side, one set for each CPU, added up. They lie in memory that is mapped here,
+// so reading them is no system call, takes nothing from the programs, and needs no privilege; that is
+// possible at any time, also when the programs are gone. Numbers that belong together may be a few events
+// apart while programs run.
 
 import CLibbpf
 import CRecords
 import Events
+import Glibc
+
+/// The memory in which the programs count.
+@safe final class CounterMemory {
+    private let cpus: Int
+    private let bytes: UnsafeMutableRawPointer
+    private let byteCount: Int
+
+    /// Maps the counters of a loaded object, a set for each of `cpus`.
+    init(map: Int32, cpus: Int) throws(CaptureError) {
+        let page = sysconf(Int32(_SC_PAGESIZE))
+        byteCount = (cpus * MemoryLayout<fs_counters>.stride + page - 1) / page * page
+        // The kernel's array has this many bytes, rounded up to whole pages.
+        let mapped = unsafe mmap(nil, byteCount, PROT_READ, MAP_SHARED, map, 0)
+        guard let mapped = unsafe mapped, unsafe mapped != MAP_FAILED else {
+            throw .system("map the counters", errno: errno)
+        }
+        unsafe bytes = unsafe mapped
+        self.cpus = cpus
+    }
+
+    deinit { unsafe munmap(bytes, byteCount) }
+
+    /// The sums over all CPUs.
+    func sum() -> fs_counters {
+        var sum = fs_counters()
+        // Both consist of words and nothing else, and there are `cpus` sets in the mapping.
+        unsafe withUnsafeMutableBytes(of: &sum) { sum in
+            for cpu in 0..<cpus {
+                let set = unsafe bytes + cpu * MemoryLayout<fs_counters>.stride
+                for offset in stride(from: 0, to: sum.count, by: 8) {
+                    let counted = unsafe fs_load_word(set + offset)
+                    let others = unsafe sum.load(fromByteOffset: offset, as: UInt64.self)
+                    unsafe sum.storeBytes(of: others &+ counted, toByteOffset: offset, as: UInt64.self)
+                }
+            }
+        }
+        return sum
+    }
+}
 
 /// Sums over all CPUs.
 struct KernelCounters {
-    private(set) var counters = fs_counters()
-    private(set) var activities: [ActivityKind: Totals.ActivityTotals] = [:]
+    let counters: fs_counters
+    let activities: [ActivityKind: Totals.ActivityTotals]
 
-    /// Reads the maps of a loaded object. While the kernel copies a value it skips kprobe programs on
-    /// that CPU, so during a run this is done seldom.
-    init(object: TracingObject) throws(CaptureError) {
-        counters = try Self.sum(map: object.map("counters"), key: 0)
-        for kind in ActivityKind.allCases {
-            let totals: fs_activity_totals = try Self.sum(
-                map: object.map("activity_totals"), key: UInt32(kind.rawValue))
-            activities[kind] = Totals.ActivityTotals(
-                operations: totals.operations, pages: totals.pages, durationNs: totals.duration)
+    /// What is counted by now.
+    init(_ memory: CounterMemory) {
+        let counters = memory.sum()
+        var activities: [ActivityKind: Totals.ActivityTotals] = [:]
+        unsafe withUnsafeBytes(of: counters.activities) { bytes in
+            for kind in ActivityKind.allCases {
+                // The kinds are numbered alike on both sides.
+                let totals = unsafe bytes.load(
+                    fromByteOffset: Int(kind.rawValue) * MemoryLayout<fs_activity_totals>.stride,
+                    as: fs_activity_totals.self)
+                activities[kind] = Totals.ActivityTotals(
+                    operations: totals.operations, pages: totals.pages, durationNs: totals.duration)
+            }
         }
-    }
-
-    /// Adds up a per-CPU value that consists of 64-bit counters and nothing else.
-    private static func sum<Value: BitwiseCopyable>(map: Int32, key: UInt32) throws(CaptureError) -> Value {
-        let words = MemoryLayout<Value>.size / 8
-        let cpus = libbpf_num_possible_cpus()
-        guard cpus > 0 else { throw .system("count the CPUs", errno: -cpus) }
-        var perCPU = [UInt64](repeating: 0, count: words * Int(cpus))
-        var key = key
-        // The kernel writes one value for each possible CPU, each a multiple of eight bytes.
-        let code = unsafe bpf_map_lookup_elem(map, &key, &perCPU)
-        guard code == 0 else { throw .system("read the counters", errno: -code) }
-        let sums = (0..<words).map { word in
-            stride(from: word, to: perCPU.count, by: words).reduce(UInt64(0)) { $0 &+ perCPU[$1] }
-        }
-        // `sums` has as many words as the value, whose fields are all words.
-        return unsafe sums.withUnsafeBytes { unsafe $0.loadUnaligned(as: Value.self) }
+        (self.counters, self.activities) = (counters, activities)
     }
 
     /// Emitted records and those without room in the ring, by `enum fs_record_kind`.

@@ -1,6 +1,7 @@
-// The running kernel's symbols, read once from /proc/kallsyms: which functions exist, under which
-// names they can be probed, and where the landmarks lie that name the cause of a detach. The file has
-// a quarter of a million lines, so it is read as bytes; only names that are asked for become strings.
+// Which functions the running kernel has, under which names they can be probed, and where they lie. The
+// kernel writes /proc/kallsyms anew for each reader, a quarter of a million lines, which is most of what a
+// start could cost; so it is asked for single names where it can be (SymbolQuestion.swift), and the file is
+// read as bytes otherwise.
 
 import Events
 
@@ -15,55 +16,58 @@ struct KernelSymbols: Sendable {
     private(set) var hasAddresses = false
     /// From the start of each of `functions` to the next symbol; empty without addresses.
     private(set) var extents: [String: Range<UInt64>] = [:]
-    private var landmarks: [(range: Range<UInt64>, landmark: Landmarks)] = []
 
-    /// Reads the symbols named in `wanted` and those of all landmarks.
-    static func read(wanted: some Sequence<String>) -> KernelSymbols? {
+    /// Reads the symbols named in `wanted`.
+    static func read(wanted: [String]) -> KernelSymbols? {
         guard let bytes = readFile("/proc/kallsyms"), !bytes.isEmpty else { return nil }
         return KernelSymbols(kallsyms: bytes, wanted: wanted)
     }
 
-    /// From the text of a kallsyms file.
-    init(kallsyms bytes: [UInt8], wanted: some Sequence<String>) {
-        var names: [UInt64: String] = [:]
-        for name in wanted { names[Self.hash(name)] = name }
-        var marks: [UInt64: Landmarks] = [:]
-        for (landmark, functions) in Landmarks.functions {
-            for name in functions { marks[Self.hash(name)] = landmark }
+    /// Asks for the functions named in `wanted`; reads instead where the kernel does not answer, and where
+    /// all of one of the `groups` are missing, since one of them may be there as a compiler's clone.
+    static func find(
+        wanted: [String], groups: [[String]], types: borrowing KernelTypes
+    ) -> KernelSymbols? {
+        if let question = SymbolQuestion(types: types) {
+            var found = KernelSymbols()
+            found.hasAddresses = true
+            for name in wanted {
+                guard let extent = question.extent(of: name) else { continue }
+                found.functions[name] = [name]
+                found.extents[name] = extent
+            }
+            if groups.allSatisfy({ $0.contains(where: found.has) }) { return found }
         }
-        var open: [(start: UInt64, landmark: Landmarks)] = []
-        var openFunctions: [(start: UInt64, name: String)] = []
-        var lines = SymbolLines(bytes: bytes)
-        while let line = lines.next() {
-            if !open.isEmpty, line.address > open[0].start {
-                for mark in open {
-                    landmarks.append((mark.start..<line.address, mark.landmark))
-                }
+        return read(wanted: wanted)
+    }
+
+    private init() {}
+
+    /// From the text of a kallsyms file.
+    init(kallsyms bytes: [UInt8], wanted: [String]) {
+        let names = SymbolNames(wanted)
+        var open: [(start: UInt64, name: String)] = []
+        SymbolText(bytes).forEach(in: names) { address in
+            if let first = open.first, address > first.start {
+                for function in open { extents[function.name] = function.start..<address }
                 open = []
             }
-            if let first = openFunctions.first, line.address > first.start {
-                for function in openFunctions { extents[function.name] = function.start..<line.address }
-                openFunctions = []
+            if address != 0 { hasAddresses = true }
+            return !open.isEmpty || !hasAddresses
+        } found: { symbol in
+            guard symbol.isText else {
+                variables.insert(symbol.base)
+                return false
             }
-            if line.address != 0 { hasAddresses = true }
-            let key = line.baseHash
-            if let landmark = marks[key] { open.append((line.address, landmark)) }
-            if let name = names[key] {
-                guard line.isText else {
-                    variables.insert(name)
-                    continue
-                }
-                let full = String(decoding: bytes[line.name], as: UTF8.self)
-                guard Self.isEntry(full) else { continue }
-                if line.address != 0 { openFunctions.append((line.address, full)) }
-                if full == name {
-                    functions[name, default: []].insert(full, at: 0)
-                } else {
-                    functions[name, default: []].append(full)
-                }
+            guard Self.isEntry(symbol.name) else { return false }
+            if symbol.address != 0 { open.append((symbol.address, symbol.name)) }
+            if symbol.name == symbol.base {
+                functions[symbol.base, default: []].insert(symbol.name, at: 0)
+            } else {
+                functions[symbol.base, default: []].append(symbol.name)
             }
+            return !open.isEmpty
         }
-        landmarks = hasAddresses ? landmarks.sorted { $0.range.lowerBound < $1.range.lowerBound } : []
     }
 
     /// Whether a function of exactly this name exists; it must have been among those asked for.
@@ -72,75 +76,110 @@ struct KernelSymbols: Sendable {
     /// Whether there is a variable of this name; some kernels keep theirs among the functions.
     func hasVariable(_ name: String) -> Bool { variables.contains(name) || has(name) }
 
-    /// The landmark in which an address of a kernel stack lies.
-    func landmark(at address: UInt64) -> Landmarks {
-        var (low, high) = (0, landmarks.count)
-        while low < high {
-            let middle = (low + high) / 2
-            if landmarks[middle].range.upperBound <= address {
-                low = middle + 1
-            } else if landmarks[middle].range.lowerBound > address {
-                high = middle
-            } else {
-                return landmarks[middle].landmark
-            }
-        }
-        return []
-    }
-
     /// Whether a symbol is a whole function: suffixes of the compiler's clones are, parts are not.
     private static func isEntry(_ symbol: String) -> Bool {
         symbol.split(separator: ".").dropFirst().allSatisfy {
             $0 == "isra" || $0 == "constprop" || $0.allSatisfy(\.isNumber)
         }
     }
+}
 
-    // FNV-1a, a byte at a time.
-    fileprivate static let hashSeed: UInt64 = 0xcbf2_9ce4_8422_2325
-    fileprivate static func hash(_ sum: UInt64, _ byte: UInt8) -> UInt64 {
-        (sum ^ UInt64(byte)) &* 0x100_0000_01b3
+/// Names that are looked for, with a filter that turns nearly all others away by their first four bytes.
+struct SymbolNames {
+    private var names: [String: String] = [:]
+    private var passes = [Bool](repeating: false, count: 1 << 12)
+
+    /// Names of at least four bytes.
+    init(_ wanted: [String]) {
+        for name in wanted {
+            names[name] = name
+            var head: UInt32 = 0
+            for (position, byte) in name.utf8.prefix(4).enumerated() { head |= UInt32(byte) << (8 * position) }
+            passes[Self.place(of: head)] = true
+        }
     }
-    private static func hash(_ name: String) -> UInt64 { name.utf8.reduce(hashSeed, hash) }
+
+    private static func place(of head: UInt32) -> Int { Int((head &* 0x9e37_79b1) >> 20) }
+
+    /// Whether a name with these first bytes, the first one lowest, can be one of them.
+    @inline(__always) func mayHave(_ head: UInt32) -> Bool { passes[Self.place(of: head)] }
+
+    func has(_ name: String) -> Bool { names[name] != nil }
 }
 
-/// One line of kallsyms: "ffffffff81000000 T name".
-private struct SymbolLine {
-    var address: UInt64
-    /// The whole name in the buffer.
-    var name: Range<Int>
-    /// Hash of the name before the first dot.
-    var baseHash: UInt64
-    var isText: Bool
-}
+/// The text of /proc/kallsyms: "ffffffff81000000 T name" in each line, those of modules with a tab and the
+/// module's name behind it.
+struct SymbolText {
+    struct Symbol {
+        var address: UInt64
+        var name: String
+        /// Before the first dot.
+        var base: String
+        var isText: Bool
+    }
 
-/// The lines of the core kernel; those of modules follow and name theirs after a tab.
-private struct SymbolLines {
-    let bytes: [UInt8]
-    var position = 0
+    private static let nameOffset = 19
+    private let bytes: [UInt8]
 
-    mutating func next() -> SymbolLine? {
+    init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    /// Calls `found` for each symbol whose base is one of `names`. While what was called last returned
+    /// true, `passed` is called with the address of each line ahead of that, found or not.
+    func forEach(
+        in names: SymbolNames, passed: (UInt64) -> Bool, found: (Symbol) -> Bool
+    ) {
+        var wantsAddress = true
+        unsafe bytes.withUnsafeBytes { text in
+            var start = 0
+            // A line has an address of 16 digits, a letter, and a name of at least four bytes or nobody's.
+            while start + Self.nameOffset + 4 <= text.count, unsafe text[start + 16] == UInt8(ascii: " ") {
+                let name = start + Self.nameOffset
+                // Four bytes lie there, by the comparison above.
+                let head = unsafe UInt32(littleEndian: text.loadUnaligned(fromByteOffset: name, as: UInt32.self))
+                let end = unsafe Self.lineEnd(in: text, from: name)
+                if wantsAddress { wantsAddress = passed(unsafe Self.address(in: text, at: start)) }
+                if names.mayHave(head) {
+                    let line = unsafe UnsafeRawBufferPointer(rebasing: text[name..<end])
+                    let full = unsafe String(decoding: line.prefix { $0 != UInt8(ascii: "\t") }, as: UTF8.self)
+                    let base = full.firstIndex(of: ".").map { String(full[..<$0]) } ?? full
+                    if names.has(base) {
+                        let type = unsafe text[start + 17] | 0x20
+                        let symbol = Symbol(
+                            address: unsafe Self.address(in: text, at: start), name: full, base: base,
+                            isText: type == UInt8(ascii: "t") || type == UInt8(ascii: "w"))
+                        wantsAddress = found(symbol) || wantsAddress
+                    }
+                }
+                start = end + 1
+            }
+        }
+    }
+
+    /// Whether the first lines of the text show an address.
+    static func showsAddresses(_ beginning: [UInt8]) -> Bool {
+        var shows = false
+        SymbolText(beginning).forEach(in: SymbolNames([])) { address in
+            shows = shows || address != 0
+            return !shows
+        } found: { _ in
+            false
+        }
+        return shows
+    }
+
+    private static func lineEnd(in text: UnsafeRawBufferPointer, from start: Int) -> Int {
+        var end = start
+        while unsafe end < text.count && text[end] != 0x0a { end += 1 }
+        return end
+    }
+
+    private static func address(in text: UnsafeRawBufferPointer, at start: Int) -> UInt64 {
         var address: UInt64 = 0
-        while position < bytes.count, case let byte = bytes[position], byte != UInt8(ascii: " ") {
+        for position in start..<start + 16 {
+            let byte = unsafe text[position]
             let digit = byte < 0x40 ? byte &- 0x30 : (byte | 0x20) &- 0x61 &+ 10
             address = address << 4 | UInt64(digit & 15)
-            position += 1
         }
-        guard position + 3 < bytes.count else { return nil }
-        let type = bytes[position + 1] | 0x20
-        let start = position + 3
-        var end = start
-        var hash = KernelSymbols.hashSeed
-        var isBase = true
-        while end < bytes.count, case let byte = bytes[end], byte != 0x0a, byte != 0x09 {
-            if byte == UInt8(ascii: "."), end > start { isBase = false }
-            if isBase { hash = KernelSymbols.hash(hash, byte) }
-            end += 1
-        }
-        position = end
-        while position < bytes.count, bytes[position] != 0x0a { position += 1 }
-        position += 1
-        return SymbolLine(
-            address: address, name: start..<end, baseHash: hash,
-            isText: type == UInt8(ascii: "t") || type == UInt8(ascii: "w"))
+        return address
     }
 }

@@ -84,11 +84,14 @@ enum KernelText {
 
 extension bpf_insn {
     /// One instruction of a program that is written by hand.
-    static func make(_ code: UInt8, destination: UInt8 = 0, source: UInt8 = 0, immediate: Int32 = 0) -> bpf_insn {
+    static func make(
+        _ code: UInt8, destination: UInt8 = 0, source: UInt8 = 0, offset: Int16 = 0, immediate: Int32 = 0
+    ) -> bpf_insn {
         var instruction = bpf_insn()
         instruction.code = code
         instruction.dst_reg = destination
         instruction.src_reg = source
+        instruction.off = offset
         instruction.imm = immediate
         return instruction
     }

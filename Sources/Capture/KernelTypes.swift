@@ -14,11 +14,13 @@ enum BTFKind {
 /// The kernel's BTF. Owns libbpf's copy of it.
 @safe struct KernelTypes: ~Copyable {
     private let btf: OpaquePointer
+    private let index: NameIndex
 
     /// Nil when the kernel has no BTF.
     init?() {
         guard let btf = unsafe btf__load_vmlinux_btf() else { return nil }
         unsafe self.btf = unsafe btf
+        index = unsafe NameIndex(of: btf)
     }
 
     deinit { unsafe btf__free(btf) }
@@ -50,8 +52,8 @@ enum BTFKind {
 
     /// Whether an enumerator exists, such as a BPF helper's number.
     func has(enumerator name: String, of enumeration: String) -> Bool {
-        let id = unsafe btf__find_by_name_kind(btf, enumeration, BTFKind.enumeration)
-        guard id > 0, let type = unsafe btf__type_by_id(btf, UInt32(id)) else { return false }
+        let id = id(of: enumeration, BTFKind.enumeration)
+        guard let id, let type = unsafe btf__type_by_id(btf, id) else { return false }
         let values = unsafe btf_enum(type)
         return unsafe (0..<Int(btf_vlen(type))).contains { position in
             unsafe values.map { unsafe text($0[position].name_off) == name } ?? false
@@ -60,8 +62,8 @@ enum BTFKind {
 
     /// The value of an enumerator.
     func value(of name: String, in enumeration: String) -> Int? {
-        let id = unsafe btf__find_by_name_kind(btf, enumeration, BTFKind.enumeration)
-        guard id > 0, let type = unsafe btf__type_by_id(btf, UInt32(id)), let values = unsafe btf_enum(type)
+        let id = id(of: enumeration, BTFKind.enumeration)
+        guard let id, let type = unsafe btf__type_by_id(btf, id), let values = unsafe btf_enum(type)
         else { return nil }
         for position in 0..<Int(unsafe btf_vlen(type)) where unsafe text(values[position].name_off) == name {
             return unsafe Int(values[position].val)
@@ -80,9 +82,19 @@ enum BTFKind {
         return unsafe offset(of: field, in: type, depth: 0)
     }
 
+    /// The first type of a kind and a name.
+    private func id(of name: String, _ kind: UInt32) -> UInt32? {
+        index.candidates(for: name).first {
+            guard let type = unsafe btf__type_by_id(btf, $0), unsafe btf_kind(type) == UInt16(kind) else {
+                return false
+            }
+            return text(unsafe type.pointee.name_off) == name
+        }
+    }
+
     private func structure(_ name: String) -> UnsafePointer<btf_type>? {
-        let id = unsafe btf__find_by_name_kind(btf, name, BTFKind.structure)
-        return id > 0 ? unsafe btf__type_by_id(btf, UInt32(id)) : nil
+        let id = id(of: name, BTFKind.structure)
+        return unsafe id.flatMap { unsafe btf__type_by_id(btf, $0) }
     }
 
     private func offset(of field: String, in type: UnsafePointer<btf_type>, depth: Int) -> Int? {
@@ -103,8 +115,8 @@ enum BTFKind {
     }
 
     private func prototype(of function: String) -> UnsafePointer<btf_type>? {
-        let id = unsafe btf__find_by_name_kind(btf, function, BTFKind.function)
-        guard id > 0, let type = unsafe btf__type_by_id(btf, UInt32(id)) else { return nil }
+        let id = id(of: function, BTFKind.function)
+        guard let id, let type = unsafe btf__type_by_id(btf, id) else { return nil }
         return unsafe btf__type_by_id(btf, type.pointee.type)
     }
 
@@ -127,4 +139,47 @@ enum BTFKind {
     private func text(_ offset: UInt32) -> String {
         unsafe btf__name_by_offset(btf, offset).map { unsafe String(cString: $0) } ?? ""
     }
+}
+
+/// Types by the hash of their names. libbpf compares a name with all hundred thousand of them, for each
+/// question anew.
+private struct NameIndex {
+    private static let mask = UInt32((1 << 17) - 1)
+    /// For each hash the last type that has it, and for each type the one before it; 0 ends.
+    private var last = [UInt32](repeating: 0, count: Int(mask) + 1)
+    private var previous: [UInt32]
+
+    init(of btf: OpaquePointer) {
+        let count = unsafe btf__type_cnt(btf)
+        previous = [UInt32](repeating: 0, count: Int(count))
+        for id in 1..<max(1, count) {
+            guard let type = unsafe btf__type_by_id(btf, id) else { continue }
+            let kind = unsafe UInt32(btf_kind(type))
+            guard kind == BTFKind.function || kind == BTFKind.structure || kind == BTFKind.enumeration,
+                unsafe type.pointee.name_off != 0, let name = unsafe btf__name_by_offset(btf, type.pointee.name_off)
+            else { continue }
+            var hash: UInt32 = 0
+            var position = 0
+            // A name ends with a zero.
+            while case let byte = unsafe UInt8(bitPattern: name[position]), byte != 0 {
+                hash = Self.hash(hash, byte)
+                position += 1
+            }
+            previous[Int(id)] = last[Int(hash & Self.mask)]
+            last[Int(hash & Self.mask)] = id
+        }
+    }
+
+    /// Types that may have a name, in their order.
+    func candidates(for name: String) -> [UInt32] {
+        var ids: [UInt32] = []
+        var id = last[Int(name.utf8.reduce(0, Self.hash) & Self.mask)]
+        while id != 0 {
+            ids.append(id)
+            id = previous[Int(id)]
+        }
+        return ids.reversed()
+    }
+
+    private static func hash(_ sum: UInt32, _ byte: UInt8) -> UInt32 { (sum ^ UInt32(byte)) &* 0x0100_0193 }
 }

@@ -42,20 +42,17 @@ public final class LiveCapture {
         // Before any thread exists, so that all inherit the blocked signals.
         signals = try SignalDescriptor()
         statistics = options.countsCost ? CostStatistics() : nil
-        let tracing = try Tracing(options: options)
-        self.tracing = tracing
+        tracing = try Tracing(options: options)
         // Before any thread exists, so that all have as little.
-        let kept = try Rights.giveUp(keepsFileAccess: options.keepsFileAccess) {
-            (try? KernelCounters(object: tracing.object)) != nil
-        }
-        capabilities = kept.map(\.name)
+        capabilities = try Rights.giveUp(keepsFileAccess: options.keepsFileAccess).map(\.name)
         run = RunInfo(
             kernelRelease: readText("/proc/sys/kernel/osrelease"), host: readText("/proc/sys/kernel/hostname"),
             probes: tracing.plan.reports, wallClockOffsetNs: Self.wallClockOffset(),
             showsKernelAddresses: options.kernelAddresses, loops: options.loops, tellsAll: options.emitAll,
             filters: options.filterText)
-        decoder = RecordDecoder(symbols: tracing.symbols, kernelAddresses: options.kernelAddresses)
-        drain = try RingDrain(map: tracing.object.map("events"))
+        decoder = RecordDecoder(names: tracing.names, kernelAddresses: options.kernelAddresses)
+        tracing.names.beginReading()
+        drain = try RingDrain(map: tracing.object.map("events"), bytes: Int(options.ringBytes))
     }
 
     deinit { stop() }
@@ -66,13 +63,14 @@ public final class LiveCapture {
     }
 
     /// Hands over batches in order until a limit is reached, or `handle` returns false. At least twice a second
-    /// `handle` is called, without events when there are none. Then detaches, hands over what was still on
-    /// its way, and last what was lost and counted.
+    /// `handle` is called, without events when there are none. What was lost and counted follows every ten
+    /// seconds, and when it is asked for. Then detaches, hands over what was still on its way, and last what
+    /// was lost and counted.
     public func run(until limits: RunLimits, handle: ([Event]) throws -> Bool) throws {
         defer { stop() }
         let start = monotonicNow()
         let end = limits.durationNs.map { start &+ $0 }
-        var countersRead = start
+        var (countersRead, lookedForBlindness) = (start, start)
         var wantsMore = true
         while wantsMore {
             var timeout = Self.pulseMs
@@ -81,18 +79,20 @@ public final class LiveCapture {
                 if now >= end { break }
                 timeout = min(timeout, Int32(min((end - now) / 1_000_000 + 1, 1_000_000)))
             }
-            let ready = waitFor([signals.descriptor, drain.descriptor, limits.endDescriptor ?? -1], timeoutMs: timeout)
-            if ready[1] {
-                wantsMore = try deliver(handle)
-                let now = monotonicNow()
-                // Reading the counters makes the kernel skip programs for a moment: not every second.
-                if wantsMore, now - countersRead > 10_000_000_000 {
-                    countersRead = now
-                    lookForBlindness()
-                    wantsMore = try handle(try counted(durationNs: now - start, isFinal: false))
-                }
-            } else {
-                wantsMore = try handle([])
+            let ready = waitFor(
+                [
+                    signals.descriptor, drain.descriptor, limits.endDescriptor ?? -1, limits.wakeDescriptor ?? -1,
+                    limits.countersDescriptor ?? -1,
+                ], timeoutMs: timeout)
+            wantsMore = ready[1] ? try deliver(handle) : try handle([])
+            let now = monotonicNow()
+            if now - lookedForBlindness > Self.lookPeriodNs {
+                lookedForBlindness = now
+                lookForBlindness()
+            }
+            if wantsMore, ready[4] || ready[1] && now - countersRead > Self.lookPeriodNs {
+                countersRead = now
+                wantsMore = try handle(counted(durationNs: now - start, isFinal: false))
             }
             if ready[0], limits.endsOn(signal: signals.next()) { break }
             if ready[2] { break }
@@ -101,7 +101,7 @@ public final class LiveCapture {
         lookForBlindness()
         stop()
         if wantsMore { _ = try deliver(handle) }
-        _ = try handle(try counted(durationNs: min(counts, limits.durationNs ?? counts), isFinal: true))
+        _ = try handle(counted(durationNs: min(counts, limits.durationNs ?? counts), isFinal: true))
     }
 
     /// Takes the programs off and drains the ring. Harmless when done already.
@@ -122,9 +122,11 @@ public final class LiveCapture {
 
     private static let pulseMs: Int32 = 500
 
+    private static let lookPeriodNs: UInt64 = 10_000_000_000
+
     /// New losses, and all that was counted so far. Complete after `stop`, when losses on the way are known.
-    private func counted(durationNs: UInt64, isFinal: Bool) throws(CaptureError) -> [Event] {
-        let counters = try KernelCounters(object: tracing.object)
+    private func counted(durationNs: UInt64, isFinal: Bool) -> [Event] {
+        let counters = KernelCounters(tracing.object.counters)
         let cost = tracing.object.cost()
         var totals = counters.totals
         totals.cost = Totals.Cost(runTimeNs: cost.runTimeNs, runCount: cost.runs, mapBytes: cost.mapBytes)
@@ -163,10 +165,17 @@ public final class LiveCapture {
     }
 
     private func deliver(_ handle: ([Event]) throws -> Bool) throws -> Bool {
+        var (events, names): ([Event], [Event]) = ([], [])
         for batch in drain.takeAll() {
-            var events: [Event] = []
+            events.removeAll(keepingCapacity: true)
             decoder.decode(batch) { event in
-                for name in resolver.names(for: event) { events.append(.name(name)) }
+                resolver.names(for: event) { names.append(.name($0)) }
+                if !names.isEmpty {
+                    // The detach that a lookup met is told right before it, and is of the same file.
+                    let isMet = events.last.map(event.met) ?? false
+                    events.insert(contentsOf: names, at: isMet ? events.count - 1 : events.count)
+                    names.removeAll(keepingCapacity: true)
+                }
                 events.append(event)
             }
             if try !handle(events) { return false }
@@ -177,17 +186,29 @@ public final class LiveCapture {
 
 /// What ends a run.
 public struct RunLimits {
+    /// SIGUSR1, by which a user may ask for something while the run goes on.
+    public static let request = SIGUSR1
+
     /// Nanoseconds after all is attached.
     public var durationNs: UInt64?
     /// The run ends when this is readable.
     public var endDescriptor: Int32?
-    /// Called with SIGINT, SIGTERM or SIGHUP, and whether the terminal sent it to the whole group of
+    /// While this is readable somebody asks for what was counted; whoever handles that makes it unreadable.
+    public var countersDescriptor: Int32?
+    /// While this is readable `handle` is called at once; it has to read what is there.
+    public var wakeDescriptor: Int32?
+    /// Called with SIGINT, SIGTERM, SIGHUP or SIGUSR1, and whether the terminal sent it to the whole group of
     /// processes; false when the run goes on in spite of it.
     public var endsOnSignal: ((_ number: Int32, _ isFromTerminal: Bool) -> Bool)?
 
-    public init(durationNs: UInt64? = nil, endDescriptor: Int32? = nil, endsOnSignal: ((Int32, Bool) -> Bool)? = nil) {
+    public init(
+        durationNs: UInt64? = nil, endDescriptor: Int32? = nil, wakeDescriptor: Int32? = nil,
+        countersDescriptor: Int32? = nil, endsOnSignal: ((Int32, Bool) -> Bool)? = nil
+    ) {
         self.durationNs = durationNs
         self.endDescriptor = endDescriptor
+        self.countersDescriptor = countersDescriptor
+        self.wakeDescriptor = wakeDescriptor
         self.endsOnSignal = endsOnSignal
     }
 
@@ -196,21 +217,20 @@ public struct RunLimits {
     }
 }
 
-/// Attached programs with the plan by which they were attached and the symbols of their kernel.
+/// Attached programs with the plan by which they were attached and the names for the stacks that they tell.
 private struct Tracing {
     let object: TracingObject
     let plan: ProbePlan
-    let symbols: KernelSymbols
+    let names: StackNames
 
     /// Steps down the ladder until every probe is attached or has no rung left.
     init(options: CaptureOptions) throws(CaptureError) {
         try options.check()
-        // Once for all: the file takes the kernel a tenth of a second and more to write.
-        let symbols = KernelSymbols.read(wanted: ProbePlan.symbols + HostReport.features)
+        guard let types = KernelTypes(), let names = StackNames(),
+            let symbols = KernelSymbols.find(
+                wanted: ProbePlan.symbols + HostReport.features, groups: ProbePlan.functions, types: types)
+        else { throw .notPermitted(HostReport.read().refusal ?? "this kernel's symbols or BTF cannot be read") }
         if let refusal = HostReport.read(symbols: symbols).refusal { throw .notPermitted(refusal) }
-        guard let symbols, let types = KernelTypes() else {
-            throw .notPermitted("this kernel's symbols or BTF cannot be read")
-        }
         let sites = options.needOfFullDepth == nil ? CallSites.found(types: types, symbols: symbols) : nil
         var plan = ProbePlan(mode: options.attach, sites: sites, types: types, symbols: symbols)
         while true {
@@ -220,7 +240,7 @@ private struct Tracing {
                     note: missing.note ?? "no hook is left")
             }
             do {
-                object = try TracingObject(attaching: plan, options: options)
+                object = try TracingObject(attaching: plan, extents: symbols.extents, options: options)
                 break
             } catch let refusal as TracingObject.Refusal {
                 if plan.probes[refusal.position].hook == .callsite {
@@ -236,7 +256,7 @@ private struct Tracing {
             }
         }
         self.plan = plan
-        self.symbols = symbols
+        self.names = names
     }
 }
 
@@ -267,6 +287,17 @@ extension CallSites {
     }
 }
 
+extension Event {
+    /// Whether this is a lookup that met the detach `other`.
+    fileprivate func met(_ other: Event) -> Bool {
+        switch (self, other) {
+        case (.lookup(let lookup), .detach(let detach)), (.progress(let lookup), .detach(let detach)):
+            lookup.page?.page == detach.page && lookup.page?.detachTime == detach.time
+        default: false
+        }
+    }
+}
+
 /// CLOCK_MONOTONIC in nanoseconds, the clock of all events.
 private func monotonicNow() -> UInt64 {
     var now = timespec()
@@ -282,14 +313,14 @@ private func waitFor(_ descriptors: [Int32], timeoutMs: Int32) -> [Bool] {
     return polled.map { count > 0 && $0.revents != 0 }
 }
 
-/// SIGINT, SIGTERM and SIGHUP as a descriptor, blocked for this process from here on.
+/// SIGINT, SIGTERM, SIGHUP and SIGUSR1 as a descriptor, blocked for this process from here on.
 private final class SignalDescriptor {
     let descriptor: Int32
 
     init() throws(CaptureError) {
         var set = sigset_t()
         unsafe sigemptyset(&set)
-        for signal in [SIGINT, SIGTERM, SIGHUP] { unsafe sigaddset(&set, signal) }
+        for signal in [SIGINT, SIGTERM, SIGHUP, SIGUSR1] { unsafe sigaddset(&set, signal) }
         let code = unsafe pthread_sigmask(SIG_BLOCK, &set, nil)
         guard code == 0 else { throw .system("block signals", errno: code) }
         descriptor = unsafe signalfd(-1, &set, Int32(SFD_CLOEXEC))

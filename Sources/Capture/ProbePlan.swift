@@ -58,9 +58,11 @@ struct ProbePlan: Sendable {
     /// Position of the folio among the arguments of the swap-out function.
     let swapOutFolioArgument: UInt32
 
+    /// Candidates for each role that a function plays.
+    static let functions: [[String]] = ProbeRole.all.filter { $0.site == .function }.map(\.candidates)
+
     /// Functions whose symbols the plan needs to know.
-    static let symbols: [String] =
-        ProbeRole.all.flatMap(\.candidates) + ["register_fprobe_ips"] + ProbeRole.returnThunks
+    static let symbols: [String] = functions.joined() + ["register_fprobe_ips"] + ProbeRole.returnThunks
 
     /// With call sites, or why there are none to use; without either when none are wanted.
     init(

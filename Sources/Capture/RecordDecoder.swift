@@ -7,13 +7,13 @@ import Events
 
 /// Decodes batches of ring-buffer records.
 struct RecordDecoder {
-    private let symbols: KernelSymbols
+    private let names: StackNames
     private let kernelAddresses: Bool
     /// Records passed over since the beginning.
     private(set) var malformed: UInt64 = 0
 
-    init(symbols: KernelSymbols, kernelAddresses: Bool) {
-        self.symbols = symbols
+    init(names: StackNames, kernelAddresses: Bool) {
+        self.names = names
         self.kernelAddresses = kernelAddresses
     }
 
@@ -87,7 +87,7 @@ struct RecordDecoder {
         unsafe withUnsafeBytes(of: record.stack) { stack in
             for frame in 0..<depth {
                 let address = unsafe stack.loadUnaligned(fromByteOffset: frame * 8, as: UInt64.self)
-                landmarks.formUnion(symbols.landmark(at: address &- 1))
+                landmarks.formUnion(names.landmark(at: address &- 1))
             }
         }
         let hole =
@@ -99,7 +99,7 @@ struct RecordDecoder {
             file: FileID(device: record.dev, inode: record.inode), magic: record.fs_magic,
             index: record.index, fileSize: record.file_size, pages: record.pages,
             references: record.refcount, via: via, scope: ActivityKind(rawValue: record.scope), hole: hole,
-            landmarks: landmarks, stackIsNamed: depth > 0 && symbols.hasAddresses)
+            landmarks: landmarks, stackIsNamed: depth > 0 && names.hasAddresses)
     }
 
     private func activity(_ record: fs_activity) -> Activity? {

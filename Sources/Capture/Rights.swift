@@ -19,6 +19,7 @@ struct Capability: Sendable, Equatable {
     static let syslog = Capability(name: "CAP_SYSLOG", number: 34)
     static let perfmon = Capability(name: "CAP_PERFMON", number: 38)
     static let bpf = Capability(name: "CAP_BPF", number: 39)
+    static let checkpointRestore = Capability(name: "CAP_CHECKPOINT_RESTORE", number: 40)
 
     /// Those that are in force for this process.
     static func effective() -> UInt64 {
@@ -29,11 +30,9 @@ struct Capability: Sendable, Equatable {
 
 enum Rights {
     /// Keeps what the rest of a run needs of what the process has, and gives up everything else.
-    /// - Parameters:
-    ///   - keepsFileAccess: whether files in directories of other users are still to be made or removed.
-    ///   - countersAreReadable: tries to read the counters; 5.10 wants CAP_BPF for that, later kernels nothing.
+    /// - Parameter keepsFileAccess: whether files in directories of other users are still to be made or removed.
     /// - Returns: what is kept.
-    static func giveUp(keepsFileAccess: Bool, countersAreReadable: () -> Bool) throws(CaptureError) -> [Capability] {
+    static func giveUp(keepsFileAccess: Bool) throws(CaptureError) -> [Capability] {
         let threads = paths(matching: "/proc/self/task/*").count
         // A capability is a thread's: another one would go on with all of them.
         guard threads <= 1 else {
@@ -45,13 +44,22 @@ enum Rights {
         // The number lives over the call.
         try check(unsafe fs_permitted_capabilities(&permitted))
         var kept = keepsFileAccess ? [Capability.dacOverride].filter { permitted & $0.mask != 0 } : []
-        kept += try least(of: [.bpf], permitted: permitted, for: countersAreReadable)
         // Paths of files are in the victim's own mappings, which it shows to nobody else. Some kernels
         // show them to CAP_PERFMON, the lesser of the two. The first process stands for all.
         kept += try least(of: [.perfmon, .sysPtrace], permitted: permitted) {
             let descriptor = unsafe open("/proc/1/maps", O_RDONLY | O_CLOEXEC)
             if descriptor >= 0 { close(descriptor) }
             return descriptor >= 0
+        }
+        // What lies behind a mapping (whether its file was deleted, where its path leads) takes a right besides.
+        // Where CAP_PERFMON shows the mappings, more than that would be too much: there it stays unknown.
+        if kept.contains(.sysPtrace) {
+            let shown = Capability.sysPtrace.mask
+            kept += try least(of: [.checkpointRestore], with: shown, permitted: permitted) {
+                var status = stat()
+                // The structure lives over the call; access(2) would ask with what is permitted.
+                return paths(matching: "/proc/1/map_files/*").first.map { unsafe stat($0, &status) == 0 } ?? true
+            }
         }
         try check(fs_set_capabilities(permitted, permitted))
         try check(fs_close_ways_back())
@@ -62,12 +70,12 @@ enum Rights {
 
     /// Nothing if `works` without any, or else the first with which it does; nothing if none helps.
     private static func least(
-        of candidates: [Capability], permitted: UInt64, for works: () -> Bool
+        of candidates: [Capability], with others: UInt64 = 0, permitted: UInt64, for works: () -> Bool
     ) throws(CaptureError) -> [Capability] {
-        try check(fs_set_capabilities(0, permitted))
+        try check(fs_set_capabilities(others, permitted))
         if works() { return [] }
         for candidate in candidates where permitted & candidate.mask != 0 {
-            try check(fs_set_capabilities(candidate.mask, permitted))
+            try check(fs_set_capabilities(candidate.mask | others, permitted))
             if works() { return [candidate] }
         }
         return []

@@ -1,6 +1,10 @@
 // The ring buffer is drained on a thread of its own: it copies records into batches and hands them over
 // in a bounded queue. When the consumer is slow the queue fills, this thread waits, and the ring buffer
 // keeps what it can; what it cannot keep the kernel side counts. Nothing is decoded or written here.
+//
+// The kernel wakes this thread for a record that finds the ring drained. In a storm that would be every
+// record, and a change of tasks for each; so after a record the thread naps, as long as the ring is far from
+// full, and takes together what came meanwhile. Whatever comes out of the blue is taken at once.
 
 import CLibbpf
 import CRecords
@@ -13,9 +17,9 @@ import Synchronization
     private let worker: DrainWorker
     private let thread: pthread_t
 
-    /// Starts draining the ring of a loaded object.
-    init(map: Int32) throws(CaptureError) {
-        let worker = try DrainWorker(map: map)
+    /// Starts draining the ring of a loaded object, which holds `bytes`.
+    init(map: Int32, bytes: Int) throws(CaptureError) {
+        let worker = try DrainWorker(map: map, ringBytes: bytes)
         self.worker = worker
         var thread = pthread_t()
         // The thread holds its own reference to the worker until it ends.
@@ -59,7 +63,11 @@ import Synchronization
 @safe private final class DrainWorker: @unchecked Sendable {
     private static let batchBytes = 256 << 10
     private static let queueLimit = 64
-    private static let pollMs: Int32 = 50
+    /// Nothing waits for this to pass: the kernel wakes the thread for a record, and `finish` for the end.
+    private static let pollMs: Int32 = 1000
+    private static let napMicroseconds: useconds_t = 2000
+    /// The ring is emptied without a nap when more than this part of it had come.
+    private static let fullness = 16
 
     private struct Queue {
         var batches: [[UInt8]] = []
@@ -69,15 +77,19 @@ import Synchronization
     let batchReady: Int32
     let turns = Atomic<UInt64>(0)
     private let room: Int32
+    private let end: Int32
+    private let ringBytes: Int
     private let queue = Mutex(Queue())
     private var ring: OpaquePointer?
     private var batch: [UInt8] = []
     private(set) var delivered = [UInt64](repeating: 0, count: Int(FS_ACTIVITY.rawValue) + 1)
 
-    init(map: Int32) throws(CaptureError) {
+    init(map: Int32, ringBytes: Int) throws(CaptureError) {
+        self.ringBytes = ringBytes
         batchReady = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         room = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
-        guard batchReady >= 0, room >= 0 else { throw .system("make an event descriptor", errno: errno) }
+        end = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
+        guard batchReady >= 0, room >= 0, end >= 0 else { throw .system("make an event descriptor", errno: errno) }
         unsafe ring = nil
         // The ring is freed in deinit, so the worker outlives every callback.
         let context = unsafe Unmanaged.passUnretained(self).toOpaque()
@@ -94,13 +106,21 @@ import Synchronization
         if let ring = unsafe ring { unsafe ring_buffer__free(ring) }
         close(batchReady)
         close(room)
+        close(end)
     }
 
     func run() {
         while !queue.withLock({ $0.isFinishing }) {
-            unsafe ring_buffer__poll(ring, Self.pollMs)
+            var waits = unsafe [
+                pollfd(fd: ring_buffer__epoll_fd(ring), events: Int16(POLLIN), revents: 0),
+                pollfd(fd: end, events: Int16(POLLIN), revents: 0),
+            ]
+            unsafe poll(&waits, nfds_t(waits.count), Self.pollMs)
             turns.add(1, ordering: .relaxed)
+            unsafe ring_buffer__consume(ring)
+            let count = batch.count
             handOver(waitsForRoom: true)
+            if count > 0, count < min(ringBytes / Self.fullness, Self.batchBytes) { usleep(Self.napMicroseconds) }
         }
         // The programs are detached: what is in the ring is all there will be.
         while unsafe ring_buffer__consume(ring) != 0 || !batch.isEmpty {
@@ -130,7 +150,10 @@ import Synchronization
             }
             if !isHandedOver { waitForRoom() }
         }
+        // The next one will be about as large.
+        let count = batch.count
         batch = []
+        batch.reserveCapacity(count)
         eventfd_write(batchReady, 1)
     }
 
@@ -154,6 +177,7 @@ import Synchronization
 
     func finish() {
         queue.withLock { $0.isFinishing = true }
+        eventfd_write(end, 1)
         eventfd_write(room, 1)
     }
 }

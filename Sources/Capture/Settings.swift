@@ -27,6 +27,10 @@ struct Settings {
         set("tell_activities", UInt8(options.tellsActivities ? 1 : 0))
         set("filter_by_result", UInt8(options.result == nil ? 0 : 1))
         set("filter_result", options.result ?? 0)
+        let followsLookups = plan.onMulti.contains {
+            plan.probes[$0].role.isOfFullDepth || plan.probes[$0].role.name == "unlock"
+        }
+        set("lookups_on_multi", UInt8(followsLookups ? 1 : 0))
         set("shared_argument_mask", plan.sharedArgumentMask)
         set("swap_out_folio_argument", plan.swapOutFolioArgument)
     }

@@ -14,8 +14,13 @@ func readFile(_ path: String, limit: Int = 64 << 20) -> [UInt8]? {
     let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
+    return readFile(descriptor, limit: limit)
+}
+
+/// What is left of an open file, about `limit` bytes of it at most; nil when it cannot be read.
+func readFile(_ descriptor: Int32, limit: Int = 64 << 20) -> [UInt8]? {
     var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 1 << 18)
+    var chunk = [UInt8](repeating: 0, count: min(limit, 1 << 18))
     while bytes.count < limit {
         // `chunk` lives over the call and its count bounds the read.
         let count = unsafe chunk.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }

@@ -16,20 +16,31 @@ import Glibc
         var reason: String
     }
 
+    /// Where the programs count.
+    let counters: CounterMemory
+
     private let object: OpaquePointer
     private var links: [OpaquePointer] = unsafe []
 
-    /// Opens the object, writes the settings, loads the programs of the plan and attaches them.
+    /// Opens the object, writes the settings, loads the programs of the plan and attaches them. `extents` are
+    /// those of functions whose addresses are known: the kernel need not look for their names.
     /// - Throws: `Refusal` for one probe, `CaptureError` when it is not about a single probe.
-    init(attaching plan: ProbePlan, options: CaptureOptions) throws {
+    init(attaching plan: ProbePlan, extents: [String: Range<UInt64>], options: CaptureOptions) throws {
         let opened = unsafe try Self.open()
+        do {
+            unsafe try Self.prepare(opened, plan: plan, options: options)
+            let code = unsafe bpf_object__load(opened)
+            guard code == 0 else { throw Self.loadFailure(code: code, plan: plan) }
+            counters = try CounterMemory(
+                map: unsafe bpf_object__find_map_fd_by_name(opened, "counters"), cpus: Self.possibleCPUs())
+        } catch {
+            unsafe bpf_object__close(opened)
+            throw error
+        }
         unsafe object = unsafe opened
-        try prepare(plan: plan, options: options)
-        let code = unsafe bpf_object__load(opened)
-        guard code == 0 else { throw Self.loadFailure(code: code, plan: plan) }
         // What explains is attached before what is explained: kprobe.multi carries the activities, and
         // the table of probes has its own order.
-        try attachMulti(plan: plan)
+        try attachMulti(plan: plan, extents: extents)
         for position in plan.probes.indices { try attach(position, plan: plan) }
     }
 
@@ -65,7 +76,7 @@ import Glibc
 
     // MARK: Prepare
 
-    private func prepare(plan: ProbePlan, options: CaptureOptions) throws {
+    private static func prepare(_ object: OpaquePointer, plan: ProbePlan, options: CaptureOptions) throws {
         var wanted: [String: ProbePlan.Probe] = [:]
         for probe in plan.probes {
             let programs = probe.programs(areaReadable: plan.areaReadable)
@@ -86,7 +97,17 @@ import Glibc
         guard let ring = unsafe bpf_object__find_map_by_name(object, "events"),
             unsafe bpf_map__set_max_entries(ring, options.ringBytes) == 0
         else { throw CaptureError.badRingSize(options.ringBytes) }
+        let cpus = try possibleCPUs()
+        guard let counters = unsafe bpf_object__find_map_by_name(object, "counters"),
+            unsafe bpf_map__set_max_entries(counters, UInt32(cpus)) == 0
+        else { throw CaptureError.objectUnreadable("it has no counters") }
         unsafe try Settings(plan: plan, options: options).write(into: object)
+    }
+
+    private static func possibleCPUs() throws(CaptureError) -> Int {
+        let cpus = libbpf_num_possible_cpus()
+        guard cpus > 0 else { throw .system("count the CPUs", errno: -cpus) }
+        return Int(cpus)
     }
 
     // MARK: Load
@@ -144,18 +165,19 @@ import Glibc
     /// Attaches all probes on kprobe.multi with one link for the returns and one for the entries.
     /// - Throws: `Refusal` of the first function that the kernel refuses alone, or of the first of all
     ///   when it refuses only their company.
-    private func attachMulti(plan: ProbePlan) throws(Refusal) {
+    private func attachMulti(plan: ProbePlan, extents: [String: Range<UInt64>]) throws(Refusal) {
         let positions = plan.onMulti
         guard let first = positions.first else { return }
         for (name, atReturn) in [("return_multi", true), ("entry_multi", false)] {
             let members = positions.filter { !atReturn || plan.probes[$0].role.hasReturn }
-            if let link = unsafe multiLink(name, members, plan: plan, atReturn: atReturn) {
+            if let link = unsafe multiLink(name, members, plan: plan, extents: extents, atReturn: atReturn) {
                 unsafe links.append(link)
                 continue
             }
             let reason = errorText(errno)
             for member in members {
-                guard let link = unsafe multiLink(name, [member], plan: plan, atReturn: atReturn) else {
+                guard let link = unsafe multiLink(name, [member], plan: plan, extents: extents, atReturn: atReturn)
+                else {
                     throw Refusal(position: member, reason: errorText(errno))
                 }
                 unsafe bpf_link__destroy(link)
@@ -165,30 +187,38 @@ import Glibc
     }
 
     private func multiLink(
-        _ program: String, _ positions: [Int], plan: ProbePlan, atReturn: Bool
+        _ program: String, _ positions: [Int], plan: ProbePlan, extents: [String: Range<UInt64>], atReturn: Bool
     ) -> OpaquePointer? {
         guard !positions.isEmpty else { return nil }
+        let program = unsafe bpf_object__find_program_by_name(object, program)
+        let functions = positions.map { plan.probes[$0].function ?? "" }
         let cookies = positions.map { UInt64(plan.probes[$0].role.number.rawValue) }
+        let addresses = functions.compactMap { extents[$0]?.lowerBound }
+        // The kernel has read the arrays when the call returns.
+        if addresses.count == functions.count,
+            let link = unsafe fs_attach_kprobe_multi(program, nil, addresses, cookies, positions.count, atReturn)
+        {
+            return unsafe link
+        }
         // Copies that live until the kernel has read them, and are freed below.
-        let names = unsafe positions.map { unsafe strdup(plan.probes[$0].function ?? "") }
+        let names = unsafe functions.map { unsafe strdup($0) }
         defer { unsafe names.forEach { unsafe free($0) } }
         var pointers = unsafe names.map { unsafe UnsafePointer<CChar>($0) }
-        return unsafe fs_attach_kprobe_multi(
-            bpf_object__find_program_by_name(object, program), &pointers, cookies, positions.count, atReturn)
+        return unsafe fs_attach_kprobe_multi(program, &pointers, nil, cookies, positions.count, atReturn)
     }
 
     /// Makes all programs do nothing from here on. What they counted and sent stays readable.
     func switchOff() {
         var (key, value): (UInt32, UInt64) = (0, 1)
         // `switched_off` is all that the section holds; both arguments live over the call.
-        unsafe bpf_map_update_elem(map(".bss"), &key, &value, 0)
+        unsafe bpf_map_update_elem(map(".data.switch"), &key, &value, 0)
     }
 
     /// Takes all programs off their hooks; the maps stay readable. What is explained goes before what
     /// explains it. False when the kernel has not let go of them within `patienceMs`: then a child
     /// process is left that ends as soon as it has.
     func detach(patienceMs: Int32) -> Bool {
-        let descriptors = unsafe links.reversed().map { unsafe bpf_link__fd($0) }
+        let descriptors = unsafe links.map { unsafe bpf_link__fd($0) }
         var (release, gone): (Int32, Int32) = (-1, -1)
         // The child has its own copy of the descriptors; all arguments live over the call.
         let child = unsafe fs_keep_in_child(descriptors, descriptors.count, &release, &gone)

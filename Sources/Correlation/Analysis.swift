@@ -24,6 +24,18 @@ public struct Analysis: Sendable, Equatable {
         public var failed: UInt64 = 0
         public var spurious: UInt64 = 0
         public init() {}
+
+        init(_ finding: Finding) {
+            lookups = 1
+            failed = finding.outcome == .failed ? 1 : 0
+            spurious = finding.spurious == true ? 1 : 0
+        }
+
+        static func += (sum: inout Pair, one: Pair) {
+            sum.lookups += one.lookups
+            sum.failed += one.failed
+            sum.spurious += one.spurious
+        }
     }
 
     /// Observed lookups without a cause, and those of them for which evidence may be among what was lost.
@@ -39,13 +51,13 @@ public struct Analysis: Sendable, Equatable {
     /// Of every finding whose entry was seen; a loop that has not ended with what was last known.
     public private(set) var passes = Histogram()
     public private(set) var durationsNs = Histogram()
-    public private(set) var passesByCause: [Cause: Histogram] = [:]
-    public private(set) var durationsNsByCause: [Cause: Histogram] = [:]
+    public private(set) var passesByCause = CaseTable<Cause, Histogram>()
+    public private(set) var durationsNsByCause = CaseTable<Cause, Histogram>()
     public private(set) var timeline = Timeline()
     public private(set) var pairs: [PairKey: Pair] = [:]
     /// Observed lookups whose pair had no row left.
     public private(set) var pairsBeyondLimit: UInt64 = 0
-    public private(set) var unknown: [UnknownReason: Unknown] = [:]
+    public private(set) var unknown = CaseTable<UnknownReason, Unknown>()
     /// Observed lookups.
     public private(set) var observed: UInt64 = 0
 
@@ -69,21 +81,37 @@ public struct Analysis: Sendable, Equatable {
     public mutating func consume(_ event: Event, finding: Finding?) {
         switch event {
         case .lookup(let lookup):
-            reach(lookup.time, lengthNs: lookup.durationNs)
-            if let finding { add(finding) }
-        case .progress(let lookup): reach(lookup.time, lengthNs: lookup.durationNs)
-        case .detach(let detach): reach(detach.time)
-        case .activity(let activity):
-            reach(activity.time, lengthNs: activity.durationNs)
-            inTime.add(activity, timeline: &timeline)
-        case .lost(let loss): inTime.add(loss)
-        case .totals(let totals):
-            // It was there before the first event, and after the last.
-            guard totals.time > 0 else { break }
-            widenSpan(to: totals.time)
-            widenSpan(to: totals.time - min(totals.time, totals.durationNs))
+            consume(lookup)
+            if let finding { consume(finding) }
+        case .progress(let lookup): consume(lookup)
+        case .detach(let detach): consume(detach)
+        case .activity(let activity): consume(activity)
+        case .lost(let loss): consume(loss)
+        case .totals(let totals): consume(totals)
         case .name: break
         }
+    }
+
+    /// Takes a lookup that ended, or the progress of one.
+    public mutating func consume(_ lookup: Lookup) { reach(lookup.time, lengthNs: lookup.durationNs) }
+
+    /// Takes what was found of a lookup that ended.
+    public mutating func consume(_ finding: Finding) { add(finding) }
+
+    public mutating func consume(_ detach: Detach) { reach(detach.time) }
+
+    public mutating func consume(_ activity: Activity) {
+        reach(activity.time, lengthNs: activity.durationNs)
+        inTime.add(activity, timeline: &timeline)
+    }
+
+    public mutating func consume(_ loss: Loss) { inTime.add(loss) }
+
+    public mutating func consume(_ totals: Totals) {
+        // It was there before the first event, and after the last.
+        guard totals.time > 0 else { return }
+        widenSpan(to: totals.time)
+        widenSpan(to: totals.time - min(totals.time, totals.durationNs))
     }
 
     /// Ends the run. `unfinished` are the last findings of lookups that have not ended.
@@ -143,12 +171,14 @@ public struct Analysis: Sendable, Equatable {
         let key = PairKey(
             culprit: finding.detach.map { Summary.ProcessKey(pid: $0.culprit.pid, comm: $0.culprit.comm) },
             victim: Summary.ProcessKey(pid: victim.pid, comm: victim.comm), cause: cause)
-        guard pairs[key] != nil || pairs.count < Self.pairLimit else {
-            pairsBeyondLimit += 1
+        guard let place = pairs.index(forKey: key) else {
+            guard pairs.count < Self.pairLimit else {
+                pairsBeyondLimit += 1
+                return
+            }
+            pairs[key] = Pair(finding)
             return
         }
-        pairs[key, default: Pair()].lookups += 1
-        if finding.outcome == .failed { pairs[key, default: Pair()].failed += 1 }
-        if finding.spurious == true { pairs[key, default: Pair()].spurious += 1 }
+        pairs.values[place] += Pair(finding)
     }
 }

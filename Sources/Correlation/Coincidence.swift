@@ -75,8 +75,10 @@ struct Coincidence: Sendable, Equatable {
     }
 
     /// The kind that a cause stands for.
-    private static let kindOfCause = Dictionary(
-        uniqueKeysWithValues: ActivityKind.allCases.compactMap { kind in kind.cause.map { ($0, kind) } })
+    private static let kindOfCause = ActivityKind.allCases.reduce(into: CaseTable<Cause, ActivityKind>()) {
+        table, kind in
+        if let cause = kind.cause { table[cause, default: kind] = kind }
+    }
 
     private let window: ClosedRange<UInt64>
     /// By raw value.
@@ -186,8 +188,11 @@ struct Coincidence: Sendable, Equatable {
 
     /// Makes room among the stretches of a kind, after asking for the lookups that may need them.
     private mutating func settle(_ kind: ActivityKind, timeline: inout Timeline) {
-        for index in next..<waiting.count where kinds[kind.index].overlaps(waiting[index]) {
-            waiting[index].met |= 1 << kind.index
+        let bit: UInt16 = 1 << kind.index
+        // Only these can need what will be settled; the others are asked later.
+        let end = kinds[kind.index].stretches.endOfOlderHalf
+        for index in next..<waiting.count where waiting[index].start <= end && waiting[index].met & bit == 0 {
+            if kinds[kind.index].overlaps(waiting[index]) { waiting[index].met |= bit }
         }
         for stretch in kinds[kind.index].stretches.settleOlderHalf() {
             timeline.addBusy(kind, from: stretch.start, to: stretch.end)

@@ -6,29 +6,17 @@ public import Events
 
 /// The streaming correlator. Feed it every event in order, then `finish()` once.
 public struct Correlator: Sendable {
-    /// Detaches remembered for a lookup that has yet to come. A loop through many files has a few.
-    static let detachLimit = 8192
-    /// Unfinished loops remembered, so that the end of a run can tell of them.
-    static let loopLimit = 4096
+    /// Detaches remembered for a lookup that has yet to come.
+    static let detachLimit = RecentDetaches.limit
 
     public private(set) var summary = Summary()
     /// Losses by stage, as they arrived.
     public private(set) var losses: [Loss.Stage: UInt64] = [:]
-
-    private struct DetachKey: Hashable {
-        var page: PageID
-        var time: UInt64
-    }
+    /// Unfinished loops, so that the end of a run can tell of them.
+    public private(set) var loops = LoopsInProgress()
 
     private let thresholds: LoopThresholds
-    /// The oldest is at `cursor` once there are as many as the limit. The table beside them holds places alone:
-    /// it is asked for every detach, and small enough to stay in the processor's cache.
-    private var detaches: [Detach] = []
-    private var places: [DetachKey: Int32] = [:]
-    private var cursor = 0
-    /// A detach was forgotten, so that one which is missing may be missing because of that.
-    private var hasForgotten = false
-    private var loops: [UInt32: Finding] = [:]
+    private var detaches = RecentDetaches()
     private let tellsAll: Bool
     private var filter: FindingFilter
 
@@ -45,50 +33,60 @@ public struct Correlator: Sendable {
     /// Takes the next event; returns what it makes known.
     public mutating func consume(_ event: Event) -> Finding? {
         switch event {
-        case .detach(let detach):
-            remember(detach)
-            return nil
-        case .lookup(let lookup):
-            // A loop that ends after the time that is asked about has not ended in it.
-            if !loops.isEmpty, lookup.time <= filter.window.upperBound { loops.removeValue(forKey: lookup.victim.tid) }
-            let metSomething = lookup.observations > 0 || lookup.retries.total > 0
-            guard metSomething || tellsAll, let finding = wanted(lookup, isProgress: false) else { return nil }
-            if metSomething { summary.add(finding) }
-            return finding
-        case .progress(let lookup):
-            guard isLoop(lookup), let finding = wanted(lookup, isProgress: true) else { return nil }
-            if loops[lookup.victim.tid] != nil || loops.count < Self.loopLimit {
-                loops[lookup.victim.tid] = finding
-            } else {
-                lose(1, at: .correlator)
-            }
-            return finding
-        case .lost(let loss):
-            lose(loss.count, at: loss.stage)
-            return nil
-        case .name(let name):
-            filter.learn(name)
-            return nil
-        case .activity, .totals:
-            return nil
+        case .lookup(let lookup): return consume(lookup, isProgress: false)
+        case .progress(let lookup): return consume(lookup, isProgress: true)
+        case .detach(let detach): consume(detach)
+        case .lost(let loss): consume(loss)
+        case .name(let name): consume(name)
+        case .activity, .totals: break
         }
+        return nil
     }
+
+    /// Gives up loops of which more would have been heard by `now` (CLOCK_MONOTONIC nanoseconds), and those whose
+    /// task cannot be in a lookup, which only the caller can find out. They count as loops without an end.
+    public mutating func giveUpLoops(at now: UInt64, unless canLoop: (TaskIdentity) -> Bool) {
+        for loop in loops.giveUp(at: now, unless: canLoop) { summary.add(loop.finding) }
+    }
+
+    /// Takes a lookup that ended, or the progress of one; returns what that makes known.
+    public mutating func consume(_ lookup: Lookup, isProgress: Bool) -> Finding? {
+        if isProgress { return progress(of: lookup) }
+        return end(of: lookup)
+    }
+
+    private mutating func end(of lookup: Lookup) -> Finding? {
+        // A loop that ends after the time that is asked about has not ended in it.
+        if !loops.isEmpty, lookup.time <= filter.window.upperBound { loops.end(thread: lookup.victim.tid) }
+        let metSomething = lookup.observations > 0 || lookup.retries.total > 0
+        guard metSomething || tellsAll, filter.admits(lookup) else { return nil }
+        let finding = finding(for: lookup, isProgress: false)
+        guard filter.admits(finding) else { return nil }
+        if metSomething { summary.add(finding) }
+        return finding
+    }
+
+    private mutating func progress(of lookup: Lookup) -> Finding? {
+        guard isLoop(lookup), filter.admits(lookup) else { return nil }
+        let finding = finding(for: lookup, isProgress: true)
+        guard filter.admits(finding) else { return nil }
+        if !loops.tell(finding) { lose(1, at: .correlator) }
+        return finding
+    }
+
+    public mutating func consume(_ loss: Loss) { lose(loss.count, at: loss.stage) }
+
+    public mutating func consume(_ name: Name) { filter.learn(name) }
 
     /// Ends the run: loops that have not ended are counted with what was last known of them. Returns
     /// those.
     @discardableResult
     public mutating func finish() -> [Finding] {
         // In a fixed order, since the tables of the summary are bounded.
-        let unfinished = loops.sorted { $0.key < $1.key }.map(\.value)
+        let unfinished = loops.all.map(\.finding)
         for finding in unfinished { summary.add(finding) }
-        loops = [:]
+        loops = LoopsInProgress()
         return unfinished
-    }
-
-    private mutating func wanted(_ lookup: Lookup, isProgress: Bool) -> Finding? {
-        guard filter.admits(lookup) else { return nil }
-        let finding = finding(for: lookup, isProgress: isProgress)
-        return filter.admits(finding) ? finding : nil
     }
 
     /// A recording may claim any number.
@@ -102,31 +100,16 @@ public struct Correlator: Sendable {
             || (lookup.durationNs ?? 0) >= thresholds.durationNs
     }
 
-    private mutating func remember(_ detach: Detach) {
-        let key = DetachKey(page: detach.page, time: detach.time)
-        if let place = places[key] {
-            detaches[Int(place)] = detach
-        } else if detaches.count < Self.detachLimit {
-            places[key] = Int32(detaches.count)
-            detaches.append(detach)
-        } else {
-            let oldest = detaches[cursor]
-            places.removeValue(forKey: DetachKey(page: oldest.page, time: oldest.time))
-            hasForgotten = true
-            places[key] = Int32(cursor)
-            detaches[cursor] = detach
-            cursor = (cursor + 1) % Self.detachLimit
-        }
-    }
+    /// Remembers it for the lookup that met it.
+    public mutating func consume(_ detach: Detach) { detaches.remember(detach) }
 
     private mutating func finding(for lookup: Lookup, isProgress: Bool) -> Finding {
         let page = lookup.page
         let detach = page.flatMap { page in
-            page.slot == .found
-                ? places[DetachKey(page: page.page, time: page.detachTime)].map { detaches[Int($0)] } : nil
+            page.slot == .found ? detaches.detach(of: page.page, at: page.detachTime) : nil
         }
         let attribution = Attribution(lookup: lookup, detach: detach)
-        if attribution.reason == .detachLost && hasForgotten { lose(1, at: .correlator) }
+        if attribution.reason == .detachLost && detaches.hasForgotten { lose(1, at: .correlator) }
         let isObserved = lookup.observations > 0
         var verdicts: Verdicts?
         var spurious: Bool?

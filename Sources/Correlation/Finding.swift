@@ -58,7 +58,7 @@ public enum UnknownReason: String, Sendable, CaseIterable {
 }
 
 /// What became of the lookup.
-public enum Outcome: String, Sendable {
+public enum Outcome: String, Sendable, CaseIterable {
     case ok
     case retried
     case failed
@@ -66,7 +66,7 @@ public enum Outcome: String, Sendable {
 }
 
 /// Why a lookup failed. Only `unmapped` is about a missing mapping; the others have no cause.
-public enum Failure: String, Sendable {
+public enum Failure: String, Sendable, CaseIterable {
     /// The page of its last pass had no mapping.
     case unmapped
     /// The page could not be pinned: beyond the end of the file, or an area that cannot be pinned.

@@ -1,5 +1,6 @@
-// How numbers are distributed, in buckets of powers of two, as tracers show it: coarse enough for a
-// screen, and of fixed size whatever comes.
+// How numbers are distributed: in buckets of powers of two, as tracers show it, coarse enough for a screen;
+// and up to bounds that are given, with the sum, as a monitoring system keeps it. Of fixed size whatever
+// comes.
 
 /// Counts of values in the buckets 0, 1, 2–3, 4–7, 8–15 and so on to 2^64 − 1.
 public struct Histogram: Sendable, Equatable {
@@ -28,6 +29,26 @@ public struct Histogram: Sendable, Equatable {
             let low = UInt64(1) << UInt64(index - 1)
             return Bucket(range: low...(low - 1 + low), count: counts[index])
         }
+    }
+}
+
+/// Counts of values up to each of some bounds, and their sum.
+public struct BoundedHistogram: Sendable, Equatable {
+    /// Ascending; each value counts in the first bucket whose bound it does not exceed.
+    public let bounds: [UInt64]
+    /// One for each bound, and one for what exceeds them all.
+    public private(set) var counts: [UInt64]
+    /// Of all values; wraps like any counter of 64 bits.
+    public private(set) var sum: UInt64 = 0
+
+    public init(bounds: [UInt64]) {
+        self.bounds = bounds
+        counts = [UInt64](repeating: 0, count: bounds.count + 1)
+    }
+
+    public mutating func add(_ value: UInt64) {
+        counts[bounds.firstIndex { value <= $0 } ?? bounds.count] += 1
+        sum &+= value
     }
 }
 

@@ -51,6 +51,9 @@ struct Stretches: Sendable, Equatable {
         return index < kept.count && kept[index].start <= end
     }
 
+    /// Where the older half ends, which is not empty.
+    var endOfOlderHalf: UInt64 { kept[kept.count / 2 - 1].end }
+
     /// Settles the older half; returns it.
     mutating func settleOlderHalf() -> ArraySlice<Stretch> { settle(kept.count / 2) }
 

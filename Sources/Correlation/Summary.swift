@@ -1,23 +1,72 @@
 // Totals over the findings of a run, for the end of a trace and for a report. Memory is bounded:
-// processes and files beyond the limit share one last row, which says how many it stands for.
+// processes, files and control groups beyond the limit share one last row, which says how many it stands for.
 
 public import Events
 
 /// What the findings add up to.
 public struct Summary: Sendable, Equatable {
-    /// Rows kept for processes and for files, each.
+    /// Rows kept for processes, for files and for control groups, each.
     public static let rowLimit = 512
 
     public struct CauseRow: Sendable, Equatable {
         /// Finished lookups with this cause, and the observations in them.
-        public var lookups: UInt64 = 0
+        public var outcomes = OutcomeCounts()
         public var observations: UInt64 = 0
-        public var failed: UInt64 = 0
         public var spurious: UInt64 = 0
         public var retry = RuleCounts()
         public var efault = RuleCounts()
         public var swizzle = RuleCounts()
         public init() {}
+
+        public var lookups: UInt64 { outcomes.total }
+        public var failed: UInt64 { outcomes.failed }
+
+        fileprivate mutating func add(_ finding: Finding) {
+            outcomes.add(finding.outcome)
+            observations &+= finding.lookup.observations
+            if finding.spurious == true { spurious += 1 }
+            if let verdicts = finding.verdicts {
+                retry.add(verdicts.retry)
+                efault.add(verdicts.efault)
+                swizzle.add(verdicts.swizzle)
+            }
+        }
+    }
+
+    /// Lookups by what became of them.
+    public struct OutcomeCounts: Sendable, Equatable {
+        public var ok: UInt64 = 0
+        public var retried: UInt64 = 0
+        public var failed: UInt64 = 0
+        public var looping: UInt64 = 0
+        public init() {}
+
+        public var total: UInt64 { ok + retried + failed + looping }
+
+        public subscript(outcome: Outcome) -> UInt64 {
+            switch outcome {
+            case .ok: ok
+            case .retried: retried
+            case .failed: failed
+            case .looping: looping
+            }
+        }
+
+        mutating func add(_ outcome: Outcome) {
+            switch outcome {
+            case .ok: ok += 1
+            case .retried: retried += 1
+            case .failed: failed += 1
+            case .looping: looping += 1
+            }
+        }
+
+        static func += (left: inout OutcomeCounts, right: OutcomeCounts) {
+            left.ok += right.ok
+            left.retried += right.retried
+            left.failed += right.failed
+            left.looping += right.looping
+        }
     }
 
     /// How often one rule would have had each result.
@@ -53,88 +102,106 @@ public struct Summary: Sendable, Equatable {
             self.pid = pid
             self.comm = comm
         }
+
+        fileprivate init(_ task: TaskIdentity) { self.init(pid: task.pid, comm: task.comm) }
     }
 
-    /// One process as victim and as culprit, or one file.
+    /// One process or control group as victim and as culprit, or one file.
     public struct Row: Sendable, Equatable {
         public var asVictim: UInt64 = 0
         public var asCulprit: UInt64 = 0
         public var failed: UInt64 = 0
         public init() {}
+
+        public static func += (left: inout Row, right: Row) {
+            left.asVictim += right.asVictim
+            left.asCulprit += right.asCulprit
+            left.failed += right.failed
+        }
     }
 
-    public var findings: UInt64 = 0
-    public var looping: UInt64 = 0
     public var incomplete: UInt64 = 0
-    public var causes: [Cause: CauseRow] = [:]
+    public var causes = CaseTable<Cause, CauseRow>()
+    /// Lookups that only went back: nothing that needs a cause.
+    public var withoutCause = OutcomeCounts()
+    /// Lookups with the cause `unknown`, by why it is.
+    public var unknown = CaseTable<UnknownReason, UInt64>()
+    /// Of lookups whose entry was seen.
+    public var passes = BoundedHistogram(bounds: Self.passBounds)
+    public var durationsNs = BoundedHistogram(bounds: Self.durationBoundsNs)
     public var processes: [ProcessKey: Row] = [:]
     public var files: [FileID: Row] = [:]
-    /// Findings whose process or file had no row of its own any more.
+    /// By the number of the control group; 0 where it is not known.
+    public var cgroups: [UInt64: Row] = [:]
+    /// Findings whose process, file or control group had no row of its own any more.
     public var processesBeyondLimit: UInt64 = 0
     public var filesBeyondLimit: UInt64 = 0
+    public var cgroupsBeyondLimit: UInt64 = 0
 
     public init() {}
+
+    public var findings: UInt64 { withoutCause.total + causes.values.reduce(0) { $0 + $1.lookups } }
+    public var looping: UInt64 { withoutCause.looping + causes.values.reduce(0) { $0 + $1.outcomes.looping } }
+
+    private static let passBounds: [UInt64] = [1, 2, 4, 8, 16, 64, 256, 1024, 65_536, 1_048_576]
+    /// From a microsecond to a minute; ten milliseconds are what counts as a loop unless told otherwise.
+    private static let durationBoundsNs: [UInt64] = [
+        1000, 5000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 10_000_000, 50_000_000, 100_000_000,
+        500_000_000, 1_000_000_000, 10_000_000_000, 60_000_000_000,
+    ]
 
     /// Counts one lookup. The correlator gives each lookup once: when it ended, or with its last
     /// progress when it had not by the end of the run.
     mutating func add(_ finding: Finding) {
-        findings += 1
-        if finding.outcome == .looping { looping += 1 }
         if finding.isIncomplete { incomplete += 1 }
         let failed: UInt64 = finding.outcome == .failed ? 1 : 0
 
-        if let cause = finding.explainedCause { addCause(cause, finding, failed: failed) }
+        if let cause = finding.explainedCause {
+            causes[cause, default: CauseRow()].add(finding)
+            if let reason = finding.unknownReason { unknown[reason, default: 0] += 1 }
+        } else {
+            withoutCause.add(finding.outcome)
+        }
+        if let durationNs = finding.lookup.durationNs {
+            passes.add(finding.lookup.passes)
+            durationsNs.add(durationNs)
+        }
 
         let victim = finding.lookup.victim
-        addProcess(ProcessKey(pid: victim.pid, comm: victim.comm)) {
-            $0.asVictim += 1
-            $0.failed += failed
+        func asVictim(_ row: inout Row) {
+            row.asVictim += 1
+            row.failed += failed
         }
-        if let culprit = finding.detach?.culprit {
-            addProcess(ProcessKey(pid: culprit.pid, comm: culprit.comm)) { $0.asCulprit += 1 }
-        }
-        if let file = finding.file {
-            if files[file] != nil || files.count < Self.rowLimit {
-                files[file, default: Row()].asVictim += 1
-                files[file, default: Row()].failed += failed
-            } else {
-                filesBeyondLimit += 1
-            }
-        }
-    }
-
-    private mutating func addCause(_ cause: Cause, _ finding: Finding, failed: UInt64) {
-        var row = causes[cause] ?? CauseRow()
-        row.lookups += 1
-        row.observations &+= finding.lookup.observations
-        row.failed += failed
-        if finding.spurious == true { row.spurious += 1 }
-        if let verdicts = finding.verdicts {
-            row.retry.add(verdicts.retry)
-            row.efault.add(verdicts.efault)
-            row.swizzle.add(verdicts.swizzle)
-        }
-        causes[cause] = row
-    }
-
-    private mutating func addProcess(_ key: ProcessKey, _ change: (inout Row) -> Void) {
-        if processes[key] != nil || processes.count < Self.rowLimit {
-            change(&processes[key, default: Row()])
-        } else {
-            processesBeyondLimit += 1
-        }
+        if !processes.change(ProcessKey(victim), by: asVictim) { processesBeyondLimit += 1 }
+        if !cgroups.change(victim.cgroup, by: asVictim) { cgroupsBeyondLimit += 1 }
+        if let file = finding.file, !files.change(file, by: asVictim) { filesBeyondLimit += 1 }
+        guard let culprit = finding.detach?.culprit else { return }
+        if !processes.change(ProcessKey(culprit), by: { $0.asCulprit += 1 }) { processesBeyondLimit += 1 }
+        if !cgroups.change(culprit.cgroup, by: { $0.asCulprit += 1 }) { cgroupsBeyondLimit += 1 }
     }
 
     /// The verdicts over all causes.
     public var allCauses: CauseRow {
         causes.values.reduce(into: CauseRow()) { sum, row in
-            sum.lookups += row.lookups
+            sum.outcomes += row.outcomes
             sum.observations &+= row.observations
-            sum.failed += row.failed
             sum.spurious += row.spurious
             sum.retry += row.retry
             sum.efault += row.efault
             sum.swizzle += row.swizzle
         }
+    }
+}
+
+extension Dictionary where Value == Summary.Row {
+    /// Changes the row of `key`, which is made while there are fewer than the limit; false when there is none.
+    fileprivate mutating func change(_ key: Key, by change: (inout Value) -> Void) -> Bool {
+        if let place = index(forKey: key) {
+            change(&values[place])
+            return true
+        }
+        guard count < Summary.rowLimit else { return false }
+        change(&self[key, default: Summary.Row()])
+        return true
     }
 }

@@ -13,9 +13,9 @@ public struct Timeline: Sendable, Equatable {
     /// Bins from the origin to the last event.
     public private(set) var bins = 0
 
-    private var byCause: [Cause: [UInt64]] = [:]
+    private var byCause = CaseTable<Cause, [UInt64]>()
     private var failures = [UInt64](repeating: 0, count: binLimit)
-    private var busy: [ActivityKind: [UInt64]] = [:]
+    private var busy = CaseTable<ActivityKind, [UInt64]>()
 
     public init() {}
 

@@ -113,12 +113,37 @@ public struct Name: Sendable, Equatable {
     public var subject: Subject
     public var text: String
     public var detail: String
+    /// Nil for a control group, and where it could not be told.
+    public var fileState: FileState?
 
-    public init(subject: Subject, text: String, detail: String = "") {
+    public init(subject: Subject, text: String, detail: String = "", fileState: FileState? = nil) {
         self.subject = subject
         self.text = text
         self.detail = detail
+        self.fileState = fileState
     }
+}
+
+/// How the path of a mapped file leads to it, when that was looked up. Raw values are the names in all
+/// output.
+public enum FileState: String, Sendable, CaseIterable {
+    /// From the tracer's root.
+    case linked
+    /// From the tracer's or the victim's root, through an overlay: device and inode are those of the layer
+    /// below, which has another path.
+    case overlay
+    /// From the victim's root alone: in a container, or below a chroot(2).
+    case otherRoot = "other-root"
+    /// From neither root: its mount was detached or covered, or it lies outside of the victim's root.
+    case unreachable
+    /// It has no name any more; the path is the last one.
+    case deleted
+    /// It never had one: memfd_create(2); what follows `/memfd:` is for people.
+    case memfd
+    /// Shared memory of System V; the path has its key.
+    case sysvShm = "sysv-shm"
+    /// Shared and anonymous, or a mapping of /dev/zero.
+    case sharedAnonymous = "shared-anonymous"
 }
 
 /// Something was not kept. Counts are of events unless the stage says otherwise.

@@ -8,6 +8,8 @@ public struct Names: Sendable {
 
     private let limit: Int
     private var texts: [Name.Subject: Name] = [:]
+    /// Of the control groups among them, as far as their paths say something: taken apart once.
+    private var workloads: [UInt64: Workload] = [:]
     /// The subjects in the order in which they came, the oldest at `cursor` once there are `limit`.
     private var order: [Name.Subject] = []
     private var cursor = 0
@@ -17,11 +19,16 @@ public struct Names: Sendable {
 
     /// Learns a name, or its new text when a file was renamed.
     public mutating func learn(_ name: Name) {
+        if case .cgroup(let id) = name.subject {
+            let workload = Workload(cgroupPath: name.text)
+            workloads[id] = workload.isNone ? nil : workload
+        }
         guard texts.updateValue(name, forKey: name.subject) == nil else { return }
         if order.count < limit {
             order.append(name.subject)
         } else {
             texts.removeValue(forKey: order[cursor])
+            if case .cgroup(let id) = order[cursor] { workloads.removeValue(forKey: id) }
             order[cursor] = name.subject
             cursor = (cursor + 1) % limit
         }
@@ -37,6 +44,12 @@ public struct Names: Sendable {
     public func fileSystem(of file: FileID) -> String? {
         texts[.file(file)].flatMap { $0.detail.isEmpty ? nil : $0.detail }
     }
+
+    /// Nil when it is not known.
+    public func state(of file: FileID) -> FileState? { texts[.file(file)]?.fileState }
+
+    /// Nil when the control group's path is not known, or says nothing.
+    public func workload(_ cgroup: UInt64) -> Workload? { workloads[cgroup] }
 
     /// The path below the root of the hierarchy; nil when it is not known.
     public func cgroup(_ id: UInt64) -> String? {

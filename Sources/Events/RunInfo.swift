@@ -19,11 +19,13 @@ public struct RunInfo: Sendable, Equatable {
     public var tellsAll: Bool
     /// The victims and lookups that were asked for, as options of the command; empty for all.
     public var filters: String
+    /// What this run was written for, if it is a snapshot of a longer one; empty otherwise.
+    public var trigger: String
 
     public init(
         kernelRelease: String? = nil, host: String? = nil, probes: [ProbeReport] = [], wallClockOffsetNs: Int64 = 0,
         showsKernelAddresses: Bool = false, loops: LoopThresholds = LoopThresholds(), tellsAll: Bool = false,
-        filters: String = ""
+        filters: String = "", trigger: String = ""
     ) {
         self.kernelRelease = kernelRelease
         self.host = host
@@ -33,6 +35,7 @@ public struct RunInfo: Sendable, Equatable {
         self.loops = loops
         self.tellsAll = tellsAll
         self.filters = filters
+        self.trigger = trigger
     }
 }
 
@@ -50,9 +53,9 @@ public struct LoopThresholds: Sendable, Equatable {
 /// Events of a run that is over, read in the order in which they were told.
 public protocol EventSource {
     var run: RunInfo { get }
-    /// Appends the next events; false when there are none left. What cannot be read is passed over and
+    /// Hands over the next events; false when there are none left. What cannot be read is passed over and
     /// becomes an omission, as long as it is known where to go on.
-    mutating func read(into events: inout [Event]) throws -> Bool
+    mutating func read(into sink: inout some EventSink) throws -> Bool
     /// How far it has come, for a progress line.
     var progress: SourceProgress { get }
     /// What was left out so far.

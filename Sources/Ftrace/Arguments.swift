@@ -15,6 +15,7 @@ struct Arguments {
     private(set) var isFutexCall: Bool?
 
     /// As it stands, a negative number in two's complement.
+    @inline(__always)
     subscript(_ key: Key) -> UInt64? { present & (1 << key.rawValue) != 0 ? values[key.rawValue] : nil }
     func isSet(_ key: Key) -> Bool { (self[key] ?? 0) != 0 }
 
@@ -24,7 +25,7 @@ struct Arguments {
     }
 
     /// Reads them from `position` to the end of the line.
-    init(_ bytes: [UInt8], from position: Int, to end: Int) {
+    init(_ bytes: TraceText, from position: Int, to end: Int, names: KnownNames) {
         var scanner = Scanner(bytes: bytes, position: position, end: end)
         if scanner.current == UInt8(ascii: "(") { scanner.skipPlace() }
         while scanner.position < end {
@@ -32,7 +33,7 @@ struct Arguments {
             guard let key = scanner.key() else { continue }
             if key == Self.caller {
                 isFutexCall = scanner.isFutexFunction()
-            } else if let key = Self.key(key), let value = scanner.number() {
+            } else if let key = names.argument(key), let value = scanner.number() {
                 set(key, value)
             }
         }
@@ -40,38 +41,25 @@ struct Arguments {
 
     // MARK: Names
 
-    private static func pack(_ name: String) -> UInt64 { name.utf8.prefix(8).reduce(0) { $0 << 8 | UInt64($1) } }
-    private static let caller = pack("caller")
-
-    /// Names and keys; a name counts with its first eight bytes.
-    private static let keys: [(UInt64, Key)] = Key.allCases.map { (pack("\($0)"), $0) }
-
-    private static func key(_ packed: UInt64) -> Key? {
-        for (name, key) in keys where name == packed { return key }
-        return nil
+    /// A name counts with its first eight bytes.
+    static func pack(_ name: String) -> UInt64 {
+        name.utf8.prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
     }
+    private static let caller = pack("caller")
 }
 
 extension Scanner {
     /// "(get_futex_key+0x5/0x620 [module] <- futex_wake)": up to the parenthesis that ends it.
     mutating func skipPlace() {
-        while position < end, bytes[position] != UInt8(ascii: ")") { position += 1 }
-        position = min(position + 1, end)
+        position = bytes.first(")", in: position..<end).map { $0 + 1 } ?? end
     }
 
     /// The first eight bytes of a name that a "=" follows, and goes behind it; nil for any other word.
     mutating func key() -> UInt64? {
-        var packed: UInt64 = 0
         let begin = position
-        while position < end, case let byte = bytes[position], byte > 0x20 {
-            if byte == UInt8(ascii: "=") {
-                position += 1
-                return packed
-            }
-            if position - begin < 8 { packed = packed << 8 | UInt64(byte) }
-            position += 1
-        }
-        return nil
+        skipWord(to: "=")
+        let length = position - begin
+        return take("=") ? bytes.word(at: begin, count: length) : nil
     }
 
     /// A number in decimal or hexadecimal notation, up to the next blank.
@@ -81,32 +69,34 @@ extension Scanner {
         let begin = position
         if position + 2 < end, bytes[position] == UInt8(ascii: "0"), bytes[position + 1] | 0x20 == UInt8(ascii: "x") {
             position += 2
-            guard let digits = hexadecimal() else { return skipWord() }
+            guard let digits = hexadecimal() else { return noNumber() }
             value = digits
         } else {
-            guard let digits = decimal() else { return skipWord() }
+            guard let digits = decimal() else { return noNumber() }
             value = digits
         }
         guard position > begin, position == end || bytes[position] <= 0x20 || bytes[position] == UInt8(ascii: ",")
-        else { return skipWord() }
+        else { return noNumber() }
         return isNegative ? 0 &- value : value
     }
 
+    /// At most sixteen digits.
     mutating func hexadecimal() -> UInt64? {
         let begin = position
         var value: UInt64 = 0
-        while position < end {
-            let byte = bytes[position]
-            let digit = byte &- 0x30 < 10 ? byte &- 0x30 : (byte | 0x20) &- 0x61 &+ 10
-            guard digit < 16, byte &- 0x30 < 10 || (byte | 0x20) &- 0x61 < 6 else { break }
-            value = value << 4 | UInt64(digit)
+        while position + 8 <= end, let digits = HexDigits.eight(bytes.word(at: position)) {
+            value = value << 32 | digits
+            position += 8
+        }
+        while position < end, let digit = HexDigits.one(bytes[position]) {
+            value = value << 4 | digit
             position += 1
         }
         return position > begin && position - begin <= 16 ? value : nil
     }
 
-    private mutating func skipWord() -> UInt64? {
-        while position < end, bytes[position] > 0x20 { position += 1 }
+    private mutating func noNumber() -> UInt64? {
+        skipWord()
         return nil
     }
 
@@ -114,12 +104,38 @@ extension Scanner {
     mutating func isFutexFunction() -> Bool? {
         let begin = position
         let length = 13
-        while position < end, bytes[position] > 0x20 { position += 1 }
+        skipWord()
         guard begin < position, bytes[begin] &- 0x30 >= 10 else { return nil }
         guard position - begin >= length, bytes[begin..<begin + length].elementsEqual("get_futex_key".utf8)
         else { return false }
         guard position - begin > length else { return true }
         let next = bytes[begin + length]
         return next == UInt8(ascii: "+") || next == UInt8(ascii: ".") || next == UInt8(ascii: "/")
+    }
+}
+
+/// Hexadecimal digits, eight at a time: addresses are most of a trace.
+private enum HexDigits {
+    private static let ones: UInt64 = 0x0101_0101_0101_0101
+
+    static func one(_ byte: UInt8) -> UInt64? {
+        if byte &- 0x30 < 10 { return UInt64(byte &- 0x30) }
+        let letter = (byte | 0x20) &- 0x61
+        return letter < 6 ? UInt64(letter) + 10 : nil
+    }
+
+    /// The value of eight digits, the first the lowest byte; nil when one of them is none.
+    static func eight(_ word: UInt64) -> UInt64? {
+        // The top bit of each byte says no. 0 to 9 for a digit; 1 to 6 for a letter, large or small. A byte whose
+        // own top bit is set may carry into those behind it, and is no digit itself.
+        let digit = word ^ ones &* 0x30
+        let letter = (word | ones &* 0x20) ^ ones &* 0x60
+        let isNoDigit = digit &+ ones &* 0x76
+        let isNoLetter = (letter &+ ones &* 0x79) | ~(letter &+ ones &* 0x7f)
+        guard (isNoDigit & isNoLetter | word) & (ones &* 0x80) == 0 else { return nil }
+        var nibbles = ((word & (ones &* 0x0f)) &+ (word >> 6 & ones) &* 9).byteSwapped
+        nibbles = (nibbles | nibbles >> 4) & 0x00ff_00ff_00ff_00ff
+        nibbles = (nibbles | nibbles >> 8) & 0x0000_ffff_0000_ffff
+        return (nibbles | nibbles >> 16) & 0xffff_ffff
     }
 }

@@ -27,7 +27,7 @@ extension Story {
     /// The kernel's own tracepoint: "dev 254:16 ino c pfn=0x18d7c ofs=4096 order=0". It says neither how
     /// long the file was nor what file system it is on.
     mutating func removal(
-        _ place: Int, _ arguments: Arguments, _ bytes: [UInt8], _ range: Range<Int>, line: UInt64
+        _ place: Int, _ arguments: Arguments, _ bytes: TraceText, _ range: Range<Int>, line: UInt64
     ) -> Bool {
         var scanner = Scanner(bytes: bytes, position: range.lowerBound, end: range.upperBound)
         guard let number = arguments[.pfn], number < 1 << 52, let offset = arguments[.ofs],

@@ -42,7 +42,7 @@ struct DetachTable {
 
     private func place(of key: UInt64) -> Int {
         // Fibonacci hashing; addresses are multiples of 64, numbers of pages are not.
-        Int(truncatingIfNeeded: ((key >> 6) ^ (key << 20)) &* 0x9e37_79b9_7f4a_7c15 >> 51) & (Self.slotCount - 1)
+        Int(truncatingIfNeeded: (((key >> 6) ^ (key << 20)) &* 0x9e37_79b9_7f4a_7c15) >> 51) & (Self.slotCount - 1)
     }
 
     subscript(_ place: Int) -> Slot? {

@@ -15,11 +15,21 @@ enum EventName: Equatable {
     /// Of no use, but the sign of a trace that was recorded for futexes by other means.
     case systemCall
 
-    static let hashSeed: UInt64 = 0xcbf2_9ce4_8422_2325
-    @inline(__always) static func hash(_ sum: UInt64, _ byte: UInt8) -> UInt64 {
-        (sum ^ UInt64(byte)) &* 0x100_0000_01b3
+    /// Of a name in a text, eight bytes at a time.
+    static func hash(_ text: TraceText, _ name: Range<Int>) -> UInt64 {
+        var sum: UInt64 = 0xcbf2_9ce4_8422_2325
+        for position in stride(from: name.lowerBound, to: name.upperBound, by: 8) {
+            let left = name.upperBound - position
+            sum = (sum ^ text.word(at: position, count: left)) &* 0x9e37_79b9_7f4a_7c15
+            sum ^= sum >> 32
+        }
+        return sum
     }
-    static func hash(_ name: String) -> UInt64 { name.utf8.reduce(hashSeed, hash) }
+
+    static func hash(_ name: String) -> UInt64 {
+        // The bytes live over the call.
+        unsafe Array(name.utf8).withUnsafeBufferPointer { bytes in unsafe hash(TraceText(bytes), 0..<bytes.count) }
+    }
 }
 
 /// A function that says something about a cause: its place in `KnownFunctions`.
@@ -37,25 +47,66 @@ struct KnownFunction {
     enum Role { case plain, fallocate, fadvise }
 }
 
-/// The tables behind names: made once.
-struct KnownNames {
-    private(set) var functions: [KnownFunction] = []
-    /// Open addressing, a power of two, less than half full.
-    private var keys = [UInt64](repeating: 0, count: 512)
-    private var values = [EventName](repeating: .marker, count: 512)
+/// Values by numbers that are hashes already: open addressing, less than half full.
+private struct HashTable<Value: Sendable>: Sendable {
+    /// 0 where there is none.
+    private var keys: [UInt64]
+    private var values: [Value]
+
+    /// `size` is a power of two.
+    init(size: Int, filler: Value) {
+        keys = Array(repeating: 0, count: size)
+        values = Array(repeating: filler, count: size)
+    }
+
+    mutating func insert(_ key: UInt64, _ value: Value) {
+        var place = place(of: key)
+        while keys[place] != 0 { place = (place + 1) & (keys.count - 1) }
+        (keys[place], values[place]) = (key, value)
+    }
+
+    subscript(key: UInt64) -> Value? {
+        var place = place(of: key)
+        while keys[place] != 0 {
+            if keys[place] == key { return values[place] }
+            place = (place + 1) & (keys.count - 1)
+        }
+        return nil
+    }
+
+    private func place(of key: UInt64) -> Int {
+        // Packed names differ in their upper bits as well.
+        Int(truncatingIfNeeded: ((key ^ key >> 29) &* 0x9e37_79b9_7f4a_7c15) >> 40) & (keys.count - 1)
+    }
+}
+
+/// The tables behind names: made once, and held in one place by all that look at them.
+final class KnownNames: Sendable {
+    private let functions: [KnownFunction]
+    /// By the hash of an event's name.
+    private let events: HashTable<EventName>
+    /// By the name of an argument as `Arguments` packs it.
+    private let arguments: HashTable<Arguments.Key>
     /// By the hash of a function's name: what it means on a stack.
-    private var onStack: [UInt64: Landmarks] = [:]
+    private let onStack: [UInt64: Landmarks]
 
     init() {
-        for (name, event) in Self.events { insert(name, event) }
+        var functions: [KnownFunction] = []
+        var events = HashTable<EventName>(size: 512, filler: .marker)
+        var arguments = HashTable<Arguments.Key>(size: 128, filler: .uaddr)
+        var onStack: [UInt64: Landmarks] = [:]
+        func insert(_ name: String, _ event: EventName) { events.insert(EventName.hash(name), event) }
+        for (name, event) in Self.ownEvents { insert(name, event) }
         for (landmark, names) in Landmarks.functions {
             for name in names {
-                let id = add(landmark: landmark, name: name)
+                let id = FunctionID(number: UInt8(functions.count))
+                functions.append(Self.function(landmark: landmark, name: name))
                 insert("fs_in_" + name, .enter(id))
                 insert("fs_out_" + name, .leave(id))
                 onStack[EventName.hash(name)] = landmark
             }
         }
+        for key in Arguments.Key.allCases { arguments.insert(Arguments.pack("\(key)"), key) }
         // Kernel threads that reclaim run from wake to sleep; the others from begin to end.
         let reclaim = FunctionID(number: UInt8(functions.count))
         functions.append(KnownFunction(landmark: .reclaim, kind: .reclaim))
@@ -63,9 +114,10 @@ struct KnownNames {
             let isBegin = name.hasSuffix("_begin") || name.hasSuffix("_wake")
             insert(name, isBegin ? .enter(reclaim) : .leave(reclaim))
         }
+        (self.functions, self.events, self.arguments, self.onStack) = (functions, events, arguments, onStack)
     }
 
-    private static let events: [(String, EventName)] = [
+    private static let ownEvents: [(String, EventName)] = [
         ("fs_lookup", .lookup), ("fs_lookup_return", .lookupReturn), ("fs_pin", .pin), ("fs_pin_return", .pinReturn),
         ("fs_lock_wait", .lockWait), ("fs_unlock", .unlock), ("fs_detach", .detach),
         ("mm_filemap_delete_from_page_cache", .removal), ("kernel_stack", .stack),
@@ -73,7 +125,7 @@ struct KnownNames {
         ("sys_exit_futex", .systemCall), ("sys_futex", .systemCall),
     ]
 
-    private mutating func add(landmark: Landmarks, name: String) -> FunctionID {
+    private static func function(landmark: Landmarks, name: String) -> KnownFunction {
         var function = KnownFunction(landmark: landmark, kind: nil)
         switch name {
         case "drop_caches_sysctl_handler": function.kind = .dropCaches
@@ -89,26 +141,11 @@ struct KnownNames {
         case "memory_failure": function.kind = .memoryFailure
         default: break
         }
-        functions.append(function)
-        return FunctionID(number: UInt8(functions.count - 1))
+        return function
     }
 
-    private mutating func insert(_ name: String, _ event: EventName) {
-        let key = EventName.hash(name)
-        var place = Int(truncatingIfNeeded: key) & (keys.count - 1)
-        while keys[place] != 0 { place = (place + 1) & (keys.count - 1) }
-        (keys[place], values[place]) = (key, event)
-    }
-
-    func event(_ hash: UInt64) -> EventName? {
-        var place = Int(truncatingIfNeeded: hash) & (keys.count - 1)
-        while keys[place] != 0 {
-            if keys[place] == hash { return values[place] }
-            place = (place + 1) & (keys.count - 1)
-        }
-        return nil
-    }
-
+    func event(_ hash: UInt64) -> EventName? { events[hash] }
+    func argument(_ name: UInt64) -> Arguments.Key? { arguments[name] }
     func landmark(_ hash: UInt64) -> Landmarks { onStack[hash] ?? [] }
     subscript(_ id: FunctionID) -> KnownFunction { functions[Int(id.number)] }
 }

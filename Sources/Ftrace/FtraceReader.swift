@@ -53,14 +53,14 @@ public struct FtraceReader: EventSource {
 
     public var progress: SourceProgress { SourceProgress(bytesRead: bytesRead, bytesInAll: bytesInAll) }
 
-    public mutating func read(into events: inout [Event]) throws -> Bool {
-        if !ahead.isEmpty {
-            events.append(contentsOf: ahead)
-            ahead = []
-            return true
+    public mutating func read(into sink: inout some EventSink) throws -> Bool {
+        var events = ahead
+        ahead = []
+        if events.isEmpty {
+            guard !isOver else { return false }
+            try step(into: &events)
         }
-        guard !isOver else { return false }
-        try step(into: &events)
+        for event in events { sink.take(event) }
         return true
     }
 
@@ -73,7 +73,12 @@ public struct FtraceReader: EventSource {
         if isFirst, TraceData.isRecognised(lines.bytes) {
             throw SourceError("\(name) is a recording of trace-cmd, no text; expected what `trace-cmd report` prints")
         }
-        while let line = lines.next(atEnd: isOver) { take(line, into: &events) }
+        // Nothing is added to the bytes until all their lines were taken.
+        let held = lines.bytes
+        unsafe held.withUnsafeBufferPointer { bytes in
+            let text = unsafe TraceText(bytes)
+            while let line = lines.next(in: text, atEnd: isOver) { take(text, line, into: &events) }
+        }
         guard isOver else {
             // Other events may come first, for as long as they like; what can never help may not.
             let isHopeless = heads == 0 || tracer?.hasPrefix("function") == true
@@ -86,10 +91,9 @@ public struct FtraceReader: EventSource {
 
     // MARK: Lines
 
-    private mutating func take(_ range: Range<Int>, into events: inout [Event]) {
-        let bytes = lines.bytes
-        guard let first = bytes[range].first else { return }
-        if first == UInt8(ascii: "#") {
+    private mutating func take(_ bytes: TraceText, _ range: Range<Int>, into events: inout [Event]) {
+        guard !range.isEmpty else { return }
+        if bytes[range.lowerBound] == UInt8(ascii: "#") {
             comment(bytes, range, into: &events)
             return
         }
@@ -107,7 +111,7 @@ public struct FtraceReader: EventSource {
         }
     }
 
-    private mutating func event(_ head: LineHead, _ bytes: [UInt8], _ body: Range<Int>, into events: inout [Event]) {
+    private mutating func event(_ head: LineHead, _ bytes: TraceText, _ body: Range<Int>, into events: inout [Event]) {
         guard !head.name.isEmpty else {
             // "<stack trace>", or a line of the function tracer.
             if head.arguments < body.upperBound, bytes[head.arguments] == UInt8(ascii: "<") {
@@ -131,14 +135,14 @@ public struct FtraceReader: EventSource {
     }
 
     private mutating func beginStack(
-        _ head: LineHead, _ bytes: [UInt8], _ body: Range<Int>, into events: inout [Event]
+        _ head: LineHead, _ bytes: TraceText, _ body: Range<Int>, into events: inout [Event]
     ) {
         _ = story.take(.stack, head, bytes, to: body.upperBound, line: lines.line, into: &events)
         isInStack = true
     }
 
     /// " => function", with an offset or an address behind it or not. False when it is something else.
-    private mutating func frame(_ bytes: [UInt8], _ body: Range<Int>) -> Bool {
+    private mutating func frame(_ bytes: TraceText, _ body: Range<Int>) -> Bool {
         var scanner = Scanner(bytes: bytes, position: body.lowerBound, end: body.upperBound)
         _ = scanner.skipBlanks()
         guard scanner.take("="), scanner.take(">"), scanner.skipBlanks() else { return false }
@@ -147,19 +151,16 @@ public struct FtraceReader: EventSource {
             return true
         }
         let begin = scanner.position
-        var hash = EventName.hashSeed
-        var isBase = true
-        while let byte = scanner.current, byte > 0x20, byte != UInt8(ascii: "+") {
-            if byte == UInt8(ascii: "."), scanner.position > begin { isBase = false }
-            if isBase { hash = EventName.hash(hash, byte) }
-            scanner.position += 1
-        }
-        story.frame(hash, Frames.kind(bytes[begin..<scanner.position]))
+        scanner.skipWord(to: "+")
+        let name = bytes[begin..<scanner.position]
+        // A compiler's suffix, such as ".isra.0", begins with a dot.
+        let base = name.dropFirst().firstIndex(of: UInt8(ascii: ".")) ?? name.endIndex
+        story.frame(EventName.hash(bytes, begin..<base), Frames.kind(name))
         return true
     }
 
     /// What stands alone: losses, the begin of a dump, and whatever else a console shows.
-    private mutating func other(_ bytes: [UInt8], _ body: Range<Int>, into events: inout [Event]) {
+    private mutating func other(_ bytes: TraceText, _ body: Range<Int>, into events: inout [Event]) {
         let text = bytes[body]
         if let count = Self.lost(text) {
             story.lose(.ftraceBuffer, count, into: &events)
@@ -173,7 +174,7 @@ public struct FtraceReader: EventSource {
         }
     }
 
-    private mutating func comment(_ bytes: [UInt8], _ range: Range<Int>, into events: inout [Event]) {
+    private mutating func comment(_ bytes: TraceText, _ range: Range<Int>, into events: inout [Event]) {
         let text = bytes[range]
         if text.starts(with: "# tracer: ".utf8) {
             tracer = String(decoding: text.dropFirst(10).prefix(32), as: UTF8.self)
@@ -194,7 +195,7 @@ public struct FtraceReader: EventSource {
 
     /// "CPU:1 [LOST 12 EVENTS]", "CPU:1 [12 EVENTS DROPPED]", "[12 events lost]": how many; 1 where the
     /// kernel does not say.
-    private static func lost(_ text: ArraySlice<UInt8>) -> UInt64? {
+    private static func lost(_ text: Slice<TraceText>) -> UInt64? {
         guard text.count < 80, let open = text.firstIndex(of: UInt8(ascii: "[")), text.last == UInt8(ascii: "]"),
             open == text.startIndex || text.starts(with: "CPU".utf8)
         else { return nil }
@@ -210,7 +211,7 @@ public struct FtraceReader: EventSource {
     }
 
     /// Takes off "<4>", "[   12.345678] ", "[  T123] " and what a log puts before "kernel: ".
-    private static func withoutConsole(_ bytes: [UInt8], _ range: Range<Int>) -> Range<Int> {
+    private static func withoutConsole(_ bytes: TraceText, _ range: Range<Int>) -> Range<Int> {
         var begin = range.lowerBound
         // Columns begin with a blank or are eight wide, so that no task's name is taken for this.
         if bytes[begin] > 0x40, let word = log(bytes[begin..<min(begin + 96, range.upperBound)]) { begin = word }
@@ -234,7 +235,7 @@ public struct FtraceReader: EventSource {
     }
 
     /// Where "kernel: [" has its bracket.
-    private static func log(_ text: ArraySlice<UInt8>) -> Int? {
+    private static func log(_ text: Slice<TraceText>) -> Int? {
         var rest = text
         while let place = rest.firstIndex(of: UInt8(ascii: "k")) {
             if text[place...].starts(with: "kernel: [".utf8) { return place + 8 }
@@ -246,7 +247,7 @@ public struct FtraceReader: EventSource {
     // MARK: The run
 
     /// "futexscope wall_ns=… release=… missing=…", written by the recipe.
-    private mutating func readMarker(_ head: LineHead, _ bytes: [UInt8], _ body: Range<Int>) {
+    private mutating func readMarker(_ head: LineHead, _ bytes: TraceText, _ body: Range<Int>) {
         guard head.arguments < body.upperBound, body.upperBound - head.arguments < 4096 else { return }
         let words = bytes[head.arguments..<body.upperBound].split(separator: 0x20)
         guard let start = words.firstIndex(where: { $0.elementsEqual("futexscope".utf8) }) else { return }
@@ -342,7 +343,7 @@ private enum Frames {
     ]
     private static let hiding = ["arch_rethook_trampoline", "kretprobe_trampoline", "__kretprobe_trampoline"]
 
-    static func kind(_ name: ArraySlice<UInt8>) -> Story.FrameKind {
+    static func kind(_ name: Slice<TraceText>) -> Story.FrameKind {
         if entries.contains(where: { name.starts(with: $0.utf8) }) { return .entry }
         return hiding.contains { name.starts(with: $0.utf8) } ? .hidden : .function
     }

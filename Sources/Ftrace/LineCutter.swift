@@ -28,14 +28,13 @@ struct LineCutter {
         return try fill(&bytes)
     }
 
-    /// The next whole line without its end; nil when more bytes are needed. With `atEnd` what is left
-    /// counts as a line.
-    mutating func next(atEnd: Bool) -> Range<Int>? {
+    /// The next whole line of `text`, which is `bytes`, without its end; nil when more bytes are needed. With
+    /// `atEnd` what is left counts as a line.
+    mutating func next(in text: TraceText, atEnd: Bool) -> Range<Int>? {
         while true {
-            var end = max(searched, position)
-            while end < bytes.count, bytes[end] != UInt8(ascii: "\n") { end += 1 }
+            let end = text.first("\n", in: max(searched, position)..<text.count) ?? text.count
             searched = end
-            guard end < bytes.count || (atEnd && end > position) else {
+            guard end < text.count || (atEnd && end > position) else {
                 if end - position > Self.lineLimit {
                     isSkipping = true
                     position = end
@@ -43,7 +42,7 @@ struct LineCutter {
                 return nil
             }
             let start = position
-            position = min(end + 1, bytes.count)
+            position = min(end + 1, text.count)
             searched = position
             line += 1
             if isSkipping || end - start > Self.lineLimit {
@@ -51,7 +50,7 @@ struct LineCutter {
                 overlong += 1
                 continue
             }
-            return start..<(end > start && bytes[end - 1] == UInt8(ascii: "\r") ? end - 1 : end)
+            return start..<(end > start && text[end - 1] == UInt8(ascii: "\r") ? end - 1 : end)
         }
     }
 }

@@ -60,7 +60,7 @@ struct Story {
 
     /// One event. False when an argument is missing without which it says nothing.
     mutating func take(
-        _ name: EventName, _ head: LineHead, _ bytes: [UInt8], to end: Int, line: UInt64, into events: inout [Event]
+        _ name: EventName, _ head: LineHead, _ bytes: TraceText, to end: Int, line: UInt64, into events: inout [Event]
     ) -> Bool {
         time = head.time
         if firstTime == nil { firstTime = time }
@@ -75,7 +75,7 @@ struct Story {
             return true
         }
         tasks[place].detach = nil
-        let arguments = Arguments(bytes, from: head.arguments, to: end)
+        let arguments = Arguments(bytes, from: head.arguments, to: end, names: names)
         switch name {
         case .lookup: return beginLookup(place, arguments, line: line, into: &events)
         case .lookupReturn: return endLookup(place, arguments, line: line, into: &events)
@@ -103,19 +103,15 @@ struct Story {
         events.append(.totals(totals))
     }
 
-    private mutating func identify(_ place: Int, _ head: LineHead, _ bytes: [UInt8]) {
+    private mutating func identify(_ place: Int, _ head: LineHead, _ bytes: TraceText) {
         if let tgid = head.tgid {
             tasks[place].identity.pid = tgid
             seen.hasProcesses = true
         }
-        var (low, high) = (UInt64(0), UInt64(0))
-        var position = 0
-        for index in head.comm where position < 15 {
-            let byte = UInt64(bytes[index])
-            if position < 8 { low |= byte << UInt64(position * 8) } else { high |= byte << UInt64(position * 8 - 64) }
-            position += 1
-        }
-        tasks[place].identity.comm = Comm(low: low, high: high)
+        // The first fifteen bytes, as the kernel cuts a name.
+        let (begin, length) = (head.comm.lowerBound, min(head.comm.count, 15))
+        tasks[place].identity.comm = Comm(
+            low: bytes.word(at: begin, count: length), high: bytes.word(at: begin + 8, count: length - 8))
     }
 
     /// As the user sees it.

@@ -82,6 +82,7 @@ struct TaskTable {
     private var states: [TaskState] = []
     private var latest = (tid: UInt32.max, place: -1)
 
+    @inline(__always)
     subscript(_ place: Int) -> TaskState {
         _read { yield states[place] }
         _modify { yield &states[place] }

@@ -29,9 +29,10 @@ public struct CSV: FindingFormat {
     }
 
     public var holdsLossesAndSummary: Bool { false }
+    public var showsEveryLookup: Bool { rows == .findings }
 
     public func begin(into bytes: inout [UInt8]) {
-        bytes.append(word: Self.columns(of: rows).joined(separator: ",") + "\r\n")
+        bytes += (Self.columns(of: rows).joined(separator: ",") + "\r\n").utf8
     }
 
     static func columns(of rows: RowType) -> [String] {
@@ -41,12 +42,12 @@ public struct CSV: FindingFormat {
             [
                 "time", "time_ns", "page_id", "dev", "inode", "index", "path", "fstype", "file_size_bytes", "pages",
                 "references", "via", "scope", "hole_start_bytes", "hole_end_bytes", "cause", "confidence", "pid",
-                "tid", "comm", "cgroup", "landmarks",
+                "tid", "comm", "cgroup", "landmarks", "file_state", "unit", "container", "pod",
             ]
         case .activities:
             [
                 "time", "time_ns", "begin_time_ns", "kind", "phase", "duration_ns", "pages", "pid", "tid", "comm",
-                "cgroup",
+                "cgroup", "unit", "container", "pod",
             ]
         case .losses: ["time", "time_ns", "stage", "count", "touches_evidence"]
         }
@@ -59,15 +60,19 @@ public struct CSV: FindingFormat {
         "page_index", "page_path", "page_fstype", "unmapped", "cause", "confidence", "unknown_reason",
         "detach_age_ns", "detach_pid", "detach_tid", "detach_comm", "detach_neighbour",
         "detach_references", "spurious", "verdicts_retry", "verdicts_efault", "verdicts_swizzle",
-        "observations", "lock_waits", "failure", "incomplete",
+        "observations", "lock_waits", "failure", "incomplete", "unit", "container", "pod", "page_file_state",
+        "detach_cgroup", "detach_unit", "detach_container", "detach_pod",
     ]
 
     // MARK: Rows
 
     public mutating func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8]) {
         guard rows == .findings else { return }
+        bytes.appendRow { write(finding, legend: legend, to: &$0) }
+    }
+
+    private mutating func write(_ finding: Finding, legend: Legend, to row: inout CSVRow) {
         let lookup = finding.lookup
-        var row = CSVRow(taking: &bytes)
         row.word(finding.isProgress ? "progress" : "lookup")
         row.time(lookup.time, clock: legend.clock, writer: &timestamps)
         row.number(lookup.victim.pid)
@@ -99,7 +104,14 @@ public struct CSV: FindingFormat {
         row.number(lookup.isTimed ? lookup.lockWaits : nil)
         row.word(finding.failure?.rawValue)
         row.flag(finding.isIncomplete)
-        row.end(into: &bytes)
+        row.workload(of: lookup.victim, legend: legend)
+        row.word(lookup.page == nil ? nil : finding.file.flatMap(legend.names.state(of:))?.rawValue)
+        if let culprit = finding.detach?.culprit {
+            row.foreign(legend.names.cgroup(culprit.cgroup))
+            row.workload(of: culprit, legend: legend)
+        } else {
+            row.empty(4)
+        }
     }
 
     private static func writePage(of finding: Finding, legend: Legend, to row: inout CSVRow) {
@@ -130,9 +142,12 @@ public struct CSV: FindingFormat {
 
     public mutating func write(_ detach: Detach, legend: Legend, into bytes: inout [UInt8]) {
         guard rows == .detaches, told.isNew(detach) else { return }
+        bytes.appendRow { write(detach, legend: legend, to: &$0) }
+    }
+
+    private mutating func write(_ detach: Detach, legend: Legend, to row: inout CSVRow) {
         let file = detach.file.isNone ? nil : detach.file
         let (cause, confidence) = detach.explanation
-        var row = CSVRow(taking: &bytes)
         row.time(detach.time, clock: legend.clock, writer: &timestamps)
         row.page(detach.page, legend: legend)
         row.device(file)
@@ -151,12 +166,16 @@ public struct CSV: FindingFormat {
         row.word(confidence.rawValue)
         Self.write(detach.culprit, legend: legend, to: &row)
         row.words(detach.landmarks.names)
-        row.end(into: &bytes)
+        row.word(file.flatMap(legend.names.state(of:))?.rawValue)
+        row.workload(of: detach.culprit, legend: legend)
     }
 
     public mutating func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8]) {
         guard rows == .activities else { return }
-        var row = CSVRow(taking: &bytes)
+        bytes.appendRow { write(activity, legend: legend, to: &$0) }
+    }
+
+    private mutating func write(_ activity: Activity, legend: Legend, to row: inout CSVRow) {
         row.time(activity.time, clock: legend.clock, writer: &timestamps)
         row.signed(legend.clock.epochNs(activity.begin))
         row.word(activity.kind.name)
@@ -164,17 +183,19 @@ public struct CSV: FindingFormat {
         row.number(activity.durationNs)
         row.number(activity.pages)
         Self.write(activity.task, legend: legend, to: &row)
-        row.end(into: &bytes)
+        row.workload(of: activity.task, legend: legend)
     }
 
     public mutating func write(_ loss: Loss, into bytes: inout [UInt8]) {
         guard rows == .losses else { return }
-        var row = CSVRow(taking: &bytes)
+        bytes.appendRow { write(loss, to: &$0) }
+    }
+
+    private mutating func write(_ loss: Loss, to row: inout CSVRow) {
         if loss.time == 0 { row.empty(2) } else { row.time(loss.time, clock: clock, writer: &timestamps) }
         row.word(loss.stage.rawValue)
         row.number(loss.count)
         row.flag(loss.stage.touchesEvidence)
-        row.end(into: &bytes)
     }
 
     private static func write(_ task: TaskIdentity, legend: Legend, to row: inout CSVRow) {

@@ -3,90 +3,91 @@
 
 import Events
 
-/// Writes fields in order; every one is followed by a comma, and `end()` makes the last a line end.
-struct CSVRow {
-    private(set) var bytes: [UInt8]
-
-    /// The row takes the buffer over until it is ended.
-    init(taking bytes: inout [UInt8]) {
-        self.bytes = []
-        swap(&self.bytes, &bytes)
+extension [UInt8] {
+    /// Appends one row; `write` may be called again, as by `appendText`.
+    @inline(__always)
+    mutating func appendRow(_ write: (inout CSVRow) -> Void) {
+        appendText { output in
+            var row = CSVRow(output: output)
+            write(&row)
+            row.end()
+            output = row.output
+        }
     }
+}
 
-    /// Ends the row and gives the buffer back.
-    mutating func end(into bytes: inout [UInt8]) {
-        self.bytes[self.bytes.count - 1] = UInt8(ascii: "\r")
-        self.bytes.append(UInt8(ascii: "\n"))
-        swap(&self.bytes, &bytes)
+/// Writes fields in order; every one is followed by a comma, and the end of the row takes the last one's place.
+struct CSVRow {
+    fileprivate var output: TextOutput
+
+    fileprivate mutating func end() {
+        output.removeLast(1)
+        output.append("\r\n")
     }
 
     // MARK: Fields
 
     mutating func empty(_ count: Int = 1) {
-        for _ in 0..<count { bytes.append(UInt8(ascii: ",")) }
+        for _ in 0..<count { output.append(UInt8(ascii: ",")) }
     }
 
     /// A word of this program, which needs neither quotes nor escapes.
     mutating func word(_ text: String?) {
-        if let text { bytes.append(word: text) }
+        if let text { output.append(word: text) }
         empty()
     }
 
     mutating func number(_ number: UInt64?) {
-        if let number { bytes.append(decimal: number) }
+        if let number { output.append(decimal: number) }
         empty()
     }
 
     mutating func number(_ number: UInt32?) {
-        if let number { bytes.append(decimal: UInt64(number)) }
+        if let number { output.append(decimal: UInt64(number)) }
         empty()
     }
 
     mutating func signed(_ number: (some SignedInteger)?) {
-        if let number { bytes.append(signed: Int64(number)) }
+        if let number { output.append(signed: Int64(number)) }
         empty()
     }
 
     mutating func flag(_ flag: Bool?) {
-        if let flag { bytes.append(word: flag ? "true" : "false") }
+        if let flag { output.append(flag ? "true" : "false") }
         empty()
     }
 
     mutating func address(_ address: UInt64?) {
         if let address {
-            bytes.append(word: "0x")
-            bytes.append(hex: address)
+            output.append("0x")
+            output.append(hex: address)
         }
         empty()
     }
 
     /// RFC 3339, and nanoseconds since 1970.
     mutating func time(_ monotonicNs: UInt64, clock: WallClock, writer: inout TimestampWriter) {
-        writer.append(monotonicNs, clock: clock, into: &bytes)
+        writer.append(monotonicNs, clock: clock, to: &output)
         empty()
         signed(clock.epochNs(monotonicNs))
     }
 
     mutating func page(_ page: PageID?, legend: Legend) {
-        if let page { legend.append(page, into: &bytes) }
+        if let page { legend.append(page, to: &output) }
         empty()
     }
 
     mutating func device(_ file: FileID?) {
-        if let file {
-            bytes.append(decimal: UInt64(file.major))
-            bytes.append(UInt8(ascii: ":"))
-            bytes.append(decimal: UInt64(file.minor))
-        }
+        if let file { Legend.append(deviceOf: file, to: &output) }
         empty()
     }
 
     /// Words of this program with a blank between them.
     mutating func words(_ words: some Sequence<String>) {
-        let start = bytes.count
+        let start = output.count
         for word in words {
-            if bytes.count > start { bytes.append(UInt8(ascii: " ")) }
-            bytes.append(word: word)
+            if output.count > start { output.append(UInt8(ascii: " ")) }
+            output.append(word: word)
         }
         empty()
     }
@@ -95,34 +96,17 @@ struct CSVRow {
 
     mutating func foreign(_ comm: Comm?) {
         guard let comm else { return empty() }
-        let start = bytes.count
-        var (word, isPlain) = (comm.low, true)
-        for position in 0..<16 {
-            if position == 8 { word = comm.high }
-            let byte = UInt8(truncatingIfNeeded: word)
-            if byte == 0 { break }
-            isPlain = isPlain && Self.isPlain(byte)
-            bytes.append(byte)
-            word >>= 8
-        }
-        if isPlain && (bytes.count == start || !Self.startsFormula(bytes[start])) { return empty() }
-        bytes.removeLast(bytes.count - start)
-        foreign(comm.text)
-    }
-
-    mutating func foreign(_ text: String?) {
-        guard let text, !text.isEmpty else { return empty() }
         // Nearly all text is plain, and then needs no look at its characters.
-        let span = text.utf8Span.span
-        var isPlain = !Self.startsFormula(span[0])
-        for position in span.indices { isPlain = isPlain && Self.isPlain(span[position]) }
-        if isPlain { bytes.append(word: text) } else { escape(text) }
+        if Self.startsFormula(UInt8(truncatingIfNeeded: comm.low)) || !output.append(plain: comm, without: ",", "\"") {
+            escape(comm.text)
+        }
         empty()
     }
 
-    /// Printable ASCII without what makes quotes necessary.
-    private static func isPlain(_ byte: UInt8) -> Bool {
-        byte >= 0x20 && byte < 0x7f && byte != UInt8(ascii: ",") && byte != UInt8(ascii: "\"")
+    mutating func foreign(_ text: String?) {
+        guard let text, let first = text.utf8.first else { return empty() }
+        if Self.startsFormula(first) || !output.append(plain: text, without: ",", "\"") { escape(text) }
+        empty()
     }
 
     private static func startsFormula(_ byte: UInt8) -> Bool {
@@ -132,18 +116,26 @@ struct CSVRow {
         }
     }
 
+    /// Unit, container and pod of a task, as far as its control group's path says.
+    mutating func workload(of task: TaskIdentity, legend: Legend) {
+        guard let workload = legend.names.workload(task.cgroup) else { return empty(3) }
+        foreign(workload.unit)
+        foreign(workload.container)
+        foreign(workload.pod)
+    }
+
     private mutating func escape(_ text: String) {
         let formulaStarts: [Unicode.Scalar] = ["=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n"]
         let startsFormula = text.unicodeScalars.first.map(formulaStarts.contains) ?? false
         let field = (startsFormula ? "'" : "") + TerminalText.escaped(text)
         guard field.utf8.contains(where: { $0 == UInt8(ascii: ",") || $0 == UInt8(ascii: "\"") }) else {
-            return bytes.append(word: field)
+            return output.append(word: field)
         }
-        bytes.append(UInt8(ascii: "\""))
+        output.append(UInt8(ascii: "\""))
         for byte in field.utf8 {
-            if byte == UInt8(ascii: "\"") { bytes.append(byte) }
-            bytes.append(byte)
+            if byte == UInt8(ascii: "\"") { output.append(byte) }
+            output.append(byte)
         }
-        bytes.append(UInt8(ascii: "\""))
+        output.append(UInt8(ascii: "\""))
     }
 }

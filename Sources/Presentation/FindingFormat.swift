@@ -9,6 +9,9 @@ public protocol FindingFormat: Sendable {
     /// Whether losses and the summary are part of it. Where they are not, somebody else has to tell
     /// them beside it.
     var holdsLossesAndSummary: Bool { get }
+    /// Whether a lookup that met nothing has a place in it; where it has none, nobody needs to make a finding
+    /// of one.
+    var showsEveryLookup: Bool { get }
 
     /// What comes before the first finding.
     mutating func begin(into bytes: inout [UInt8])
@@ -24,6 +27,7 @@ public protocol FindingFormat: Sendable {
 }
 
 extension FindingFormat {
+    public var showsEveryLookup: Bool { true }
     public mutating func write(_ detach: Detach, legend: Legend, into bytes: inout [UInt8]) {}
     public mutating func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8]) {}
     public mutating func resize(to width: Int, into bytes: inout [UInt8]) {}

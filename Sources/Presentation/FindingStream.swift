@@ -33,8 +33,11 @@ public struct FindingStream: Sendable {
 
     /// What was written since the last call.
     public mutating func takeBytes() -> [UInt8] {
-        defer { bytes = [] }
-        return bytes
+        let taken = bytes
+        bytes = []
+        // The next batch will take about as much, and a row asks for more room than it fills.
+        if !taken.isEmpty { bytes.reserveCapacity(taken.count + taken.count / 8 + 4096) }
+        return taken
     }
 
     /// The terminal has another width.
@@ -43,37 +46,37 @@ public struct FindingStream: Sendable {
     }
 
     /// Takes events in order; false when no more lookups are wanted. Losses and totals are taken even then.
-    public mutating func consume(_ events: [Event]) -> Bool {
-        for event in events { consume(event) }
+    /// `found` gets each finding that is told.
+    public mutating func consume(_ events: [Event], found: (Finding) -> Void = { _ in }) -> Bool {
+        for event in events {
+            switch event {
+            case .lookup(let lookup): finding(for: lookup, isProgress: false).map(found)
+            case .progress(let lookup): finding(for: lookup, isProgress: true).map(found)
+            default: take(event)
+            }
+        }
         return findings != limit
     }
 
-    private mutating func consume(_ event: Event) {
-        switch event {
-        case .name(let name): legend.names.learn(name)
-        case .totals(let totals): self.totals = totals
-        case .lost(let loss): format.write(loss, into: &bytes)
-        case _ where findings == limit: return
-        case .detach(let detach): format.write(detach, legend: legend, into: &bytes)
-        case .activity(let activity): format.write(activity, legend: legend, into: &bytes)
-        case .lookup, .progress: break
-        }
-        let finding = correlator.consume(event)
-        analysis?.consume(event, finding: finding)
-        guard let finding else { return }
-        format.write(finding, legend: legend, into: &bytes)
-        if !finding.isProgress { findings += 1 }
+    /// What is known so far of a run that goes on; `canLoop` says whether a task can still be in a lookup.
+    public mutating func state(canLoop: (TaskIdentity) -> Bool) -> RunState {
+        correlator.giveUpLoops(at: totals.time, unless: canLoop)
+        return RunState(report: report(omissions: []), loops: correlator.loops.all, legend: legend)
     }
 
     /// Ends the run and writes the summary where the format has one.
     public mutating func end(omissions: [Omission] = []) -> RunReport {
         let unfinished = correlator.finish()
         analysis?.finish(unfinished: unfinished)
-        let report = RunReport(
-            summary: correlator.summary, totals: totals, losses: correlator.losses, run: run, analysis: analysis,
-            omissions: omissions)
+        let report = report(omissions: omissions)
         format.end(report, legend: legend, into: &bytes)
         return report
+    }
+
+    private func report(omissions: [Omission]) -> RunReport {
+        RunReport(
+            summary: correlator.summary, totals: totals, losses: correlator.losses, run: run, analysis: analysis,
+            omissions: omissions)
     }
 
     /// The summary for a reader, where it has no place in the format.
@@ -89,5 +92,53 @@ public struct FindingStream: Sendable {
             guard case .lost(let loss) = event else { return nil }
             return "\(loss.count) lost at \(loss.stage.rawValue): \(loss.stage.meaning)"
         }
+    }
+}
+
+extension FindingStream: EventSink {
+    public mutating func take(_ lookup: Lookup, isProgress: Bool) {
+        _ = finding(for: lookup, isProgress: isProgress)
+    }
+
+    /// The finding that was told.
+    private mutating func finding(for lookup: Lookup, isProgress: Bool) -> Finding? {
+        guard findings != limit else { return nil }
+        analysis?.consume(lookup)
+        guard let finding = correlator.consume(lookup, isProgress: isProgress) else { return nil }
+        format.write(finding, legend: legend, into: &bytes)
+        if !isProgress {
+            analysis?.consume(finding)
+            findings += 1
+        }
+        return finding
+    }
+
+    public mutating func take(_ detach: Detach) {
+        guard findings != limit else { return }
+        format.write(detach, legend: legend, into: &bytes)
+        correlator.consume(detach)
+        analysis?.consume(detach)
+    }
+
+    public mutating func take(_ activity: Activity) {
+        guard findings != limit else { return }
+        format.write(activity, legend: legend, into: &bytes)
+        analysis?.consume(activity)
+    }
+
+    public mutating func take(_ name: Name) {
+        legend.names.learn(name)
+        correlator.consume(name)
+    }
+
+    public mutating func take(_ loss: Loss) {
+        format.write(loss, into: &bytes)
+        correlator.consume(loss)
+        analysis?.consume(loss)
+    }
+
+    public mutating func take(_ totals: Totals) {
+        self.totals = totals
+        analysis?.consume(totals)
     }
 }

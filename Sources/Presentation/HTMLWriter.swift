@@ -37,9 +37,14 @@ struct HTMLWriter {
     /// Text that somebody else chose.
     mutating func foreign(_ text: String) { element("bdi", text) }
 
-    /// A style sheet of this program.
-    mutating func style(_ sheet: StaticString) {
-        element("style") { $0.bytes += sheet.description.utf8 }
+    /// A style sheet of this program. The policy of a page may want a nonce.
+    mutating func style(_ sheet: StaticString, nonce: String = "") {
+        element("style", ["nonce": nonce]) { $0.bytes += sheet.description.utf8 }
+    }
+
+    /// A script of this program.
+    mutating func script(_ script: StaticString, nonce: String) {
+        element("script", ["nonce": nonce]) { $0.bytes += script.description.utf8 }
     }
 
     private mutating func open(_ name: String, _ attributes: Attributes) {

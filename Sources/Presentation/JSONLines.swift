@@ -11,6 +11,7 @@ public struct JSONLines: FindingFormat {
     private let rows: Set<RowType>?
     private let clock: WallClock
     private let origin: ReportOrigin?
+    private var timestamps = TimestampWriter()
     private var told = ToldDetaches()
 
     /// Findings, losses and the summary; `origin` is what the report says of itself, if there is one.
@@ -25,30 +26,31 @@ public struct JSONLines: FindingFormat {
     }
 
     public var holdsLossesAndSummary: Bool { rows == nil }
+    public var showsEveryLookup: Bool { rows?.contains(.findings) ?? true }
 
     public func begin(into bytes: inout [UInt8]) {}
 
-    public func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8]) {
+    public mutating func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8]) {
         guard rows?.contains(.findings) ?? true else { return }
-        bytes += JSONWriter.line { $0.write(finding, legend: legend) }
+        bytes.appendLine { $0.write(finding, legend: legend, timestamps: &timestamps) }
     }
 
     public mutating func write(_ detach: Detach, legend: Legend, into bytes: inout [UInt8]) {
         guard let rows, rows.contains(.detaches), told.isNew(detach) else { return }
-        bytes += JSONWriter.line { $0.write(detach, legend: legend) }
+        bytes.appendLine { $0.write(detach, legend: legend, timestamps: &timestamps) }
     }
 
-    public func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8]) {
+    public mutating func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8]) {
         guard let rows, rows.contains(.activities) else { return }
-        bytes += JSONWriter.line { $0.write(activity, legend: legend) }
+        bytes.appendLine { $0.write(activity, legend: legend, timestamps: &timestamps) }
     }
 
-    public func write(_ loss: Loss, into bytes: inout [UInt8]) {
+    public mutating func write(_ loss: Loss, into bytes: inout [UInt8]) {
         guard rows?.contains(.losses) ?? true else { return }
-        bytes += JSONWriter.line {
-            $0.text("type", "lost")
-            if rows != nil { $0.write(time: loss.time == 0 ? nil : loss.time, clock: clock) }
-            $0.text("stage", loss.stage.rawValue)
+        bytes.appendLine {
+            $0.word("type", "lost")
+            if rows != nil { $0.write(time: loss.time == 0 ? nil : loss.time, clock: clock, timestamps: &timestamps) }
+            $0.word("stage", loss.stage.rawValue)
             $0.number("count", loss.count)
             if rows != nil { $0.flag("touches_evidence", loss.stage.touchesEvidence) }
         }
@@ -56,75 +58,86 @@ public struct JSONLines: FindingFormat {
 
     public func end(_ report: RunReport, legend: Legend, into bytes: inout [UInt8]) {
         guard rows == nil else { return }
-        bytes += JSONWriter.line { $0.write(report, legend: legend) }
+        bytes.appendLine { $0.write(report, legend: legend) }
         guard let analysis = report.analysis else { return }
-        bytes += JSONWriter.line { $0.write(analysis, of: report, legend: legend, origin: origin) }
+        bytes.appendLine { $0.write(analysis, of: report, legend: legend, origin: origin) }
     }
 }
 
 extension JSONWriter {
-    fileprivate mutating func write(_ finding: Finding, legend: Legend) {
+    fileprivate mutating func write(_ finding: Finding, legend: Legend, timestamps: inout TimestampWriter) {
         let lookup = finding.lookup
-        text("type", finding.isProgress ? "progress" : "lookup")
-        write(time: lookup.time, clock: legend.clock)
+        word("type", finding.isProgress ? "progress" : "lookup")
+        write(time: lookup.time, clock: legend.clock, timestamps: &timestamps)
         write(lookup.victim, legend: legend)
-        text("uaddr", lookup.isAddressKnown ? "0x" + String(lookup.address, radix: 16) : nil)
-        text("access", lookup.access)
+        if lookup.isAddressKnown {
+            quoted("uaddr") {
+                $0.append("0x")
+                $0.append(hex: lookup.address)
+            }
+        } else {
+            null("uaddr")
+        }
+        word("access", lookup.access)
         number("passes", lookup.isTimed ? lookup.passes : nil)
         number("duration_ns", lookup.durationNs)
-        text("result", lookup.result.map(ErrorNumber.name(ofResult:)))
-        text("outcome", finding.outcome.rawValue)
+        word("result", lookup.result.map(ErrorNumber.name(ofResult:)))
+        word("outcome", finding.outcome.rawValue)
         list("retries", RetryReason.allCases.filter { lookup.retries[$0] > 0 }) { writer, reason in
-            writer.text("reason", reason.rawValue)
+            writer.word("reason", reason.rawValue)
             writer.number("count", lookup.retries[reason])
         }
         writePage(finding, legend: legend)
         flag("unmapped", lookup.observations > 0)
-        text("cause", finding.explainedCause?.rawValue)
-        text("confidence", finding.confidence.rawValue)
+        word("cause", finding.explainedCause?.rawValue)
+        word("confidence", finding.confidence.rawValue)
         if finding.explainedCause != nil, let reason = finding.unknownReason {
-            text("unknown_reason", reason.rawValue)
+            word("unknown_reason", reason.rawValue)
         }
-        writeDetach(finding)
+        writeDetach(finding, legend: legend)
         flag("spurious", finding.spurious)
         if let verdicts = finding.verdicts {
             object("verdicts") {
-                $0.text("retry", verdicts.retry.rawValue)
-                $0.text("efault", verdicts.efault.rawValue)
-                $0.text("swizzle", verdicts.swizzle.rawValue)
+                $0.word("retry", verdicts.retry.rawValue)
+                $0.word("efault", verdicts.efault.rawValue)
+                $0.word("swizzle", verdicts.swizzle.rawValue)
             }
         } else {
             null("verdicts")
         }
         number("observations", lookup.observations)
         number("lock_waits", lookup.isTimed ? UInt64(lookup.lockWaits) : nil)
-        if let failure = finding.failure { text("failure", failure.rawValue) }
+        if let failure = finding.failure { word("failure", failure.rawValue) }
         if finding.isIncomplete { flag("incomplete", true) }
+        write(legend.names.workload(lookup.victim.cgroup))
     }
 
     private mutating func writePage(_ finding: Finding, legend: Legend) {
         guard let page = finding.lookup.page else { return null("page") }
         let file = finding.file
         object("page") {
-            $0.text("id", legend.id(of: page.page))
-            $0.text("kind", finding.kind.rawValue)
-            $0.text("dev", file.map(Legend.device(of:)))
+            $0.write(page.page, legend: legend)
+            $0.word("kind", finding.kind.rawValue)
+            $0.write(deviceOf: file)
             $0.number("inode", file?.inode)
             $0.number("index", file == nil ? nil : page.index)
             $0.text("path", file.flatMap(legend.names.path(of:)))
             $0.text("fstype", file.flatMap(legend.names.fileSystem(of:)))
+            $0.text("file_state", file.flatMap(legend.names.state(of:))?.rawValue)
         }
     }
 
-    private mutating func writeDetach(_ finding: Finding) {
+    private mutating func writeDetach(_ finding: Finding, legend: Legend) {
         guard let detach = finding.detach else { return null("detach") }
         object("detach") {
             $0.number("age_ns", finding.detachAgeNs)
             $0.number("pid", UInt64(detach.culprit.pid))
             $0.number("tid", UInt64(detach.culprit.tid))
-            $0.text("comm", detach.culprit.comm.text)
+            $0.text("comm", detach.culprit.comm)
             $0.flag("neighbour", finding.neighbour)
             $0.number("references", UInt64(max(0, detach.references)))
+            $0.text("cgroup", legend.names.cgroup(detach.culprit.cgroup))
+            $0.write(legend.names.workload(detach.culprit.cgroup))
         }
     }
 }

@@ -14,8 +14,8 @@ extension JSONWriter {
         object("rules") {
             let all = report.summary.allCauses
             for (rule, counts) in all.rules {
-                $0.object(rule.name) {
-                    for result in RuleResult.allCases { $0.number(result.rawValue, counts[result]) }
+                $0.object(JSONKey(rule.name)) {
+                    for result in RuleResult.allCases { $0.number(JSONKey(result.rawValue), counts[result]) }
                     $0.number("spurious", all.spurious(under: counts))
                 }
             }
@@ -38,7 +38,7 @@ extension JSONWriter {
         object("unknown") {
             for reason in UnknownReason.allCases {
                 guard let row = analysis.unknown[reason] else { continue }
-                $0.object(reason.rawValue) {
+                $0.object(JSONKey(reason.rawValue)) {
                     $0.number("lookups", row.lookups)
                     $0.number("incomplete", row.incomplete)
                 }
@@ -63,21 +63,22 @@ extension JSONWriter {
             $0.number("analysed_ns", analysis.runNs)
             $0.flag("counters_final", report.totals.isFinal)
             $0.number("counters_ns", report.totals.durationNs)
+            if !report.run.trigger.isEmpty { $0.text("trigger", report.run.trigger) }
         }
     }
 
-    private mutating func write(_ key: String, _ all: Histogram, _ byCause: [Cause: Histogram]) {
+    private mutating func write(_ key: JSONKey, _ all: Histogram, _ byCause: CaseTable<Cause, Histogram>) {
         object(key) {
             $0.write("all", all)
             $0.object("by_cause") {
                 for cause in Cause.allCases {
-                    if let histogram = byCause[cause] { $0.write(cause.rawValue, histogram) }
+                    if let histogram = byCause[cause] { $0.write(JSONKey(cause.rawValue), histogram) }
                 }
             }
         }
     }
 
-    private mutating func write(_ key: String, _ histogram: Histogram) {
+    private mutating func write(_ key: JSONKey, _ histogram: Histogram) {
         list(key, histogram.buckets) {
             $0.number("from", $1.range.lowerBound)
             $0.number("to", $1.range.upperBound)
@@ -93,13 +94,13 @@ extension JSONWriter {
             $0.number("bins", UInt64(timeline.bins))
             $0.object("observed") {
                 for cause in Cause.allCases where timeline.hasObserved(cause) {
-                    $0.numbers(cause.rawValue, timeline.observed(cause))
+                    $0.numbers(JSONKey(cause.rawValue), timeline.observed(cause))
                 }
             }
             $0.numbers("failed", timeline.failed)
             $0.object("busy_ns") {
                 for kind in ActivityKind.allCases where timeline.hasBusy(kind) {
-                    $0.numbers(kind.name, timeline.busyNs(kind))
+                    $0.numbers(JSONKey(kind.name), timeline.busyNs(kind))
                 }
             }
         }
@@ -110,7 +111,7 @@ extension JSONWriter {
             $0.flag("lower_bound", analysis.coincidenceIsLowerBound)
             $0.object("activity") {
                 for row in analysis.coincidence {
-                    $0.object(row.kind.name) {
+                    $0.object(JSONKey(row.kind.name)) {
                         $0.number("operations", row.operations)
                         $0.number("busy_ns", row.busyNs)
                         $0.decimal("share", row.share)

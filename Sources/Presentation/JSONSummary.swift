@@ -15,7 +15,7 @@ extension JSONWriter {
         number("incomplete", summary.incomplete)
         object("retries") {
             for reason in RetryReason.allCases {
-                $0.number(reason.rawValue, totals.counts(reason) ? totals.retries[reason] : nil)
+                $0.number(JSONKey(reason.rawValue), totals.counts(reason) ? totals.retries[reason] : nil)
             }
         }
         object("failed") {
@@ -27,7 +27,7 @@ extension JSONWriter {
         object("by_cause") {
             for cause in Cause.allCases {
                 guard let row = summary.causes[cause] else { continue }
-                $0.object(cause.rawValue) { $0.write(row) }
+                $0.object(JSONKey(cause.rawValue)) { $0.write(row) }
             }
         }
         list("by_process", summary.sortedProcesses) {
@@ -47,7 +47,7 @@ extension JSONWriter {
         number("detaches", totals.detaches)
         number("detaches_held", totals.detachesHeld)
         object("lost") {
-            for (stage, count) in report.lostStages { $0.number(stage.rawValue, count) }
+            for (stage, count) in report.lostStages { $0.number(JSONKey(stage.rawValue), count) }
         }
         if let cost = totals.cost {
             object("overhead") {
@@ -64,6 +64,12 @@ extension JSONWriter {
         // Rows beyond the limit of the tables above, if any.
         if summary.processesBeyondLimit > 0 { number("processes_beyond_limit", summary.processesBeyondLimit) }
         if summary.filesBeyondLimit > 0 { number("files_beyond_limit", summary.filesBeyondLimit) }
+        list("by_workload", summary.workloads(legend.names)) {
+            $0.text("cgroup", $1.key.cgroup)
+            $0.write($1.key.workload)
+            $0.write($1.row)
+        }
+        if summary.cgroupsBeyondLimit > 0 { number("workloads_beyond_limit", summary.cgroupsBeyondLimit) }
     }
 
     mutating func write(_ probes: [ProbeReport]) {
@@ -83,8 +89,8 @@ extension JSONWriter {
         number("spurious", row.spurious)
         object("verdicts") {
             for (rule, counts) in row.rules {
-                $0.object(rule.name) {
-                    for result in RuleResult.allCases { $0.number(result.rawValue, counts[result]) }
+                $0.object(JSONKey(rule.name)) {
+                    for result in RuleResult.allCases { $0.number(JSONKey(result.rawValue), counts[result]) }
                 }
             }
         }
@@ -100,7 +106,7 @@ extension JSONWriter {
         object("activity") {
             for kind in ActivityKind.allCases {
                 guard let activity = totals.activities[kind], activity.operations > 0 else { continue }
-                $0.object(kind.name) {
+                $0.object(JSONKey(kind.name)) {
                     $0.number("operations", activity.operations)
                     $0.number("pages", activity.pages)
                     $0.number("duration_ns", activity.durationNs)
@@ -144,6 +150,31 @@ extension Summary.RuleCounts {
 }
 
 extension Summary {
+    /// One workload, or one control group whose path names none.
+    struct WorkloadKey: Hashable {
+        var workload: Workload?
+        /// Only where there is no workload; nil when it is not known either.
+        var cgroup: String?
+    }
+
+    /// Control groups by what they are for: a unit that was started again, or that has groups below its
+    /// own, is one row. Those with most findings first.
+    func workloads(_ names: Names) -> [(key: WorkloadKey, row: Row)] {
+        var rows: [WorkloadKey: Row] = [:]
+        for (id, row) in cgroups {
+            let workload = names.workload(id)
+            let key = WorkloadKey(workload: workload, cgroup: workload == nil ? names.cgroup(id) : nil)
+            rows[key, default: Row()] += row
+        }
+        func text(_ key: WorkloadKey) -> [String] {
+            [key.workload?.pod, key.workload?.container, key.workload?.unit, key.cgroup].map { $0 ?? "" }
+        }
+        return rows.map { (key: $0.key, row: $0.value) }.sorted { left, right in
+            let (more, less) = (left.row.asVictim + left.row.asCulprit, right.row.asVictim + right.row.asCulprit)
+            return more != less ? more > less : text(left.key).lexicographicallyPrecedes(text(right.key))
+        }
+    }
+
     /// Those with most findings first; equal ones in a fixed order, so that equal runs read equally.
     var sortedProcesses: [(key: ProcessKey, row: Row)] {
         processes.map { (key: $0.key, row: $0.value) }.sorted { left, right in

@@ -2,26 +2,53 @@
 // where readers lose digits, become strings. Text is kept exactly; what a terminal would obey (control
 // characters, bidirectional overrides) is written as \u escapes, which mean the same.
 
+import Events
+
+extension [UInt8] {
+    /// Appends one object and a line end; `write` may be called again, as by `appendText`.
+    @inline(__always)
+    mutating func appendLine(_ write: (inout JSONWriter) -> Void) {
+        appendText { output in
+            var writer = JSONWriter(output: output)
+            writer.braced("{", "}", write)
+            writer.output.append(UInt8(ascii: "\n"))
+            output = writer.output
+        }
+    }
+}
+
+/// The name of a member. It is this program's own and needs no escapes; one that is written in the source, as
+/// nearly all are, has its length from the compiler.
+enum JSONKey: ExpressibleByStringLiteral {
+    case literal(StaticString)
+    case word(String)
+
+    init(stringLiteral text: StaticString) { self = .literal(text) }
+    init(_ text: String) { self = .word(text) }
+}
+
 /// Builds one JSON value.
 struct JSONWriter {
-    private(set) var bytes: [UInt8] = []
+    fileprivate var output: TextOutput
     private var needsComma = false
+
+    fileprivate init(output: TextOutput) { self.output = output }
 
     /// One object without anything around it.
     static func line(_ body: (inout JSONWriter) -> Void) -> [UInt8] {
-        var writer = JSONWriter()
-        writer.braced("{", "}", body)
-        writer.bytes.append(UInt8(ascii: "\n"))
-        return writer.bytes
+        var bytes: [UInt8] = []
+        bytes.appendLine(body)
+        return bytes
     }
 
-    mutating func object(_ key: String, _ body: (inout JSONWriter) -> Void) {
+    @inline(__always)
+    mutating func object(_ key: JSONKey, _ body: (inout JSONWriter) -> Void) {
         name(key)
         braced("{", "}", body)
     }
 
     mutating func list<Element>(
-        _ key: String, _ elements: some Sequence<Element>, _ body: (inout JSONWriter, Element) -> Void
+        _ key: JSONKey, _ elements: some Sequence<Element>, _ body: (inout JSONWriter, Element) -> Void
     ) {
         name(key)
         braced("[", "]") { writer in
@@ -32,116 +59,151 @@ struct JSONWriter {
         }
     }
 
-    mutating func null(_ key: String) {
+    @inline(__always)
+    mutating func null(_ key: JSONKey) {
         name(key)
-        bytes += "null".utf8
+        output.append("null")
     }
 
-    mutating func text(_ key: String, _ value: String?) {
-        guard let value else { return null(key) }
+    /// Text of any origin.
+    @inline(__always)
+    mutating func text(_ key: JSONKey, _ value: String?) {
         name(key)
-        quote(value)
+        if let value { quote(value) } else { output.append("null") }
     }
 
-    mutating func number(_ key: String, _ value: UInt64?) {
-        guard let value else { return null(key) }
+    /// A task's name.
+    @inline(__always)
+    mutating func text(_ key: JSONKey, _ comm: Comm) {
         name(key)
-        write(value)
+        quote(comm)
+    }
+
+    /// A word of this program, which needs no escapes.
+    @inline(__always)
+    mutating func word(_ key: JSONKey, _ value: String?) {
+        name(key)
+        guard let value else { return output.append("null") }
+        quoted { $0.append(word: value) }
+    }
+
+    /// What is made of digits and signs, or nothing.
+    @inline(__always)
+    mutating func quoted(_ key: JSONKey, _ write: (inout TextOutput) -> Void) {
+        name(key)
+        quoted(write)
+    }
+
+    @inline(__always)
+    mutating func number(_ key: JSONKey, _ value: UInt64?) {
+        name(key)
+        if let value { write(value) } else { output.append("null") }
     }
 
     private mutating func write(_ value: UInt64) {
-        if value <= 1 << 53 { bytes += String(value).utf8 } else { quote(String(value)) }
+        if value <= 1 << 53 { output.append(decimal: value) } else { quoted { $0.append(decimal: value) } }
     }
 
-    mutating func signed(_ key: String, _ value: Int64) {
-        if value >= 0 { return number(key, UInt64(value)) }
+    mutating func signed(_ key: JSONKey, _ value: Int64) {
         name(key)
-        if value >= -(1 << 53) { bytes += String(value).utf8 } else { quote(String(value)) }
+        if value.magnitude <= 1 << 53 { output.append(signed: value) } else { quoted { $0.append(signed: value) } }
     }
 
     /// The shortest digits that give the same value; null for what is no number.
-    mutating func decimal(_ key: String, _ value: Double?) {
+    mutating func decimal(_ key: JSONKey, _ value: Double?) {
         guard let value, value.isFinite else { return null(key) }
         name(key)
-        bytes += value.description.utf8
+        output.append(word: value.description)
     }
 
-    mutating func texts(_ key: String, _ values: some Sequence<String>) {
+    mutating func texts(_ key: JSONKey, _ values: some Sequence<String>) {
         elements(key, values) { $0.quote($1) }
     }
 
-    mutating func numbers(_ key: String, _ values: [UInt64]) {
+    mutating func numbers(_ key: JSONKey, _ values: [UInt64]) {
         elements(key, values) { $0.write($1) }
     }
 
     private mutating func elements<Element>(
-        _ key: String, _ values: some Sequence<Element>, _ write: (inout JSONWriter, Element) -> Void
+        _ key: JSONKey, _ values: some Sequence<Element>, _ write: (inout JSONWriter, Element) -> Void
     ) {
         name(key)
-        bytes.append(UInt8(ascii: "["))
-        needsComma = false
-        for value in values {
-            separate()
-            write(&self, value)
-        }
-        bytes.append(UInt8(ascii: "]"))
-        needsComma = true
-    }
-
-    mutating func flag(_ key: String, _ value: Bool?) {
-        guard let value else { return null(key) }
-        name(key)
-        bytes += (value ? "true" : "false").utf8
-    }
-
-    private mutating func braced(_ open: Unicode.Scalar, _ close: Unicode.Scalar, _ body: (inout JSONWriter) -> Void) {
-        bytes.append(UInt8(ascii: open))
-        needsComma = false
-        body(&self)
-        bytes.append(UInt8(ascii: close))
-        needsComma = true
-    }
-
-    private mutating func separate() {
-        if needsComma { bytes.append(UInt8(ascii: ",")) }
-        needsComma = true
-    }
-
-    /// Keys are this program's own and need no escapes.
-    private mutating func name(_ key: String) {
-        separate()
-        bytes.append(UInt8(ascii: "\""))
-        bytes += key.utf8
-        bytes.append(UInt8(ascii: "\""))
-        bytes.append(UInt8(ascii: ":"))
-    }
-
-    private mutating func quote(_ text: String) {
-        bytes.append(UInt8(ascii: "\""))
-        defer { bytes.append(UInt8(ascii: "\"")) }
-        // Nearly all text is plain, and then needs no look at its characters.
-        if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }) {
-            bytes += text.utf8
-            return
-        }
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": bytes += #"\""#.utf8
-            case "\\": bytes += #"\\"#.utf8
-            case "\n": bytes += #"\n"#.utf8
-            case "\r": bytes += #"\r"#.utf8
-            case "\t": bytes += #"\t"#.utf8
-            case _ where scalar.isObeyedByTerminals:
-                for unit in UTF16.encode(scalar) ?? .init() { escape(unit) }
-            default: bytes += UTF8.encode(scalar) ?? .init()
+        braced("[", "]") { writer in
+            for value in values {
+                writer.separate()
+                write(&writer, value)
             }
         }
     }
 
-    private mutating func escape(_ unit: UInt16) {
-        let digits = String(unit, radix: 16)
-        bytes += #"\u"#.utf8
-        bytes += repeatElement(UInt8(ascii: "0"), count: 4 - digits.utf8.count)
-        bytes += digits.utf8
+    @inline(__always)
+    mutating func flag(_ key: JSONKey, _ value: Bool?) {
+        name(key)
+        if let value { output.append(value ? "true" : "false") } else { output.append("null") }
+    }
+
+    @inline(__always)
+    fileprivate mutating func braced(
+        _ open: Unicode.Scalar, _ close: Unicode.Scalar, _ body: (inout JSONWriter) -> Void
+    ) {
+        output.append(UInt8(ascii: open))
+        needsComma = false
+        body(&self)
+        output.append(UInt8(ascii: close))
+        needsComma = true
+    }
+
+    @inline(__always)
+    private mutating func separate() {
+        if needsComma { output.append(UInt8(ascii: ",")) }
+        needsComma = true
+    }
+
+    @inline(__always)
+    private mutating func name(_ key: JSONKey) {
+        output.append(needsComma ? ",\"" : "\"")
+        needsComma = true
+        switch key {
+        case .literal(let text): output.append(text)
+        case .word(let text): output.append(word: text)
+        }
+        output.append("\":")
+    }
+
+    // MARK: Text
+
+    @inline(__always)
+    private mutating func quoted(_ write: (inout TextOutput) -> Void) {
+        output.append(UInt8(ascii: "\""))
+        write(&output)
+        output.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func quote(_ text: String) {
+        // Nearly all text is plain, and then needs no look at its characters.
+        quoted { if !$0.append(plain: text, without: "\"", "\\") { Self.escape(text, to: &$0) } }
+    }
+
+    private mutating func quote(_ comm: Comm) {
+        quoted { if !$0.append(plain: comm, without: "\"", "\\") { Self.escape(comm.text, to: &$0) } }
+    }
+
+    private static func escape(_ text: String, to output: inout TextOutput) {
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": output.append(#"\""#)
+            case "\\": output.append(#"\\"#)
+            case "\n": output.append(#"\n"#)
+            case "\r": output.append(#"\r"#)
+            case "\t": output.append(#"\t"#)
+            case _ where scalar.isObeyedByTerminals:
+                for unit in UTF16.encode(scalar) ?? .init() {
+                    output.append(#"\u"#)
+                    output.append(hex: UInt64(unit), width: 4)
+                }
+            default:
+                for byte in UTF8.encode(scalar) ?? .init() { output.append(byte) }
+            }
+        }
     }
 }

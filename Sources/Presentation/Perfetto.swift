@@ -272,6 +272,10 @@ extension Protobuf {
         note("tid", UInt64(task.tid))
         note("comm", TerminalText.escaped(task.comm.text))
         note("cgroup", legend.names.cgroup(task.cgroup).map(TerminalText.escaped))
+        guard let workload = legend.names.workload(task.cgroup) else { return }
+        note("unit", workload.unit.map(TerminalText.escaped))
+        note("container", workload.container)
+        note("pod", workload.pod)
     }
 
     private mutating func write(_ file: FileID, legend: Legend) {
@@ -279,5 +283,6 @@ extension Protobuf {
         note("page_inode", file.inode)
         note("page_path", legend.names.path(of: file).map(TerminalText.escaped))
         note("page_fstype", legend.names.fileSystem(of: file).map(TerminalText.escaped))
+        note("page_file_state", legend.names.state(of: file)?.rawValue)
     }
 }

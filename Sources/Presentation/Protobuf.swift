@@ -26,7 +26,7 @@ struct Protobuf {
     mutating func text(_ field: UInt64, _ text: String) {
         append(varint: field << 3 | 2)
         append(varint: UInt64(text.utf8.count))
-        bytes.append(word: text)
+        bytes += text.utf8
     }
 
     mutating func message(_ field: UInt64, _ body: (inout Protobuf) -> Void) {

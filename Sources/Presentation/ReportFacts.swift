@@ -41,8 +41,9 @@ struct ReportFacts {
         rows.append(("host", host.isEmpty ? "not said by the source" : host.joined(separator: ", ")))
         rows.append(("when", when))
         if !report.run.filters.isEmpty { rows.append(("captured", report.run.filters)) }
+        if !report.run.trigger.isEmpty { rows.append(("snapshot", report.run.trigger)) }
         rows.append(("filters", origin.filters.isEmpty ? "none" : origin.filters))
-        if !totals.isFinal {
+        if !totals.isFinal, report.run.trigger.isEmpty {
             let counters =
                 totals.durationNs > 0
                 ? "the counters are those of \(ShortNumber.duration(totals.durationNs)) after tracing began"
@@ -224,7 +225,7 @@ struct ReportFacts {
         let result = lookup.result.map(ErrorNumber.name(ofResult:))
         let mark = finding.confidence == .inferred ? " ?" : finding.neighbour == true ? " >" : ""
         let file = finding.file.map { file in
-            legend.names.path(of: file).map { .path($0) }
+            legend.placed(file).map { .path($0) }
                 ?? ReportTable.Cell.own("\(Legend.device(of: file)):\(file.inode)")
         }
         func rule(_ result: RuleResult?) -> ReportTable.Cell { .own(result?.rawValue ?? "-") }

@@ -16,6 +16,7 @@ public struct ReportHTML: FindingFormat {
     public init(origin: ReportOrigin) { self.origin = origin }
 
     public var holdsLossesAndSummary: Bool { true }
+    public var showsEveryLookup: Bool { false }
 
     public func begin(into bytes: inout [UInt8]) {}
     public func write(_ loss: Loss, into bytes: inout [UInt8]) {}
@@ -115,29 +116,13 @@ public struct ReportHTML: FindingFormat {
             ("still looping", summary.looping), ("of unknown cause", summary.causes[.unknown]?.lookups ?? 0),
             ("events lost", lost),
         ]
-        page.element("dl", ["class": "figures"]) { list in
-            for (name, value) in figures {
-                list.element("div") {
-                    $0.element("dt", name)
-                    $0.element("dd", ShortNumber.count(value))
-                }
-            }
-        }
-    }
-
-    private static func section(
-        _ title: String, _ style: String = "", _ page: inout HTMLWriter, _ body: (inout HTMLWriter) -> Void
-    ) {
-        page.element("section", ["class": style]) {
-            $0.element("h2", title)
-            body(&$0)
-        }
+        page.write(figures: figures)
     }
 
     // MARK: Sections
 
     private static func rules(_ facts: ReportFacts, _ page: inout HTMLWriter) {
-        section("What each rule would have made of it", "", &page) {
+        page.section("What each rule would have made of it") {
             facts.rulesPicture().write(
                 id: "rules", title: "What each rule would have made of the observed lookups",
                 description: "One bar for each rule, divided by result. The table below has the numbers.", into: &$0)
@@ -148,7 +133,7 @@ public struct ReportHTML: FindingFormat {
 
     private static func time(_ facts: ReportFacts, _ page: inout HTMLWriter) {
         let timeline = facts.analysis.timeline
-        section("When", "", &page) {
+        page.section("When") {
             let lanes = facts.lanes.isEmpty ? "" : " Below, when operations that detach pages were in progress."
             facts.timelinePicture().write(
                 id: "time", title: "Observed lookups over time",
@@ -163,7 +148,7 @@ public struct ReportHTML: FindingFormat {
     }
 
     private static func causes(_ facts: ReportFacts, _ page: inout HTMLWriter) {
-        section("Causes", "", &page) {
+        page.section("Causes") {
             $0.element("div", ["class": "columns"]) { columns in
                 columns.element("div") {
                     facts.causesPicture().write(
@@ -177,9 +162,10 @@ public struct ReportHTML: FindingFormat {
     }
 
     private static func pairs(_ facts: ReportFacts, _ page: inout HTMLWriter) {
-        section("Who and where", "", &page) {
+        page.section("Who and where") {
             $0.write(facts.pairs(limit: rowsShown))
             $0.write(facts.report.processes(limit: rowsShown))
+            $0.write(facts.report.workloads(limit: rowsShown, legend: facts.legend))
             $0.write(facts.report.files(limit: rowsShown, legend: facts.legend))
         }
     }
@@ -187,7 +173,7 @@ public struct ReportHTML: FindingFormat {
     private static func distributions(_ facts: ReportFacts, _ page: inout HTMLWriter) {
         let analysis = facts.analysis
         guard analysis.passes.total > 0 else { return }
-        section("How long", "", &page) { section in
+        page.section("How long") { section in
             if !facts.causesShown.isEmpty {
                 legend(facts.causesShown.map { ($0.style, $0.rawValue) } + [("none", "only went back")], &section)
             }
@@ -220,7 +206,7 @@ public struct ReportHTML: FindingFormat {
     }
 
     private static func coincidence(_ facts: ReportFacts, _ page: inout HTMLWriter) {
-        section("Coincidence in time", "", &page) {
+        page.section("Coincidence in time") {
             if facts.analysis.coincidence.contains(where: { $0.operations > 0 }), facts.analysis.observed > 0 {
                 facts.coincidencePicture().write(
                     id: "coincidence", title: "Observed lookups during operations, and by chance",
@@ -242,7 +228,7 @@ public struct ReportHTML: FindingFormat {
     private func table(_ facts: ReportFacts, _ page: inout HTMLWriter) {
         let shown = findings.shown
         guard !shown.isEmpty else { return }
-        Self.section("Findings", "findings", &page) {
+        page.section("Findings", "findings") {
             let all = facts.report.summary.findings
             let rest = all > UInt64(shown.count) ? "; \(all - UInt64(shown.count)) more are not shown" : ""
             $0.element(
@@ -254,7 +240,7 @@ public struct ReportHTML: FindingFormat {
     }
 
     private static func missing(_ facts: ReportFacts, _ page: inout HTMLWriter) {
-        section("What was counted, and what is missing", "", &page) { section in
+        page.section("What was counted, and what is missing") { section in
             section.element("dl", ["class": "head"]) { list in
                 for (name, value) in facts.counters + facts.report.missing {
                     list.element("dt", name)
@@ -293,6 +279,25 @@ public struct ReportHTML: FindingFormat {
 }
 
 extension HTMLWriter {
+    /// Numbers to see first.
+    mutating func write(figures: [(name: String, value: UInt64)]) {
+        element("dl", ["class": "figures"]) { list in
+            for (name, value) in figures {
+                list.element("div") {
+                    $0.element("dt", name)
+                    $0.element("dd", ShortNumber.count(value))
+                }
+            }
+        }
+    }
+
+    mutating func section(_ title: String, _ style: String = "", _ body: (inout HTMLWriter) -> Void) {
+        element("section", ["class": style]) {
+            $0.element("h2", title)
+            body(&$0)
+        }
+    }
+
     /// Nothing where there are no rows.
     mutating func write(_ table: ReportTable, withCaption: Bool = true) {
         guard !table.rows.isEmpty else { return }

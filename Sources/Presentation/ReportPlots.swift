@@ -108,7 +108,7 @@ extension ReportFacts {
 
     /// Bars by powers of two, stacked by cause; what only went back has none.
     func histogramPicture(
-        _ all: Histogram, _ byCause: [Cause: Histogram], axis: String, text: (UInt64) -> String
+        _ all: Histogram, _ byCause: CaseTable<Cause, Histogram>, axis: String, text: (UInt64) -> String
     ) -> Picture {
         let buckets = all.buckets
         let (left, top, width, height) = (58.0, 22.0, 410.0, 170.0)
@@ -123,10 +123,9 @@ extension ReportFacts {
         }
         // A few buckets get no broader bars than many.
         let column = width / Double(max(buckets.count, 8))
-        let counts = Dictionary(
-            uniqueKeysWithValues: byCause.map { cause, histogram in
-                (cause, Dictionary(uniqueKeysWithValues: histogram.buckets.map { ($0.range.lowerBound, $0.count) }))
-            })
+        let counts = byCause.mapValues { histogram in
+            Dictionary(uniqueKeysWithValues: histogram.buckets.map { ($0.range.lowerBound, $0.count) })
+        }
         // Labels stand below the edge where their bucket begins, and have room for the longest of them.
         let longest = buckets.map { text($0.range.lowerBound).utf8.count }.max() ?? 1
         let stride = Int(((Double(longest) * 7 + 12) / column).rounded(.up))

@@ -17,6 +17,7 @@ public struct ReportText: FindingFormat {
     }
 
     public var holdsLossesAndSummary: Bool { true }
+    public var showsEveryLookup: Bool { false }
 
     public func begin(into bytes: inout [UInt8]) {}
     public func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8]) {}
@@ -37,6 +38,7 @@ public struct ReportText: FindingFormat {
             lines += summary.lines(report.causes)
             lines += summary.lines(facts.pairs(limit: rows))
         }
+        lines += summary.lines(report.workloads(limit: rows, legend: legend))
         lines += summary.lines(report.files(limit: rows, legend: legend))
         lines += time(facts)
         lines += histogram("passes", facts.analysis.passes) { "\($0)" }

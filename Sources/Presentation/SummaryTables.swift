@@ -12,6 +12,10 @@ extension RunReport {
         var findings = "\(summary.findings)"
         if summary.looping > 0 { findings += ", \(summary.looping) of them still looping" }
         if summary.incomplete > 0 { findings += ", \(summary.incomplete) incomplete" }
+        // A snapshot, or a recording that ended before anything was counted.
+        guard totals != Totals() else {
+            return [("findings", findings), ("counters", "none were told")]
+        }
         var failures = "\(totals.failedUnmapped) unmapped"
         if totals.followsLookups {
             failures += ", \(totals.failedPin) pin, \(totals.failedReadOnly) read-only, \(totals.failedOther) other"
@@ -91,6 +95,26 @@ extension RunReport {
             }, notes: Self.more(rows.count, limit, beyond: summary.processesBeyondLimit, "processes"))
     }
 
+    func workloads(limit: Int, legend: Legend) -> ReportTable {
+        let rows = summary.workloads(legend.names)
+        // A table of one group that nobody knows says nothing.
+        let isKnown = rows.contains { $0.key.workload != nil || $0.key.cgroup != nil }
+        return ReportTable(
+            caption: "By workload",
+            columns: [
+                .name("unit, container or group", 31), .number("victim"), .number("failed"), .number("culprit"),
+                .name("pod", nil),
+            ],
+            rows: !isKnown
+                ? []
+                : rows.prefix(limit).map { key, row in
+                    [
+                        key.workload.map { .foreign($0.title) } ?? .path(key.cgroup), .number(row.asVictim),
+                        .number(row.failed), .number(row.asCulprit), .path(key.workload?.pod),
+                    ]
+                }, notes: Self.more(rows.count, limit, beyond: summary.cgroupsBeyondLimit, "workloads"))
+    }
+
     func files(limit: Int, legend: Legend) -> ReportTable {
         let rows = summary.sortedFiles
         return ReportTable(
@@ -99,7 +123,7 @@ extension RunReport {
             rows: rows.prefix(limit).map { file, row in
                 [
                     .own("\(Legend.device(of: file)):\(file.inode)"), .number(row.asVictim), .number(row.failed),
-                    .path(legend.names.path(of: file)),
+                    .path(legend.placed(file)),
                 ]
             }, notes: Self.more(rows.count, limit, beyond: summary.filesBeyondLimit, "files"))
     }

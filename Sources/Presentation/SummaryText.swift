@@ -32,6 +32,7 @@ public struct SummaryText {
         lines += summary.causes.isEmpty ? ["", Self.noCause] : self.lines(report.causes)
         lines += self.lines(report.verdicts)
         lines += self.lines(report.processes(limit: Self.rowsShown))
+        lines += self.lines(report.workloads(limit: Self.rowsShown, legend: legend))
         lines += self.lines(report.files(limit: Self.rowsShown, legend: legend))
         lines += activities
         lines += losses

@@ -24,6 +24,11 @@ public struct WallClock: Sendable, Equatable {
             + "T" + Self.time(nsOfDay) + "." + Self.padded(nsOfDay % 1_000_000_000, 9) + "Z"
     }
 
+    /// As a part of a file's name: `20261123T020000Z`.
+    public func stamp(_ monotonicNs: UInt64) -> String {
+        timestamp(monotonicNs).prefix(19).filter { $0 != "-" && $0 != ":" } + "Z"
+    }
+
     /// Hours, minutes and seconds of the day, with milliseconds if wanted.
     func timeOfDay(_ monotonicNs: UInt64, milliseconds: Bool) -> String {
         let (_, nsOfDay) = split(monotonicNs)
@@ -108,7 +113,7 @@ struct TimestampWriter: Sendable {
     private var second = Int64.min
     private var untilSecond: [UInt8] = []
 
-    mutating func append(_ monotonicNs: UInt64, clock: WallClock, into bytes: inout [UInt8]) {
+    mutating func append(_ monotonicNs: UInt64, clock: WallClock, to output: inout TextOutput) {
         let nsPerSecond: Int64 = 1_000_000_000
         var (second, ns) = clock.epochNs(monotonicNs).quotientAndRemainder(dividingBy: nsPerSecond)
         if ns < 0 { (second, ns) = (second - 1, ns + nsPerSecond) }
@@ -116,9 +121,9 @@ struct TimestampWriter: Sendable {
             self.second = second
             untilSecond = Array(clock.timestamp(monotonicNs).utf8.prefix { $0 != UInt8(ascii: ".") })
         }
-        bytes += untilSecond
-        bytes.append(UInt8(ascii: "."))
-        bytes.append(decimal: UInt64(ns), width: 9)
-        bytes.append(UInt8(ascii: "Z"))
+        output.append(untilSecond.span)
+        output.append(UInt8(ascii: "."))
+        output.append(decimal: UInt64(ns), width: 9)
+        output.append(UInt8(ascii: "Z"))
     }
 }

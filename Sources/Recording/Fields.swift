@@ -53,7 +53,7 @@ enum RecordKind: UInt8, CaseIterable {
     }
 
     /// Goes through the fields of a record of this kind that holds nothing.
-    func visitBlank(_ fields: inout some FieldVisitor) {
+    func visitBlank(_ fields: inout some FieldVisitor, format: Int) {
         switch self {
         case .lookup, .progress:
             var lookup = Lookup.blank
@@ -66,7 +66,7 @@ enum RecordKind: UInt8, CaseIterable {
             activity.visit(&fields)
         case .file:
             var file = FileName()
-            file.visit(&fields)
+            file.visit(&fields, format: format)
         case .cgroup:
             var cgroup = CgroupName()
             cgroup.visit(&fields)
@@ -230,17 +230,40 @@ extension Activity {
     }
 }
 
-/// A path and the type of its file system.
+/// A path, the type of its file system, and how the path leads to the file.
 struct FileName {
     var file = FileID(device: 0, inode: 0)
     var path = ""
     var fileSystem = ""
+    var state: FileState?
 
-    mutating func visit(_ fields: inout some FieldVisitor) {
+    /// Format 1 has no state.
+    mutating func visit(_ fields: inout some FieldVisitor, format: Int) {
         fields.number("dev", &file.device)
         fields.number("inode", &file.inode)
         fields.text("path", &path)
         fields.text("fstype", &fileSystem)
+        guard format > 1 else { return }
+        var code = state?.code ?? 0
+        fields.code("state", &code) { [(0, "not-known")] + FileState.allCases.map { ($0.code, $0.rawValue) } }
+        state = FileState.allCases.first { $0.code == code }
+        if code != 0, state == nil { fields.reject() }
+    }
+}
+
+extension FileState {
+    /// The number in a recording; never given to another state.
+    fileprivate var code: UInt8 {
+        switch self {
+        case .linked: 1
+        case .overlay: 2
+        case .otherRoot: 3
+        case .unreachable: 4
+        case .deleted: 5
+        case .memfd: 6
+        case .sysvShm: 7
+        case .sharedAnonymous: 8
+        }
     }
 }
 

@@ -30,6 +30,19 @@ enum Files {
 
     static func remove(_ path: String) { unsafe unlink(path) }
 
+    static func isDirectory(_ path: String) -> Bool {
+        var status = stat()
+        return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+    }
+
+    /// Removes a recording, and nothing that somebody else has put into its directory.
+    static func removeRecording(_ path: String) {
+        for name in (try? list(path)) ?? [] where name == "metadata" || name.hasPrefix("stream_") {
+            remove(path + "/" + name)
+        }
+        removeDirectory(path)
+    }
+
     /// Names in a directory that do not begin with a dot, in order.
     static func list(_ path: String) throws(SystemFailure) -> [String] {
         guard let directory = unsafe opendir(path) else { throw .last() }

@@ -7,18 +7,21 @@ import Events
 
 /// What a recording says of itself.
 struct Metadata: Equatable {
-    /// Of the layouts and of this text. Any change to either is a new one.
-    static let formatVersion = 1
+    /// Of the layouts and of this text. Any change to either is a new one. Format 2 added how a file's path
+    /// leads to it, and what a snapshot was written for.
+    static let formats = 1...2
 
     var trace: TraceID
     var run: RunInfo
+    /// The one that is written, unless it is read.
+    var format = formats.upperBound
 
     // MARK: Writing
 
     var text: String {
         var text = """
             /* CTF 1.8 */
-            /* A recording of futexscope, format \(Self.formatVersion); see docs/recording.md. */
+            /* A recording of futexscope, format \(format); see docs/recording.md. */
 
             typealias integer { size = 8; align = 8; signed = false; } := uint8_t;
             typealias integer { size = 16; align = 8; signed = false; } := uint16_t;
@@ -82,7 +85,7 @@ struct Metadata: Equatable {
             """
         for kind in RecordKind.allCases {
             var fields = FieldText()
-            kind.visitBlank(&fields)
+            kind.visitBlank(&fields, format: format)
             text += """
 
                 event {
@@ -102,12 +105,15 @@ struct Metadata: Equatable {
     /// Keys and values in order. Text is quoted; numbers beyond 63 bits are text too.
     private var environment: [(key: String, value: String)] {
         var lines: [(String, String)] = [
-            ("tracer_name", Self.quoted("futexscope")), ("futexscope_format", "\(Self.formatVersion)"),
+            ("tracer_name", Self.quoted("futexscope")), ("futexscope_format", "\(format)"),
         ]
         if let host = run.host { lines.append(("hostname", Self.quoted(host))) }
         if let release = run.kernelRelease { lines.append(("kernel_release", Self.quoted(release))) }
         lines += [
             ("domain", Self.quoted("kernel")), ("filters", Self.quoted(run.filters)),
+        ]
+        if format > 1 { lines.append(("trigger", Self.quoted(run.trigger))) }
+        lines += [
             ("page_ids_are_addresses", run.showsKernelAddresses ? "1" : "0"),
             ("every_lookup", run.tellsAll ? "1" : "0"),
             ("loop_passes", Self.quoted("\(run.loops.passes)")),
@@ -157,25 +163,25 @@ struct Metadata: Equatable {
                 "cannot read \(name): it is a CTF trace of something else\(other); expected a recording made by futexscope record"
             )
         }
-        guard values["futexscope_format"] == "\(Self.formatVersion)" else {
+        guard let format = values["futexscope_format"].flatMap({ Int($0) }), Self.formats.contains(format) else {
             throw SourceError(
-                "cannot read \(name): format \(values["futexscope_format"]?.prefix(20) ?? "unknown"); this futexscope reads format \(Self.formatVersion); use the one that made the recording, or a newer one"
+                "cannot read \(name): format \(values["futexscope_format"]?.prefix(20) ?? "unknown"); this futexscope reads formats \(Self.formats.lowerBound) to \(Self.formats.upperBound); use the one that made the recording, or a newer one"
             )
         }
         guard let trace = values["uuid"].flatMap({ TraceID($0) }), let offset = values["offset"].flatMap({ Int64($0) })
         else { throw SourceError("cannot read \(name): it has no uuid or no clock; the file is damaged") }
-        self.trace = trace
+        (self.trace, self.format) = (trace, format)
         run = RunInfo(
             kernelRelease: values["kernel_release"], host: values["hostname"], wallClockOffsetNs: offset,
             showsKernelAddresses: values["page_ids_are_addresses"] == "1",
             loops: LoopThresholds(
                 passes: values["loop_passes"].flatMap { UInt64($0) } ?? 0,
                 durationNs: values["loop_duration_ns"].flatMap { UInt64($0) } ?? 0),
-            tellsAll: values["every_lookup"] == "1", filters: values["filters"] ?? "")
+            tellsAll: values["every_lookup"] == "1", filters: values["filters"] ?? "", trigger: values["trigger"] ?? "")
         while let probe = values["probe_\(run.probes.count)"].flatMap(Self.probe) { run.probes.append(probe) }
         if let line = Self.firstDifference(self.text, text) {
             throw SourceError(
-                "cannot read \(name), line \(line): it is not what format \(Self.formatVersion) has there; the file is damaged"
+                "cannot read \(name), line \(line): it is not what format \(format) has there; the file is damaged"
             )
         }
     }

@@ -9,8 +9,9 @@ public import Events
     public private(set) var run: RunInfo
     public private(set) var omissions: [Omission] = []
 
-    /// Large enough that reading costs little, small enough to stay in the processor's cache.
-    private static let bufferBytes = 512 << 10
+    /// Large enough that reading costs little, small enough to stay in the processor's cache with the events
+    /// that are made of it.
+    private static let bufferBytes = 128 << 10
 
     private struct OpenStream {
         var file: ReadFile
@@ -20,6 +21,7 @@ public import Events
 
     private let directory: String
     private let trace: TraceID
+    private let format: Int
     private var streams: [(name: String, size: UInt64)]
     private var current: OpenStream?
     private var offset: UInt64 = 0
@@ -39,7 +41,7 @@ public import Events
         self.directory = path
         let text = try Self.text(of: path)
         let metadata = try Metadata(parsing: text, name: path + "/metadata")
-        (trace, run) = (metadata.trace, metadata.run)
+        (trace, run, format) = (metadata.trace, metadata.run, metadata.format)
         streams = []
         do throws(SystemFailure) {
             for name in try Files.list(path) where name.hasPrefix("stream_") {
@@ -76,9 +78,9 @@ public import Events
 
     // MARK: Packets
 
-    /// Appends the events of the next packets that are whole: of as many as one read of the file gives.
-    public func read(into events: inout [Event]) throws -> Bool {
-        let before = events.count
+    /// Hands over the events of the next packets that are whole: of as many as one read of the file gives.
+    public func read(into sink: inout some EventSink) throws -> Bool {
+        var hasRead = false
         while !hasEnded {
             guard let open = try openStream() else {
                 hasEnded = true
@@ -93,11 +95,13 @@ public import Events
                 try passOver(open)
                 continue
             }
-            decode(head, into: &events)
+            decode(head, into: &sink)
+            hasRead = true
             offset += UInt64(head.byteCount)
-            if events.count > before, offset + UInt64(PacketHead.limit) > window.upperBound { break }
+            // The next packet is most likely no larger than this one.
+            if offset + UInt64(head.byteCount) > window.upperBound { break }
         }
-        return !hasEnded || events.count > before
+        return !hasEnded || hasRead
     }
 
     private func openStream() throws(SourceError) -> OpenStream? {
@@ -177,7 +181,7 @@ public import Events
 
     // MARK: Records
 
-    private func decode(_ head: PacketHead, into events: inout [Event]) {
+    private func decode(_ head: PacketHead, into sink: inout some EventSink) {
         if head.recordsBefore > recordsRead {
             if recordsRead == 0 {
                 omissions.append(
@@ -185,8 +189,7 @@ public import Events
                         place: directory,
                         what: "the first \(head.recordsBefore) records gave way to newer ones, or are damaged"))
             }
-            events.append(
-                .lost(Loss(time: head.beginTime, stage: .recording, count: head.recordsBefore - recordsRead)))
+            sink.take(Loss(time: head.beginTime, stage: .recording, count: head.recordsBefore - recordsRead))
             recordsRead = head.recordsBefore
         }
         let begin = Int(offset - window.lowerBound)
@@ -198,51 +201,45 @@ public import Events
             _ = load.take(UInt64.self)
             let code = load.take(UInt8.self)
             guard load.isWhole, let kind = RecordKind(rawValue: code) else {
-                return malformed(at: place, into: &events)
+                return malformed(at: place, into: &sink)
             }
-            let before = events.count
-            take(kind, &load, into: &events)
-            guard load.isWhole else {
-                events.removeSubrange(before...)
-                return malformed(at: place, into: &events)
-            }
+            take(kind, &load, into: &sink)
+            guard load.isWhole else { return malformed(at: place, into: &sink) }
             recordsRead &+= 1
         }
     }
 
-    /// Appends what one record says. One that only belongs to a later record appends nothing. Events are large,
-    /// and each is made where it is appended: on its way through a result it would be copied twice more.
+    /// Hands over what one record says, if it is whole. One that only belongs to a later record says nothing.
     @inline(__always)
-    private func take(_ kind: RecordKind, _ load: inout RecordLoad, into events: inout [Event]) {
+    private func take(_ kind: RecordKind, _ load: inout RecordLoad, into sink: inout some EventSink) {
         switch kind {
-        case .lookup:
+        case .lookup, .progress:
             var lookup = Lookup.blank
             lookup.visit(&load)
-            events.append(.lookup(lookup))
-        case .progress:
-            var lookup = Lookup.blank
-            lookup.visit(&load)
-            events.append(.progress(lookup))
+            if load.isWhole { sink.take(lookup, isProgress: kind == .progress) }
         case .detach:
             var detach = Detach.blank
             detach.visit(&load)
-            events.append(.detach(detach))
+            if load.isWhole { sink.take(detach) }
         case .activity:
             var activity = Activity.blank
             activity.visit(&load)
-            events.append(.activity(activity))
+            if load.isWhole { sink.take(activity) }
         case .file:
             var file = FileName()
-            file.visit(&load)
-            events.append(.name(Name(subject: .file(file.file), text: file.path, detail: file.fileSystem)))
+            file.visit(&load, format: format)
+            if load.isWhole {
+                sink.take(
+                    Name(subject: .file(file.file), text: file.path, detail: file.fileSystem, fileState: file.state))
+            }
         case .cgroup:
             var cgroup = CgroupName()
             cgroup.visit(&load)
-            events.append(.name(Name(subject: .cgroup(cgroup.id), text: cgroup.path)))
+            if load.isWhole { sink.take(Name(subject: .cgroup(cgroup.id), text: cgroup.path)) }
         case .lost:
             var loss = Loss.blank
             loss.visit(&load)
-            events.append(.lost(loss))
+            if load.isWhole { sink.take(loss) }
         case .activityTotals:
             var one = OneActivity()
             one.visit(&load)
@@ -253,16 +250,16 @@ public import Events
             guard load.isWhole else { return }
             totals.activities = activities
             activities = [:]
-            events.append(.totals(totals))
+            sink.take(totals)
         }
     }
 
     /// The checksum is right and the records are not: a writer with a bug, or a forged packet.
-    private func malformed(at place: Int, into events: inout [Event]) {
+    private func malformed(at place: Int, into sink: inout some EventSink) {
         omissions.append(
             Omission(
                 place: "\(directory)/\(current?.name ?? ""), byte \(offset + UInt64(place))",
                 what: "a record that makes no sense; the rest of its packet is left out"))
-        events.append(.lost(Loss(time: 0, stage: .malformed, count: 1)))
+        sink.take(Loss(time: 0, stage: .malformed, count: 1))
     }
 }

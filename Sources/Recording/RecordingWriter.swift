@@ -165,8 +165,9 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     private func record(_ name: Name, at time: UInt64) throws(RecordingFailure) {
         switch name.subject {
         case .file(let file):
-            var record = FileName(file: file, path: name.text.cut(3600), fileSystem: name.detail.cut(200))
-            try put(.file, at: time) { record.visit(&$0) }
+            var record = FileName(
+                file: file, path: name.text.cut(3600), fileSystem: name.detail.cut(200), state: name.fileState)
+            try put(.file, at: time) { record.visit(&$0, format: Metadata.formats.upperBound) }
         case .cgroup(let id):
             var record = CgroupName(id: id, path: name.text.cut(3600))
             try put(.cgroup, at: time) { record.visit(&$0) }

@@ -55,27 +55,31 @@ import Events
 /// Loads records one after the other. Past the end, and for a code that nobody knows, everything is zero
 /// and `isWhole` false.
 @safe struct RecordLoad: FieldVisitor {
-    private let bytes: UnsafeRawBufferPointer
-    private(set) var position: Int
+    private var next: UnsafeRawPointer?
+    /// Bytes from `next` on.
+    private var left: Int
+    private let count: Int
     private(set) var isWhole = true
 
-    /// Loads from `bytes`, which outlive this value.
+    /// Loads from `bytes`, which outlive this value; `position` lies within them.
     init(_ bytes: UnsafeRawBufferPointer, from position: Int) {
-        unsafe self.bytes = unsafe bytes
-        self.position = position
+        unsafe next = bytes.baseAddress?.advanced(by: position)
+        (left, count) = (bytes.count - position, bytes.count)
     }
 
-    var isAtEnd: Bool { unsafe position >= bytes.count }
+    var position: Int { count - left }
+    var isAtEnd: Bool { left <= 0 }
 
     @inline(__always)
     mutating func take<Value: FixedWidthInteger & BitwiseCopyable>(_ type: Value.Type) -> Value {
-        guard unsafe bytes.count - position >= MemoryLayout<Value>.size else {
+        guard left >= MemoryLayout<Value>.size, let place = unsafe next else {
             isWhole = false
             return 0
         }
-        // Inside the buffer, by the comparison above; fields are not aligned.
-        let value = unsafe bytes.loadUnaligned(fromByteOffset: position, as: Value.self)
-        position += MemoryLayout<Value>.size
+        // Inside the bytes, by the comparison above; fields are not aligned.
+        let value = unsafe place.loadUnaligned(as: Value.self)
+        unsafe next = place + MemoryLayout<Value>.size
+        left &-= MemoryLayout<Value>.size
         return Value(littleEndian: value)
     }
 
@@ -97,13 +101,15 @@ import Events
     }
 
     mutating func text(_ name: StaticString, _ value: inout String) {
-        let rest = unsafe bytes[position...]
+        // As many bytes as are left.
+        let rest = unsafe UnsafeRawBufferPointer(start: next, count: left)
         guard let end = unsafe rest.firstIndex(of: 0) else {
             isWhole = false
             return
         }
         value = unsafe String(decoding: rest[..<end], as: UTF8.self)
-        position = end + 1
+        unsafe next = next?.advanced(by: end + 1)
+        left -= end + 1
     }
 
     mutating func reject() { isWhole = false }

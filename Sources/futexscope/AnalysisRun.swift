@@ -15,23 +15,26 @@ struct AnalysisRun {
     func run(analysis: Bool, format: (RunInfo, Descriptor) throws -> any FindingFormat) throws {
         do {
             var source = try RunSource.open(arguments.input)
-            var events: [Event] = []
-            var hasMore = try source.read(into: &events)
-            let begin = events.lazy.compactMap(\.time).first ?? 0
+            // Moments that count from the beginning need its time.
+            var first: [Event] = []
+            var hasMore = try source.read(into: &first)
+            let begin = first.lazy.compactMap(\.time).first ?? 0
             let filter = try arguments.filter(for: source.run, begin: begin)
-            let correlator = Correlator(
-                thresholds: arguments.loops(of: source.run), tellsAll: source.run.tellsAll, filter: filter)
             let output = try arguments.output.map { try LiveRun.create($0, what: "the output file") } ?? .standardOutput
+            let format = try format(source.run, output)
+            let correlator = Correlator(
+                thresholds: arguments.loops(of: source.run),
+                tellsAll: source.run.tellsAll && format.showsEveryLookup, filter: filter)
             var stream = FindingStream(
-                format: try format(source.run, output), correlator: correlator, run: source.run,
+                format: format, correlator: correlator, run: source.run,
                 analysis: analysis ? Analysis(window: filter.window) : nil)
             let status = StatusLine()
+            for event in first { stream.take(event) }
+            first = []
             while hasMore {
-                _ = stream.consume(events)
                 try output.write(stream.takeBytes())
                 status.show(Self.text(of: source.progress))
-                events.removeAll(keepingCapacity: true)
-                hasMore = !Interruption.isWanted ? try source.read(into: &events) : false
+                hasMore = !Interruption.isWanted ? try source.read(into: &stream) : false
             }
             status.clear()
             let report = stream.end(omissions: source.omissions)

@@ -87,6 +87,15 @@ extension AttachMode: ExpressibleByArgument {}
 /// How findings are written.
 enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
     case table, json, csv
+
+    /// What writes it there.
+    func writer(for output: Descriptor) -> any FindingFormat {
+        switch self {
+        case .table: Table(width: output.tableWidth, colour: output.wantsColour)
+        case .json: JSONLines()
+        case .csv: CSV()
+        }
+    }
 }
 
 /// How a report about the host is written.

@@ -1,4 +1,4 @@
-// What `trace` and `record` have in common: which victims, which lookups, how long, how to attach. What
+// What `trace`, `record` and `serve` have in common: which victims, which lookups, how long, how to attach. What
 // a user asks for here is applied in the kernel.
 
 internal import ArgumentParser

@@ -1,9 +1,11 @@
-// Everything of trace and doctor that touches the C library: writing, files that must not exist yet,
+// Everything of the commands that touches the C library: writing, files that must not exist yet,
 // the terminal's size, processes by number. What can fail comes back as a value; wording is left to the
 // commands.
 
+internal import Events
 internal import Glibc
 internal import Presentation
+internal import Synchronization
 
 /// A file descriptor to write to.
 struct Descriptor {
@@ -67,7 +69,28 @@ struct Descriptor {
     /// One line on standard error, with what a terminal would obey escaped: a file that is read may have put
     /// it there. Nobody can be told when that is gone.
     static func tell(_ line: String) {
-        try? standardError.write("futexscope: \(TerminalText.escaped(line))\n")
+        let text = "futexscope: \(TerminalText.escaped(line))\n"
+        let isHeld = held.withLock { held in
+            guard held != nil else { return false }
+            held?.append(text)
+            return true
+        }
+        if !isHeld { try? standardError.write(text) }
+    }
+
+    /// Lines that are told while a screen is in the way; nil when none is.
+    private static let held = Mutex<[String]?>(nil)
+
+    /// Keeps what is told back until `release`.
+    static func hold() { held.withLock { $0 = $0 ?? [] } }
+
+    /// Tells what was kept back.
+    static func release() {
+        let lines = held.withLock { held in
+            defer { held = nil }
+            return held ?? []
+        }
+        for line in lines { try? standardError.write(line) }
     }
 
     // MARK: Files
@@ -96,10 +119,13 @@ struct Descriptor {
     var isTerminal: Bool { isatty(number) == 1 }
 
     /// Columns, nil when this is no terminal or it does not say.
-    var columns: Int? {
+    var columns: Int? { size?.columns }
+
+    /// Nil when this is no terminal or it does not say.
+    var size: (columns: Int, rows: Int)? {
         var size = winsize()
         guard isTerminal, unsafe ioctl(number, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
-        return Int(size.ws_col)
+        return (Int(size.ws_col), Int(size.ws_row))
     }
 
     // MARK: Process
@@ -110,6 +136,16 @@ struct Descriptor {
     }
 
     static var processID: Int32 { getpid() }
+
+    /// CLOCK_MONOTONIC, the clock of all events.
+    static var monotonicNs: UInt64 {
+        var now = timespec()
+        unsafe clock_gettime(CLOCK_MONOTONIC, &now)
+        return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
+    }
+
+    /// Whether a thread does not exist any more.
+    static func isGone(_ task: TaskIdentity) -> Bool { !exists("/proc/\(task.pid)/task/\(task.tid)") }
 
     /// Takes the numbers of standard streams that are closed, so that no other file gets one of them
     /// and is written to by mistake. Nothing can be written there, as before.
@@ -129,16 +165,8 @@ struct Descriptor {
 
     /// The process that a thread belongs to; nil when there is no such thread.
     static func process(ofThread thread: UInt32) -> UInt32? {
-        guard let file = unsafe fopen("/proc/\(thread)/status", "re") else { return nil }
-        defer { unsafe fclose(file) }
-        var line = [CChar](repeating: 0, count: 256)
-        // `fgets` ends what it writes within the buffer's size with a NUL.
-        while unsafe fgets(&line, Int32(line.count), file) != nil {
-            let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-            guard text.hasPrefix("Tgid:") else { continue }
-            return UInt32(text.dropFirst(5).filter(\.isNumber))
-        }
-        return nil
+        let lines = ProcessFile.text("/proc/\(thread)/status")?.split(separator: "\n") ?? []
+        return lines.first { $0.hasPrefix("Tgid:") }.flatMap { UInt32($0.dropFirst(5).filter(\.isNumber)) }
     }
 
     static func text(_ error: Int32) -> String {

@@ -3,9 +3,12 @@
 
 internal import ArgumentParser
 internal import Capture
+internal import Service
 
 @main
 struct Futexscope: ParsableCommand {
+    static let number = "0.1.0"
+
     static let configuration = CommandConfiguration(
         commandName: "futexscope",
         abstract: "Show every futex lookup that met a page without a mapping, and what took it away.",
@@ -21,13 +24,16 @@ struct Futexscope: ParsableCommand {
               futexscope trace                    live findings until Ctrl-C
               futexscope trace -p 4711 -d 60      one process for a minute
               futexscope trace -f json -o f.json  findings for another program
+              futexscope serve                    metrics for Prometheus, and a live page
               futexscope provoke hole-punch       make one cause happen
 
             EXIT CODES:
               0 done, 1 failed while running, 64 usage, 77 this host does not permit it
             """,
-        version: "futexscope 0.1.0",
-        subcommands: [Trace.self, Record.self, Report.self, Export.self, Doctor.self, Provoke.self])
+        version: "futexscope \(number)",
+        subcommands: [
+            Trace.self, Record.self, Report.self, Export.self, Serve.self, Doctor.self, Provoke.self,
+        ])
 
     static func main() {
         Descriptor.occupyStandardStreams()
@@ -58,6 +64,8 @@ struct Ending: Equatable {
         case let failure as CommandFailure:
             (code, complaint) = (failure.exitCode, failure.message)
         case let failure as CaptureError:
+            (code, complaint) = (failure.exitCode, failure.message)
+        case let failure as ServiceError:
             (code, complaint) = (failure.exitCode, failure.message)
         case is ExitCode:
             break

@@ -40,7 +40,14 @@ struct LiveRun {
             return ends
         }
         var life = SignsOfLife()
+        var isBlindnessTold = false
+        func tellBlindness() {
+            guard !isBlindnessTold, let blindness = capture.blindness else { return }
+            isBlindnessTold = true
+            Descriptor.tell(blindness)
+        }
         try capture.run(until: limits) { events in
+            tellBlindness()
             let wantsMore = try handle(events)
             life.consumerCameRound(drainTurns: capture.drainTurns)
             for case .totals(let totals) in events where !totals.isFinal {
@@ -48,7 +55,7 @@ struct LiveRun {
             }
             return wantsMore
         }
-        if let blindness = capture.blindness { Descriptor.tell(blindness) }
+        tellBlindness()
         if let leftover = capture.leftover { Descriptor.tell(leftover) }
     }
 

@@ -16,12 +16,14 @@ struct Record: ParsableCommand {
             babeltrace2 and Trace Compass. It ends with Ctrl-C, after a duration, at the size limit, \
             or with the command that is given after --; then its exit status is the command's. What is \
             written stays readable whatever happens to the process. Filters choose victims, never \
-            culprits.
+            culprits. With --hindsight the directory gets a recording of its own for each moment \
+            that --on names, named by its time, with what came before it.
 
             EXAMPLES:
               futexscope record -o app.ctf -n app -d 60
               futexscope record -o night.ctf --max-size 2G --rotate
               futexscope record -o bench.ctf -- ./bench --threads 8
+              futexscope record -o moments --hindsight 60s --on spurious --on loop
               futexscope report app.ctf
 
             EXIT CODES:
@@ -35,7 +37,10 @@ struct Record: ParsableCommand {
 
     // MARK: Where to
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("The recording: a new directory.", valueName: "directory"))
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp(
+            "The recording: a new directory; with --hindsight a directory for recordings.", valueName: "directory"))
     var output: String
 
     @Option(
@@ -45,6 +50,11 @@ struct Record: ParsableCommand {
 
     @Flag(help: "At the size limit let the oldest part give way instead of ending.")
     var rotate = false
+
+    // MARK: Only the moments that matter
+
+    @OptionGroup
+    var moments: HindsightArguments
 
     @Argument(
         parsing: .postTerminator,
@@ -56,12 +66,18 @@ struct Record: ParsableCommand {
         if rotate, maxSize == nil {
             throw ValidationError("cannot rotate without a limit: --rotate expects --max-size")
         }
+        if moments.hindsight != nil, maxSize != nil {
+            throw ValidationError(
+                "cannot use --max-size with --hindsight, whose snapshots are bounded by --hindsight, --after and --keep"
+            )
+        }
     }
 
     func run() throws {
         var options = try capture.options()
         if capture.dryRun { return try LiveRun.show(LiveCapture.plan(options: options), format: .table) }
         options.tellsActivities = true
+        if moments.on.contains(where: \.needsFullDepth) { options.depth = .full }
         try LiveRun.check(capture)
         let child = command.isEmpty ? nil : ChildCommand(command)
         if let name = command.first, child == nil {
@@ -71,8 +87,13 @@ struct Record: ParsableCommand {
         }
         // The command runs with the rights of its caller, which this process gives up when all is attached.
         try child?.hold()
-        let sink = try RecordingSink(
-            directory: output, limits: RecordingLimits(maxBytes: maxSize?.bytes, rotates: rotate))
+        let snapshots = try moments.limits.map {
+            try HindsightSink(directory: output, limits: $0, triggers: moments.on, loops: options.loops)
+        }
+        let sink: any EventSink =
+            try snapshots
+            ?? RecordingSink(directory: output, limits: RecordingLimits(maxBytes: maxSize?.bytes, rotates: rotate))
+        if snapshots?.isInFoundDirectory == true { options.keepsFileAccess = true }
         let live: LiveRun
         do throws(CaptureError) {
             live = try LiveRun(capture, options: options)
@@ -82,15 +103,21 @@ struct Record: ParsableCommand {
         }
         try sink.begin(live.capture.run)
         try child?.start()
-        try follow(live, child: child, to: sink)
+        try follow(live, child: child, to: sink, onRequest: snapshots?.ask)
         if let status = child?.waitStatus() { throw ExitCode(status) }
         if sink.hasFailed { throw ExitCode(1) }
     }
 
-    private func follow(_ live: LiveRun, child: ChildCommand?, to sink: RecordingSink) throws {
+    private func follow(
+        _ live: LiveRun, child: ChildCommand?, to sink: any EventSink, onRequest: (() -> Void)?
+    ) throws {
         var limits = RunLimits(endDescriptor: child?.endDescriptor)
         var signals = 0
         limits.endsOnSignal = { number, isFromTerminal in
+            if let onRequest, number == RunLimits.request {
+                onRequest()
+                return false
+            }
             // The terminal tells the command itself; a second signal is for this program.
             signals += 1
             guard let child, signals == 1 else { return true }

@@ -5,8 +5,23 @@ internal import Events
 internal import Presentation
 internal import Recording
 
+/// Where the events of a live run go that is recorded.
+protocol EventSink: AnyObject {
+    /// Something could not be written, and somebody was told.
+    var hasFailed: Bool { get }
+    /// How much was recorded and lost, for a reader.
+    var amount: String { get }
+    /// Takes back what was made, as long as nothing is in it.
+    func abandon()
+    func begin(_ run: RunInfo) throws
+    /// False when no more is wanted.
+    func take(_ events: [Event]) -> Bool
+    /// Writes what is left and says what there is.
+    func finish()
+}
+
 /// Takes events into a recording until that ends.
-final class RecordingSink {
+final class RecordingSink: EventSink {
     private let writer: RecordingWriter
     private(set) var hasFailed = false
     private var hasToldLimit = false

@@ -89,20 +89,21 @@ private final class ByteStream {
     }
 
     private func fill(_ bytes: inout [UInt8]) throws -> Bool {
-        let before = bytes.count
-        bytes.append(contentsOf: repeatElement(0, count: Self.chunkBytes))
-        while !Interruption.isWanted {
-            // The room that was just made, and no more.
-            let count = unsafe bytes.withUnsafeMutableBytes {
-                unsafe Glibc.read(descriptor, $0.baseAddress?.advanced(by: before), Self.chunkBytes)
+        var count = 0
+        var error: Int32 = 0
+        repeat {
+            if Interruption.isWanted { return false }
+            bytes.append(addingCapacity: Self.chunkBytes) { room in
+                unsafe room.withUnsafeMutableBufferPointer { room, filled in
+                    // The room that was just made, and no more.
+                    count = unsafe Glibc.read(descriptor, room.baseAddress, Self.chunkBytes)
+                    error = errno
+                    filled = max(0, count)
+                }
             }
-            if count < 0, errno == EINTR { continue }
-            bytes.removeLast(Self.chunkBytes - max(0, count))
-            guard count >= 0 else { throw SourceError("cannot read on: \(Descriptor.text(errno))") }
-            return count > 0
-        }
-        bytes.removeLast(Self.chunkBytes)
-        return false
+        } while count < 0 && error == EINTR
+        guard count >= 0 else { throw SourceError("cannot read on: \(Descriptor.text(error))") }
+        return count > 0
     }
 }
 

@@ -15,12 +15,15 @@ struct Trace: ParsableCommand {
             backs the address; a question mark after a cause says that it is inferred, and > that \
             the hole was in another page of the same folio. R/E/S is what each rule would have \
             made of it: retry (2.6.28 to 3.2), efault (proposed in 2011), swizzle (3.3 to today), \
-            each s(ucceeds), f(ails) or l(oops). Filters choose victims, never culprits.
+            each s(ucceeds), f(ails) or l(oops). Filters choose victims, never culprits. --live \
+            shows one screen instead of lines: who is looping now, how often each cause strikes, \
+            the latest findings, losses; q quits, p pauses.
 
             EXAMPLES:
               futexscope trace -n app -d 30
               futexscope trace -c /system.slice/app.service --result EFAULT
               futexscope trace -f json -N 1000 -o findings.json
+              futexscope trace --live
               futexscope trace --dry-run
 
             EXIT CODES:
@@ -47,18 +50,25 @@ struct Trace: ParsableCommand {
     @Option(name: .shortAndLong, help: ArgumentHelp("Where to write findings: a new file.", valueName: "file"))
     var output: String?
 
+    @Flag(help: "One screen that is kept up to date, instead of a line for each finding.")
+    var live = false
+
     @Option(
         help: ArgumentHelp("Record the run as well, in a new directory for report and export.", valueName: "directory"))
     var record: String?
 
     func validate() throws {
         if count == 0 { throw ValidationError("cannot end after 0 findings: -N expects 1 or more") }
+        if live, output != nil || format != .table || count != nil {
+            throw ValidationError("cannot use -f, -o or -N with --live, which shows a screen: leave out one of the two")
+        }
     }
 
     func run() throws {
         var options = try capture.options()
         if capture.dryRun { return try LiveRun.show(LiveCapture.plan(options: options), format: format) }
         options.tellsActivities = record != nil
+        if live { try LiveScreen.check() }
         try TraceRun(trace: self, options: options).run()
     }
 }

@@ -32,14 +32,18 @@ struct TraceRun {
             throw error
         }
         try recording?.begin(live.capture.run)
-        try follow(live, to: output, recording: recording)
+        if trace.live {
+            try show(live, recording: recording)
+        } else {
+            try follow(live, to: output, recording: recording)
+        }
         if recording?.hasFailed == true { throw ExitCode(1) }
     }
 
     private func follow(_ live: LiveRun, to output: Descriptor, recording: RecordingSink?) throws {
         defer { recording?.finish() }
         var stream = FindingStream(
-            format: format(for: output),
+            format: trace.format.writer(for: output),
             correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll, filter: filter),
             run: live.capture.run,
             limit: trace.count)
@@ -69,18 +73,37 @@ struct TraceRun {
         }
     }
 
+    /// One screen until the run ends, then the summary.
+    private func show(_ live: LiveRun, recording: RecordingSink?) throws {
+        defer { recording?.finish() }
+        let output = Descriptor.standardOutput
+        var view = LiveView(
+            correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll, filter: filter),
+            run: live.capture.run, begin: Descriptor.monotonicNs)
+        let screen = LiveScreen(on: output)
+        do {
+            defer { screen.leave() }
+            try live.follow(RunLimits(wakeDescriptor: screen.keyDescriptor), ending: "") { events in
+                _ = recording?.take(events)
+                view.consume(events)
+                let wantsMore = screen.takeKeys()
+                try screen.redraw { size, now, isPaused, colour in
+                    view.giveUpLoops(at: now) { !Descriptor.isGone($0) }
+                    return view.frame(
+                        width: size.columns, height: size.rows, now: now, isPaused: isPaused, colour: colour)
+                }
+                return wantsMore
+            }
+        } catch is Descriptor.WriteFailure {
+            throw CommandFailure.running("cannot write to the terminal any more: the trace ends without a summary")
+        }
+        try? output.write(view.end(width: output.tableWidth, colour: output.wantsColour))
+    }
+
     /// What only the correlator knows; everything else is left out in the kernel.
     private var filter: FindingFilter {
         var filter = FindingFilter()
         filter.causes = trace.cause.isEmpty ? nil : Set(trace.cause)
         return filter
-    }
-
-    private func format(for output: Descriptor) -> any FindingFormat {
-        switch trace.format {
-        case .table: Table(width: output.tableWidth, colour: output.wantsColour)
-        case .json: JSONLines()
-        case .csv: CSV()
-        }
     }
 }

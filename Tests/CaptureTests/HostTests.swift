@@ -1,4 +1,4 @@
-// What is read of the host: symbols, mappings, mounts, libbpf's log. And the BPF object, which can be
+// What is read of the host: symbols and libbpf's log. And the BPF object, which can be
 // opened without privilege: every program that the table of probes names must be in it.
 
 import BPFObject
@@ -37,45 +37,38 @@ import Testing
 
     @Test("addresses within a landmark, its cold part included, and none outside")
     func landmarks() {
-        #expect(symbols.landmark(at: 0xffff_ffff_8100_0250) == .partialFolio)
-        #expect(symbols.landmark(at: 0xffff_ffff_8100_03ff) == .partialFolio)
-        #expect(symbols.landmark(at: 0xffff_ffff_8100_0400) == .collapse)
-        #expect(symbols.landmark(at: 0xffff_ffff_8100_0010) == [])
-        #expect(symbols.landmark(at: 0) == [])
+        let names = StackNames(kallsyms: Array(Self.text.utf8))
+        #expect(names.hasAddresses)
+        #expect(names.landmark(at: 0xffff_ffff_8100_0250) == .partialFolio)
+        #expect(names.landmark(at: 0xffff_ffff_8100_03ff) == .partialFolio)
+        #expect(names.landmark(at: 0xffff_ffff_8100_0400) == .collapse)
+        #expect(names.landmark(at: 0xffff_ffff_8100_0010) == [])
+        #expect(names.landmark(at: 0) == [])
     }
 
     @Test("hidden addresses name nothing, but functions are still known")
     func hiddenAddresses() {
-        let hidden = KernelSymbols(
-            kallsyms: Array("0000000000000000 T get_futex_key\n0000000000000000 T vfs_fallocate\n".utf8),
-            wanted: ["get_futex_key"])
+        let text = Array("0000000000000000 T get_futex_key\n0000000000000000 T vfs_fallocate\n".utf8)
+        let hidden = KernelSymbols(kallsyms: text, wanted: ["get_futex_key"])
         #expect(!hidden.hasAddresses)
         #expect(hidden.has("get_futex_key"))
-        #expect(hidden.landmark(at: 0) == [])
-    }
-}
-
-@Suite struct NameTests {
-    static let maps = """
-        55d000000000-55d000001000 r--p 00000000 08:01 77 /usr/bin/app
-        7f0000000000-7f0000001000 r--s 00000000 08:01 12                         /mnt/a file\\012with a line
-        7ffc00000000-7ffc00001000 rw-p 00000000 00:00 0                          [stack]
-        """
-
-    @Test("the path is that of the area at the address, if it is the same file")
-    func path() {
-        #expect(NameResolver.path(at: 0x7f00_0000_0010, inode: 12, maps: Self.maps) == "/mnt/a file\nwith a line")
-        #expect(NameResolver.path(at: 0x7f00_0000_0010, inode: 13, maps: Self.maps) == nil)
-        #expect(NameResolver.path(at: 0x1000, inode: 12, maps: Self.maps) == nil)
-        #expect(NameResolver.path(at: 0x1000, inode: 12, maps: "nonsense\n1-2\n- - - - - -") == nil)
+        let names = StackNames(kallsyms: text)
+        #expect(!names.hasAddresses)
+        #expect(names.landmark(at: 0) == [])
     }
 
-    @Test("the type of the file system by its device")
-    func fileSystem() {
-        let mounts = "25 1 8:1 / / rw shared:1 - ext4 /dev/sda1 rw\n26 25 0:22 / /tmp rw - tmpfs tmpfs rw"
-        #expect(NameResolver.fileSystem(of: FileID(device: 8 << 20 | 1, inode: 1), mounts: mounts) == "ext4")
-        #expect(NameResolver.fileSystem(of: FileID(device: 22, inode: 1), mounts: mounts) == "tmpfs")
-        #expect(NameResolver.fileSystem(of: FileID(device: 5, inode: 1), mounts: mounts) == nil)
+    @Test("a function reaches from its address as far as the kernel says")
+    func extents() {
+        #expect(symbols.extents["get_futex_key"] == 0xffff_ffff_8100_0000..<0xffff_ffff_8100_0100)
+        func extent(_ text: String) -> Range<UInt64>? { SymbolQuestion.extent(at: 0x1000, text: text) }
+        #expect(extent("get_futex_key+0x0/0x2c0") == 0x1000..<0x12c0)
+        #expect(extent("get_futex_key+0x0/0x2c0 [module]") == 0x1000..<0x12c0)
+        // Another symbol's, a number, nothing, and what would go round the end.
+        #expect(extent("other+0x10/0x2c0") == nil)
+        #expect(extent("0xffffffff81000000") == nil)
+        #expect(extent("") == nil)
+        #expect(extent("f+0x0/0x0") == nil)
+        #expect(SymbolQuestion.extent(at: .max, text: "f+0x0/0x2") == nil)
     }
 }
 

@@ -1,7 +1,9 @@
 import ArgumentParser
 import Capture
+import Correlation
 import Events
 import Foundation
+import Service
 import Testing
 
 @testable import futexscope
@@ -15,6 +17,9 @@ import Testing
     }
 
     static let hint = "; see `futexscope trace --help`"
+    static let recordHint = "; see `futexscope record --help`"
+    static let conditions =
+        "expected spurious, failed, loop, cause=NAME, result=NAME, passes>=N or duration>=TIME, or several with commas"
     static let size = "expected a power of two from 4096 to 2G, such as 512K or 8M"
     static let span = "expected seconds, or a number with ns, us, ms, s, m, h or d, such as 500ms"
 
@@ -28,6 +33,43 @@ import Testing
         Refusal(arguments: ["trace", "-d", "0"], complaint: "cannot trace for no time: -d expects more than 0" + hint),
         Refusal(
             arguments: ["trace", "-N", "0"], complaint: "cannot end after 0 findings: -N expects 1 or more" + hint),
+        Refusal(
+            arguments: ["trace", "--live", "-f", "json"],
+            complaint: "cannot use -f, -o or -N with --live, which shows a screen: leave out one of the two" + hint),
+        Refusal(
+            arguments: ["trace", "--live", "-o", "file"],
+            complaint: "cannot use -f, -o or -N with --live, which shows a screen: leave out one of the two" + hint),
+        Refusal(
+            arguments: ["record", "-o", "x", "--on", "spurious"],
+            complaint: "cannot use --on without --hindsight, which says how long to keep" + recordHint),
+        Refusal(
+            arguments: ["record", "-o", "x", "--keep", "2"],
+            complaint: "cannot use --keep without --hindsight, which says how long to keep" + recordHint),
+        Refusal(
+            arguments: ["record", "-o", "x", "--hindsight", "60s", "--max-size", "64M"],
+            complaint:
+                "cannot use --max-size with --hindsight, whose snapshots are bounded by --hindsight, --after and --keep"
+                + recordHint),
+        Refusal(
+            arguments: ["record", "-o", "x", "--hindsight", "60s", "--max-memory", "4K"],
+            complaint:
+                "The value '4K' is invalid for '--max-memory <bytes>': expected a size of 1M or more, such as 64M or 1G"
+                + recordHint),
+        Refusal(
+            arguments: ["record", "-o", "x", "--hindsight", "60s", "--on", "spurios"],
+            complaint: "The value 'spurios' is invalid for '--on <condition>': 'spurios' is no condition; " + conditions
+                + recordHint),
+        Refusal(
+            arguments: ["record", "-o", "x", "--hindsight", "60s", "--on", "spurious,"],
+            complaint: "The value 'spurious,' is invalid for '--on <condition>': " + conditions + recordHint),
+        Refusal(
+            arguments: ["record", "-o", "x", "--hindsight", "60s", "--on", "passes>=many"],
+            complaint:
+                "The value 'passes>=many' is invalid for '--on <condition>': expected a whole number from 0 to 18446744073709551615"
+                + recordHint),
+        Refusal(
+            arguments: ["record", "-o", "x", "--hindsight", "60s", "--on", "duration>=5x"],
+            complaint: "The value 'duration>=5x' is invalid for '--on <condition>': " + span + recordHint),
         Refusal(
             arguments: ["trace", "--ring-size", "5000"],
             complaint: "The value '5000' is invalid for '--ring-size <bytes>': " + size + hint),
@@ -68,6 +110,16 @@ import Testing
             arguments: ["record", "-o", "x", "--rotate"],
             complaint: "cannot rotate without a limit: --rotate expects --max-size; see `futexscope record --help`"),
         Refusal(
+            arguments: ["serve", "--listen", "db-1.example:9435"],
+            complaint:
+                "The value 'db-1.example:9435' is invalid for '--listen <address:port>': expected an IP address and a port, such as 127.0.0.1:9435 or [::1]:9435; see `futexscope serve --help`"
+        ),
+        Refusal(
+            arguments: ["serve", "--listen", "0.0.0.0:9435"],
+            complaint:
+                "cannot listen on 0.0.0.0:9435 without a secret, since others can reach it: give --secret-file, or --insecure if something else keeps strangers out; see `futexscope serve --help`"
+        ),
+        Refusal(
             arguments: ["report", "x", "--since", "yesterday"],
             complaint:
                 "The value 'yesterday' is invalid for '--since <time>': expected a time after the beginning such as 90s or 2m, or a date such as 2026-11-23T02:00:00Z; see `futexscope report --help`"
@@ -80,6 +132,20 @@ import Testing
     ]
 
     /// Refused when it is read: the input is at fault, not the words.
+    @Test("conditions are read as they are typed")
+    func conditions() throws {
+        let trigger = try Trigger(
+            parsing: "cause=direct-io-invalidation,spurious,duration>=10ms,passes>=100,result=EFAULT")
+        #expect(
+            trigger.conditions == [
+                .cause(.directIOInvalidation), .spurious, .duration(10_000_000), .passes(100), .result(-14),
+            ])
+        #expect(try Trigger(parsing: "loop").conditions == [.loop])
+        #expect(try Trigger(parsing: "failed").conditions == [.failed])
+        #expect(throws: ValidationError.self) { try Trigger(parsing: "cause=nonsense") }
+        #expect(throws: ValidationError.self) { try Trigger(parsing: "") }
+    }
+
     @Test(
         "what cannot be read ends with 1 and one line",
         arguments: [
@@ -132,6 +198,19 @@ import Testing
         let failure = #expect(throws: CommandFailure.self) { try command.run() }
         #expect(failure?.exitCode == 64)
         #expect(failure?.message == complaint)
+    }
+
+    @Test("a service that cannot be as asked ends before anything is attached")
+    func serve() throws {
+        let taken = try BoundPort(try #require(ListenAddress("127.0.0.1:0")))
+        let port = #expect(throws: ServiceError.self) { try Serve.parse(["--listen", taken.address.text]).run() }
+        #expect(port?.exitCode == 1)
+        #expect(Ending(try #require(port)).complaint?.hasPrefix("cannot listen on \(taken.address.text): ") == true)
+        let secret = #expect(throws: ServiceError.self) { try Serve.parse(["--secret-file", "/dev/null"]).run() }
+        #expect((secret?.exitCode, secret?.message) == (64, "cannot use the secret file /dev/null: it is no file"))
+        let output = try Serve.parse(["--listen", "127.0.0.1:0", "-o", "/proc/self/status"])
+        let failure = #expect(throws: CommandFailure.self) { try output.run() }
+        #expect(failure?.exitCode == 64)
     }
 
     @Test("a control group that is none is refused with its path")

@@ -30,13 +30,17 @@ import Testing
         #expect(try difference(of: help(Export.self).utf8, from: "export.txt") == nil)
     }
 
+    @Test("serve") func serve() throws {
+        #expect(try difference(of: help(Serve.self).utf8, from: "serve.txt") == nil)
+    }
+
     private func help(_ command: any ParsableCommand.Type) -> String {
         Futexscope.helpMessage(for: command, columns: 80)
     }
 
     @Test(
         "no line is wider than a terminal",
-        arguments: [Futexscope.self, Trace.self, Record.self, Report.self, Export.self, Doctor.self]
+        arguments: [Futexscope.self, Trace.self, Record.self, Report.self, Export.self, Doctor.self, Serve.self]
             as [any ParsableCommand.Type])
     func width(command: any ParsableCommand.Type) {
         for line in help(command).split(separator: "\n") { #expect(line.count <= 80, "\(line)") }
@@ -63,7 +67,7 @@ import Testing
 func ending(of arguments: [String]) -> Ending? {
     do {
         var command = try Futexscope.parseAsRoot(arguments)
-        if command is Trace || command is Doctor || command is Record { return nil }
+        if command is Trace || command is Doctor || command is Record || command is Serve { return nil }
         try command.run()
         return nil
     } catch {

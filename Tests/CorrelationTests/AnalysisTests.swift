@@ -133,7 +133,7 @@ private let ms: UInt64 = 1_000_000
             .lookup(unseen), .lookup(.sample(page: .sample { $0.slot = .otherPage })),
             .lost(Loss(time: 0, stage: .ringDetach, count: 1)), .lookup(unseen), .lookup(.sample(page: .zero())),
         ])
-        #expect(analysis.unknown.count == 2)
+        #expect(analysis.unknown.keys.count == 2)
         #expect(analysis.unknown[.noDetachSeen]?.lookups == 2)
         #expect(analysis.unknown[.noDetachSeen]?.incomplete == 1)
         #expect(analysis.unknown[.slotOverwritten]?.incomplete == 1)

@@ -191,10 +191,10 @@ import Testing
     @Test("loops beyond the limit are told, and the memory for them stays bounded")
     func manyLoops() {
         var correlator = Correlator()
-        for tid in 1...UInt32(Correlator.loopLimit + 10) {
+        for tid in 1...UInt32(LoopsInProgress.limit + 10) {
             #expect(correlator.consume(.progress(.looping(passes: 64, durationNs: 1000, tid: tid))) != nil)
         }
         correlator.finish()
-        #expect(correlator.summary.looping == UInt64(Correlator.loopLimit))
+        #expect(correlator.summary.looping == UInt64(LoopsInProgress.limit))
     }
 }

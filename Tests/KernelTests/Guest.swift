@@ -17,6 +17,8 @@ struct Guest: Hashable, CustomStringConvertible, Sendable {
     var hasOldRule = false
     /// With a Debian that boots systemd, and the package to install there.
     var hasDebian = false
+    /// A program beside the scenarios, NAME.c, for /usr/bin.
+    var program: String?
     /// Further arguments of the kernel.
     var arguments = ""
 
@@ -128,6 +130,13 @@ actor GuestRuns {
         ]
         if guest.hasTools { arguments.append("--tools") }
         if guest.hasDebian { arguments += ["--debian", "-f", try Self.package().path] }
+        if let name = guest.program {
+            let program = directory.appending(path: name).path
+            let source = Self.root.appending(path: "scenarios/\(name).c").path
+            let compiled = try Host.run("gcc", ["-O2", "-static", "-o", program, source])
+            guard compiled.status == 0 else { throw GuestFailure(message: "gcc \(source): \(compiled.error)") }
+            arguments += ["-f", program]
+        }
         if !guest.arguments.isEmpty { arguments += ["-a", guest.arguments] }
         if guest.hasOldRule {
             arguments += ["--module", try Self.output(of: "../../Retro/build", [guest.kernel]).lastLine]

@@ -59,6 +59,20 @@ struct RecordTests {
         #expect(counted.events == (try run.recorded("discarded.err")))
     }
 
+    @Test("a recorder that is held up loses what its ring cannot hold, and nothing that it can", arguments: guests)
+    func stalled(guest: Guest) async throws {
+        let run = try await GuestRuns.shared.run(guest)
+        for (ring, loses) in [("65536", true), ("8388608", false)] {
+            let name = "stalled-" + ring
+            #expect(try run.words(name + ".status") == ["0"])
+            let report = try run.replay(name)
+            let lookups = report.lookups(of: try run.provocation(name)).count
+            #expect((report.lost("ring-lookup") > 0) == loses, "\(name)")
+            #expect(loses ? lookups < 20000 : report.accounts(for: 20000, by: lookups), "\(name): \(lookups)")
+            #expect(report.lost("delivery") == 0)
+        }
+    }
+
     @Test("a command is followed from its start to its end, and its status is ours", arguments: guests)
     func command(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)

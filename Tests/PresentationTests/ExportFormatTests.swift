@@ -98,9 +98,7 @@ extension Story {
     func field(text: String, written: String) {
         func row(_ body: (inout CSVRow) -> Void) -> String {
             var bytes: [UInt8] = []
-            var row = CSVRow(taking: &bytes)
-            body(&row)
-            row.end(into: &bytes)
+            bytes.appendRow(body)
             return String(decoding: bytes, as: UTF8.self)
         }
         #expect(row { $0.foreign(text) } == written + "\r\n")
@@ -110,24 +108,66 @@ extension Story {
         #expect(row { $0.foreign(full) } == String(repeating: "a", count: 16) + "\r\n")
     }
 
+    private func written(_ write: (inout TextOutput) -> Void) -> String {
+        var bytes: [UInt8] = []
+        bytes.appendText(write)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     @Test(
         "numbers",
-        arguments: [0, 1, 9, 10, 99, 100, 4_294_967_296, 1 << 53, .max] as [UInt64])
+        arguments: [0, 1, 9, 10, 99, 100, 101, 999, 1000, 9999, 10_000, 4_294_967_296, 1 << 53, .max] as [UInt64])
     func numbers(number: UInt64) {
-        var bytes: [UInt8] = []
-        bytes.append(decimal: number)
-        #expect(String(decoding: bytes, as: UTF8.self) == "\(number)")
-        bytes = []
-        bytes.append(hex: number)
-        #expect(String(decoding: bytes, as: UTF8.self) == String(number, radix: 16))
-        bytes = []
-        bytes.append(decimal: number, width: 20)
-        bytes.append(hex: number, width: 16)
-        #expect(String(decoding: bytes, as: UTF8.self).utf8.count == 36)
+        #expect(written { $0.append(decimal: number) } == "\(number)")
+        #expect(written { $0.append(hex: number) } == String(number, radix: 16))
+        for width in 1...20 {
+            let digits = "\(number)"
+            let zeros = String(repeating: "0", count: max(0, width - digits.utf8.count))
+            #expect(written { $0.append(decimal: number, width: width) } == zeros + digits)
+        }
+        #expect(written { $0.append(hex: number, width: 16) }.utf8.count == 16)
         for signed in [Int64(truncatingIfNeeded: number), .min, -1] {
-            bytes = []
-            bytes.append(signed: signed)
-            #expect(String(decoding: bytes, as: UTF8.self) == "\(signed)")
+            #expect(written { $0.append(signed: signed) } == "\(signed)")
+        }
+    }
+
+    @Test("text that has no room at first is written whole", arguments: [0, 1, 1022, 1023, 1024, 1025, 2048, 100_000])
+    func room(size: Int) {
+        let text = String(repeating: "x", count: size)
+        let name = Comm("abcdefghijklmno")
+        let line = written {
+            $0.append(word: text)
+            _ = $0.append(plain: name, without: ",", "\"")
+            $0.append("end")
+            _ = $0.append(plain: text, without: ",", "\"")
+        }
+        #expect(line == text + "abcdefghijklmnoend" + text)
+    }
+
+    @Test("every byte that is not plain is found wherever it stands")
+    func plain() {
+        for byte in UInt8.min...UInt8.max {
+            let isPlain = (0x20..<0x7f).contains(byte) && byte != UInt8(ascii: ",") && byte != UInt8(ascii: "\"")
+            for (position, size) in [(0, 1), (3, 7), (0, 8), (7, 8), (8, 9), (4, 16), (15, 16), (16, 17)] {
+                var bytes = [UInt8](repeating: UInt8(ascii: " "), count: size)
+                bytes[position] = byte
+                // A byte that is no UTF-8 becomes three that are none of the plain ones either.
+                let text = String(decoding: bytes, as: UTF8.self)
+                var wasPlain: Bool?
+                let line = written { wasPlain = $0.append(plain: text, without: ",", "\"") }
+                #expect(wasPlain == isPlain && line == (isPlain ? text : ""), "\(byte) at \(position) of \(size)")
+                guard byte != 0, position < 16, size <= 16 else { continue }
+                var comm = Comm(low: 0, high: 0)
+                for (place, byte) in bytes.enumerated() {
+                    if place < 8 {
+                        comm.low |= UInt64(byte) << UInt64(8 * place)
+                    } else {
+                        comm.high |= UInt64(byte) << UInt64(8 * place - 64)
+                    }
+                }
+                let name = written { wasPlain = $0.append(plain: comm, without: ",", "\"") }
+                #expect(wasPlain == isPlain && name == (isPlain ? text : ""), "\(byte) at \(position) of \(size)")
+            }
         }
     }
 
@@ -137,10 +177,8 @@ extension Story {
         let offsets: [Int64] = [0, 999_999_999, -1, -1_000_000_000, 1_795_399_200_000_000_000]
         for offset in offsets + offsets.reversed() {
             for time in [0, 1, 999_999_999, 1_000_000_000, 86_400_000_000_000] as [UInt64] {
-                var bytes: [UInt8] = []
                 let clock = WallClock(offsetNs: offset)
-                writer.append(time, clock: clock, into: &bytes)
-                #expect(String(decoding: bytes, as: UTF8.self) == clock.timestamp(time))
+                #expect(written { writer.append(time, clock: clock, to: &$0) } == clock.timestamp(time))
             }
         }
     }

@@ -11,7 +11,14 @@ enum Story {
 
     static let events: [Event] = [
         .name(Name(subject: .cgroup(77), text: "/system.slice/app.service")),
-        .name(Name(subject: .file(.data), text: "/var/lib/app/shared/mutex.dat", detail: "ext4")),
+        .name(
+            Name(
+                subject: .cgroup(78),
+                text: "/kubepods.slice/kubepods-besteffort.slice/"
+                    + "kubepods-besteffort-pod74c13223_5a00_11e9_b385_42010a80018d.slice/"
+                    + "cri-containerd-34dc0b5e626f2c5c4c5170e34b10e7654ce36f0fcd532739f4445baabea03376.scope")),
+        .name(
+            Name(subject: .file(.data), text: "/var/lib/app/shared/mutex.dat", detail: "ext4", fileState: .deleted)),
         // A direct write drops the page: the failure is spurious.
         .detach(.sample { ($0.landmarks, $0.hole, $0.scope) = ([.invalidate2], nil, .directIOInvalidation) }),
         .lookup(.sample()),

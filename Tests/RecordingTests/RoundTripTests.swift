@@ -28,35 +28,43 @@ extension RunInfo {
             ProbeReport(role: "collapse", function: nil, hook: nil, isRequired: false, note: "there is | none"),
         ],
         wallClockOffsetNs: 1_795_399_200_000_000_000, showsKernelAddresses: true,
-        loops: LoopThresholds(passes: .max, durationNs: 5), tellsAll: true, filters: "-n 'a = b'")
+        loops: LoopThresholds(passes: .max, durationNs: 5), tellsAll: true, filters: "-n 'a = b'",
+        trigger: "spurious: \"x\"")
 }
 
 /// Everything that a recording can hold, with every optional field both there and not.
-let everyEvent: [Event] = [
-    .name(Name(subject: .file(.data), text: "/mnt/ü/\u{1}", detail: "ext4")),
-    .name(Name(subject: .cgroup(77), text: "/system.slice/app.service")),
-    .detach(.sample()),
-    .detach(.sample { ($0.hole, $0.scope, $0.stackIsNamed, $0.via) = (nil, nil, false, .swapOut) }),
-    .detach(.sample { ($0.hole, $0.references, $0.landmarks) = (7..<7, -1, Landmarks(rawValue: .max)) }),
-    .lookup(.sample()),
-    .lookup(.sample(page: nil) { ($0.result, $0.uid) = (0, .max) }),
-    .lookup(
-        .sample(page: .zero()) { $0.retries = RetryCounts(swizzled: 1, mappingChanged: 2, noHost: 3, noMapping: .max) }),
-    .progress(.looping(passes: 1 << 40, durationNs: 9)),
-    .activity(Activity(time: 9_000_000, kind: .reclaim, task: .culprit, durationNs: nil)),
-    .activity(Activity(time: 9_500_000, kind: .memoryFailure, task: .victim, durationNs: 0, pages: 512)),
-    .lost(Loss(time: 9_600_000, stage: .ringDetach, count: 17)),
-    .lost(Loss(time: 9_600_000, stage: .slotOverwritten, count: 3)),
-    .totals(
-        {
-            var totals = Totals()
-            (totals.time, totals.durationNs, totals.isFinal, totals.observations) = (10_000_000, 5, true, 3)
-            totals.activities = [.split: .init(operations: 1, pages: 2, durationNs: 3)]
-            totals.cost = .init(runTimeNs: 1, runCount: 2, mapBytes: 3)
-            return totals
-        }()),
-    .totals(Totals()),
-]
+let everyEvent: [Event] =
+    [
+        .name(Name(subject: .file(.data), text: "/mnt/ü/\u{1}", detail: "ext4"))
+    ]
+    + FileState.allCases.map {
+        .name(Name(subject: .file(.data), text: "/x", detail: "xfs", fileState: $0))
+    } + [
+        .name(Name(subject: .cgroup(77), text: "/system.slice/app.service")),
+        .detach(.sample()),
+        .detach(.sample { ($0.hole, $0.scope, $0.stackIsNamed, $0.via) = (nil, nil, false, .swapOut) }),
+        .detach(.sample { ($0.hole, $0.references, $0.landmarks) = (7..<7, -1, Landmarks(rawValue: .max)) }),
+        .lookup(.sample()),
+        .lookup(.sample(page: nil) { ($0.result, $0.uid) = (0, .max) }),
+        .lookup(
+            .sample(page: .zero()) {
+                $0.retries = RetryCounts(swizzled: 1, mappingChanged: 2, noHost: 3, noMapping: .max)
+            }),
+        .progress(.looping(passes: 1 << 40, durationNs: 9)),
+        .activity(Activity(time: 9_000_000, kind: .reclaim, task: .culprit, durationNs: nil)),
+        .activity(Activity(time: 9_500_000, kind: .memoryFailure, task: .victim, durationNs: 0, pages: 512)),
+        .lost(Loss(time: 9_600_000, stage: .ringDetach, count: 17)),
+        .lost(Loss(time: 9_600_000, stage: .slotOverwritten, count: 3)),
+        .totals(
+            {
+                var totals = Totals()
+                (totals.time, totals.durationNs, totals.isFinal, totals.observations) = (10_000_000, 5, true, 3)
+                totals.activities = [.split: .init(operations: 1, pages: 2, durationNs: 3)]
+                totals.cost = .init(runTimeNs: 1, runCount: 2, mapBytes: 3)
+                return totals
+            }()),
+        .totals(Totals()),
+    ]
 
 /// Records `batches` and gives back the directory.
 @discardableResult

@@ -1,5 +1,5 @@
-// Records a synthetic run: `synthesize DIRECTORY [COUNT]`. Without a count it goes on until it is killed,
-// which is what it is for; with one it makes a recording to measure with.
+// Records a synthetic run: `synthesize DIRECTORY [COUNT [FILES [TASKS [OPEN]]]]`. Without a count it goes on until
+// it is killed, which is what it is for; with one it makes a recording to measure with.
 
 import EventSamples
 import Events
@@ -10,13 +10,17 @@ struct Synthesize {
     static func main() throws {
         let arguments = CommandLine.arguments.dropFirst()
         guard let directory = arguments.first else {
-            print("usage: synthesize DIRECTORY [COUNT]")
+            print("usage: synthesize DIRECTORY [COUNT [FILES [TASKS [OPEN]]]]")
             return
         }
-        var left = arguments.dropFirst().first.flatMap { UInt64($0) } ?? .max
+        let numbers = arguments.dropFirst().map { UInt64($0) }
+        func number(_ place: Int, or usual: UInt64) -> UInt64 {
+            place < numbers.count ? numbers[place] ?? usual : usual
+        }
+        var left = number(0, or: .max)
         let writer = try RecordingWriter(directory: directory)
         try writer.begin(RunInfo(kernelRelease: "synthetic", host: "nowhere", tellsAll: true))
-        var run = SyntheticRun()
+        var run = SyntheticRun(files: number(1, or: 64), tasks: number(2, or: 32), open: number(3, or: 0))
         while left > 0 {
             let count = min(left, 1000)
             try writer.append(run.next(Int(count)))

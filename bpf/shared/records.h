@@ -194,7 +194,14 @@ struct fs_activity {
 	__u8 pad[6];
 };
 
-/* One for each CPU; the tool adds them up. */
+struct fs_activity_totals {
+	__u64 operations;
+	__u64 pages;
+	__u64 duration;
+};
+
+/* One for each CPU, on cache lines of its own; the tool adds them up.  Words and
+ * nothing else. */
 struct fs_counters {
 	__u64 lookups;	    /* shared, let through by the victim filter */
 	__u64 observations;
@@ -215,12 +222,7 @@ struct fs_counters {
 	__u64 slot_overwritten; /* a young detach of another page gave way */
 	__u64 return_missed;	/* an entry found the last call's state still there */
 	__u64 scope_collision;	/* two tasks shared one scope slot */
-};
-
-struct fs_activity_totals {
-	__u64 operations;
-	__u64 pages;
-	__u64 duration;
+	struct fs_activity_totals activities[FS_ACT_KINDS];
 };
 
 #define FS_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
@@ -229,5 +231,6 @@ FS_ASSERT_SIZE(struct fs_page, 56);
 FS_ASSERT_SIZE(struct fs_lookup, 184);
 FS_ASSERT_SIZE(struct fs_detach, 312);
 FS_ASSERT_SIZE(struct fs_activity, 72);
+FS_ASSERT_SIZE(struct fs_counters, 9 * 64);
 
 #endif

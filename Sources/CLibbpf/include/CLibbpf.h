@@ -27,12 +27,15 @@ fs_object_open(const void *bytes, size_t size, const char *name)
 	return bpf_object__open_mem(bytes, size, &opts);
 }
 
-/* Attaches one kprobe.multi program to several functions, each with its cookie. */
+/* Attaches one kprobe.multi program to several functions, by their names or their
+ * addresses, each with its cookie. */
 static inline struct bpf_link *
 fs_attach_kprobe_multi(const struct bpf_program *program, const char **functions,
-		       const __u64 *cookies, size_t count, bool at_return)
+		       const __u64 *addresses, const __u64 *cookies, size_t count,
+		       bool at_return)
 {
-	LIBBPF_OPTS(bpf_kprobe_multi_opts, opts, .syms = functions, .cookies = cookies,
+	LIBBPF_OPTS(bpf_kprobe_multi_opts, opts, .syms = functions,
+		    .addrs = (const unsigned long *)addresses, .cookies = cookies,
 		    .cnt = count, .retprobe = at_return);
 	return bpf_program__attach_kprobe_multi_opts(program, NULL, &opts);
 }
@@ -81,6 +84,12 @@ fs_program_cost(const struct bpf_program *program, struct fs_program_cost *cost)
 	cost->run_count = info.run_cnt;
 	cost->recursion_misses = info.recursion_misses;
 	return 0;
+}
+
+/* A word that the kernel may be writing just now. */
+static inline unsigned long long fs_load_word(const void *word)
+{
+	return __atomic_load_n((const unsigned long long *)word, __ATOMIC_RELAXED);
 }
 
 /* libbpf's log lines go to `sink`, one formatted line a call. */

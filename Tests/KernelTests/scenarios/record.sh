@@ -1,5 +1,5 @@
-# Recordings under everything that can go wrong with them: a ring that is too small, a disk that is too
-# small, a limit, a kill, and a command that has its own way of ending.
+# Recordings under everything that can go wrong with them: a ring that is too small, a recorder that is held
+# up, a disk that is too small, a limit, a kill, and a command that has its own way of ending.
 
 # flood NAME SECONDS: shared lookups as fast as they come, each an event under --all
 flood() { provoke "$1" ordinary -d "$2" --path /mnt/tmpfs; }
@@ -45,6 +45,17 @@ recorded() {
     tracer=$!
     until [ -e "/tmp/$name.ready" ]; do usleep 50000; done
 }
+
+# A recorder that does not run: more lookups than a small ring holds, and fewer than the usual one.
+for ring in 65536 8388608; do
+    recorded "stalled-$ring" --ring-size "$ring"
+    kill -STOP "$tracer"
+    provoke "stalled-$ring" ordinary --calls 20000 --path /mnt/tmpfs
+    kill -CONT "$tracer"
+    kill -INT "$tracer"
+    wait "$tracer"
+    echo $? > "stalled-$ring.status"
+done
 
 recorded limited --max-size 1M
 flood limited 2

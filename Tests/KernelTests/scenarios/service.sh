@@ -87,6 +87,18 @@ journalctl -q --no-pager -o cat -u $unit > record.journal
 cp -r /var/lib/futexscope/previous.ctf /var/lib/futexscope/current.ctf .
 await probes recorded
 
+unit=futexscope-serve
+systemctl start $unit
+echo $? > serve.status
+told serve "$(property MainPID)"
+provoke served hole-punch -d 1 --path /mnt/tmpfs
+/job/busybox wget -q -O metrics.txt http://127.0.0.1:9435/metrics
+told served "$(property MainPID)"
+systemctl stop $unit
+systemctl show $unit > serve.properties
+journalctl -q --no-pager -o cat -u $unit > serve.journal
+await probes served
+
 # with NAME CAPABILITY...: a trace of a user who has these and nothing else
 with() {
     name=$1 set=-all

@@ -1,0 +1,86 @@
+import EventSamples
+import Events
+import Testing
+
+@testable import Correlation
+
+/// Loops of a run that goes on: known while more is heard of them, and given up when it is not.
+@Suite("Loops") struct LoopTests {
+    private static let second: UInt64 = 1_000_000_000
+
+    /// A correlator that has heard of these.
+    private static func correlator(_ lookups: Lookup...) -> Correlator {
+        var correlator = Correlator()
+        for lookup in lookups { _ = correlator.consume(.progress(lookup)) }
+        return correlator
+    }
+
+    @Test("a loop is known until it ends") func ends() {
+        let loop = Lookup.looping(passes: 128, durationNs: Self.second)
+        var correlator = Self.correlator(loop)
+        correlator.giveUpLoops(at: loop.time + Self.second) { _ in true }
+        #expect(correlator.loops.all.map(\.passes) == [128])
+        #expect(correlator.loops.all.first?.begin == loop.start)
+        #expect(correlator.summary.findings == 0)
+        var end = loop
+        (end.time, end.result, end.flags) = (loop.time + 5, -14, [.timed, .returned, .failedUnmapped])
+        _ = correlator.consume(.lookup(end))
+        #expect(correlator.loops.all.isEmpty)
+        #expect(correlator.summary.causes[.zeroPage]?.outcomes.failed == 1)
+    }
+
+    @Test("a loop whose task is gone is given up, and counts") func gone() {
+        let loop = Lookup.looping(passes: 128, durationNs: Self.second)
+        var correlator = Self.correlator(loop, .looping(passes: 256, durationNs: Self.second, tid: 213))
+        correlator.giveUpLoops(at: loop.time) { $0.tid != 212 }
+        #expect(correlator.loops.all.map { $0.finding.lookup.victim.tid } == [213])
+        #expect(correlator.summary.looping == 1)
+    }
+
+    @Test("a long loop that is told every second is given up after ten without a word")
+    func silent() {
+        let loop = Lookup.looping(passes: 1 << 20, durationNs: 100 * Self.second)
+        var correlator = Self.correlator(loop)
+        correlator.giveUpLoops(at: loop.time + 10 * Self.second) { _ in true }
+        #expect(correlator.loops.all.count == 1)
+        correlator.giveUpLoops(at: loop.time + 10 * Self.second + 1) { _ in true }
+        #expect(correlator.loops.all.isEmpty)
+        #expect(correlator.summary.looping == 1)
+    }
+
+    @Test("slow passes are told when they have doubled, and have that time")
+    func slow() {
+        let loop = Lookup.looping(passes: 4, durationNs: 100 * Self.second)
+        var correlator = Self.correlator(loop)
+        correlator.giveUpLoops(at: loop.time + 110 * Self.second) { _ in true }
+        #expect(correlator.loops.all.count == 1)
+        correlator.giveUpLoops(at: loop.time + 110 * Self.second + 1) { _ in true }
+        #expect(correlator.loops.all.isEmpty)
+    }
+
+    @Test("seen from inside, a loop has the time that it took from one word to the next")
+    func fromInside() {
+        func round(_ rounds: UInt64, at seconds: UInt64) -> Lookup {
+            var lookup = Lookup.goingBack(rounds: rounds)
+            lookup.time = seconds * Self.second
+            return lookup
+        }
+        var correlator = Self.correlator(round(64, at: 20), round(128, at: 40))
+        #expect(correlator.loops.all.first?.begin == 20 * Self.second)
+        correlator.giveUpLoops(at: (40 + 10 + 4 * 20) * Self.second) { _ in true }
+        #expect(correlator.loops.all.map(\.passes) == [128])
+        correlator.giveUpLoops(at: (40 + 10 + 4 * 20) * Self.second + 1) { _ in true }
+        #expect(correlator.loops.all.isEmpty)
+        // Told once, it has gone on for as long as nobody knows.
+        correlator = Self.correlator(round(64, at: 20))
+        correlator.giveUpLoops(at: 31 * Self.second) { _ in true }
+        #expect(correlator.loops.all.isEmpty)
+    }
+
+    @Test("values count up to their bounds, and add up") func boundedHistogram() {
+        var histogram = BoundedHistogram(bounds: [1, 4, 16])
+        for value: UInt64 in [0, 1, 2, 4, 5, 16, 17, .max] { histogram.add(value) }
+        #expect(histogram.counts == [2, 2, 2, 2])
+        #expect(histogram.sum == 44)
+    }
+}

@@ -1,0 +1,101 @@
+// Programs that fleets run, started by the tests on loopback and on ports that are free: Debian's Prometheus and
+// VictoriaMetrics, unpacked by `make` and not installed, so that none of them runs by itself. Whatever becomes of a
+// test, its programs end: each hangs on a pipe that closes with the process that started it.
+
+public import Foundation
+
+/// Where the programs are.
+public enum Programs {
+    /// Set by `make test` and `make unit-test`; without it, the tests that need them are left out.
+    public static let folder = ProcessInfo.processInfo.environment["FUTEXSCOPE_FLEET"].map { URL(filePath: $0) }
+
+    public static func url(of name: String) throws -> URL {
+        let url = folder?.appending(path: name)
+        guard let url, FileManager.default.isExecutableFile(atPath: url.path) else {
+            throw FleetFailure("there is no program \(name) in FUTEXSCOPE_FLEET: `make fleet-programs` unpacks it")
+        }
+        return url
+    }
+
+    /// Runs a program to its end: its status, and all that it printed.
+    public static func run(_ name: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
+        let process = Process()
+        let output = Pipe()
+        (process.executableURL, process.arguments) = (try url(of: name), arguments)
+        (process.standardOutput, process.standardError) = (output, output)
+        try process.run()
+        let told = try output.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        return (process.terminationStatus, String(decoding: told, as: UTF8.self))
+    }
+}
+
+public struct FleetFailure: Error, CustomStringConvertible {
+    public var description: String
+    public init(_ description: String) { self.description = description }
+}
+
+/// One running program.
+public final class Daemon {
+    public let name: String
+    private let process = Process()
+    private let leash = Pipe()
+    private let log: URL
+
+    /// - Parameter executable: a program that ends on SIGTERM.
+    public init(
+        _ name: String, _ executable: URL, _ arguments: [String], log: URL, environment: [String: String] = [:]
+    ) throws {
+        (self.name, self.log) = (name, log)
+        _ = FileManager.default.createFile(atPath: log.path, contents: nil)
+        let output = try FileHandle(forWritingTo: log)
+        // Reads until nobody holds the other end any more.
+        let script = """
+            "$@" </dev/null & child=$!
+            read -r _
+            kill -TERM $child 2>/dev/null
+            (sleep 30; kill -KILL $child 2>/dev/null) & last=$!
+            wait $child
+            kill $last 2>/dev/null
+            """
+        process.executableURL = URL(filePath: "/bin/bash")
+        process.arguments = ["-c", script, name, executable.path] + arguments
+        process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        process.standardInput = leash
+        (process.standardOutput, process.standardError) = (output, output)
+        try process.run()
+        try? leash.fileHandleForReading.close()
+    }
+
+    /// Ends the program and waits for its end.
+    public func stop() {
+        try? leash.fileHandleForWriting.close()
+        process.waitUntilExit()
+    }
+
+    deinit { stop() }
+
+    /// The last lines of what it printed.
+    public var story: String {
+        let text = (try? String(contentsOf: log, encoding: .utf8)) ?? ""
+        return "\(name): " + text.split(separator: "\n").suffix(15).joined(separator: "\n")
+    }
+}
+
+/// A port of 127.0.0.1 that nobody listens on at this moment.
+public func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    guard descriptor >= 0 else { throw FleetFailure("no socket: errno \(errno)") }
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+    var size = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let result = withUnsafeMutablePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
+            bind(descriptor, pointer, size) == 0 ? getsockname(descriptor, pointer, &size) : -1
+        }
+    }
+    guard result == 0 else { throw FleetFailure("no port: errno \(errno)") }
+    return Int(UInt16(bigEndian: address.sin_port))
+}

@@ -1,0 +1,123 @@
+// The service in a guest: what it counts is what was provoked, other people's readers take its answers, and
+// whatever is sent to it, tracing goes on.
+
+import Foundation
+import Testing
+
+@Suite(.enabled(if: Guests.areWanted))
+struct ServeTests {
+    static let guests = Guests.sentinel("serve") + Guests.each("serve").filter { $0.mode == .auto }
+    static let livepatched =
+        Guests.areWanted ? [Guest(kernel: "6.12", mode: .sentinel, scenario: "serve", hasOldRule: true)] : []
+
+    /// The value of a series in an answer of /metrics.
+    private static func value(_ series: String, in text: String) -> Double? {
+        text.split(separator: "\n").first { $0.hasPrefix(series + " ") }
+            .flatMap { Double($0.dropFirst(series.count + 1)) }
+    }
+
+    private static let lost = ["program-missed", "lookup-missed", "return-missed", "observation-missed"]
+
+    @Test("what is provoked is counted when it is asked for", arguments: guests)
+    func counts(guest: Guest) async throws {
+        let run = try await GuestRuns.shared.run(guest)
+        let (before, after) = (try run.text("before.metrics"), try run.text("after.metrics"))
+        let zero = "futexscope_findings_total{cause=\"zero-page\",outcome=\"failed\"}"
+        #expect(Self.value(zero, in: before) == 0)
+        #expect(Self.value("futexscope_observations_total", in: before) == 0)
+        let found = try #require(Self.value(zero, in: after))
+        let skipped = Self.lost.compactMap { Self.value("futexscope_lost_total{stage=\"\($0)\"}", in: after) }.reduce(
+            0, +)
+        #expect(found <= 1000 && found + skipped >= 1000, "\(found), \(guest)")
+        #expect(try #require(Self.value("futexscope_observations_total", in: after)) >= found)
+        #expect(
+            try #require(Self.value("futexscope_activity_operations_total{activity=\"hole-punch\"}", in: after)) > 0)
+        #expect(
+            try #require(Self.value("futexscope_verdicts_total{rule=\"retry\",result=\"loops\"}", in: after)) == found)
+        let isFull = guest.mode == .auto
+        #expect((Self.value("futexscope_lookups_total", in: after) != nil) == isFull)
+        #expect(after.contains("depth=\"\(isFull ? "full" : "sentinel")\""))
+        #expect(after.contains("futexscope_finding_passes_bucket") == isFull)
+        #expect(Self.value("futexscope_looping_tasks", in: after) == 0)
+        // The same findings went to standard output.
+        let last = try run.text("last.metrics")
+        let trace = try TraceOutput(run.objects("serve.out"))
+        let counted = last.split(separator: "\n").filter { $0.hasPrefix("futexscope_findings_total") }
+            .compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }.reduce(0, +)
+        #expect(trace.lookups.count == Int(counted))
+        #expect(try run.words("serve.status") == ["0"])
+    }
+
+    @Test("other people's readers take both formats", arguments: guests)
+    func readers(guest: Guest) async throws {
+        let run = try await GuestRuns.shared.run(guest)
+        let openMetrics = try run.text("after.openmetrics")
+        #expect(openMetrics.hasSuffix("# EOF\n"))
+        guard let python = ProcessInfo.processInfo.environment["FUTEXSCOPE_PYTHON"] else { return }
+        let program = GuestRuns.root.appending(path: "../ExportTests/readers/read_metrics.py").path
+        let read = try ["after.metrics", "after.openmetrics"].map { name in
+            let outcome = try Host.run(python, ["-B", program, run.directory.appending(path: name).path])
+            #expect(outcome.status == 0, "\(outcome.error)")
+            return try JSONObject(line: String(decoding: outcome.output, as: UTF8.self)).keys
+        }
+        #expect(read[0] == read[1])
+        #expect(read[0].count > 180)
+    }
+
+    @Test("whatever is sent to it, tracing goes on", arguments: guests)
+    func survives(guest: Guest) async throws {
+        let run = try await GuestRuns.shared.run(guest)
+        func status(_ name: String) throws -> [String] {
+            try run.text(name).components(separatedBy: "\r\n").filter { $0.hasPrefix("HTTP/1.1 ") }
+                .map { String($0.dropFirst(9).prefix(3)) }
+        }
+        for (name, codes) in [
+            ("traversal", ["404"]), ("method", ["405"]), ("body", ["405"]), ("header", ["431"]), ("early", ["200"]),
+            ("pipeline", ["200", "404"]), ("rebinding", ["421"]), ("rubbish", ["400"]),
+        ] {
+            #expect(try status(name) == codes, "\(name), \(guest)")
+        }
+        // Two hundred that keep silent, and a scraper gets its answer; some of them had to give way.
+        #expect(try run.words("crowded.metrics.status") == ["0"])
+        let last = try run.text("last.metrics")
+        #expect(try #require(Self.value("futexscope_http_connections_refused_total", in: last)) > 100)
+        // Findings after all of it.
+        let zero = "futexscope_findings_total{cause=\"zero-page\",outcome=\"failed\"}"
+        let (before, after) = (Self.value(zero, in: try run.text("crowded.metrics")), Self.value(zero, in: last))
+        let skipped = Self.lost.compactMap { Self.value("futexscope_lost_total{stage=\"\($0)\"}", in: last) }.reduce(
+            0, +)
+        #expect(try #require(after) + skipped >= (try #require(before)) + 500)
+        #expect(try run.text("healthz.first") == "ok\n")
+        #expect(try run.text("healthz.last") == "ok\n")
+        #expect(try run.text("page.html").contains("zero-page"))
+    }
+
+    @Test("a port that is taken, or open to others, ends it before anything is attached", arguments: guests)
+    func refuses(guest: Guest) async throws {
+        let run = try await GuestRuns.shared.run(guest)
+        #expect(try run.words("taken.status") == ["1"])
+        #expect(try run.text("taken.out").isEmpty)
+        #expect(
+            try run.text("taken.err")
+                == "futexscope: cannot listen on 127.0.0.1:9435: Address already in use; another program has the port: choose one with --listen\n"
+        )
+        #expect(try run.words("open.status") == ["64"])
+        #expect(try run.text("open.err").contains("give --secret-file"))
+    }
+
+    @Test("a livepatch makes it say that it is blind; a loop that was killed is none for long", arguments: livepatched)
+    func blindness(guest: Guest) async throws {
+        let run = try await GuestRuns.shared.run(guest)
+        #expect(try run.text("seeing") == "ok\n")
+        let health = try run.text("blind.healthz")
+        #expect(health.hasPrefix("HTTP/1.1 503 "))
+        #expect(health.contains("stands in for get_futex_key"))
+        #expect(Self.value("futexscope_blind", in: try run.text("blind.metrics")) == 1)
+
+        let looping = try run.text("looping.metrics")
+        #expect(Self.value("futexscope_looping_tasks", in: looping) == 1)
+        #expect(try #require(Self.value("futexscope_longest_loop_passes", in: looping)) > 64)
+        #expect(try run.text("looping.html").contains("Looping now"))
+        #expect(Self.value("futexscope_looping_tasks", in: try run.text("killed.metrics")) == 0)
+    }
+}

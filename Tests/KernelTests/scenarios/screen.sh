@@ -1,0 +1,32 @@
+# A live view on terminals, ended in each way: by a key, by Ctrl-C, by a signal, by its duration. `terminal` is
+# terminal.c. The loop spins under the old rule, which is patched back in, until its task is killed.
+insmod "$MODULE" || exit
+until [ "$(cat /sys/kernel/livepatch/*/transition)" = 0 ]; do usleep 100000; done
+
+futexscope provoke hole-punch -d 300 --path /mnt/tmpfs > /dev/null 2>&1 &
+puncher=$!
+# The loop begins under the eyes of the view. Its victim is the one whose parent it is.
+cat > /tmp/begin << 'EOF'
+futexscope provoke zero-page --calls 1 > /dev/null 2>&1 &
+echo $! > /tmp/looper.pid
+EOF
+cat > /tmp/end << 'EOF'
+looper=$(cat /tmp/looper.pid)
+for process in $(grep -l -x provoke-victim /proc/[0-9]*/comm 2> /dev/null | cut -d/ -f3); do
+    [ "$(cut -d' ' -f4 "/proc/$process/stat")" = "$looper" ] && victim=$process
+done
+echo "$victim" > victim.pid
+kill -9 "$looper" "$victim"
+EOF
+
+export TERM=xterm
+terminal wide 80x24 0 wait hole-punch 0 run "sh /tmp/begin" 0 wait "LOOPING NOW: 1" 1000 run "sh /tmp/end" \
+    0 wait "nobody is looping" 1000 size 60x15 3000 key p 2000 key x 3000 key p 2000 key q -- \
+    futexscope trace --live --record wide.ctf
+terminal interrupted 80x24 0 wait "q quits" 500 key "$(printf '\003')" -- futexscope trace --live
+terminal terminated 80x24 0 wait "q quits" 500 signal 15 -- futexscope trace --live
+NO_COLOR=1 terminal plain 132x40 -- futexscope trace --live -d 3
+TERM=dumb terminal dumb 80x24 -- futexscope trace --live -d 3
+futexscope trace --live > file.out 2> file.err
+echo $? > file.status
+kill -TERM "$puncher"

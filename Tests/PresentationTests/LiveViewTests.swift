@@ -1,0 +1,129 @@
+import Correlation
+import EventSamples
+import Events
+import Golden
+import Testing
+
+@testable import Presentation
+
+/// The screen of a live trace: what it shows of the same run as all other formats, on screens of any size.
+@Suite("Live view") struct LiveViewTests {
+    /// 20 s after the beginning of the story.
+    private static let now: UInt64 = 20_000_000_000
+
+    private static func view(_ events: [Event] = Story.events, run: RunInfo = Story.run) -> LiveView {
+        var view = LiveView(correlator: Correlator(), run: run, begin: 0)
+        view.consume(events)
+        return view
+    }
+
+    private static func frame(
+        _ view: LiveView, _ width: Int, _ height: Int, isPaused: Bool = false, colour: Bool = false, now: UInt64 = now
+    ) -> String {
+        view.frame(width: width, height: height, now: now, isPaused: isPaused, colour: colour).joined(separator: "\n")
+            + "\n"
+    }
+
+    /// A loop that goes on, besides what the story tells.
+    private static let looping =
+        Story.events + [
+            .progress(.looping(passes: 4096, durationNs: 84_000_000)),
+            .progress(
+                .looping(passes: 1 << 30, durationNs: 12_345_678_901).by(
+                    TaskIdentity(pid: 4_194_303, tid: 4_194_304, comm: Comm("a\u{1b}[2Jb")))),
+        ]
+
+    @Test("golden frames", arguments: [(80, 24), (60, 15), (120, 30), (60, 10)] as [(Int, Int)])
+    func golden(width: Int, height: Int) throws {
+        let frame = Self.frame(Self.view(Self.looping), width, height)
+        #expect(try difference(of: frame.utf8, from: "live-\(width)x\(height).txt") == nil)
+    }
+
+    @Test("golden frames: paused and in colour; nothing found")
+    func others() throws {
+        let colour = Self.frame(Self.view(Self.looping), 100, 24, isPaused: true, colour: true)
+        #expect(try difference(of: colour.utf8, from: "live-colour.txt") == nil)
+        let quiet = Self.frame(Self.view([], run: RunInfo(filters: "-n app")), 80, 24)
+        #expect(try difference(of: quiet.utf8, from: "live-quiet.txt") == nil)
+    }
+
+    @Test(
+        "every frame fills the screen and no line is wider than it",
+        arguments: [(80, 24), (60, 15), (200, 60), (40, 5), (20, 3), (10, 1), (2, 2)] as [(Int, Int)])
+    func size(width: Int, height: Int) {
+        for events in [Self.looping, Story.events, []] {
+            let lines = Self.view(events).frame(
+                width: width, height: height, now: Self.now, isPaused: false, colour: false)
+            #expect(lines.count == height)
+            for line in lines { #expect(line.unicodeScalars.reduce(0) { $0 + $1.columns } < width) }
+        }
+    }
+
+    @Test("text of other tasks is never obeyed", arguments: HostileTextTests.paths)
+    func hostile(text: String) {
+        let events =
+            HostileTextTests.events(comm: text, path: text) + [
+                .progress(
+                    .looping(passes: 4096, durationNs: 84_000_000).by(
+                        TaskIdentity(pid: 1, tid: 2, comm: Comm(text), cgroup: 77)))
+            ]
+        let run = RunInfo(probes: Story.probes, filters: "-n \(text)")
+        for width in [60, 80, 140] {
+            let lines = Self.view(events, run: run).frame(
+                width: width, height: 24, now: Self.now, isPaused: false, colour: false)
+            #expect(lines.count == 24)
+            for line in lines {
+                #expect(!line.unicodeScalars.contains { HostileTextTests.isObeyed($0) || $0 == "\n" })
+                #expect(line.unicodeScalars.reduce(0) { $0 + $1.columns } < width)
+            }
+        }
+    }
+
+    @Test("a loop is shown until it returns or its task is gone")
+    func loops() {
+        let loop = Lookup.looping(passes: 4096, durationNs: 84_000_000)
+        var view = Self.view([.progress(loop)])
+        #expect(Self.frame(view, 80, 24).contains("LOOPING NOW: 1"))
+        view.giveUpLoops(at: loop.time) { _ in true }
+        #expect(Self.frame(view, 80, 24).contains("LOOPING NOW: 1"))
+        var other = view
+        other.giveUpLoops(at: loop.time) { $0 != loop.victim }
+        #expect(Self.frame(other, 80, 24).contains("nobody is looping"))
+        view.consume([.lookup(.sample { $0.victim = loop.victim })])
+        #expect(Self.frame(view, 80, 24).contains("nobody is looping"))
+        // It is gone from the screen, and counts in the summary all the same.
+        #expect(other.end(width: 80, colour: false).contains("1 of them still looping"))
+    }
+
+    @Test("a pace is that of the last five seconds that are over, and of all time")
+    func pace() {
+        let second: UInt64 = 1_000_000_000
+        var pace = LivePace()
+        for time in 0..<UInt64(10) {
+            for _ in 0..<time { pace.add(at: time * second + 7) }
+        }
+        // 5, 6, 7, 8 and 9 in five seconds; 45 in ten.
+        #expect(pace.now(at: 10 * second, since: 0) == 7)
+        #expect(pace.average(at: 10 * second, since: 0) == 4.5)
+        #expect(pace.now(at: 12 * second, since: 0) == Double(7 + 8 + 9) / 5)
+        #expect(pace.now(at: 15 * second, since: 0) == 0)
+        // What comes late counts where there is still room for it.
+        pace.add(at: 9 * second)
+        pace.add(at: 2 * second)
+        #expect(pace.now(at: 10 * second, since: 0) == Double(36) / 5)
+        #expect(pace.total == 47)
+        // A run younger than the window.
+        var young = LivePace()
+        for _ in 0..<6 { young.add(at: 100 * second) }
+        #expect(young.now(at: 102 * second, since: 100 * second) == 3)
+        #expect(young.now(at: 100 * second, since: 100 * second) == 0)
+    }
+}
+
+extension Lookup {
+    fileprivate func by(_ victim: TaskIdentity) -> Lookup {
+        var lookup = self
+        lookup.victim = victim
+        return lookup
+    }
+}
