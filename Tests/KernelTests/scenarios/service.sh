@@ -47,14 +47,14 @@ await probes stopped
 mkdir -p /run/systemd/system/$unit.service.d
 cat > /run/systemd/system/$unit.service.d/test.conf <<'UNIT'
 [Service]
-WatchdogSec=3s
+WatchdogSec=8s
 RestartSec=0
 UNIT
 systemctl daemon-reload
 systemctl start $unit
 first=$(property MainPID)
 # Longer than the watchdog's patience: it is told that the run is alive.
-sleep 5
+sleep 10
 property NRestarts > alive.restarts
 [ "$first" = 0 ] || kill -STOP "$first"
 restarted() { [ "$(property NRestarts)" = 1 ] && [ "$(property ActiveState)" = active ]; }
