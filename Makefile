@@ -22,10 +22,11 @@ install = @missing=""; for package in $(1); do \
 	$$as_root apt-get update -q && DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -yq --no-install-recommends $$missing; fi
 
 BENCH_KERNEL := 6.12
-BENCH_PARTS := futex pages start storm rest
+BENCH_PARTS := futex pages start storm
+BENCH_CPUS := 1 4 8 64
 
 .PHONY: all deb build-packages guest-packages demo test unit-test kernels readers fleet-programs answer bench \
-	bench-guest bench-host bench-fleet fuzz lint clean help
+	bench-guest bench-cpus bench-host bench-fleet fuzz lint clean help
 
 all: build-packages  ## the release binary: .build/release/futexscope
 	swift build $(CONFIGURATION) --product futexscope
@@ -77,7 +78,7 @@ figures = @LC_ALL=C sort .build/$(1).txt -o .build/$(1).txt; \
 	if [ "$(RECORD)" = 1 ]; then Benchmarks/document $(1) .build/$(1).txt; \
 	else Benchmarks/compare Benchmarks/results/$(1).txt .build/$(1).txt; fi
 
-bench: bench-guest bench-host  ## figures beside those in the tree (RECORD=1 writes them there)
+bench: bench-guest bench-cpus bench-host  ## figures beside those in the tree (RECORD=1 writes them there)
 
 bench-guest: all guest-packages  ## cost in the kernel, in instruction-counted time (BENCH_KERNEL=6.12)
 	$(VM)/kernels fetch $(BENCH_KERNEL)
@@ -85,6 +86,13 @@ bench-guest: all guest-packages  ## cost in the kernel, in instruction-counted t
 		"$$(find .build/plugins/outputs -path '*/BPFObject/*' -name futexscope.bpf.o | head -n 1)" \
 		"$(BENCH_PARTS)" > .build/guest-$(BENCH_KERNEL).txt
 	$(call figures,guest-$(BENCH_KERNEL))
+
+bench-cpus: all guest-packages  ## what it takes at rest on more CPUs, and a storm on two, in the machine's own time
+	$(VM)/kernels fetch 6.12
+	object="$$(find .build/plugins/outputs -path '*/BPFObject/*' -name futexscope.bpf.o | head -n 1)"; \
+	{ for cpus in $(BENCH_CPUS); do BENCH_CPUS=$$cpus Benchmarks/guest/measure 6.12 $(BINARY) "$$object" rest || exit; done; \
+	BENCH_CPUS=2 Benchmarks/guest/measure 6.12 $(BINARY) "$$object" storm; } > .build/cpus-6.12.txt
+	$(call figures,cpus-6.12)
 
 bench-host: all guest-packages  ## reading, correlating and writing, beside other programs on this machine
 	$(call install,$(READER_PACKAGES) $(BENCH_PACKAGES))

@@ -1,8 +1,9 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
-// What is ours is built strictly; `Capture` and `Provocation` are the only targets whose unsafe
-// expressions are marked, since they alone speak to the kernel.
+// What is ours is built strictly. Unsafe expressions are marked, and stand with what makes them safe: in `Capture`,
+// `Provocation` and `futexscope`, which speak to the kernel, and in the few files of the others through which every
+// byte of a recording or a text goes.
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .strictMemorySafety(),

@@ -131,7 +131,7 @@ if wants storm; then
         done
     }
     subject=storm
-    [ "$CPUS" = 1 ] || subject=storm-$CPUS-cpus
+    [ "$CPUS" = 1 ] || subject=storm-on-$CPUS
     rate() { # NAME LOST
         awk "BEGIN { n = $calls - $2; print \"$subject.$1.delivered\", sprintf(\"%.1f\", n / ($end - $begin) / 1000), \"lookups-per-ms\" }"
         echo "$subject.$1.lost $2 of-$calls"

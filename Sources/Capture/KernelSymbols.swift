@@ -23,25 +23,17 @@ struct KernelSymbols: Sendable {
         return KernelSymbols(kallsyms: bytes, wanted: wanted)
     }
 
-    /// Asks for the functions named in `wanted`; reads instead where the kernel does not answer, and where
-    /// all of one of the `groups` are missing, since one of them may be there as a compiler's clone.
-    static func find(
-        wanted: [String], groups: [[String]], types: borrowing KernelTypes
-    ) -> KernelSymbols? {
-        if let question = SymbolQuestion(types: types) {
-            var found = KernelSymbols()
-            found.hasAddresses = true
-            for name in wanted {
-                guard let extent = question.extent(of: name) else { continue }
-                found.functions[name] = [name]
-                found.extents[name] = extent
-            }
-            if groups.allSatisfy({ $0.contains(where: found.has) }) { return found }
+    /// Asks for the functions named in `wanted`. Nil where all of one of the `groups` are missing, since one of
+    /// them may be there as a compiler's clone.
+    init?(asking question: SymbolQuestion, wanted: [String], groups: [[String]]) {
+        hasAddresses = true
+        for name in wanted {
+            guard let extent = question.extent(of: name) else { continue }
+            functions[name] = [name]
+            extents[name] = extent
         }
-        return read(wanted: wanted)
+        guard groups.allSatisfy({ $0.contains(where: has) }) else { return nil }
     }
-
-    private init() {}
 
     /// From the text of a kallsyms file.
     init(kallsyms bytes: [UInt8], wanted: [String]) {

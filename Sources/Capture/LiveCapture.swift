@@ -51,7 +51,8 @@ public final class LiveCapture {
             showsKernelAddresses: options.kernelAddresses, loops: options.loops, tellsAll: options.emitAll,
             filters: options.filterText)
         decoder = RecordDecoder(names: tracing.names, kernelAddresses: options.kernelAddresses)
-        tracing.names.beginReading()
+        // What reading BTF took, megabytes of it, is not needed any more.
+        malloc_trim(0)
         drain = try RingDrain(map: tracing.object.map("events"), bytes: Int(options.ringBytes))
     }
 
@@ -90,6 +91,7 @@ public final class LiveCapture {
                 lookedForBlindness = now
                 lookForBlindness()
             }
+            // Each reading is a dozen records of a recording.
             if wantsMore, ready[4] || ready[1] && now - countersRead > Self.lookPeriodNs {
                 countersRead = now
                 wantsMore = try handle(counted(durationNs: now - start, isFinal: false))
@@ -226,10 +228,9 @@ private struct Tracing {
     /// Steps down the ladder until every probe is attached or has no rung left.
     init(options: CaptureOptions) throws(CaptureError) {
         try options.check()
-        guard let types = KernelTypes(), let names = StackNames(),
-            let symbols = KernelSymbols.find(
-                wanted: ProbePlan.symbols + HostReport.features, groups: ProbePlan.functions, types: types)
-        else { throw .notPermitted(HostReport.read().refusal ?? "this kernel's symbols or BTF cannot be read") }
+        guard let types = KernelTypes(), let (symbols, names) = Self.symbols(types: types) else {
+            throw .notPermitted(HostReport.read().refusal ?? "this kernel's symbols or BTF cannot be read")
+        }
         if let refusal = HostReport.read(symbols: symbols).refusal { throw .notPermitted(refusal) }
         let sites = options.needOfFullDepth == nil ? CallSites.found(types: types, symbols: symbols) : nil
         var plan = ProbePlan(mode: options.attach, sites: sites, types: types, symbols: symbols)
@@ -257,6 +258,18 @@ private struct Tracing {
         }
         self.plan = plan
         self.names = names
+    }
+
+    /// By asking the kernel, and from its list of all symbols where it does not answer.
+    private static func symbols(types: borrowing KernelTypes) -> (KernelSymbols, StackNames)? {
+        let wanted = ProbePlan.symbols + HostReport.features
+        if let question = SymbolQuestion(types: types),
+            let symbols = KernelSymbols(asking: question, wanted: wanted, groups: ProbePlan.functions)
+        {
+            return (symbols, StackNames(question))
+        }
+        guard let bytes = readFile("/proc/kallsyms"), !bytes.isEmpty else { return nil }
+        return (KernelSymbols(kallsyms: bytes, wanted: wanted), StackNames(kallsyms: bytes))
     }
 }
 

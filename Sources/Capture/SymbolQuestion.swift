@@ -1,6 +1,6 @@
-// Asking the kernel where a function lies, one name at a time, through a program of a few instructions that
-// runs when it is told to: bpf_kallsyms_lookup_name() finds the address, and "%pS" says how long the
-// function is. That takes the kernel microseconds a name where it keeps its names sorted.
+// Asking the kernel where a function lies, and which one lies at an address, through a program of a few
+// instructions that runs when it is told to: bpf_kallsyms_lookup_name() finds the address, and "%pS" says
+// what is there and how long it is. That takes microseconds where the kernel keeps its names sorted.
 
 import CLibbpf
 import Glibc
@@ -55,16 +55,24 @@ import Glibc
 
     /// Where a function lies, up to the next symbol; nil when there is none of exactly this name.
     func extent(of name: String) -> Range<UInt64>? {
-        guard name.utf8.count < Self.nameSize else { return nil }
+        guard name.utf8.count < Self.nameSize, let answer = ask(address: 0, name: name) else { return nil }
+        return Self.extent(at: answer.address, text: answer.text)
+    }
+
+    /// What lies at an address: "name+0x10/0x2c0", or a number where nothing is known; nil when the kernel
+    /// does not answer any more.
+    func text(at address: UInt64) -> String? { ask(address: address, name: "")?.text }
+
+    private func ask(address: UInt64, name: String) -> (address: UInt64, text: String)? {
         // All of it lies within `size` bytes.
         unsafe memset(memory, 0, Self.size)
+        unsafe memory.storeBytes(of: address, as: UInt64.self)
         unsafe (memory + Self.nameOffset).copyMemory(from: Array(name.utf8), byteCount: name.utf8.count)
         var run = unsafe bpf_test_run_opts()
         unsafe run.sz = MemoryLayout<bpf_test_run_opts>.size
         guard unsafe bpf_prog_test_run_opts(program, &run) == 0, unsafe run.retval == 0 else { return nil }
-        let address = unsafe memory.load(as: UInt64.self)
         let text = unsafe UnsafeRawBufferPointer(start: memory + Self.textOffset, count: Self.textSize)
-        return unsafe Self.extent(at: address, text: String(decoding: text.prefix { $0 != 0 }, as: UTF8.self))
+        return unsafe (memory.load(as: UInt64.self), String(decoding: text.prefix { $0 != 0 }, as: UTF8.self))
     }
 
     /// From "name+0x0/0x2c0", and "… [module]" behind that.
@@ -84,15 +92,17 @@ import Glibc
     }
 
     private static func load(shared: Int32, format: Int32) -> Int32? {
-        // r6 = shared; r1 = r6 + name; r2 = its size; r3 = 0; *(r10 - 8) = 0; r4 = r10 - 8;
-        // r0 = bpf_kallsyms_lookup_name(r1, r2, r3, r4); if r0 is not 0, exit;
-        // *r6 = *(r10 - 8); r1 = r6 + text; r2 = its size; r3 = format; r4 = r10 - 8; r5 = 8;
+        // r6 = shared; *(r10 - 8) = r1 = *r6; if r1 is not 0, go on at the text;
+        // r1 = r6 + name; r2 = its size; r3 = 0; r4 = r10 - 8;
+        // r0 = bpf_kallsyms_lookup_name(r1, r2, r3, r4); if r0 is not 0, exit; *r6 = *(r10 - 8);
+        // r1 = r6 + text; r2 = its size; r3 = format; r4 = r10 - 8; r5 = 8;
         // bpf_snprintf(r1, r2, r3, r4, r5); r0 = 0; exit
         let instructions: [bpf_insn] = [
             .make(0x18, destination: 6, source: 2, immediate: shared), .make(0),
+            .make(0x79, destination: 1, source: 6), .make(0x7b, destination: 10, source: 1, offset: -8),
+            .make(0x55, destination: 1, offset: 10),
             .make(0xbf, destination: 1, source: 6), .make(0x07, destination: 1, immediate: Int32(nameOffset)),
             .make(0xb7, destination: 2, immediate: Int32(nameSize)), .make(0xb7, destination: 3),
-            .make(0x7a, destination: 10, offset: -8),
             .make(0xbf, destination: 4, source: 10), .make(0x07, destination: 4, immediate: -8),
             .make(0x85, immediate: 179), .make(0x55, offset: 12),
             .make(0x79, destination: 1, source: 10, offset: -8), .make(0x7b, destination: 6, source: 1),

@@ -50,8 +50,8 @@ public struct FindingStream: Sendable {
     public mutating func consume(_ events: [Event], found: (Finding) -> Void = { _ in }) -> Bool {
         for event in events {
             switch event {
-            case .lookup(let lookup): finding(for: lookup, isProgress: false).map(found)
-            case .progress(let lookup): finding(for: lookup, isProgress: true).map(found)
+            case .lookup(let lookup): tell(lookup, isProgress: false, found: found)
+            case .progress(let lookup): tell(lookup, isProgress: true, found: found)
             default: take(event)
             }
         }
@@ -97,20 +97,19 @@ public struct FindingStream: Sendable {
 
 extension FindingStream: EventSink {
     public mutating func take(_ lookup: Lookup, isProgress: Bool) {
-        _ = finding(for: lookup, isProgress: isProgress)
+        tell(lookup, isProgress: isProgress) { _ in }
     }
 
-    /// The finding that was told.
-    private mutating func finding(for lookup: Lookup, isProgress: Bool) -> Finding? {
-        guard findings != limit else { return nil }
+    /// `found` gets the finding, if there is one.
+    private mutating func tell(_ lookup: Lookup, isProgress: Bool, found: (Finding) -> Void) {
+        guard findings != limit else { return }
         analysis?.consume(lookup)
-        guard let finding = correlator.consume(lookup, isProgress: isProgress) else { return nil }
+        guard let finding = correlator.consume(lookup, isProgress: isProgress) else { return }
         format.write(finding, legend: legend, into: &bytes)
-        if !isProgress {
-            analysis?.consume(finding)
-            findings += 1
-        }
-        return finding
+        found(finding)
+        if isProgress { return }
+        analysis?.consume(finding)
+        findings += 1
     }
 
     public mutating func take(_ detach: Detach) {

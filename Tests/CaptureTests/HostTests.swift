@@ -57,6 +57,15 @@ import Testing
         #expect(names.landmark(at: 0) == [])
     }
 
+    @Test("the kernel's text for an address names its landmark, parts of a function included")
+    func textOfAddress() {
+        #expect(StackNames.landmark(text: "collapse_file+0x10/0x2c0") == .collapse)
+        #expect(StackNames.landmark(text: "truncate_inode_partial_folio.cold+0x1/0x20") == .partialFolio)
+        #expect(StackNames.landmark(text: "collapse_file_range+0x10/0x2c0") == [])
+        #expect(StackNames.landmark(text: "0xffffffffc0123456") == [])
+        #expect(StackNames.landmark(text: "") == [])
+    }
+
     @Test("a function reaches from its address as far as the kernel says")
     func extents() {
         #expect(symbols.extents["get_futex_key"] == 0xffff_ffff_8100_0000..<0xffff_ffff_8100_0100)

@@ -49,14 +49,21 @@ public final class Daemon {
         (self.name, self.log) = (name, log)
         _ = FileManager.default.createFile(atPath: log.path, contents: nil)
         let output = try FileHandle(forWritingTo: log)
-        // Reads until nobody holds the other end any more.
+        // The watcher reads until nobody holds the other end any more; without it nothing would end with the test.
         let script = """
-            "$@" </dev/null & child=$!
-            read -r _
-            kill -TERM $child 2>/dev/null
-            (sleep 30; kill -KILL $child 2>/dev/null) & last=$!
+            exec 3<&0
+            "$@" </dev/null 3<&- & child=$!
+            (
+                read -r _ <&3
+                kill -TERM $child
+                for _ in {1..300}; do sleep 0.1; done
+                kill -KILL $child
+            ) 2>/dev/null & watcher=$!
+            exec 3<&-
             wait $child
-            kill $last 2>/dev/null
+            status=$?
+            kill $watcher 2>/dev/null
+            exit $status
             """
         process.executableURL = URL(filePath: "/bin/bash")
         process.arguments = ["-c", script, name, executable.path] + arguments
@@ -66,6 +73,9 @@ public final class Daemon {
         try process.run()
         try? leash.fileHandleForReading.close()
     }
+
+    /// It has not ended by itself.
+    public var isRunning: Bool { process.isRunning }
 
     /// Ends the program and waits for its end.
     public func stop() {

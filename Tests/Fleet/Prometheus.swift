@@ -61,12 +61,15 @@ public struct Prometheus: Sendable {
     }
 
     /// Waits until `condition` holds, however long the machine takes; a server that answers nothing yet is waited
-    /// for as well.
+    /// for as well, as long as all `daemons` run.
     public static func wait(
-        for what: String, seconds: Int = 300, _ condition: () async throws -> Bool
+        for what: String, with daemons: [Daemon], seconds: Int = 300, _ condition: () async throws -> Bool
     ) async throws {
         var trouble = ""
         for _ in 0..<seconds {
+            if let dead = daemons.first(where: { !$0.isRunning }) {
+                throw FleetFailure("waited for \(what), and \(dead.name) ended")
+            }
             do { if try await condition() { return } } catch { trouble = "\(error)" }
             try await Task.sleep(for: .seconds(1))
         }

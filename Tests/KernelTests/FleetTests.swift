@@ -31,8 +31,6 @@ struct FleetTests {
         #expect(catalogue.strangers(in: "futexscope_findings_total{cause=\"other\"} > 0") == [])
         #expect(catalogue.strangers(in: "futexscope_findings{kind=\"other\"}") == ["no metric futexscope_findings"])
         #expect(try await fleet.prometheus.query("futexscope_findings").isEmpty)
-        // Without the secret nothing is told.
-        await #expect(throws: FleetFailure.self) { try await Prometheus(port: fleet.full.port).text("/metrics") }
         catalogue.add(try SmallFleet.rules.flatMap(Rule.read))
         return catalogue
     }
@@ -48,7 +46,7 @@ struct FleetTests {
             #expect(waiting.count > 20)
             for (title, query, _) in waiting { #expect(catalogue.strangers(in: query) == [], "\(name): \(title)") }
             // Some need several scrapes, or a finding.
-            try? await Prometheus.wait(for: "the panels of \(name)") {
+            try? await fleet.wait(for: "the panels of \(name)") {
                 for (position, panel) in waiting.enumerated().reversed() {
                     let samples = try await fleet.prometheus.query(panel.query)
                     guard samples.contains(where: { !$0.value.isNaN }) else { continue }
@@ -71,9 +69,9 @@ struct FleetTests {
             #expect(catalogue.strangers(in: rule.expression) == [], "\(rule)")
             let value = rule.expression.replacing(#/ (>|==) [0-9]+$/#, with: "")
             #expect(rule.isAlert == (value != rule.expression))
-            try await Prometheus.wait(for: "data of \(rule)") { try await !fleet.prometheus.query(value).isEmpty }
+            try await fleet.wait(for: "data of \(rule)") { try await !fleet.prometheus.query(value).isEmpty }
             guard !rule.isAlert else { continue }
-            try await Prometheus.wait(for: "\(rule)") { try await !fleet.prometheus.query(rule.name).isEmpty }
+            try await fleet.wait(for: "\(rule)") { try await !fleet.prometheus.query(rule.name).isEmpty }
         }
     }
 
@@ -83,7 +81,7 @@ struct FleetTests {
             let served = Catalogue(exposition: try await service.text("/metrics")).labels.keys
                 .filter { $0.hasPrefix("futexscope_") }
             #expect(served.count > 20, "\(way)")
-            try await Prometheus.wait(for: "everything in the store, by \(way)") {
+            try await fleet.wait(for: "everything in the store, by \(way)") {
                 let names = try await fleet.store.query(
                     "count by (__name__) ({__name__=~\"futexscope_.+\",\(selector)})")
                 return Set(served).isSubset(of: names.map(\.name))
@@ -105,7 +103,7 @@ struct FleetTests {
             "FutexscopeDown": "127.0.0.1:\(fleet.deadPort)",
         ]
         for (alert, instance) in expected {
-            try await Prometheus.wait(for: alert) {
+            try await fleet.wait(for: alert) {
                 try await fleet.prometheus.query("ALERTS{alertname=\"\(alert)\"}").map { $0.labels["instance"] }
                     == [instance]
             }

@@ -15,10 +15,10 @@ struct Guest: Hashable, CustomStringConvertible, Sendable {
     var hasTools = false
     /// With the livepatch that gives get_futex_key() its old rule back.
     var hasOldRule = false
-    /// With a Debian that boots systemd, and the package to install there.
-    var hasDebian = false
     /// A program beside the scenarios, NAME.c, for /usr/bin.
     var program: String?
+    /// With a Debian that boots systemd, and the package to install there.
+    var hasDebian = false
     /// Further arguments of the kernel.
     var arguments = ""
 
@@ -129,7 +129,6 @@ actor GuestRuns {
             "-k", guest.kernel, "-b", Self.binary.path, "-s", script.path, "-o", directory.path, "-t", "400",
         ]
         if guest.hasTools { arguments.append("--tools") }
-        if guest.hasDebian { arguments += ["--debian", "-f", try Self.package().path] }
         if let name = guest.program {
             let program = directory.appending(path: name).path
             let source = Self.root.appending(path: "scenarios/\(name).c").path
@@ -137,6 +136,7 @@ actor GuestRuns {
             guard compiled.status == 0 else { throw GuestFailure(message: "gcc \(source): \(compiled.error)") }
             arguments += ["-f", program]
         }
+        if guest.hasDebian { arguments += ["--debian", "-f", try Self.package().path] }
         if !guest.arguments.isEmpty { arguments += ["-a", guest.arguments] }
         if guest.hasOldRule {
             arguments += ["--module", try Self.output(of: "../../Retro/build", [guest.kernel]).lastLine]

@@ -40,13 +40,13 @@ final class SmallFleet: Sendable {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         do {
             try startGuest()
-            try await Prometheus.wait(for: "the services in the guest") {
+            try await wait(for: "the services in the guest") {
                 for service in [full, sentinel] where try await service.text("/healthz").isEmpty { return false }
                 return true
             }
             try startPrometheus()
             try startStore(agentPort: ports[6])
-            try await Prometheus.wait(for: "the first scrapes") {
+            try await wait(for: "the first scrapes") {
                 try await prometheus.query("sum(up) >= 2").count == 1
             }
         } catch {
@@ -64,11 +64,16 @@ final class SmallFleet: Sendable {
         for daemon in daemons.reversed() { daemon.stop() }
     }
 
+    /// Waits as long as all programs run.
+    func wait(for what: String, _ condition: () async throws -> Bool) async throws {
+        try await Prometheus.wait(for: what, with: daemons, condition)
+    }
+
     /// The guest goes on to its second half.
     func goOn() throws {
-        let knock = try Daemon(
-            "knock", URL(filePath: "/bin/bash"), ["-c", "echo >/dev/tcp/127.0.0.1/\(nextPort)"], log: log("knock"))
-        daemons.append(knock)
+        let knock = try Process.run(
+            URL(filePath: "/bin/bash"), arguments: ["-c", "echo >/dev/tcp/127.0.0.1/\(nextPort)"])
+        knock.waitUntilExit()
     }
 
     // MARK: Programs

@@ -39,6 +39,8 @@ get before.metrics /metrics
 get healthz.first /healthz
 provoke zero zero-page --calls 1000
 provoke hole hole-punch -d 2 --path /mnt/tmpfs
+# Findings come a moment after the counters, and scrapes within a quarter of a second share one answer.
+sleep 1
 get after.metrics /metrics
 get after.openmetrics /metrics --header "Accept: application/openmetrics-text"
 get page.html /
@@ -63,6 +65,7 @@ sleep 2
 get crowded.metrics /metrics
 kill $slow 2> /dev/null
 provoke more zero-page --calls 500
+sleep 1
 get last.metrics /metrics
 get healthz.last /healthz
 
