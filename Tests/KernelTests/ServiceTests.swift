@@ -34,17 +34,26 @@ struct ServiceTests {
         #expect(lines.contains { $0.contains("\"path\":\"/mnt/tmpfs/") })
     }
 
-    @Test("each thread is left with one capability at the most, and with no way to more", arguments: guests)
+    @Test("the serving one answers, and tells the journal", arguments: guests)
+    func served(guest: Guest) async throws {
+        let run = try await GuestRuns.shared.run(guest)
+        #expect(try run.words("serve.status") == ["0"])
+        #expect(try run.text("metrics.txt").contains("cause=\"hole-punch\""))
+        #expect(try run.text("serve.journal").contains("\"cause\":\"hole-punch\""))
+    }
+
+    @Test("each thread is left with what names of files need, and with no way to more", arguments: guests)
     func rights(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
-        // CAP_SYS_PTRACE, or CAP_PERFMON where the kernel shows mappings to that.
-        let one: Set = ["0000000000080000", "0000004000000000"]
-        for name in ["trace", "record", "names"] {
+        // CAP_SYS_PTRACE, with CAP_CHECKPOINT_RESTORE if that was granted; or CAP_PERFMON where the kernel shows
+        // mappings to that.
+        let few: Set = ["0000000000080000", "0000010000080000", "0000004000000000"]
+        for name in ["trace", "record", "serve", "served", "names"] {
             let threads = try run.threads(name)
             #expect(threads.count >= 2, "\(name)")
             for thread in threads {
                 #expect(thread["Uid"] != "0", "\(name)")
-                #expect(one.contains(thread["CapPrm"] ?? ""), "\(name): \(thread)")
+                #expect(few.contains(thread["CapPrm"] ?? ""), "\(name): \(thread)")
                 #expect(thread["CapEff"] == thread["CapPrm"], "\(name): \(thread)")
                 #expect(UInt64(thread["CapAmb"] ?? "", radix: 16) == 0, "\(name): \(thread)")
                 #expect(UInt64(thread["CapInh"] ?? "", radix: 16) == 0, "\(name): \(thread)")
@@ -74,13 +83,13 @@ struct ServiceTests {
     @Test("its end is clean, and nothing stays on the kernel's functions", arguments: guests)
     func ended(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
-        for name in ["stopped", "record"] {
+        for name in ["stopped", "record", "serve"] {
             let properties = try run.properties(name)
             #expect(properties["ActiveState"] == "inactive", "\(name)")
             #expect(properties["Result"] == "success", "\(name)")
             #expect(properties["ExecMainStatus"] == "0", "\(name)")
         }
-        for name in ["stopped", "hung", "recorded", "three", "no-syslog"] {
+        for name in ["stopped", "hung", "recorded", "served", "three", "no-syslog"] {
             #expect(try run.text(name + ".probes").isEmpty, "\(name)")
         }
     }

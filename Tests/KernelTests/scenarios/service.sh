@@ -47,14 +47,14 @@ await probes stopped
 mkdir -p /run/systemd/system/$unit.service.d
 cat > /run/systemd/system/$unit.service.d/test.conf <<'UNIT'
 [Service]
-WatchdogSec=3s
+WatchdogSec=8s
 RestartSec=0
 UNIT
 systemctl daemon-reload
 systemctl start $unit
 first=$(property MainPID)
 # Longer than the watchdog's patience: it is told that the run is alive.
-sleep 5
+sleep 10
 property NRestarts > alive.restarts
 [ "$first" = 0 ] || kill -STOP "$first"
 restarted() { [ "$(property NRestarts)" = 1 ] && [ "$(property ActiveState)" = active ]; }
@@ -86,6 +86,18 @@ systemctl show $unit > record.properties
 journalctl -q --no-pager -o cat -u $unit > record.journal
 cp -r /var/lib/futexscope/previous.ctf /var/lib/futexscope/current.ctf .
 await probes recorded
+
+unit=futexscope-serve
+systemctl start $unit
+echo $? > serve.status
+told serve "$(property MainPID)"
+provoke served hole-punch -d 1 --path /mnt/tmpfs
+/job/busybox wget -q -O metrics.txt http://127.0.0.1:9435/metrics
+told served "$(property MainPID)"
+systemctl stop $unit
+systemctl show $unit > serve.properties
+journalctl -q --no-pager -o cat -u $unit > serve.journal
+await probes served
 
 # with NAME CAPABILITY...: a trace of a user who has these and nothing else
 with() {
