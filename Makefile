@@ -23,7 +23,7 @@ install = @missing=""; for package in $(1); do \
 
 BENCH_KERNEL := 6.12
 BENCH_PARTS := futex pages start storm
-BENCH_CPUS := 1 4 8 64
+BENCH_CPUS := 1 4 8
 
 .PHONY: all deb build-packages guest-packages demo test unit-test kernels readers fleet-programs answer bench \
 	bench-guest bench-cpus bench-host bench-fleet fuzz lint clean help
