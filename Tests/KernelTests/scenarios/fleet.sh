@@ -30,6 +30,7 @@ provocations=$!
 next
 kill "$provocations"
 insmod "$MODULE" || exit
+until [ "$(cat /sys/kernel/livepatch/*/transition)" = 0 ]; do usleep 100000; done
 echo "the old rule is back"
 futexscope provoke zero-page --calls 1 > /dev/null 2>&1 &
 next
