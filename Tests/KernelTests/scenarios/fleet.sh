@@ -36,6 +36,7 @@ until [ "$(cat /sys/kernel/livepatch/*/transition)" = 0 ]; do usleep 100000; don
 # One of them is started again, as whoever is told that a tracer is blind would do.
 kill -TERM "$full"
 wait "$full"
+while netstat -ltn | grep -q ":$PORT_FULL "; do usleep 100000; done
 serve full "$PORT_FULL" --secret-file /tmp/secret --full --bpf-stats
 echo "the old rule is back"
 futexscope provoke zero-page --calls 1 > /dev/null 2>&1 &
