@@ -155,7 +155,9 @@ struct SchemaTests {
         let process = Process()
         let output = Pipe()
         process.executableURL = URL(filePath: try #require(Readers.python))
-        process.arguments = ["-B", Files.root.appending(path: "Tests/DashboardTests/read_dashboard.py").path, file.path]
+        process.arguments = [
+            "-B", Files.root.appending(path: "Tests/DashboardTests/read_dashboard.py").path, file.path,
+        ]
         (process.standardOutput, process.standardError) = (output, output)
         try process.run()
         let told = try output.fileHandleForReading.readToEnd() ?? Data()

@@ -87,11 +87,12 @@ struct FleetTests {
                 return Set(served).isSubset(of: names.map(\.name))
             }
             #expect(try await !fleet.store.query("futexscope_observations_total{\(selector)} > 0").isEmpty, "\(way)")
-            let start = "futexscope_start_time_seconds{"
-            let stored = try await fleet.store.query("\(start)\(selector)}").map(\.value)
+            // It does not change while a service runs.
+            let bytes = "futexscope_map_bytes{"
+            let stored = try await fleet.store.query("\(bytes)\(selector)}").map(\.value)
             let instance = fleet.instance(of: service)
             #expect(
-                try await fleet.prometheus.query("\(start)instance=\"\(instance)\"}").map(\.value) == stored, "\(way)")
+                try await fleet.prometheus.query("\(bytes)instance=\"\(instance)\"}").map(\.value) == stored, "\(way)")
         }
     }
 

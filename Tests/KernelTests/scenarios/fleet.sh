@@ -1,6 +1,6 @@
 # Two services on one host: one that follows every lookup, one at the depth that users get. The host scrapes them while
-# provocations run, and says when to go on: the old rule comes back, the sentinel goes blind, and a task spins. It
-# goes on until the host ends the guest.
+# provocations run, and says when to go on: the old rule comes back, the sentinel goes blind, and a task spins. That
+# lasts until the host ends the guest.
 # The host prepends PORT_FULL, PORT_SENTINEL, PORT_NEXT and SECRET.
 (umask 077 && echo "$SECRET" > /tmp/secret)
 serve() {
@@ -8,8 +8,9 @@ serve() {
     port=$2
     shift 2
     futexscope serve --listen "$ADDRESS:$port" --ready-file "/tmp/$name.ready" "$@" > "$name.out" 2>&1 &
+    service=$!
     until [ -e "/tmp/$name.ready" ]; do
-        kill -0 $! 2> /dev/null || { cat "$name.out"; exit 1; }
+        kill -0 "$service" 2> /dev/null || { cat "$name.out"; exit 1; }
         usleep 100000
     done
 }
@@ -18,6 +19,7 @@ serve() {
 next() { nc -l -p "$PORT_NEXT" < /dev/null > /dev/null; }
 
 serve full "$PORT_FULL" --secret-file /tmp/secret --full --attach fentry --bpf-stats
+full=$service
 serve sentinel "$PORT_SENTINEL" --insecure
 echo "serving"
 while true; do
@@ -30,6 +32,12 @@ provocations=$!
 next
 kill "$provocations"
 insmod "$MODULE" || exit
+until [ "$(cat /sys/kernel/livepatch/*/transition)" = 0 ]; do usleep 100000; done
+# One of them is started again, as whoever is told that a tracer is blind would do.
+kill -TERM "$full"
+wait "$full"
+while netstat -ltn | grep -q ":$PORT_FULL "; do usleep 100000; done
+serve full "$PORT_FULL" --secret-file /tmp/secret --full --bpf-stats
 echo "the old rule is back"
 futexscope provoke zero-page --calls 1 > /dev/null 2>&1 &
 next
