@@ -62,7 +62,7 @@ public final class Daemon {
             exec 3<&-
             wait $child
             status=$?
-            kill $watcher 2>/dev/null
+            kill -KILL $watcher 2>/dev/null
             exit $status
             """
         process.executableURL = URL(filePath: "/bin/bash")
