@@ -94,7 +94,7 @@ public final class LiveCapture {
             // Each reading is a dozen records of a recording.
             if wantsMore, ready[4] || ready[1] && now - countersRead > Self.lookPeriodNs {
                 countersRead = now
-                wantsMore = try handle(counted(durationNs: now - start, isFinal: false))
+                wantsMore = try handle(counted(at: now, durationNs: now - start, isFinal: false))
             }
             if ready[0], limits.endsOn(signal: signals.next()) { break }
             if ready[2] { break }
@@ -103,7 +103,8 @@ public final class LiveCapture {
         lookForBlindness()
         stop()
         if wantsMore { _ = try deliver(handle) }
-        _ = try handle(counted(durationNs: min(counts, limits.durationNs ?? counts), isFinal: true))
+        _ = try handle(
+            counted(at: monotonicNow(), durationNs: min(counts, limits.durationNs ?? counts), isFinal: true))
     }
 
     /// Takes the programs off and drains the ring. Harmless when done already.
@@ -127,13 +128,13 @@ public final class LiveCapture {
     private static let lookPeriodNs: UInt64 = 10_000_000_000
 
     /// New losses, and all that was counted so far. Complete after `stop`, when losses on the way are known.
-    private func counted(durationNs: UInt64, isFinal: Bool) -> [Event] {
+    private func counted(at time: UInt64, durationNs: UInt64, isFinal: Bool) -> [Event] {
         let counters = KernelCounters(tracing.object.counters)
         let cost = tracing.object.cost()
         var totals = counters.totals
         totals.cost = Totals.Cost(runTimeNs: cost.runTimeNs, runCount: cost.runs, mapBytes: cost.mapBytes)
         if tracing.plan.depth == .sentinel { totals.lookups = nil }
-        (totals.time, totals.durationNs, totals.isFinal) = (monotonicNow(), durationNs, isFinal)
+        (totals.time, totals.durationNs, totals.isFinal) = (time, durationNs, isFinal)
         let fresh = lossLog.fresh(in: losses(of: counters, cost: cost), time: totals.time)
         return fresh.map { .lost($0) } + [.totals(totals)]
     }

@@ -48,12 +48,17 @@ enum ProcessFile {
         let pages = text("/proc/self/statm")?.split(separator: " ").dropFirst().first.flatMap { UInt64($0) }
         facts.residentBytes = (pages ?? 0) * UInt64(sysconf(Int32(_SC_PAGESIZE)))
         facts.openDescriptors = openDescriptors
-        let stat = fields("/proc/self/stat")
-        if stat.count > 19, let ticks = UInt64(stat[19]) {
-            let startNs = ticks * (1_000_000_000 / UInt64(max(1, sysconf(Int32(_SC_CLK_TCK)))))
-            facts.processStartNs = clock(CLOCK_REALTIME) &- clock(CLOCK_BOOTTIME) &+ startNs
-        }
+        facts.processStartNs = startNs
     }
+
+    /// When this process was started, in nanoseconds since 1970. Told as it was first asked for: the wall clock
+    /// moves against that of the host.
+    private static let startNs: UInt64 = {
+        let stat = fields("/proc/self/stat")
+        guard stat.count > 19, let ticks = UInt64(stat[19]) else { return 0 }
+        let sinceBootNs = ticks * (1_000_000_000 / UInt64(max(1, sysconf(Int32(_SC_CLK_TCK)))))
+        return clock(CLOCK_REALTIME) &- clock(CLOCK_BOOTTIME) &+ sinceBootNs
+    }()
 
     private static func clock(_ id: clockid_t) -> UInt64 {
         var time = timespec()

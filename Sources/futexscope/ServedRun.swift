@@ -7,7 +7,7 @@ internal import Synchronization
 
 /// The resources of one run.
 struct ServedRun: Sendable {
-    /// Scrapes so close to one another get the same counters, since reading them costs the kernel something.
+    /// Scrapes so close to one another get the same counters: asking what each program cost is a system call each.
     private static let scrapeAge = Duration.milliseconds(250)
     /// All who look at the page together cost one reading a second.
     private static let pageAge = Duration.seconds(1)
