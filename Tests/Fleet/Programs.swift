@@ -17,12 +17,18 @@ public enum Programs {
         return url
     }
 
-    /// Runs a program to its end: its status, and all that it printed.
-    public static func run(_ name: String, _ arguments: [String]) throws -> (status: Int32, output: String) {
+    /// Runs a program to its end, with what it reads as its standard input: its status, and all that it printed.
+    public static func run(
+        _ name: String, _ arguments: [String], input: String = ""
+    ) throws -> (status: Int32, output: String) {
         let process = Process()
         let output = Pipe()
         (process.executableURL, process.arguments) = (try url(of: name), arguments)
         (process.standardOutput, process.standardError) = (output, output)
+        let file = FileManager.default.temporaryDirectory.appending(path: "input-\(UUID().uuidString)")
+        try input.write(to: file, atomically: false, encoding: .utf8)
+        defer { try? FileManager.default.removeItem(at: file) }
+        process.standardInput = try FileHandle(forReadingFrom: file)
         try process.run()
         let told = try output.fileHandleForReading.readToEnd() ?? Data()
         process.waitUntilExit()

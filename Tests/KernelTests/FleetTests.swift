@@ -27,12 +27,22 @@ struct FleetTests {
 
     /// What the two services tell; a name that is not there is caught, or all that follows means nothing.
     static func names(_ fleet: SmallFleet) async throws -> Catalogue {
-        var catalogue = Catalogue(exposition: try await fleet.full.text("/metrics"))
+        let exposition = try await fleet.full.text("/metrics")
+        #expect(try Self.complaints(exposition.replacing("# HELP futexscope_blind", with: "# HELP other")) != "")
+        #expect(try Self.complaints(exposition) == "")
+        #expect(try await Self.complaints(fleet.sentinel.text("/metrics")) == "")
+        var catalogue = Catalogue(exposition: exposition)
         #expect(catalogue.strangers(in: "futexscope_findings_total{cause=\"other\"} > 0") == [])
         #expect(catalogue.strangers(in: "futexscope_findings{kind=\"other\"}") == ["no metric futexscope_findings"])
         #expect(try await fleet.prometheus.query("futexscope_findings").isEmpty)
         catalogue.add(try SmallFleet.rules.flatMap(Rule.read))
         return catalogue
+    }
+
+    /// What Prometheus' own checker has to say of a scrape.
+    static func complaints(_ exposition: String) throws -> String {
+        let (status, output) = try Programs.run("promtool", ["check", "metrics"], input: exposition)
+        return status == 0 ? output : "status \(status): \(output)"
     }
 
     /// Every query of every panel, as Grafana would send it.
