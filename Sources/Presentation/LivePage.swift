@@ -113,7 +113,7 @@ public struct LivePage: Sendable {
             } else {
                 $0.element(
                     "p", ["class": "note"],
-                    "The newest first, \(state.latest.count) of \(report.summary.findings). EFAULT!: the file still backs "
+                    "The newest first; \(report.summary.findings) lookups so far. EFAULT!: the file still backs "
                         + "the address. ? after a cause: inferred; > after it: the hole was in a neighbour page.")
                 $0.element("div", ["class": "findings"]) { $0.write(facts.findings(state.latest), withCaption: false) }
             }
