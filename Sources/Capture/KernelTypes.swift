@@ -18,6 +18,7 @@ enum BTFKind {
 
     /// Nil when the kernel has no BTF.
     init?() {
+        LibbpfLog.begin()
         guard let btf = unsafe btf__load_vmlinux_btf() else { return nil }
         unsafe self.btf = unsafe btf
         index = unsafe NameIndex(of: btf)

@@ -21,9 +21,15 @@ public enum Programs {
     public static func run(
         _ name: String, _ arguments: [String], input: String = ""
     ) throws -> (status: Int32, output: String) {
+        try run(url(of: name), arguments, input: input)
+    }
+
+    static func run(
+        _ program: URL, _ arguments: [String], input: String = ""
+    ) throws -> (status: Int32, output: String) {
         let process = Process()
         let output = Pipe()
-        (process.executableURL, process.arguments) = (try url(of: name), arguments)
+        (process.executableURL, process.arguments) = (program, arguments)
         (process.standardOutput, process.standardError) = (output, output)
         let file = FileManager.default.temporaryDirectory.appending(path: "input-\(UUID().uuidString)")
         try input.write(to: file, atomically: false, encoding: .utf8)

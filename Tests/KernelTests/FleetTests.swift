@@ -27,10 +27,10 @@ struct FleetTests {
 
     /// What the two services tell; a name that is not there is caught, or all that follows means nothing.
     static func names(_ fleet: SmallFleet) async throws -> Catalogue {
-        let exposition = try await fleet.full.text("/metrics")
+        let exposition = try await fleet.exposition(of: fleet.full)
         #expect(try Self.complaints(exposition.replacing("# HELP futexscope_blind", with: "# HELP other")) != "")
         #expect(try Self.complaints(exposition) == "")
-        #expect(try await Self.complaints(fleet.sentinel.text("/metrics")) == "")
+        #expect(try await Self.complaints(fleet.exposition(of: fleet.sentinel)) == "")
         var catalogue = Catalogue(exposition: exposition)
         #expect(catalogue.strangers(in: "futexscope_findings_total{cause=\"other\"} > 0") == [])
         #expect(catalogue.strangers(in: "futexscope_findings{kind=\"other\"}") == ["no metric futexscope_findings"])
@@ -88,7 +88,7 @@ struct FleetTests {
     /// The store gets the same series over each of the three ways that docs/fleet.md shows.
     static func store(_ fleet: SmallFleet) async throws {
         for (way, service, selector) in fleet.ways {
-            let served = Catalogue(exposition: try await service.text("/metrics")).labels.keys
+            let served = Catalogue(exposition: try await fleet.exposition(of: service)).labels.keys
                 .filter { $0.hasPrefix("futexscope_") }
             #expect(served.count > 20, "\(way)")
             try await fleet.wait(for: "everything in the store, by \(way)") {
@@ -128,7 +128,7 @@ struct FleetTests {
     /// For docs/fleet.md; nothing is asserted of them but the limit that the configuration sets.
     static func figures(_ fleet: SmallFleet) async throws {
         for (name, service) in [("full", fleet.full), ("sentinel", fleet.sentinel)] {
-            let bytes = try await service.text("/metrics").utf8.count
+            let bytes = try await fleet.exposition(of: service).utf8.count
             let series = try await fleet.prometheus.query(
                 "scrape_samples_scraped{instance=\"\(fleet.instance(of: service))\"}")
             let count = try #require(series.first?.value)

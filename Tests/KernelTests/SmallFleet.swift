@@ -69,6 +69,16 @@ final class SmallFleet: Sendable {
         try await Prometheus.wait(for: what, with: daemons, condition)
     }
 
+    /// What one of the services tells. A busy guest may be late with an answer.
+    func exposition(of service: Prometheus) async throws -> String {
+        var text = ""
+        try await wait(for: "a scrape of \(instance(of: service))") {
+            text = try await service.text("/metrics")
+            return true
+        }
+        return text
+    }
+
     /// The guest goes on to its second half.
     func goOn() throws {
         let knock = try Process.run(
