@@ -44,7 +44,9 @@ public final class LiveCapture {
         statistics = options.countsCost ? CostStatistics() : nil
         tracing = try Tracing(options: options)
         // Before any thread exists, so that all have as little.
-        capabilities = try Rights.giveUp(keepsFileAccess: options.keepsFileAccess).map(\.name)
+        let object = tracing.object
+        capabilities = try Rights.giveUp(keepsFileAccess: options.keepsFileAccess, kernelAnswers: { object.isAnswered })
+            .map(\.name)
         run = RunInfo(
             kernelRelease: readText("/proc/sys/kernel/osrelease"), host: readText("/proc/sys/kernel/hostname"),
             probes: tracing.plan.reports, wallClockOffsetNs: Self.wallClockOffset(),

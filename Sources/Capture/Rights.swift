@@ -30,9 +30,11 @@ struct Capability: Sendable, Equatable {
 
 enum Rights {
     /// Keeps what the rest of a run needs of what the process has, and gives up everything else.
-    /// - Parameter keepsFileAccess: whether files in directories of other users are still to be made or removed.
+    /// - Parameters:
+    ///   - keepsFileAccess: whether files in directories of other users are still to be made or removed.
+    ///   - kernelAnswers: asks the kernel about what is loaded; 5.10 wants CAP_BPF for that, later kernels nothing.
     /// - Returns: what is kept.
-    static func giveUp(keepsFileAccess: Bool) throws(CaptureError) -> [Capability] {
+    static func giveUp(keepsFileAccess: Bool, kernelAnswers: () -> Bool) throws(CaptureError) -> [Capability] {
         let threads = paths(matching: "/proc/self/task/*").count
         // A capability is a thread's: another one would go on with all of them.
         guard threads <= 1 else {
@@ -44,6 +46,7 @@ enum Rights {
         // The number lives over the call.
         try check(unsafe fs_permitted_capabilities(&permitted))
         var kept = keepsFileAccess ? [Capability.dacOverride].filter { permitted & $0.mask != 0 } : []
+        kept += try least(of: [.bpf], permitted: permitted, for: kernelAnswers)
         // Paths of files are in the victim's own mappings, which it shows to nobody else. Some kernels
         // show them to CAP_PERFMON, the lesser of the two. The first process stands for all.
         kept += try least(of: [.perfmon, .sysPtrace], permitted: permitted) {

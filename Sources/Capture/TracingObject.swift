@@ -267,6 +267,14 @@ import Glibc
         return sum
     }
 
+    /// Whether the kernel tells this process about what is loaded.
+    var isAnswered: Bool {
+        var info = bpf_map_info()
+        var size = UInt32(MemoryLayout<bpf_map_info>.size)
+        // The structure has this size and lives over the call.
+        return unsafe bpf_obj_get_info_by_fd(map("events"), &info, &size) == 0
+    }
+
     /// What the kernel says that a map takes: "memlock:" in its fdinfo.
     private func mapBytes(of descriptor: Int32) -> UInt64 {
         guard descriptor >= 0, let text = readText("/proc/self/fdinfo/\(descriptor)") else { return 0 }
