@@ -4,10 +4,12 @@ insmod "$MODULE" || exit
 until [ "$(cat /sys/kernel/livepatch/*/transition)" = 0 ]; do usleep 100000; done
 
 futexscope provoke hole-punch -d 300 --path /mnt/tmpfs > /dev/null 2>&1 &
-puncher=$!
-# The loop begins under the eyes of the view. Its victim is the one whose parent it is. A lookup that met a hole goes
-# back until its page is there again, which a slow machine may take for a loop: not one of a second.
+echo $! > /tmp/puncher.pid
+# The loop begins under the eyes of the view, when the holes are over: those who punch them go before it on the only
+# processor. Its victim is the one whose parent it is.
 cat > /tmp/begin << 'EOF'
+kill -TERM "$(cat /tmp/puncher.pid)"
+while grep -q -x provoke-victim /proc/[0-9]*/comm 2> /dev/null; do usleep 100000; done
 futexscope provoke zero-page --calls 1 > /dev/null 2>&1 &
 echo $! > /tmp/looper.pid
 EOF
@@ -17,7 +19,8 @@ for process in $(grep -l -x provoke-victim /proc/[0-9]*/comm 2> /dev/null | cut 
     [ "$(cut -d' ' -f4 "/proc/$process/stat")" = "$looper" ] && victim=$process
 done
 echo "$victim" > victim.pid
-kill -9 "$looper" "$victim"
+# It may go with its parent, before its own turn comes.
+kill -9 "$looper" && { kill -9 "$victim"; true; }
 EOF
 
 export TERM=xterm
@@ -30,4 +33,3 @@ NO_COLOR=1 terminal plain 132x40 -- futexscope trace --live -d 3
 TERM=dumb terminal dumb 80x24 -- futexscope trace --live -d 3
 futexscope trace --live > file.out 2> file.err
 echo $? > file.status
-kill -TERM "$puncher"
