@@ -26,7 +26,7 @@ BENCH_PARTS := futex pages start storm
 BENCH_CPUS := 1 4 8
 
 .PHONY: all deb build-packages guest-packages demo test unit-test kernels readers fleet-programs fleet-test answer bench \
-	bench-guest bench-cpus bench-host bench-fleet fuzz lint clean help
+	bench-guest bench-cpus bench-host fuzz lint clean help
 
 all: build-packages  ## the release binary: .build/release/futexscope
 	swift build $(CONFIGURATION) --product futexscope
@@ -105,11 +105,6 @@ bench-host: all guest-packages  ## reading, correlating and writing, beside othe
 	swift build $(CONFIGURATION) --product replay
 	Benchmarks/host/measure .build/release > .build/host.txt
 	$(call figures,host)
-
-bench-fleet: all guest-packages fleet-programs  ## what a host's metrics and findings take up in the stores of a fleet
-	$(VM)/kernels fetch 6.12
-	Benchmarks/fleet/measure $(BINARY) "$(FLEET)" > .build/fleet.txt
-	$(call figures,fleet)
 
 fuzz: build-packages  ## hostile bytes into each reader, FUZZ_SECONDS (default 60) each; needs the toolchain's libFuzzer
 	@cd Tests/Fuzz && place=$$(mktemp -d -p "$$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)") && trap 'rm -rf "$$place"' EXIT && \
