@@ -24,6 +24,7 @@ install = @missing=""; for package in $(1); do \
 BENCH_KERNEL := 6.12
 BENCH_PARTS := futex pages start storm
 BENCH_CPUS := 1 4 8
+BENCH_POSSIBLE := 2 64 512
 
 .PHONY: all deb build-packages guest-packages demo test unit-test kernels readers fleet-programs fleet-test answer bench \
 	bench-guest bench-cpus bench-host fuzz lint clean help
@@ -92,9 +93,10 @@ bench-guest: all guest-packages  ## cost in the kernel, in instruction-counted t
 	$(call figures,guest-$(BENCH_KERNEL))
 
 bench-cpus: all guest-packages  ## what it takes at rest on more CPUs, and a storm on two, in the machine's own time
-	$(VM)/kernels fetch 6.12
+	$(VM)/kernels fetch 6.1 6.12
 	object="$$(find .build/plugins/outputs -path '*/BPFObject/*' -name futexscope.bpf.o | head -n 1)"; \
 	{ for cpus in $(BENCH_CPUS); do BENCH_CPUS=$$cpus Benchmarks/guest/measure 6.12 $(BINARY) "$$object" rest || exit; done; \
+	for cpus in $(BENCH_POSSIBLE); do BENCH_POSSIBLE=$$cpus Benchmarks/guest/measure 6.1 $(BINARY) "$$object" rest || exit; done; \
 	BENCH_CPUS=2 Benchmarks/guest/measure 6.12 $(BINARY) "$$object" storm; } > .build/cpus-6.12.txt
 	$(call figures,cpus-6.12)
 
