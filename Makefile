@@ -27,7 +27,7 @@ BENCH_CPUS := 1 4 8
 BENCH_POSSIBLE := 2 64 512
 
 .PHONY: all deb build-packages guest-packages demo test unit-test kernels readers fleet-programs fleet-test answer bench \
-	bench-guest bench-cpus bench-host fuzz lint clean help
+	bench-guest bench-cpus bench-host bench-fleet fuzz lint clean help
 
 all: build-packages  ## the release binary: .build/release/futexscope
 	swift build $(CONFIGURATION) --product futexscope
@@ -83,7 +83,7 @@ figures = @LC_ALL=C sort .build/$(1).txt -o .build/$(1).txt; \
 	if [ "$(RECORD)" = 1 ]; then Benchmarks/document $(1) .build/$(1).txt; \
 	else Benchmarks/compare Benchmarks/results/$(1).txt .build/$(1).txt; fi
 
-bench: bench-guest bench-cpus bench-host  ## figures beside those in the tree (RECORD=1 writes them there)
+bench: bench-guest bench-cpus bench-host bench-fleet  ## figures beside those in the tree (RECORD=1 writes them there)
 
 bench-guest: all guest-packages  ## cost in the kernel, in instruction-counted time (BENCH_KERNEL=6.12)
 	$(VM)/kernels fetch $(BENCH_KERNEL)
@@ -107,6 +107,10 @@ bench-host: all guest-packages  ## reading, correlating and writing, beside othe
 	swift build $(CONFIGURATION) --product replay
 	Benchmarks/host/measure .build/release > .build/host.txt
 	$(call figures,host)
+
+bench-fleet: readers fleet-programs  ## what a day of scrapes takes in Prometheus and in VictoriaMetrics
+	Benchmarks/fleet/measure "$(FLEET)" Tests/PresentationTests/Golden/metrics-sentinel.txt > .build/fleet.txt
+	$(call figures,fleet)
 
 fuzz: build-packages  ## hostile bytes into each reader, FUZZ_SECONDS (default 60) each; needs the toolchain's libFuzzer
 	@cd Tests/Fuzz && place=$$(mktemp -d -p "$$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)") && trap 'rm -rf "$$place"' EXIT && \
