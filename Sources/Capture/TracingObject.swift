@@ -22,11 +22,14 @@ import Glibc
     private let object: OpaquePointer
     private var links: [OpaquePointer] = unsafe []
 
-    /// Opens the object, writes the settings, loads the programs of the plan and attaches them. `extents` are
-    /// those of functions whose addresses are known: the kernel need not look for their names.
+    /// Writes the settings, loads the programs of the plan and attaches them. `extents` are those of functions
+    /// whose addresses are known: the kernel need not look for their names.
     /// - Throws: `Refusal` for one probe, `CaptureError` when it is not about a single probe.
-    init(attaching plan: ProbePlan, extents: [String: Range<UInt64>], options: CaptureOptions) throws {
-        let opened = unsafe try Self.open()
+    init(
+        _ unloaded: consuming UnloadedObject, attaching plan: ProbePlan, extents: [String: Range<UInt64>],
+        options: CaptureOptions
+    ) throws {
+        let opened = unsafe unloaded.release()
         do {
             unsafe try Self.prepare(opened, plan: plan, options: options)
             let code = unsafe bpf_object__load(opened)
@@ -50,30 +53,6 @@ import Glibc
         unsafe bpf_object__close(object)
     }
 
-    private static func open() throws(CaptureError) -> OpaquePointer {
-        LibbpfLog.begin()
-        let bytes = BPFObject.bytes()
-        // libbpf copies the bytes while it opens the object.
-        let opened = unsafe bytes.withUnsafeBytes {
-            unsafe fs_object_open($0.baseAddress, $0.count, "futexscope")
-        }
-        guard let opened = unsafe opened else { throw .objectUnreadable(errorText(errno)) }
-        return unsafe opened
-    }
-
-    /// Names of all programs in the object. Needs no privilege: the object is opened, not loaded.
-    static func programNames() throws(CaptureError) -> Set<String> {
-        let object = unsafe try open()
-        defer { unsafe bpf_object__close(object) }
-        var names: Set<String> = []
-        var program = unsafe bpf_object__next_program(object, nil)
-        while let current = unsafe program {
-            names.insert(unsafe String(cString: bpf_program__name(current)))
-            unsafe program = unsafe bpf_object__next_program(object, current)
-        }
-        return names
-    }
-
     // MARK: Prepare
 
     private static func prepare(_ object: OpaquePointer, plan: ProbePlan, options: CaptureOptions) throws {
@@ -82,14 +61,13 @@ import Glibc
             let programs = probe.programs(areaReadable: plan.areaReadable)
             for name in [programs.entry, programs.exit].compactMap({ $0 }) { wanted[name] = probe }
         }
+        AttachIDs.set(wanted.compactMapValues(\.attachID))
         var program = unsafe bpf_object__next_program(object, nil)
         while let current = unsafe program {
             let name = unsafe String(cString: bpf_program__name(current))
             let probe = wanted[name]
             unsafe bpf_program__set_autoload(current, probe != nil)
-            if probe?.hook == .fentry, let function = probe?.function {
-                unsafe bpf_program__set_attach_target(current, 0, function)
-            } else if probe?.hook == .kprobeMulti {
+            if probe?.hook == .kprobeMulti {
                 unsafe bpf_program__set_expected_attach_type(current, BPF_TRACE_KPROBE_MULTI)
             }
             unsafe program = unsafe bpf_object__next_program(object, current)
