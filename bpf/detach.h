@@ -50,15 +50,27 @@ static __always_inline void fill_file(struct fs_detach *out, struct page *head)
 	out->index = page_index(head);
 }
 
-/* The range of the hole that the current task is punching, if any. */
-static __always_inline void fill_range(struct fs_detach *out, __u32 tid)
+/* In which operation the current task is, and the range that it cuts out, if any.
+ * The registers of a system call are right even where its hook was skipped. */
+static __always_inline void fill_operation(struct fs_detach *out, __u32 tid)
 {
 	struct operation_key key = { .tid = tid, .hook = FS_HOOK_FALLOCATE };
 	struct operation *operation = bpf_map_lookup_elem(&operations, &key);
+	struct cut cut = current_cut();
+	__u32 scope = current_scope(tid);
 
-	out->range_known = operation != NULL;
-	out->range_start = operation ? operation->range_start : 0;
-	out->range_end = operation ? operation->range_end : 0;
+	if (!cut.range_known && operation) {
+		cut.range_known = true;
+		cut.start = operation->range_start;
+		cut.end = operation->range_end;
+	}
+	out->range_known = cut.range_known;
+	out->range_start = cut.start;
+	out->range_end = cut.end;
+	if (cut.kind && (scope == FS_ACT_NONE || scope == FS_ACT_HOLE_PUNCH ||
+			 scope == FS_ACT_FALLOCATE_OTHER))
+		scope = cut.kind;
+	out->scope = scope;
 }
 
 static __always_inline void store_detach(void *ctx, struct page *head, __u32 pages,
@@ -90,7 +102,7 @@ static __always_inline void store_detach(void *ctx, struct page *head, __u32 pag
 	detach->h.cpu = bpf_get_smp_processor_id();
 	detach->page = (__u64)head;
 	fill_file(detach, head);
-	fill_range(detach, id);
+	fill_operation(detach, id);
 	detach->cgroup = bpf_get_current_cgroup_id();
 	detach->pages = pages;
 	detach->refcount = refcount;
@@ -98,7 +110,6 @@ static __always_inline void store_detach(void *ctx, struct page *head, __u32 pag
 	detach->tid = id;
 	bpf_get_current_comm(detach->comm, sizeof(detach->comm));
 	detach->via = via;
-	detach->scope = current_scope(id);
 	bytes = bpf_get_stack(ctx, detach->stack, sizeof(detach->stack), 0);
 	detach->stack_depth = bytes > 0 ? bytes / sizeof(__u64) : 0;
 	barrier();

@@ -64,16 +64,14 @@ enum BTFKind {
 
     /// Bytes behind the three words that each type begins with; nil for a kind that is not known.
     static func size(_ info: UInt32) -> Int? {
-        let members = Int(info & 0xffff)
-        return switch of(info) {
-        case integer, 14 /* variable */, 17 /* declaration tag */: 4
-        case array: 12
-        case structure, union, section, enumeration64: 12 * members
-        case enumeration, prototype: 8 * members
-        case pointer, 7 /* forward */, typedef, volatile, const, restrict, function, 16 /* float */, typeTag: 0
-        default: nil
-        }
+        let kind = Int(of(info))
+        guard kind < fixed.count else { return nil }
+        return Int(fixed[kind]) + Int(perMember[kind]) * Int(info & 0xffff)
     }
+
+    /// By kind, which begins with 1.
+    private static let fixed: [UInt8] = [0, 4, 0, 12, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 4, 0, 0]
+    private static let perMember: [UInt8] = [0, 0, 0, 0, 12, 12, 8, 0, 0, 0, 0, 0, 0, 8, 0, 12, 0, 0, 0, 12]
 }
 
 /// The kernel's BTF as it lies in memory.
@@ -111,37 +109,39 @@ private struct BTFSource {
 
     struct Places {
         /// Of each type by its number, in `bytes`; 0 is no type.
-        var offsets: [UInt32] = [0]
+        var offsets: [UInt32]
         /// Types with a wanted name that something can be asked of.
-        var wanted: [(name: String, id: UInt32, offset: Int)] = []
+        var wanted: [(name: String, id: UInt32, offset: Int)]
     }
 
     /// Nil when there is a kind of type that is not known, or one is cut off.
     func places(of names: SymbolNames) -> Places? {
-        var places = Places()
-        places.offsets.reserveCapacity(types.count / 16)
+        var offsets: [UInt32] = [0]
+        var wanted: [(name: String, id: UInt32, offset: Int)] = []
+        offsets.reserveCapacity(types.count / 16)
         let isComplete = unsafe bytes.withUnsafeBytes { bytes in
             var offset = types.lowerBound
             while offset + 12 <= types.upperBound {
                 // Three words lie there, by the comparison above.
-                let name = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)
+                let name = unsafe Int(bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
                 let info = unsafe bytes.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self)
                 guard let size = BTFKind.size(info) else { return false }
-                if name != 0, Int(name) + 4 <= strings.count, Self.canBeWanted(BTFKind.of(info)) {
+                if name != 0, name + 4 <= strings.count, Self.canBeWanted(BTFKind.of(info)) {
                     // Four bytes of the strings lie there, likewise.
-                    let head = unsafe bytes.loadUnaligned(
-                        fromByteOffset: strings.lowerBound + Int(name), as: UInt32.self)
-                    if names.mayHave(head) {
-                        let text = String(decoding: self.name(at: name), as: UTF8.self)
-                        if names.has(text) { places.wanted.append((text, UInt32(places.offsets.count), offset)) }
+                    let head = unsafe bytes.loadUnaligned(fromByteOffset: strings.lowerBound + name, as: UInt32.self)
+                    if names.mayHave(head), case let text = self.name(at: UInt32(name)),
+                        names.mayHave(head, length: text.count),
+                        case let text = String(decoding: text, as: UTF8.self), names.has(text)
+                    {
+                        wanted.append((text, UInt32(offsets.count), offset))
                     }
                 }
-                places.offsets.append(UInt32(offset))
+                offsets.append(UInt32(offset))
                 offset += 12 + size
             }
             return offset == types.upperBound
         }
-        return isComplete ? places : nil
+        return isComplete ? Places(offsets: offsets, wanted: wanted) : nil
     }
 
     private static func canBeWanted(_ kind: UInt32) -> Bool {

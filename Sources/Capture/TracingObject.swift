@@ -20,7 +20,13 @@ import Glibc
     let counters: CounterMemory
 
     private let object: OpaquePointer
-    private var links: [OpaquePointer] = unsafe []
+    private var links: [Link] = []
+
+    /// A program on its hook.
+    @safe private struct Link {
+        let pointer: OpaquePointer
+        let hook: Hook
+    }
 
     /// Writes the settings, loads the programs of the plan and attaches them. `extents` are those of functions
     /// whose addresses are known: the kernel need not look for their names.
@@ -49,7 +55,7 @@ import Glibc
 
     deinit {
         // Each link is destroyed once, before the object whose programs it holds.
-        unsafe links.reversed().forEach { unsafe bpf_link__destroy($0) }
+        links.reversed().forEach { unsafe bpf_link__destroy($0.pointer) }
         unsafe bpf_object__close(object)
     }
 
@@ -130,7 +136,7 @@ import Glibc
             guard let link = unsafe link else {
                 throw Refusal(position: position, reason: Self.reason(errno, hook: hook))
             }
-            unsafe links.append(link)
+            links.append(unsafe Link(pointer: link, hook: hook))
         }
     }
 
@@ -149,7 +155,7 @@ import Glibc
         for (name, atReturn) in [("return_multi", true), ("entry_multi", false)] {
             let members = positions.filter { !atReturn || plan.probes[$0].role.hasReturn }
             if let link = unsafe multiLink(name, members, plan: plan, extents: extents, atReturn: atReturn) {
-                unsafe links.append(link)
+                links.append(unsafe Link(pointer: link, hook: .kprobeMulti))
                 continue
             }
             let reason = errorText(errno)
@@ -192,17 +198,16 @@ import Glibc
         unsafe bpf_map_update_elem(map(".data.switch"), &key, &value, 0)
     }
 
-    /// Takes all programs off their hooks; the maps stay readable. What is explained goes before what
-    /// explains it. False when the kernel has not let go of them within `patienceMs`: then a child
-    /// process is left that ends as soon as it has.
+    /// Takes all programs off their hooks, which are switched off; the maps stay readable. False when the kernel
+    /// has not let go of them within `patienceMs`: then a child process is left that ends as soon as it has.
     func detach(patienceMs: Int32) -> Bool {
-        let descriptors = unsafe links.map { unsafe bpf_link__fd($0) }
+        let descriptors = inOrderOfClosing.map { unsafe bpf_link__fd($0.pointer) }
         var (release, gone): (Int32, Int32) = (-1, -1)
         // The child has its own copy of the descriptors; all arguments live over the call.
         let child = unsafe fs_keep_in_child(descriptors, descriptors.count, &release, &gone)
         // Without a child these closes are the last ones, and take as long as the kernel wants.
-        unsafe links.reversed().forEach { unsafe bpf_link__destroy($0) }
-        unsafe links = []
+        inOrderOfClosing.forEach { unsafe bpf_link__destroy($0.pointer) }
+        links = []
         guard child > 0 else { return true }
         close(release)
         defer { close(gone) }
@@ -210,6 +215,14 @@ import Glibc
         guard unsafe poll(&end, 1, patienceMs) > 0 else { return false }
         waitpid(child, nil, 0)
         return true
+    }
+
+    /// What waits for a grace period of RCU tasks, and between them what does not: after each such period the
+    /// kernel rests for a tenth of a second before it begins another, and the others take as long.
+    private var inOrderOfClosing: [Link] {
+        let waiting = links.filter { [.kprobeMulti, .fentry].contains($0.hook) }
+        let others = links.filter { ![.kprobeMulti, .fentry].contains($0.hook) }
+        return waiting.prefix(1) + others + waiting.dropFirst()
     }
 
     // MARK: What the loaded object offers
