@@ -14,11 +14,16 @@ import CLibbpf
     /// Nil when the kernel has no BTF.
     /// - Parameter names: of functions, structures and enumerations that will be asked for; all others are unknown.
     init?(names: some Sequence<String>) {
-        LibbpfLog.begin()
-        guard let bytes = readFile(Self.path), let excerpt = KernelTypeExcerpt(of: bytes, names: names),
-            // libbpf copies the bytes during the call.
-            let btf = unsafe btf__new(excerpt.bytes, UInt32(excerpt.bytes.count))
+        guard let bytes = readFile(Self.path), let excerpt = KernelTypeExcerpt(of: bytes, names: names)
         else { return nil }
+        self.init(excerpt)
+    }
+
+    /// Nil when libbpf does not understand the excerpt.
+    init?(_ excerpt: KernelTypeExcerpt) {
+        LibbpfLog.begin()
+        // libbpf copies the bytes during the call.
+        guard let btf = unsafe btf__new(excerpt.bytes, UInt32(excerpt.bytes.count)) else { return nil }
         self.excerpt = excerpt
         unsafe self.btf = unsafe btf
     }
