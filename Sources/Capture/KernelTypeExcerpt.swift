@@ -210,36 +210,27 @@ private struct BTFCopy {
             append(number(of: word(2)))
         default: append(word(2))
         }
-        var position = 3
-        while position < end {
-            switch kind {
-            case BTFKind.structure, BTFKind.union:
-                append(name(word(position)))
-                append(number(of: word(position + 1)))
-                append(word(position + 2))
-                position += 3
-            case BTFKind.prototype:
-                append(name(word(position)))
-                append(number(of: word(position + 1)))
-                position += 2
-            case BTFKind.array:
-                append(number(of: word(position)))
-                append(number(of: word(position + 1)))
-                append(word(position + 2))
-                position += 3
-            case BTFKind.enumeration:
-                append(name(word(position)))
-                append(word(position + 1))
-                position += 2
-            case BTFKind.enumeration64:
-                append(name(word(position)))
-                append(word(position + 1))
-                append(word(position + 2))
-                position += 3
-            default:
-                append(word(position))
-                position += 1
+        let member = Self.member(of: kind)
+        for position in 3..<max(3, end) {
+            switch member[(position - 3) % member.count] {
+            case .name: append(name(word(position)))
+            case .type: append(number(of: word(position)))
+            case .plain: append(word(position))
             }
+        }
+    }
+
+    private enum Word { case name, type, plain }
+
+    /// What the words of each member are, or all that stands behind the first three words.
+    private static func member(of kind: UInt32) -> [Word] {
+        switch kind {
+        case BTFKind.structure, BTFKind.union: [.name, .type, .plain]
+        case BTFKind.prototype: [.name, .type]
+        case BTFKind.array: [.type, .type, .plain]
+        case BTFKind.enumeration: [.name, .plain]
+        case BTFKind.enumeration64: [.name, .plain, .plain]
+        default: [.plain]
         }
     }
 

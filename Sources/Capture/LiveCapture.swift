@@ -233,6 +233,7 @@ private struct Tracing {
         try options.check()
         // The programs are adapted to an excerpt of the kernel's types, and say themselves which it must have.
         let file = TypesFile()
+        defer { withExtendedLifetime(file) {} }
         var unloaded: UnloadedObject? = try UnloadedObject(typesPath: file?.path)
         let typeNames = unloaded?.typeNames ?? []
         guard let types = KernelTypes(names: typeNames.union(ProbePlan.types)),

@@ -77,7 +77,7 @@ struct ProbeRole: Sendable {
         // system call's own registers tell them too (bpf/cut.h), so that this is no evidence that could be skipped.
         function(
             "fallocate", FS_HOOK_FALLOCATE, ["vfs_fallocate"], return: true,
-            off: "hole-punch by io_uring is not told from other kinds of fallocate"),
+            off: "hole-punch is not counted, and by io_uring not told from other kinds of fallocate"),
         activity("block-device", FS_HOOK_BLOCK_DEVICE, ["truncate_bdev_range"], off: "block-zero-out"),
         activity("migrate", FS_HOOK_MIGRATE, ["migrate_pages"], off: "migration"),
         activity("collapse", FS_HOOK_COLLAPSE, ["collapse_file"], off: "collapse"),
