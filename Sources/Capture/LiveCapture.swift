@@ -233,12 +233,20 @@ private struct Tracing {
     /// Steps down the ladder until every probe is attached or has no rung left.
     init(options: CaptureOptions) throws(CaptureError) {
         try options.check()
-        guard let types = KernelTypes(), let (symbols, names) = Self.symbols(types: types) else {
+        // The programs are adapted to an excerpt of the kernel's types, and say themselves which it must have.
+        let file = TypesFile()
+        defer { withExtendedLifetime(file) {} }
+        var unloaded: UnloadedObject? = try UnloadedObject(typesPath: file?.path)
+        let typeNames = unloaded?.typeNames ?? []
+        guard let types = KernelTypes(names: typeNames.union(ProbePlan.types)),
+            let (symbols, names) = Self.symbols(types: types)
+        else {
             throw .notPermitted(HostReport.read().refusal ?? "this kernel's symbols or BTF cannot be read")
         }
         if let refusal = HostReport.read(symbols: symbols).refusal { throw .notPermitted(refusal) }
         let sites = options.needOfFullDepth == nil ? CallSites.found(types: types, symbols: symbols) : nil
         var plan = ProbePlan(mode: options.attach, sites: sites, types: types, symbols: symbols)
+        guard file?.write(types.excerpt.bytes) ?? true else { throw .system("keep the kernel's types", errno: errno) }
         while true {
             if let missing = plan.missingRequired {
                 throw .missingProbe(
@@ -246,7 +254,8 @@ private struct Tracing {
                     note: missing.note ?? "no hook is left")
             }
             do {
-                object = try TracingObject(attaching: plan, extents: symbols.extents, options: options)
+                let next = try unloaded.take() ?? UnloadedObject(typesPath: file?.path)
+                object = try TracingObject(next, attaching: plan, extents: symbols.extents, options: options)
                 break
             } catch let refusal as TracingObject.Refusal {
                 if plan.probes[refusal.position].hook == .callsite {

@@ -10,6 +10,7 @@ internal import Recording
 
 struct Record: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "record",
         abstract: "Record events for an analysis afterwards, elsewhere, without root.",
         discussion: """
             Makes a directory in the Common Trace Format 1.8: `futexscope report` reads it, and so do \
