@@ -122,4 +122,19 @@ struct ServeTests {
         #expect(try run.text("looping.html").contains("Looping now"))
         #expect(Self.value("futexscope_looping_tasks", in: try run.text("killed.metrics")) == 0)
     }
+    @Test("a service whose probes the kernel cannot attach yet says so, and keeps nobody waiting", arguments: livepatched)
+    func heldUp(guest: Guest) async throws {
+        let run = try await GuestRuns.shared.run(guest)
+        #expect(try run.words("leaving.status") == ["0"])
+        #expect(try run.text("leaving.err").contains("the kernel is still taking them off its functions"))
+        // It was held up, and who asked then was told so at once.
+        #expect(try run.words("held.status") == ["0"])
+        #expect(try run.words("waiting.status") == ["1"])
+        #expect(try run.text("waiting.err").contains("Connection refused"))
+        #expect(try run.text("coming.err").contains("the probes are not attached after 30 s"))
+        #expect(try run.text("serve.err").contains("not attached") == false)
+        // The loop has ended.
+        #expect(try run.text("come") == "ok\n")
+        #expect(try run.words("coming.status") == ["0"])
+    }
 }

@@ -117,4 +117,26 @@ if [ "$MODULE" ]; then
         get killed.metrics /metrics
     done
     end_serve
+
+    # A loop that lasts: the kernel does not let go of the probes of one service, and so attaches none of the next.
+    start_serve leaving || exit
+    provoke lasting zero-page --calls 1 &
+    provocation=$!
+    find_victim
+    end_serve
+    futexscope serve --ready-file /tmp/coming.ready > coming.out 2> coming.err &
+    server=$! service=coming
+    i=0
+    until grep -q 'not attached' coming.err || [ $i -ge 900 ]; do
+        i=$((i + 1))
+        usleep 100000
+    done
+    [ ! -e /tmp/coming.ready ]
+    echo $? > held.status
+    get waiting /healthz -T 20
+    kill -9 "$victim"
+    wait "$provocation"
+    until [ -e /tmp/coming.ready ]; do usleep 100000; done
+    get come /healthz
+    end_serve
 fi
