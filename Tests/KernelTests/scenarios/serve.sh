@@ -81,6 +81,23 @@ usleep 300000
 end_serve
 wait
 
+# A disk that is too small for the findings, and then has room again.
+mkdir /tmp/small
+mount -t tmpfs -o size=256k tmpfs /tmp/small
+head -c 131072 /dev/zero > /tmp/small/ballast
+start_serve full -o /tmp/small/findings.jsonl -n provoke-victim || exit
+provoke crowd zero-page --calls 1000
+sleep 1
+get full.metrics /metrics
+get full.healthz /healthz
+rm /tmp/small/ballast
+provoke after zero-page --calls 23
+sleep 1
+get full.last.metrics /metrics
+end_serve
+cp /tmp/small/findings.jsonl full.jsonl
+umount /tmp/small
+
 if [ "$MODULE" ]; then
     # A livepatch takes the function out from under the probes: the service has to say that it sees nothing.
     start_serve blind || exit
@@ -133,7 +150,7 @@ if [ "$MODULE" ]; then
     done
     [ ! -e /tmp/coming.ready ]
     echo $? > held.status
-    get waiting /healthz -T 20
+    get waiting /healthz
     kill -9 "$victim"
     wait "$provocation"
     until [ -e /tmp/coming.ready ]; do usleep 100000; done
