@@ -69,10 +69,9 @@ unit-test: readers fleet-programs  ## tests that need no kernel
 	FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" FUTEXSCOPE_FLEET="$(FLEET)" swift test --parallel
 
 test: deb kernels readers fleet-programs  ## unit tests, then the matrix of kernels in virtual machines
-	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" FUTEXSCOPE_FLEET="$(FLEET)" \
-		swift test --skip KernelTests.FleetTests
+	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" FUTEXSCOPE_FLEET="$(FLEET)" swift test
 
-fleet-test: all kernels fleet-programs  ## Prometheus and VictoriaMetrics read a service in a guest; needs the machine for itself
+fleet-test: all kernels fleet-programs  ## Prometheus and VictoriaMetrics read a service in a guest; a part of `make test`
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_FLEET="$(FLEET)" swift test --filter KernelTests.FleetTests
 
 answer: all kernels  ## runs the matrix and writes the answer's table into README.md

@@ -1,18 +1,19 @@
 // A port that is taken before anything else is done, so that one which is taken already costs nothing. It needs no
-// thread; who comes before the service runs waits in the kernel.
+// thread and does not listen: who comes before the service runs is refused at once. Otherwise the kernel would accept
+// him, and he would wait for a service that may be long in coming, or may never come.
 
 import Glibc
 import NIOCore
 
-/// A socket that listens, until a service takes it over or this goes.
+/// A port that is ours, until a service takes it over or this goes.
 public final class BoundPort {
-    private static let backlog: Int32 = 256
+    private static let backlog: Int32 = 128
 
     /// With the port that it got.
     public let address: ListenAddress
     private var descriptor: Int32
 
-    /// - Throws: `ServiceError` when it cannot listen there.
+    /// - Throws: `ServiceError` when nobody can listen there, or somebody does.
     public init(_ address: ListenAddress) throws(ServiceError) {
         let family = address.host.contains(":") ? AF_INET6 : AF_INET
         let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
@@ -28,9 +29,7 @@ public final class BoundPort {
             let code = unsafe try address.socketAddress().withSockAddr { name, size in
                 unsafe bind(descriptor, name, socklen_t(size))
             }
-            guard code == 0, listen(descriptor, Self.backlog) == 0 else {
-                throw ServiceError.cannotListen(address, errno: errno)
-            }
+            guard code == 0 else { throw ServiceError.cannotListen(address, errno: errno) }
             port = Self.port(of: descriptor)
         } catch let error as ServiceError {
             close(descriptor)
@@ -48,8 +47,10 @@ public final class BoundPort {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// Whoever takes it closes it.
-    func take() -> Int32 {
+    /// The socket, which listens from here on. Whoever takes it closes it.
+    /// - Throws: `ServiceError` when somebody else, who had bound the port too, listens by now.
+    func take() throws(ServiceError) -> Int32 {
+        guard listen(descriptor, Self.backlog) == 0 else { throw .cannotListen(address, errno: errno) }
         defer { descriptor = -1 }
         return descriptor
     }

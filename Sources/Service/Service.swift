@@ -46,6 +46,7 @@ public final class Service: Sendable {
         counts: ServiceCounts = ServiceCounts(), resources: [String: Resource]
     ) throws(ServiceError) {
         address = port.address
+        let socket = try port.take()
         let site = Site(
             resources: resources, secret: secret, takesAddressesOnly: secret == nil && address.isLoopback)
         let table = ConnectionTable(limit: limits.connections, counts: counts)
@@ -69,7 +70,7 @@ public final class Service: Sendable {
                             Connection(site: site, limits: limits, table: table, counts: counts))
                     }
                 }
-                .withBoundSocket(port.take()).wait()
+                .withBoundSocket(socket).wait()
         } catch {
             try? group.syncShutdownGracefully()
             throw .cannotListen(address, errno: (error as? IOError)?.errnoCode ?? EINVAL)

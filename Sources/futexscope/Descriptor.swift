@@ -61,9 +61,10 @@ struct Descriptor {
 
     private func takeBack(_ written: ArraySlice<UInt8>) {
         guard path != nil else { return }
-        let end = lseek(number, 0, SEEK_CUR)
         let rest = written.reversed().prefix { $0 != UInt8(ascii: "\n") }.count
-        if end > 0 { ftruncate(number, end - off_t(rest)) }
+        // What is written next, when there is room again, follows without a hole.
+        let end = lseek(number, -off_t(rest), SEEK_CUR)
+        if end >= 0 { ftruncate(number, end) }
     }
 
     /// One line on standard error, with what a terminal would obey escaped: a file that is read may have put

@@ -35,7 +35,7 @@ struct Doctor: ParsableCommand {
         var report = DoctorReport(host: HostReport.read(), probes: [])
         if report.host.refusal == nil {
             do throws(CaptureError) {
-                report.probes = try LiveCapture.plan(options: CaptureOptions())
+                report.probes = try LiveRun.plan(CaptureOptions())
             } catch {
                 report.host.refusal = error.message
             }

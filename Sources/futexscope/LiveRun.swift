@@ -20,7 +20,7 @@ struct LiveRun {
     /// Attaches all probes and says so.
     init(_ arguments: CaptureArguments, options: CaptureOptions) throws(CaptureError) {
         self.arguments = arguments
-        capture = try LiveCapture(options: options)
+        capture = try AttachWatch.during { () throws(CaptureError) in try LiveCapture(options: options) }
     }
 
     /// Hands events over until the run ends, a batch at a time.
@@ -72,14 +72,19 @@ struct LiveRun {
         if let leftover = capture.leftover { Descriptor.tell(leftover) }
     }
 
-    /// What a dry run found.
-    static func show(_ probes: [ProbeReport], format: OutputFormat) {
+    /// A dry run: attaches all probes, detaches them at once, and prints how each was attached.
+    static func show(_ options: CaptureOptions, format: OutputFormat) throws(CaptureError) {
+        let probes = try plan(options)
         let output = Descriptor.standardOutput
         let bytes =
             format == .json
             ? DoctorReport.json(probes: probes)
             : Array(DoctorReport.text(probes: probes, colour: output.wantsColour).utf8)
         try? output.write(bytes)
+    }
+
+    static func plan(_ options: CaptureOptions) throws(CaptureError) -> [ProbeReport] {
+        try AttachWatch.during { () throws(CaptureError) in try LiveCapture.plan(options: options) }
     }
 
     /// - Returns: how many probes there are, for a reader.

@@ -76,7 +76,7 @@ struct Record: ParsableCommand {
 
     func run() throws {
         var options = try capture.options()
-        if capture.dryRun { return try LiveRun.show(LiveCapture.plan(options: options), format: .table) }
+        if capture.dryRun { return try LiveRun.show(options, format: .table) }
         options.tellsActivities = true
         if moments.on.contains(where: \.needsFullDepth) { options.depth = .full }
         try LiveRun.check(capture)

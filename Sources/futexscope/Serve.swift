@@ -69,7 +69,7 @@ struct Serve: ParsableCommand {
 
     func run() throws {
         let options = try capture.options()
-        if capture.dryRun { return try LiveRun.show(LiveCapture.plan(options: options), format: .table) }
+        if capture.dryRun { return try LiveRun.show(options, format: .table) }
         try ServeRun(serve: self, options: options).run()
     }
 

@@ -202,7 +202,8 @@ import Testing
 
     @Test("a service that cannot be as asked ends before anything is attached")
     func serve() throws {
-        let taken = try BoundPort(try #require(ListenAddress("127.0.0.1:0")))
+        let taken = try Service(on: BoundPort(try #require(ListenAddress("127.0.0.1:0"))), resources: [:])
+        defer { taken.stop() }
         let port = #expect(throws: ServiceError.self) { try Serve.parse(["--listen", taken.address.text]).run() }
         #expect(port?.exitCode == 1)
         #expect(Ending(try #require(port)).complaint?.hasPrefix("cannot listen on \(taken.address.text): ") == true)

@@ -12,31 +12,31 @@ struct RuleTests {
     }
 
     @Test("the rules, and the configurations that load them, are what Prometheus takes")
-    func form() throws {
-        try Self.inCopy { dashboards, _ in
+    func form() async throws {
+        try await Self.inCopy { dashboards, _ in
             let configuration = dashboards.appending(path: "prometheus.yml")
             try FileManager.default.copyItem(
                 at: Files.dashboards.appending(path: "prometheus.yml"), to: configuration)
             // Read when it is used; here it only has to be there.
             try "a secret".write(
                 to: dashboards.appending(path: "futexscope.secret"), atomically: true, encoding: .utf8)
-            let result = try Programs.run("promtool", ["check", "config", configuration.path])
+            let result = try await Programs.run("promtool", ["check", "config", configuration.path])
             #expect(result.status == 0, "\(result.output)")
             #expect(result.output.contains("2 rule files found"), "\(result.output)")
         }
     }
 
     @Test("each alert fires when it should and not otherwise, each recording rule adds up")
-    func behaviour() throws {
-        let result = try Programs.run("promtool", ["test", "rules"] + Self.tests.map(\.path))
+    func behaviour() async throws {
+        let result = try await Programs.run("promtool", ["test", "rules"] + Self.tests.map(\.path))
         #expect(result.status == 0, "\(result.output)")
     }
 
     @Test("a rule that never gives anything, or always something else, fails these tests")
-    func everyRuleIsTested() throws {
-        try Self.inCopy { dashboards, tests in
+    func everyRuleIsTested() async throws {
+        try await Self.inCopy { dashboards, tests in
             let copies = tests.map(\.path)
-            #expect(try Programs.run("promtool", ["test", "rules"] + copies).status == 0)
+            #expect(try await Programs.run("promtool", ["test", "rules"] + copies).status == 0)
             for rule in try Files.rules.flatMap(Rule.read) {
                 let copy = dashboards.appending(path: "rules/\(rule.file.lastPathComponent)")
                 // An alert whose comparison always holds has the right labels; only the time tells that it should not fire.
@@ -45,8 +45,9 @@ struct RuleTests {
                 for wrong in ["vector(1) > 1", always] {
                     try rule.fileText(with: wrong).write(to: copy, atomically: true, encoding: .utf8)
                     #expect(
-                        try Programs.run("promtool", ["check", "rules", copy.path]).status == 0, "\(rule): \(wrong)")
-                    let result = try Programs.run("promtool", ["test", "rules"] + copies)
+                        try await Programs.run("promtool", ["check", "rules", copy.path]).status == 0,
+                        "\(rule): \(wrong)")
+                    let result = try await Programs.run("promtool", ["test", "rules"] + copies)
                     #expect(result.status != 0, "\(rule) can be \(wrong), and no test says so")
                 }
                 try FileManager.default.removeItem(at: copy)
@@ -76,7 +77,7 @@ struct RuleTests {
     }
 
     /// A copy of the rules and of their tests that may be changed: the folder of dashboards, and the tests.
-    private static func inCopy(_ body: (_ dashboards: URL, _ tests: [URL]) throws -> Void) throws {
+    private static func inCopy(_ body: (_ dashboards: URL, _ tests: [URL]) async throws -> Void) async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "futexscope-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: folder) }
         let dashboards = folder.appending(path: "dashboards")
@@ -87,6 +88,6 @@ struct RuleTests {
             copies = files.map { place.appending(path: $0.lastPathComponent) }
             for (file, copy) in zip(files, copies) { try FileManager.default.copyItem(at: file, to: copy) }
         }
-        try body(dashboards, copies)
+        try await body(dashboards, copies)
     }
 }

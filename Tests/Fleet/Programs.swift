@@ -20,25 +20,36 @@ public enum Programs {
     /// Runs a program to its end, with what it reads as its standard input: its status, and all that it printed.
     public static func run(
         _ name: String, _ arguments: [String], input: String = ""
-    ) throws -> (status: Int32, output: String) {
-        try run(url(of: name), arguments, input: input)
+    ) async throws -> (status: Int32, output: String) {
+        try await run(url(of: name), arguments, input: input)
     }
 
-    static func run(
+    public static func run(
         _ program: URL, _ arguments: [String], input: String = ""
-    ) throws -> (status: Int32, output: String) {
+    ) async throws -> (status: Int32, output: String) {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "program-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let (read, told) = (folder.appending(path: "input"), folder.appending(path: "output"))
+        try input.write(to: read, atomically: false, encoding: .utf8)
+        try "".write(to: told, atomically: false, encoding: .utf8)
         let process = Process()
-        let output = Pipe()
+        let output = try FileHandle(forWritingTo: told)
         (process.executableURL, process.arguments) = (program, arguments)
         (process.standardOutput, process.standardError) = (output, output)
-        let file = FileManager.default.temporaryDirectory.appending(path: "input-\(UUID().uuidString)")
-        try input.write(to: file, atomically: false, encoding: .utf8)
-        defer { try? FileManager.default.removeItem(at: file) }
-        process.standardInput = try FileHandle(forReadingFrom: file)
-        try process.run()
-        let told = try output.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: told, as: UTF8.self))
+        process.standardInput = try FileHandle(forReadingFrom: read)
+        let status = try await process.runToEnd()
+        return (status, String(decoding: try Data(contentsOf: told), as: UTF8.self))
+    }
+}
+
+extension Process {
+    /// Starts it and waits for its end, without holding one of the few threads that run all tests: its status.
+    public func runToEnd() async throws -> Int32 {
+        try await withCheckedThrowingContinuation { (done: CheckedContinuation<Int32, any Error>) in
+            terminationHandler = { done.resume(returning: $0.terminationStatus) }
+            do { try run() } catch { done.resume(throwing: error) }
+        }
     }
 }
 
@@ -90,12 +101,13 @@ public final class Daemon {
     public var isRunning: Bool { process.isRunning }
 
     /// Ends the program and waits for its end.
-    public func stop() {
+    public func stop() async {
         try? leash.fileHandleForWriting.close()
-        process.waitUntilExit()
+        while process.isRunning { try? await Task.sleep(for: .milliseconds(50)) }
     }
 
-    deinit { stop() }
+    /// Without the leash it ends by itself.
+    deinit { try? leash.fileHandleForWriting.close() }
 
     /// The last lines of what it printed.
     public var story: String {

@@ -45,7 +45,7 @@ public struct Prometheus: Sendable {
         var arguments = ["-sS", "--max-time", "20", "-w", "\n%{http_code}", "-G", "http://127.0.0.1:\(port)\(path)"]
         for (key, value) in parameters { arguments += ["--data-urlencode", "\(key)=\(value)"] }
         if let secret { arguments += ["-H", "Authorization: Bearer \(secret)"] }
-        let (status, output) = try Programs.run(URL(filePath: "/usr/bin/curl"), arguments)
+        let (status, output) = try await Programs.run(URL(filePath: "/usr/bin/curl"), arguments)
         guard status == 0, let end = output.lastIndex(of: "\n") else {
             throw FleetFailure("\(path): curl: status \(status): \(output.prefix(200))")
         }

@@ -10,27 +10,33 @@ import Testing
 struct FleetTests {
     @Test("dashboards, rules and stores have data from a traced kernel")
     func fleet() async throws {
-        let fleet = try await SmallFleet()
-        defer { fleet.end() }
+        await GuestRuns.shared.begin()
         do {
-            let catalogue = try await Self.names(fleet)
-            try await Self.dashboards(fleet, catalogue)
-            try await Self.rules(fleet, catalogue)
-            try await Self.store(fleet)
-            try fleet.goOn()
-            try await Self.alerts(fleet)
-            try await Self.figures(fleet)
+            let fleet = try await SmallFleet()
+            do { try await Self.story(of: fleet) } catch { Issue.record("\(error)\n\(fleet.story)") }
+            await fleet.end()
         } catch {
-            Issue.record("\(error)\n\(fleet.story)")
+            Issue.record(error)
         }
+        await GuestRuns.shared.end()
+    }
+
+    static func story(of fleet: SmallFleet) async throws {
+        let catalogue = try await names(fleet)
+        try await dashboards(fleet, catalogue)
+        try await rules(fleet, catalogue)
+        try await store(fleet)
+        try await fleet.goOn()
+        try await alerts(fleet)
+        try await figures(fleet)
     }
 
     /// What the two services tell; a name that is not there is caught, or all that follows means nothing.
     static func names(_ fleet: SmallFleet) async throws -> Catalogue {
         let exposition = try await fleet.exposition(of: fleet.full)
-        #expect(try Self.complaints(exposition.replacing("# HELP futexscope_blind", with: "# HELP other")) != "")
-        #expect(try Self.complaints(exposition) == "")
-        #expect(try await Self.complaints(fleet.exposition(of: fleet.sentinel)) == "")
+        #expect(try await complaints(exposition.replacing("# HELP futexscope_blind", with: "# HELP other")) != "")
+        #expect(try await complaints(exposition) == "")
+        #expect(try await complaints(fleet.exposition(of: fleet.sentinel)) == "")
         var catalogue = Catalogue(exposition: exposition)
         #expect(catalogue.strangers(in: "futexscope_findings_total{cause=\"other\"} > 0") == [])
         #expect(catalogue.strangers(in: "futexscope_findings{kind=\"other\"}") == ["no metric futexscope_findings"])
@@ -40,8 +46,8 @@ struct FleetTests {
     }
 
     /// What Prometheus' own checker has to say of a scrape.
-    static func complaints(_ exposition: String) throws -> String {
-        let (status, output) = try Programs.run("promtool", ["check", "metrics"], input: exposition)
+    static func complaints(_ exposition: String) async throws -> String {
+        let (status, output) = try await Programs.run("promtool", ["check", "metrics"], input: exposition)
         return status == 0 ? output : "status \(status): \(output)"
     }
 

@@ -1,6 +1,7 @@
 // Guests: one boot for each kernel, mode and scenario, two at a time, its files kept for all tests that
 // look at them. What runs in a guest is in scenarios/; what boots it is in vm/.
 
+import Fleet
 import Foundation
 
 /// Which guest, and what it does.
@@ -109,13 +110,20 @@ actor GuestRuns {
         return try await run.value
     }
 
-    private func boot(_ guest: Guest) async throws -> GuestRun {
+    /// Whoever boots a guest waits here for its turn, and says when it is gone: two at a time are enough for a machine.
+    func begin() async {
         while running >= 2 { await withCheckedContinuation { waiting.append($0) } }
         running += 1
-        defer {
-            running -= 1
-            if !waiting.isEmpty { waiting.removeFirst().resume() }
-        }
+    }
+
+    func end() {
+        running -= 1
+        if !waiting.isEmpty { waiting.removeFirst().resume() }
+    }
+
+    private func boot(_ guest: Guest) async throws -> GuestRun {
+        await begin()
+        defer { end() }
         let name = "\(guest.scenario)-\(guest.kernel)-\(guest.mode.rawValue)"
         let directory = Self.results.appending(path: name)
         try? FileManager.default.removeItem(at: directory)
@@ -139,7 +147,7 @@ actor GuestRuns {
         if guest.hasDebian { arguments += ["--debian", "-f", try Self.package().path] }
         if !guest.arguments.isEmpty { arguments += ["-a", guest.arguments] }
         if guest.hasOldRule {
-            arguments += ["--module", try Self.output(of: "../../Retro/build", [guest.kernel]).lastLine]
+            arguments += ["--module", try await Self.oldRule(for: guest.kernel)]
         }
         let begin = ContinuousClock.now
         let (status, output) = try await Self.launch(Self.root.appending(path: "vm/boot"), arguments)
@@ -173,6 +181,13 @@ actor GuestRuns {
         return String(decoding: data, as: UTF8.self)
     }
 
+    /// The module that gives a kernel its old rule back; built when it is not there yet.
+    static func oldRule(for kernel: String) async throws -> String {
+        let (status, output) = try await launch(root.appending(path: "../Retro/build").standardizedFileURL, [kernel])
+        guard status == 0 else { throw GuestFailure(message: "Retro/build \(kernel) failed: \(output)") }
+        return output.lastLine
+    }
+
     private static func launch(_ executable: URL, _ arguments: [String]) async throws -> (Int32, String) {
         let file = FileManager.default.temporaryDirectory.appending(path: "futexscope-boot-\(UUID().uuidString)")
         _ = FileManager.default.createFile(atPath: file.path, contents: nil)
@@ -184,10 +199,7 @@ actor GuestRuns {
         process.standardOutput = handle
         process.standardError = handle
         process.standardInput = FileHandle.nullDevice
-        let status = try await withCheckedThrowingContinuation { (done: CheckedContinuation<Int32, any Error>) in
-            process.terminationHandler = { done.resume(returning: $0.terminationStatus) }
-            do { try process.run() } catch { done.resume(throwing: error) }
-        }
+        let status = try await process.runToEnd()
         return (status, (try? String(contentsOf: file, encoding: .utf8)) ?? "")
     }
 }

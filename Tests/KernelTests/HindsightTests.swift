@@ -6,7 +6,7 @@ import Testing
 @Suite(.enabled(if: Guests.areWanted))
 struct HindsightTests {
     static let guests =
-        Guests.areWanted ? [Guest(kernel: "6.12", mode: .sentinel, scenario: "hindsight")] : []
+        Guests.sentinel("hindsight") + Guests.each("hindsight").filter { $0.kernel == "6.12" && $0.mode == .kprobe }
 
     private static func snapshots(_ run: GuestRun, _ name: String) throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: run.directory.appending(path: name).path).sorted()

@@ -11,7 +11,7 @@ struct ServeTests {
         Guests.areWanted ? [Guest(kernel: "6.12", mode: .sentinel, scenario: "serve", hasOldRule: true)] : []
     static let guests =
         Guests.sentinel("serve").filter { $0.kernel != "6.12" } + livepatched
-        + Guests.each("serve").filter { $0.kernel == "6.12" && $0.mode == .auto }
+        + Guests.each("serve").filter { $0.kernel == "6.12" }
 
     /// The value of a series in an answer of /metrics.
     private static func value(_ series: String, in text: String) -> Double? {
@@ -37,7 +37,7 @@ struct ServeTests {
             try #require(Self.value("futexscope_activity_operations_total{activity=\"hole-punch\"}", in: after)) > 0)
         #expect(
             try #require(Self.value("futexscope_verdicts_total{rule=\"retry\",result=\"loops\"}", in: after)) == found)
-        let isFull = guest.mode == .auto
+        let isFull = guest.mode != .sentinel
         #expect((Self.value("futexscope_lookups_total", in: after) != nil) == isFull)
         #expect(after.contains("depth=\"\(isFull ? "full" : "sentinel")\""))
         #expect(after.contains("futexscope_finding_passes_bucket") == isFull)
@@ -94,6 +94,28 @@ struct ServeTests {
         #expect(try run.text("page.html").contains("zero-page"))
     }
 
+    @Test("on a full disk it says so once, counts what is missing, and goes on", arguments: guests)
+    func fullDisk(guest: Guest) async throws {
+        let run = try await GuestRuns.shared.run(guest)
+        let told = try run.text("full.err").split(separator: "\n").filter { $0.contains("No space left") }
+        #expect(
+            told == [
+                "futexscope: cannot write to /tmp/small/findings.jsonl: No space left on device; findings that cannot be written are counted"
+            ])
+        #expect(try run.text("full.healthz") == "ok\n")
+        #expect(Self.value("futexscope_findings_not_written_total", in: try run.text("full.metrics")) != 0)
+        // Whole lines, and what came when there was room again follows.
+        let trace = try TraceOutput(run.objects("full.jsonl"))
+        let last = try run.text("full.last.metrics")
+        let found = last.split(separator: "\n").filter { $0.hasPrefix("futexscope_findings_total") }
+            .compactMap { $0.split(separator: " ").last.flatMap { Double($0) } }.reduce(0, +)
+        let notWritten = try #require(Self.value("futexscope_findings_not_written_total", in: last))
+        #expect(trace.lookups.count < Int(found))
+        #expect(Double(trace.lookups.count) + notWritten >= found, "\(trace.lookups.count) of \(found)")
+        #expect(!trace.lookups(of: try run.provocation("after")).isEmpty)
+        #expect(try run.words("full.status") == ["0"])
+    }
+
     @Test("a port that is taken, or open to others, ends it before anything is attached", arguments: guests)
     func refuses(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
@@ -121,5 +143,21 @@ struct ServeTests {
         #expect(try #require(Self.value("futexscope_longest_loop_passes", in: looping)) > 64)
         #expect(try run.text("looping.html").contains("Looping now"))
         #expect(Self.value("futexscope_looping_tasks", in: try run.text("killed.metrics")) == 0)
+    }
+    @Test(
+        "a service whose probes the kernel cannot attach yet says so, and keeps nobody waiting", arguments: livepatched)
+    func heldUp(guest: Guest) async throws {
+        let run = try await GuestRuns.shared.run(guest)
+        #expect(try run.words("leaving.status") == ["0"])
+        #expect(try run.text("leaving.err").contains("the kernel is still taking them off its functions"))
+        // It was held up, and who asked then was told so at once.
+        #expect(try run.words("held.status") == ["0"])
+        #expect(try run.words("waiting.status") == ["1"])
+        #expect(try run.text("waiting.err").contains("Connection refused"))
+        #expect(try run.text("coming.err").contains("the probes are not attached after 30 s"))
+        #expect(try run.text("serve.err").contains("not attached") == false)
+        // The loop has ended.
+        #expect(try run.text("come") == "ok\n")
+        #expect(try run.words("coming.status") == ["0"])
     }
 }

@@ -39,7 +39,7 @@ final class SmallFleet: Sendable {
         try? FileManager.default.removeItem(at: folder)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         do {
-            try startGuest()
+            try await startGuest()
             try await wait(for: "the services in the guest") {
                 for service in [full, sentinel] where try await service.text("/healthz").isEmpty { return false }
                 return true
@@ -50,7 +50,7 @@ final class SmallFleet: Sendable {
                 try await prometheus.query("sum(up) >= 2").count == 1
             }
         } catch {
-            end()
+            await end()
             throw FleetFailure("\(error)\n\(story)")
         }
     }
@@ -60,8 +60,8 @@ final class SmallFleet: Sendable {
     /// The last words of all programs.
     var story: String { daemons.map(\.story).joined(separator: "\n") }
 
-    func end() {
-        for daemon in daemons.reversed() { daemon.stop() }
+    func end() async {
+        for daemon in daemons.reversed() { await daemon.stop() }
     }
 
     /// Waits as long as all programs run.
@@ -80,20 +80,18 @@ final class SmallFleet: Sendable {
     }
 
     /// The guest goes on to its second half.
-    func goOn() throws {
-        let knock = try Process.run(
-            URL(filePath: "/bin/bash"), arguments: ["-c", "echo >/dev/tcp/127.0.0.1/\(nextPort)"])
-        knock.waitUntilExit()
+    func goOn() async throws {
+        _ = try await Programs.run(URL(filePath: "/bin/bash"), ["-c", "echo >/dev/tcp/127.0.0.1/\(nextPort)"])
     }
 
     // MARK: Programs
 
-    private func startGuest() throws {
+    private func startGuest() async throws {
         let script = folder.appending(path: "script")
         let scenario = try String(contentsOf: GuestRuns.root.appending(path: "scenarios/fleet.sh"), encoding: .utf8)
         try "PORT_FULL=9435 PORT_SENTINEL=9436 PORT_NEXT=9437 SECRET=\(secret)\n\(scenario)"
             .write(to: script, atomically: true, encoding: .utf8)
-        let module = try GuestRuns.output(of: "../../Retro/build", ["6.12"]).lastLine
+        let module = try await GuestRuns.oldRule(for: "6.12")
         try start(
             "guest", GuestRuns.root.appending(path: "vm/boot"),
             [

@@ -15,13 +15,11 @@ final class Client {
     }
 
     init(_ address: ListenAddress) throws {
-        socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        var name = sockaddr_in()
-        (name.sin_family, name.sin_port) = (sa_family_t(AF_INET), address.port.bigEndian)
-        // The structure lives over the call.
-        let code = unsafe withUnsafeBytes(of: &name) { bytes in
-            unsafe connect(
-                socket, bytes.baseAddress!.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
+        let isInternet6 = address.text.hasPrefix("[")
+        socket = Glibc.socket(isInternet6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        // The address lives over the call.
+        let code = unsafe try address.socketAddress().withSockAddr { name, size in
+            unsafe connect(socket, name, socklen_t(size))
         }
         guard code == 0 else { throw Failure(description: "cannot connect: \(errno)") }
         // A test that waits for ever says nothing.

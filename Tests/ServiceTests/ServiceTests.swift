@@ -64,7 +64,7 @@ import Testing
     }
 
     @Test("HTTP/1.0 needs no Host and ends the connection, unless it is asked to stay")
-    func early() throws {
+    func version() throws {
         let service = try Self.service()
         defer { service.stop() }
         let client = try Client(service.address)
@@ -327,6 +327,43 @@ import Testing
         #expect(waiting.isEnded() && idle.isEnded())
         #expect(throws: Client.Failure.self) { try Client(service.address) }
         _ = try BoundPort(service.address)
+    }
+
+    @Test("who comes before the service runs is refused at once, and does not wait for it")
+    func early() throws {
+        let port = try BoundPort(try #require(ListenAddress("127.0.0.1:0")))
+        #expect(throws: Client.Failure.self) { try Client(port.address) }
+        let service = try Service(on: port, resources: [:])
+        defer { service.stop() }
+        #expect(try Self.ask(service, Self.good).status == 404)
+    }
+
+    @Test("of two who bound one port before either served, the second is told in one line")
+    func both() throws {
+        let first = try BoundPort(try #require(ListenAddress("127.0.0.1:0")))
+        let second = try BoundPort(first.address)
+        let service = try Service(on: first, resources: [:])
+        defer { service.stop() }
+        let error = #expect(throws: ServiceError.self) { try Service(on: second, resources: [:]) }
+        #expect(error?.message.hasPrefix("cannot listen on \(first.address.text): Address already in use;") == true)
+        #expect(try Self.ask(service, Self.good).status == 404)
+    }
+
+    @Test("it serves over IPv6 alone, under the name that a browser has for that")
+    func internet6() throws {
+        let service = try Service(
+            on: BoundPort(try #require(ListenAddress("[::1]:0"))),
+            resources: ["/metrics": { _, reply in reply(.line(200, "here")) }])
+        defer { service.stop() }
+        let client = try Client(service.address)
+        client.send("GET /metrics HTTP/1.1\r\nHost: \(service.address.text)\r\n\r\n")
+        #expect(try client.response().body == "here\n")
+        let other = try Client(service.address)
+        other.send("GET /metrics HTTP/1.1\r\nHost: evil.example\r\n\r\n")
+        #expect(try other.response().status == 421)
+        #expect(throws: Client.Failure.self) {
+            try Client(try #require(ListenAddress("127.0.0.1:\(service.address.port)")))
+        }
     }
 
     @Test("a port that is taken is refused in one line")

@@ -22,7 +22,7 @@ serve full "$PORT_FULL" --secret-file /tmp/secret --full --attach fentry --bpf-s
 full=$service
 serve sentinel "$PORT_SENTINEL" --insecure
 echo "serving"
-while true; do
+until [ -e /tmp/enough ]; do
     futexscope provoke zero-page --calls 50
     futexscope provoke hole-punch -d 1 --path /mnt/tmpfs
     futexscope provoke direct-io-invalidation -d 1 --path /mnt/ext4
@@ -30,7 +30,9 @@ while true; do
 done > /dev/null 2>&1 &
 provocations=$!
 next
-kill "$provocations"
+# Under the old rule any of them could spin for ever, and the kernel would not let go of a single probe.
+touch /tmp/enough
+wait "$provocations"
 insmod "$MODULE" || exit
 until [ "$(cat /sys/kernel/livepatch/*/transition)" = 0 ]; do usleep 100000; done
 # One of them is started again, as whoever is told that a tracer is blind would do.

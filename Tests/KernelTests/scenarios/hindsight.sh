@@ -4,7 +4,7 @@
 watch() {
     name=$1
     shift
-    futexscope record -o "$name" --ready-file "/tmp/$name.ready" "$@" 2> "$name.err" &
+    futexscope record -o "$name" --ready-file "/tmp/$name.ready" $depth "$@" 2> "$name.err" &
     recorder=$!
     until [ -e "/tmp/$name.ready" ]; do
         kill -0 "$recorder" || exit

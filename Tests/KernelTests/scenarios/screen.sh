@@ -1,7 +1,9 @@
 # A live view on terminals, ended in each way: by a key, by Ctrl-C, by a signal, by its duration. `terminal` is
-# terminal.c. The loop spins under the old rule, which is patched back in, until its task is killed.
-insmod "$MODULE" || exit
-until [ "$(cat /sys/kernel/livepatch/*/transition)" = 0 ]; do usleep 100000; done
+# terminal.c. Where there is the old rule, it is patched back in, and a loop spins under it until its task is killed.
+if [ "$MODULE" ]; then
+    insmod "$MODULE" || exit
+    until [ "$(cat /sys/kernel/livepatch/*/transition)" = 0 ]; do usleep 100000; done
+fi
 
 futexscope provoke hole-punch -d 300 --path /mnt/tmpfs > /dev/null 2>&1 &
 echo $! > /tmp/puncher.pid
@@ -24,9 +26,18 @@ kill -9 "$looper" && { kill -9 "$victim"; true; }
 EOF
 
 export TERM=xterm
-terminal wide 80x24 0 wait hole-punch 0 run "sh /tmp/begin" 0 wait "LOOPING NOW: 1" 1000 run "sh /tmp/end" \
-    0 wait "nobody is looping" 1000 size 60x15 3000 key p 2000 key x 3000 key p 2000 key q -- \
-    futexscope trace --live --loop-duration 1s --loop-passes 100000 --record wide.ctf
+# wide WAIT ACTION...: a view of all that is asked for, and afterwards of another size, paused, and gone on
+wide() {
+    terminal wide 80x24 0 wait hole-punch "$@" 0 wait "nobody is looping" \
+        1000 size 60x15 3000 key p 2000 key x 3000 key p 2000 key q -- \
+        futexscope trace --live $depth --loop-duration 1s --loop-passes 100000 --record wide.ctf
+}
+if [ "$MODULE" ]; then
+    wide 0 run "sh /tmp/begin" 0 wait "LOOPING NOW: 1" 1000 run "sh /tmp/end"
+else
+    wide
+    kill -TERM "$(cat /tmp/puncher.pid)"
+fi
 terminal interrupted 80x24 0 wait "q quits" 500 key "$(printf '\003')" -- futexscope trace --live
 terminal terminated 80x24 0 wait "q quits" 500 signal 15 -- futexscope trace --live
 NO_COLOR=1 terminal plain 132x40 -- futexscope trace --live -d 3

@@ -81,6 +81,23 @@ usleep 300000
 end_serve
 wait
 
+# A disk that is too small for the findings, and then has room again.
+mkdir /tmp/small
+mount -t tmpfs -o size=256k tmpfs /tmp/small
+head -c 131072 /dev/zero > /tmp/small/ballast
+start_serve full -o /tmp/small/findings.jsonl -n provoke-victim || exit
+provoke crowd zero-page --calls 1000
+sleep 1
+get full.metrics /metrics
+get full.healthz /healthz
+rm /tmp/small/ballast
+provoke after zero-page --calls 23
+sleep 1
+get full.last.metrics /metrics
+end_serve
+cp /tmp/small/findings.jsonl full.jsonl
+umount /tmp/small
+
 if [ "$MODULE" ]; then
     # A livepatch takes the function out from under the probes: the service has to say that it sees nothing.
     start_serve blind || exit
@@ -116,5 +133,27 @@ if [ "$MODULE" ]; then
         usleep 100000
         get killed.metrics /metrics
     done
+    end_serve
+
+    # A loop that lasts: the kernel does not let go of the probes of one service, and so attaches none of the next.
+    start_serve leaving || exit
+    provoke lasting zero-page --calls 1 &
+    provocation=$!
+    find_victim
+    end_serve
+    futexscope serve --ready-file /tmp/coming.ready > coming.out 2> coming.err &
+    server=$! service=coming
+    i=0
+    until grep -q 'not attached' coming.err || [ $i -ge 900 ]; do
+        i=$((i + 1))
+        usleep 100000
+    done
+    [ ! -e /tmp/coming.ready ]
+    echo $? > held.status
+    get waiting /healthz
+    kill -9 "$victim"
+    wait "$provocation"
+    until [ -e /tmp/coming.ready ]; do usleep 100000; done
+    get come /healthz
     end_serve
 fi
