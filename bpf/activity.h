@@ -9,7 +9,7 @@
 #ifndef FUTEXSCOPE_ACTIVITY_H
 #define FUTEXSCOPE_ACTIVITY_H
 
-#include "maps.h"
+#include "cut.h"
 
 struct operation_key {
 	__u32 tid;
@@ -264,10 +264,10 @@ static __always_inline int fadvise_begin(int advice)
  * later whether a page of the same folio was hit as a neighbour. */
 static __always_inline int fallocate_begin(__u32 mode, __u64 offset, __u64 length)
 {
-	if (mode & FALLOC_FL_PUNCH_HOLE)
-		operation_begin(FS_HOOK_FALLOCATE, FS_ACT_HOLE_PUNCH, offset, offset + length);
-	else if (mode & FALLOC_FL_OTHER_CUTS)
-		operation_begin(FS_HOOK_FALLOCATE, FS_ACT_FALLOCATE_OTHER, offset, offset + length);
+	__u32 kind = cut_of_mode(mode);
+
+	if (kind)
+		operation_begin(FS_HOOK_FALLOCATE, kind, offset, offset + length);
 	return 0;
 }
 

@@ -50,47 +50,61 @@ static __always_inline void fill_file(struct fs_detach *out, struct page *head)
 	out->index = page_index(head);
 }
 
-/* The range of the hole that the current task is punching, if any. */
-static __always_inline void fill_range(struct fs_detach *out, __u32 tid)
+/* In which operation the current task is, and the range that it cuts out, if any.
+ * The registers of a system call are right even where its hook was skipped. */
+static __always_inline void fill_operation(struct fs_detach *out, __u32 tid)
 {
 	struct operation_key key = { .tid = tid, .hook = FS_HOOK_FALLOCATE };
 	struct operation *operation = bpf_map_lookup_elem(&operations, &key);
+	struct cut cut = current_cut();
+	__u32 scope = current_scope(tid);
 
-	out->range_known = operation != NULL;
-	out->range_start = operation ? operation->range_start : 0;
-	out->range_end = operation ? operation->range_end : 0;
+	if (!cut.range_known && operation) {
+		cut.range_known = true;
+		cut.start = operation->range_start;
+		cut.end = operation->range_end;
+	}
+	out->range_known = cut.range_known;
+	out->range_start = cut.start;
+	out->range_end = cut.end;
+	if (cut.kind && (scope == FS_ACT_NONE || scope == FS_ACT_HOLE_PUNCH ||
+			 scope == FS_ACT_FALLOCATE_OTHER))
+		scope = cut.kind;
+	out->scope = scope;
 }
 
-static __always_inline void store_detach(void *ctx, struct page *head, __u32 pages,
-					 int refcount, __u8 via)
+/* Writes all but the stack of a detach into its slot, which is left begun; false
+ * when another writer has it.  Not static, and so verified once and not for each
+ * hook. */
+__noinline int begin_detach(__u64 page, __u32 pages, int refcount, __u32 via)
 {
+	struct page *head = (void *)page;
 	struct detach_slot *slot = slot_of(head);
 	struct fs_detach *detach;
 	__u64 id = bpf_get_current_pid_tgid();
 	__u64 now = bpf_ktime_get_ns();
-	long bytes;
 
 	if (!slot)
-		return;
+		return false;
 	add(&slot->begun, 1);
 	barrier();
 	if (*(volatile __u64 *)&slot->begun - *(volatile __u64 *)&slot->done != 1) {
 		add(&slot->lost_since, 1);
 		add(&slot->done, 1);
 		COUNT(slot_collision);
-		return;
+		return false;
 	}
 	detach = &slot->detach;
-	if (detach->page && detach->page != (__u64)head && now - detach->h.time < YOUNG_NS)
+	if (detach->page && detach->page != page && now - detach->h.time < YOUNG_NS)
 		COUNT(slot_overwritten);
 	slot->lost_since = 0;
 	detach->h.time = now;
 	detach->h.kind = FS_DETACH;
 	detach->h.size = sizeof(*detach);
 	detach->h.cpu = bpf_get_smp_processor_id();
-	detach->page = (__u64)head;
+	detach->page = page;
 	fill_file(detach, head);
-	fill_range(detach, id);
+	fill_operation(detach, id);
 	detach->cgroup = bpf_get_current_cgroup_id();
 	detach->pages = pages;
 	detach->refcount = refcount;
@@ -98,7 +112,19 @@ static __always_inline void store_detach(void *ctx, struct page *head, __u32 pag
 	detach->tid = id;
 	bpf_get_current_comm(detach->comm, sizeof(detach->comm));
 	detach->via = via;
-	detach->scope = current_scope(id);
+	return true;
+}
+
+static __always_inline void store_detach(void *ctx, struct page *head, __u32 pages,
+					 int refcount, __u8 via)
+{
+	struct detach_slot *slot = slot_of(head);
+	struct fs_detach *detach;
+	long bytes;
+
+	if (!slot || !begin_detach((__u64)head, pages, refcount, via))
+		return;
+	detach = &slot->detach;
 	bytes = bpf_get_stack(ctx, detach->stack, sizeof(detach->stack), 0);
 	detach->stack_depth = bytes > 0 ? bytes / sizeof(__u64) : 0;
 	barrier();

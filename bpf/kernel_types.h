@@ -35,8 +35,9 @@ enum bpf_map_type {
 };
 enum { BPF_ANY = 0, BPF_F_MMAPABLE = 1 << 10 };
 
-/* Only asked whether it exists in the running kernel (5.17, 7c7e3d31e785). */
-enum bpf_func_id { BPF_FUNC_find_vma = 180 };
+/* Only asked whether they exist in the running kernel (5.15, dd6e10fbd9fb; 5.17,
+ * 7c7e3d31e785). */
+enum bpf_func_id { BPF_FUNC_task_pt_regs = 175, BPF_FUNC_find_vma = 180 };
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
@@ -125,7 +126,5 @@ struct task_struct { unsigned int flags; };
 #define BPF_RB_AVAIL_DATA	0
 #define BPF_RB_RING_SIZE	1
 #define MADV_DONTNEED_ADVICE	4 /* POSIX_FADV_DONTNEED */
-#define FALLOC_FL_PUNCH_HOLE	0x02
-#define FALLOC_FL_OTHER_CUTS	(0x08 | 0x10 | 0x20) /* collapse, zero, insert range */
 
 #endif

@@ -48,16 +48,10 @@ struct {
 /* The same for all passes of one system call: the registers with which the task
  * entered the kernel, and where on its stack the function runs. Another call that
  * has all of this in common cannot be told from it. */
-static __noinline __u64 fingerprint(struct pt_regs *ctx, __u64 word)
+static __noinline __u64 fingerprint(struct moment *moment, __u64 sum)
 {
-	__u64 words[16];
-	__u64 sum = word ^ PT_REGS_SP(ctx);
-
-	if (bpf_probe_read_kernel(words, sizeof(words),
-				  (void *)bpf_task_pt_regs(bpf_get_current_task_btf())))
-		return sum;
 	for (int i = 0; i < 16; i++)
-		sum = (sum ^ words[i]) * 0x100000001b3ull;
+		sum = (sum ^ moment->entry[i]) * 0x100000001b3ull;
 	return sum;
 }
 
@@ -91,6 +85,22 @@ static __always_inline void tell_observation(struct lookup_state *state, __u16 k
 	submit(record, kind);
 }
 
+/* Describes the page that was found without a mapping, and asks what took it.  Not
+ * static, for it is large and several ways lead here: it is verified once. */
+__noinline int describe_observed(__u64 page, __u64 flags, __u64 address, __u64 since, __u64 told)
+{
+	__u32 zero = 0;
+	struct lookup_state *state = bpf_map_lookup_elem(&observed, &zero);
+	struct page *head = (void *)page;
+	struct cached_file cached = {};
+
+	if (!state)
+		return 0;
+	describe_page(&state->page, head, flags, address, true, &cached);
+	ask_detach(&state->page, head, since, told, &cached);
+	return 0;
+}
+
 /* The page is still locked: what is read here is what the kernel decides on. */
 static __always_inline int page_unlocks_in_lookup(struct pt_regs *ctx, struct page *head)
 {
@@ -98,8 +108,8 @@ static __always_inline int page_unlocks_in_lookup(struct pt_regs *ctx, struct pa
 	__u16 kind = FS_LOOKUP;
 	__u64 now = bpf_ktime_get_ns(), told = 0, word;
 	struct lookup_state *state = bpf_map_lookup_elem(&observed, &zero);
-	struct cached_file cached = {};
 	struct rounds *rounds = NULL;
+	struct moment *moment;
 	unsigned long flags;
 	bool is_mapped, goes_back;
 
@@ -118,10 +128,13 @@ static __always_inline int page_unlocks_in_lookup(struct pt_regs *ctx, struct pa
 		return 0;
 
 	__builtin_memset(state, 0, sizeof(*state));
-	word = word_looked_up(ctx);
+	moment = take_moment(ctx);
+	if (!moment)
+		return 0;
+	word = word_looked_up();
 	state->observations = !is_mapped;
 	if (goes_back) {
-		rounds = next_round(fingerprint(ctx, word));
+		rounds = next_round(fingerprint(moment, word ^ PT_REGS_SP(ctx)));
 		if (!rounds)
 			return 0;
 		rounds->observations += !is_mapped;
@@ -138,8 +151,7 @@ static __always_inline int page_unlocks_in_lookup(struct pt_regs *ctx, struct pa
 	if (!(word & WORD_PAGE_ONLY))
 		state->uaddr = word & ~WORD_FLAGS;
 	if (!is_mapped) {
-		describe_page(&state->page, head, flags, word & ~WORD_FLAGS, true, &cached);
-		ask_detach(&state->page, head, now - PIN_TO_UNLOCK_NS, told, &cached);
+		describe_observed((__u64)head, flags, word & ~WORD_FLAGS, now - PIN_TO_UNLOCK_NS, told);
 		if (rounds)
 			rounds->told_detach = state->page.detach_time;
 	}

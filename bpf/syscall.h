@@ -51,30 +51,76 @@ struct futex_call {
 };
 
 #if defined(__TARGET_ARCH_x86)
+#define KEPT_REGISTERS 6
+#define ENTRY_WORDS    21
+#elif defined(__TARGET_ARCH_arm64)
+#define KEPT_REGISTERS 10
+#define ENTRY_WORDS    36
+#endif
+
+/* The registers of one moment: those that the function keeps over its calls, and
+ * those with which the task entered the kernel.  On the stack they would be as many
+ * things for the verifier to follow on each of its ways.  The probe runs with
+ * interrupts off, once on a CPU. */
+struct moment {
+	__u64 kept[KEPT_REGISTERS];
+	__u64 entry[ENTRY_WORDS]; /* a struct pt_regs; all zero if it cannot be read */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct moment);
+} moments SEC(".maps");
+
+static __always_inline struct moment *this_moment(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&moments, &zero);
+}
+
+static __always_inline bool is_in_register(struct moment *moment, __u64 page)
+{
+	for (int i = 0; i < KEPT_REGISTERS; i++)
+		if (moment->kept[i] == page)
+			return true;
+	return false;
+}
+
+#if defined(__TARGET_ARCH_x86)
 #define USER32_CS 0x23 /* a program of 32 bits, whose numbers are other ones */
 
-static __always_inline void read_call(struct futex_call *call)
+static __always_inline void keep_registers(struct moment *moment, struct pt_regs *ctx)
 {
-	struct pt_regs regs;
+	moment->kept[0] = ctx->bx;
+	moment->kept[1] = ctx->bp;
+	moment->kept[2] = ctx->r12;
+	moment->kept[3] = ctx->r13;
+	moment->kept[4] = ctx->r14;
+	moment->kept[5] = ctx->r15;
+}
+
+static __always_inline void read_call(struct futex_call *call, struct moment *moment)
+{
+	struct pt_regs *regs = (void *)moment->entry;
 
 	call->kind = CALL_OTHER;
-	if (bpf_probe_read_kernel(&regs, sizeof(regs),
-				  (void *)bpf_task_pt_regs(bpf_get_current_task_btf())))
-		return;
-	if ((__u16)regs.cs == USER32_CS) {
-		if (regs.orig_ax != 240 && regs.orig_ax != 422)
+	if ((__u16)regs->cs == USER32_CS) {
+		if (regs->orig_ax != 240 && regs->orig_ax != 422)
 			return;
 		call->kind = CALL_FUTEX;
-		call->word = (__u32)regs.bx;
-		call->command = regs.cx & FUTEX_CMD_MASK;
-		call->second = (__u32)regs.di;
+		call->word = (__u32)regs->bx;
+		call->command = regs->cx & FUTEX_CMD_MASK;
+		call->second = (__u32)regs->di;
 		return;
 	}
-	call->word = regs.di;
-	call->command = regs.si & FUTEX_CMD_MASK;
-	call->second = regs.r8;
-	call->count = regs.si;
-	switch (regs.orig_ax & ~0x40000000ul) { /* that bit: x32 */
+	call->word = regs->di;
+	call->command = regs->si & FUTEX_CMD_MASK;
+	call->second = regs->r8;
+	call->count = regs->si;
+	switch (regs->orig_ax & ~0x40000000ul) { /* that bit: x32 */
 	case 202:
 		call->kind = CALL_FUTEX;
 		break;
@@ -91,12 +137,6 @@ static __always_inline void read_call(struct futex_call *call)
 		break;
 	}
 }
-
-static __always_inline bool is_in_register(struct pt_regs *ctx, __u64 page)
-{
-	return ctx->bx == page || ctx->bp == page || ctx->r12 == page || ctx->r13 == page ||
-	       ctx->r14 == page || ctx->r15 == page;
-}
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs___call {
 	struct user_pt_regs user_regs;
@@ -104,7 +144,15 @@ struct pt_regs___call {
 	__s32 syscallno;
 } __attribute__((preserve_access_index));
 
-static __always_inline void read_call(struct futex_call *call)
+static __always_inline void keep_registers(struct moment *moment, struct pt_regs *ctx)
+{
+	struct user_pt_regs *regs = (void *)ctx;
+
+	for (int i = 0; i < KEPT_REGISTERS; i++)
+		moment->kept[i] = regs->regs[19 + i];
+}
+
+static __always_inline void read_call(struct futex_call *call, struct moment *moment)
 {
 	struct pt_regs___call *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
@@ -130,16 +178,6 @@ static __always_inline void read_call(struct futex_call *call)
 		break;
 	}
 }
-
-static __always_inline bool is_in_register(struct pt_regs *ctx, __u64 page)
-{
-	struct user_pt_regs *regs = (void *)ctx;
-
-	return regs->regs[19] == page || regs->regs[20] == page || regs->regs[21] == page ||
-	       regs->regs[22] == page || regs->regs[23] == page || regs->regs[24] == page ||
-	       regs->regs[25] == page || regs->regs[26] == page || regs->regs[27] == page ||
-	       regs->regs[28] == page;
-}
 #endif
 
 static __always_inline __u64 page_of(__u64 address)
@@ -148,10 +186,10 @@ static __always_inline __u64 page_of(__u64 address)
 }
 
 /* The one of two words whose page the function works on. */
-static __always_inline __u64 one_of(struct pt_regs *ctx, __u64 first, __u64 second)
+static __always_inline __u64 one_of(struct moment *moment, __u64 first, __u64 second)
 {
-	bool is_first = is_in_register(ctx, page_of(first));
-	bool is_second = is_in_register(ctx, page_of(second));
+	bool is_first = is_in_register(moment, page_of(first));
+	bool is_second = is_in_register(moment, page_of(second));
 
 	if (page_of(first) == page_of(second))
 		return page_of(first) | WORD_PAGE_ONLY;
@@ -161,7 +199,7 @@ static __always_inline __u64 one_of(struct pt_regs *ctx, __u64 first, __u64 seco
 }
 
 struct vector_search {
-	struct pt_regs *registers;
+	struct moment *moment;
 	__u64 vector;
 	__u64 count;
 	__u64 found;
@@ -179,7 +217,7 @@ static long look_at_element(__u32 position, void *context)
 			    (void *)search->vector + position * sizeof(struct futex_waitv) +
 				    __builtin_offsetof(struct futex_waitv, uaddr));
 	word &= ~WORD_FLAGS;
-	if (word == search->found || !is_in_register(search->registers, page_of(word)))
+	if (word == search->found || !is_in_register(search->moment, page_of(word)))
 		return 0;
 	if (!search->found) {
 		search->found = word;
@@ -191,30 +229,49 @@ static long look_at_element(__u32 position, void *context)
 
 /* The one of up to 128 words whose page the function works on. They are read again
  * from where the kernel has just read them. */
-static __always_inline __u64 one_of_vector(struct pt_regs *ctx, __u64 vector, __u64 count)
+static __always_inline __u64 one_of_vector(struct moment *moment, __u64 vector, __u64 count)
 {
 	/* 0, but not to the verifier: before ab5cfac139ab (6.7) it looked at one turn
 	 * of such a loop, and dropped what a known 0 makes unreachable there. */
 	__u64 none = switched_off;
 	struct vector_search search = {
-		.registers = ctx, .vector = vector, .count = count, .found = none,
+		.moment = moment, .vector = vector, .count = count, .found = none,
 	};
 
 	bpf_loop(FUTEX_WAITV_MAX, look_at_element, &search, 0);
 	return search.found;
 }
 
-/* The word with its WORD_ flags; 0 when it cannot be told. */
-static __noinline __u64 word_looked_up(struct pt_regs *ctx)
+/* Keeps the registers of this moment; NULL for want of a place. */
+static __always_inline struct moment *take_moment(struct pt_regs *ctx)
 {
+	struct moment *moment = this_moment();
+
+	if (!moment)
+		return NULL;
+	keep_registers(moment, ctx);
+	/* A read that fails leaves zeros, as no system call has them. */
+	bpf_probe_read_kernel(moment->entry, sizeof(moment->entry),
+			      (void *)bpf_task_pt_regs(bpf_get_current_task_btf()));
+	return moment;
+}
+
+/* The word that is looked up at this moment, which was taken, with its WORD_ flags;
+ * 0 when it cannot be told.  Not static, and so verified once and not on each way
+ * that leads here. */
+__noinline __u64 word_looked_up(void)
+{
+	struct moment *moment = this_moment();
 	struct futex_call call = {};
 
+	if (!moment)
+		return 0;
 	/* The kernel wakes waiters for a task that is gone: no word of its last call. */
 	if (BPF_CORE_READ(bpf_get_current_task_btf(), flags) & PF_EXITING)
 		return 0;
-	read_call(&call);
+	read_call(&call, moment);
 	if (call.kind == CALL_VECTOR)
-		return one_of_vector(ctx, call.word, call.count);
+		return one_of_vector(moment, call.word, call.count);
 	call.word &= ~WORD_FLAGS;
 	call.second &= ~WORD_FLAGS;
 	if (call.kind == CALL_WORD)
@@ -234,11 +291,11 @@ static __noinline __u64 word_looked_up(struct pt_regs *ctx)
 		return call.word | WORD_WRITE;
 	case FUTEX_REQUEUE:
 	case FUTEX_CMP_REQUEUE:
-		return one_of(ctx, call.word, call.second);
+		return one_of(moment, call.word, call.second);
 	case FUTEX_WAKE_OP:
 	case FUTEX_CMP_REQUEUE_PI:
 	case FUTEX_WAIT_REQUEUE_PI:
-		return one_of(ctx, call.word, call.second | WORD_WRITE);
+		return one_of(moment, call.word, call.second | WORD_WRITE);
 	}
 	return 0;
 }

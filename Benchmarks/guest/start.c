@@ -1,7 +1,8 @@
 /*
  * How long a tracer takes to begin and to go: `start FILE COMMAND…` runs the
  * command, waits until it has made FILE, lets it settle, interrupts it, waits
- * for it, and prints "start MS" and "stop MS".
+ * for it, then for the last hook on any of the kernel's functions, and prints
+ * "start MS", "stop MS" for the command and "gone MS" for the hooks as well.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -19,9 +20,27 @@ static double now(void)
 	return t.tv_sec * 1e3 + t.tv_nsec / 1e6;
 }
 
+/* What ftrace and what kprobes have in place. */
+static int is_hooked(void)
+{
+	static const char *const lists[] = {
+		"/sys/kernel/tracing/enabled_functions", "/sys/kernel/debug/kprobes/list",
+	};
+	int hooked = 0;
+
+	for (int i = 0; i < 2; i++) {
+		int list = open(lists[i], O_RDONLY);
+		char byte;
+
+		hooked |= list >= 0 && read(list, &byte, 1) == 1;
+		close(list);
+	}
+	return hooked;
+}
+
 int main(int argc, char **argv)
 {
-	double begin, ready, interrupted;
+	double begin, ready, interrupted, stopped;
 	pid_t child;
 	int status;
 
@@ -48,10 +67,18 @@ int main(int argc, char **argv)
 		usleep(1000);
 	}
 	ready = now();
+	if (!is_hooked()) {
+		fprintf(stderr, "start: %s is ready and no hook of it is to be seen\n", argv[2]);
+		return 1;
+	}
 	sleep(1);
 	interrupted = now();
 	kill(child, SIGINT);
 	waitpid(child, &status, 0);
-	printf("start %.0f\nstop %.0f\n", ready - begin, now() - interrupted);
+	stopped = now();
+	while (is_hooked())
+		usleep(5000);
+	printf("start %.0f\nstop %.0f\ngone %.0f\n", ready - begin, stopped - interrupted,
+	       now() - interrupted);
 	return 0;
 }

@@ -7,7 +7,7 @@ public import Ftrace
 extension KernelFacts {
     /// Facts of the running kernel; an error with exit code 77 says what it does not tell.
     public static func read() throws(CaptureError) -> KernelFacts {
-        guard let types = KernelTypes() else {
+        guard let types = KernelTypes(names: Self.functions + Self.types) else {
             throw .notPermitted(
                 "this kernel carries no BTF (/sys/kernel/btf/vmlinux is missing), which says where its fields lie")
         }
@@ -46,6 +46,7 @@ extension KernelFacts {
         "get_futex_key", "folio_unlock", "unlock_page", "__folio_lock", "__lock_page", "filemap_unaccount_folio",
         "unaccount_page_cache_page",
     ]
+    private static let types = ["page", "folio", "address_space", "inode", "super_block", "pageflags"]
     private static let variables = ["zero_pfn", "zero_page_pfn", "huge_zero_pfn", "vmemmap_base"]
 }
 

@@ -78,25 +78,33 @@ struct KernelSymbols: Sendable {
 
 /// Names that are looked for, with a filter that turns nearly all others away by their first four bytes.
 struct SymbolNames {
-    private var names: [String: String] = [:]
-    private var passes = [Bool](repeating: false, count: 1 << 12)
+    private var names: Set<String> = []
+    /// By the first four bytes: which lengths names with them have, a bit for each.
+    private var lengths = [UInt64](repeating: 0, count: 1 << 12)
 
     /// Names of at least four bytes.
     init(_ wanted: [String]) {
         for name in wanted {
-            names[name] = name
+            names.insert(name)
             var head: UInt32 = 0
             for (position, byte) in name.utf8.prefix(4).enumerated() { head |= UInt32(byte) << (8 * position) }
-            passes[Self.place(of: head)] = true
+            lengths[Self.place(of: head)] |= Self.bit(name.utf8.count)
         }
     }
 
     private static func place(of head: UInt32) -> Int { Int((head &* 0x9e37_79b1) >> 20) }
 
-    /// Whether a name with these first bytes, the first one lowest, can be one of them.
-    @inline(__always) func mayHave(_ head: UInt32) -> Bool { passes[Self.place(of: head)] }
+    private static func bit(_ length: Int) -> UInt64 { 1 << UInt64(min(length, 63)) }
 
-    func has(_ name: String) -> Bool { names[name] != nil }
+    /// Whether a name with these first bytes, the first one lowest, can be one of them.
+    @inline(__always) func mayHave(_ head: UInt32) -> Bool { lengths[Self.place(of: head)] != 0 }
+
+    /// The same for a name of which the length is known too.
+    @inline(__always) func mayHave(_ head: UInt32, length: Int) -> Bool {
+        lengths[Self.place(of: head)] & Self.bit(length) != 0
+    }
+
+    func has(_ name: String) -> Bool { names.contains(name) }
 }
 
 /// The text of /proc/kallsyms: "ffffffff81000000 T name" in each line, those of modules with a tab and the
@@ -133,7 +141,7 @@ struct SymbolText {
                 if names.mayHave(head) {
                     let line = unsafe UnsafeRawBufferPointer(rebasing: text[name..<end])
                     let full = unsafe String(decoding: line.prefix { $0 != UInt8(ascii: "\t") }, as: UTF8.self)
-                    let base = full.firstIndex(of: ".").map { String(full[..<$0]) } ?? full
+                    let base = full.utf8.firstIndex(of: UInt8(ascii: ".")).map { String(full[..<$0]) } ?? full
                     if names.has(base) {
                         let type = unsafe text[start + 17] | 0x20
                         let symbol = Symbol(

@@ -3,28 +3,44 @@
 
 import CLibbpf
 
-/// BTF_KIND_* of linux/btf.h, which Swift sees both as macros and as enumerators.
-enum BTFKind {
-    static let structure: UInt32 = 4
-    static let enumeration: UInt32 = 6
-    static let function: UInt32 = 12
-    static let section: UInt32 = 15
-}
-
-/// The kernel's BTF. Owns libbpf's copy of it.
+/// Those of the kernel's types that have one of some names. Owns libbpf's copy of them.
 @safe struct KernelTypes: ~Copyable {
+    /// What libbpf has a copy of, and what the programs are adapted to.
+    let excerpt: KernelTypeExcerpt
     private let btf: OpaquePointer
-    private let index: NameIndex
+
+    static let path = "/sys/kernel/btf/vmlinux"
 
     /// Nil when the kernel has no BTF.
-    init?() {
+    /// - Parameter names: of functions, structures and enumerations that will be asked for; all others are unknown.
+    init?(names: some Sequence<String>) {
+        guard let bytes = readFile(Self.path), let excerpt = KernelTypeExcerpt(of: bytes, names: names)
+        else { return nil }
+        self.init(excerpt)
+    }
+
+    /// Nil when libbpf does not understand the excerpt.
+    init?(_ excerpt: KernelTypeExcerpt) {
         LibbpfLog.begin()
-        guard let btf = unsafe btf__load_vmlinux_btf() else { return nil }
+        // libbpf copies the bytes during the call.
+        guard let btf = unsafe btf__new(excerpt.bytes, UInt32(excerpt.bytes.count)) else { return nil }
+        self.excerpt = excerpt
         unsafe self.btf = unsafe btf
-        index = unsafe NameIndex(of: btf)
     }
 
     deinit { unsafe btf__free(btf) }
+
+    /// The kernel's number of what a program for a function's trampoline or a tracepoint is attached to; nil when
+    /// BTF does not know it.
+    func attachID(of name: String, isTracepoint: Bool) -> UInt32? {
+        let type =
+            isTracepoint
+            ? excerpt.type(Self.tracepointPrefix + name, BTFKind.typedef) : excerpt.type(name, BTFKind.function)
+        return type?.kernelID
+    }
+
+    /// The type of a tracepoint's arguments is called like this and its name.
+    static let tracepointPrefix = "btf_trace_"
 
     /// Number of arguments of a function; nil when BTF does not know it.
     func argumentCount(of function: String) -> Int? {
@@ -85,12 +101,7 @@ enum BTFKind {
 
     /// The first type of a kind and a name.
     private func id(of name: String, _ kind: UInt32) -> UInt32? {
-        index.candidates(for: name).first {
-            guard let type = unsafe btf__type_by_id(btf, $0), unsafe btf_kind(type) == UInt16(kind) else {
-                return false
-            }
-            return text(unsafe type.pointee.name_off) == name
-        }
+        excerpt.type(name, kind)?.id
     }
 
     private func structure(_ name: String) -> UnsafePointer<btf_type>? {
@@ -140,47 +151,4 @@ enum BTFKind {
     private func text(_ offset: UInt32) -> String {
         unsafe btf__name_by_offset(btf, offset).map { unsafe String(cString: $0) } ?? ""
     }
-}
-
-/// Types by the hash of their names. libbpf compares a name with all hundred thousand of them, for each
-/// question anew.
-private struct NameIndex {
-    private static let mask = UInt32((1 << 17) - 1)
-    /// For each hash the last type that has it, and for each type the one before it; 0 ends.
-    private var last = [UInt32](repeating: 0, count: Int(mask) + 1)
-    private var previous: [UInt32]
-
-    init(of btf: OpaquePointer) {
-        let count = unsafe btf__type_cnt(btf)
-        previous = [UInt32](repeating: 0, count: Int(count))
-        for id in 1..<max(1, count) {
-            guard let type = unsafe btf__type_by_id(btf, id) else { continue }
-            let kind = unsafe UInt32(btf_kind(type))
-            guard kind == BTFKind.function || kind == BTFKind.structure || kind == BTFKind.enumeration,
-                unsafe type.pointee.name_off != 0, let name = unsafe btf__name_by_offset(btf, type.pointee.name_off)
-            else { continue }
-            var hash: UInt32 = 0
-            var position = 0
-            // A name ends with a zero.
-            while case let byte = unsafe UInt8(bitPattern: name[position]), byte != 0 {
-                hash = Self.hash(hash, byte)
-                position += 1
-            }
-            previous[Int(id)] = last[Int(hash & Self.mask)]
-            last[Int(hash & Self.mask)] = id
-        }
-    }
-
-    /// Types that may have a name, in their order.
-    func candidates(for name: String) -> [UInt32] {
-        var ids: [UInt32] = []
-        var id = last[Int(name.utf8.reduce(0, Self.hash) & Self.mask)]
-        while id != 0 {
-            ids.append(id)
-            id = previous[Int(id)]
-        }
-        return ids.reversed()
-    }
-
-    private static func hash(_ sum: UInt32, _ byte: UInt8) -> UInt32 { (sum ^ UInt32(byte)) &* 0x0100_0193 }
 }

@@ -14,6 +14,8 @@ struct ProbePlan: Sendable {
         var rungs: [Hook]
         /// Of the instructions in `function`, on the rung `callsite`.
         var offsets: [Int] = []
+        /// The kernel's number of the type of `function`, for the rungs `fentry` and `tpBTF`; nil when BTF has none.
+        var attachID: UInt32?
         var note: String?
 
         var hook: Hook? { function == nil ? nil : rungs.first }
@@ -60,6 +62,13 @@ struct ProbePlan: Sendable {
 
     /// Candidates for each role that a function plays.
     static let functions: [[String]] = ProbeRole.all.filter { $0.site == .function }.map(\.candidates)
+
+    /// Names of the kernel's types, functions among them, that the plan and whoever makes it ask for.
+    static let types: [String] =
+        functions.joined() + SymbolQuestion.types + ["bpf_func_id"]
+        + ProbeRole.all.filter { $0.site == .tracepoint }.flatMap(\.candidates).map {
+            KernelTypes.tracepointPrefix + $0
+        }
 
     /// Functions whose symbols the plan needs to know.
     static let symbols: [String] = functions.joined() + ["register_fprobe_ips"] + ProbeRole.returnThunks
@@ -116,7 +125,9 @@ struct ProbePlan: Sendable {
     ) -> Probe {
         if role.site == .tracepoint {
             let rungs: [Hook] = mode == .kprobe ? [.rawTracepoint] : [.tpBTF, .rawTracepoint]
-            return Probe(role: role, function: role.candidates[0], rungs: rungs)
+            return Probe(
+                role: role, function: role.candidates[0], rungs: rungs,
+                attachID: types.attachID(of: role.candidates[0], isTracepoint: true))
         }
         guard let candidate = role.candidates.first(where: { symbols.functions[$0] != nil }),
             let symbol = symbols.functions[candidate]?.first
@@ -149,7 +160,9 @@ struct ProbePlan: Sendable {
         }
         if rungs.first == .kprobeMulti { note = nil }
         if rungs.isEmpty { note = "no fentry: \(note ?? ""): \(role.offWithout)" }
-        return Probe(role: role, function: symbol, rungs: rungs, note: note)
+        return Probe(
+            role: role, function: symbol, rungs: rungs, attachID: types.attachID(of: symbol, isTracepoint: false),
+            note: note)
     }
 
     /// The probes that share the two programs on kprobe.multi, by position.

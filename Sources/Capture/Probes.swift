@@ -73,10 +73,11 @@ struct ProbeRole: Sendable {
         activity("truncate-shmem", FS_HOOK_TRUNCATE_SHMEM, ["shmem_undo_range"], off: "truncate of shared memory"),
         activity(
             "truncate-hugetlb", FS_HOOK_TRUNCATE_HUGETLB, ["remove_inode_hugepages"], off: "truncate of huge pages"),
-        // Its range and mode tell a hole from a zeroed range, and a neighbour from the page itself.
+        // Its range and mode tell a hole from a zeroed range, and a neighbour from the page itself. At a detach the
+        // system call's own registers tell them too (bpf/cut.h), so that this is no evidence that could be skipped.
         function(
-            "fallocate", FS_HOOK_FALLOCATE, ["vfs_fallocate"], return: true, evidence: true,
-            off: "hole-punch is not told from other kinds of fallocate"),
+            "fallocate", FS_HOOK_FALLOCATE, ["vfs_fallocate"], return: true,
+            off: "hole-punch is not counted, and by io_uring not told from other kinds of fallocate"),
         activity("block-device", FS_HOOK_BLOCK_DEVICE, ["truncate_bdev_range"], off: "block-zero-out"),
         activity("migrate", FS_HOOK_MIGRATE, ["migrate_pages"], off: "migration"),
         activity("collapse", FS_HOOK_COLLAPSE, ["collapse_file"], off: "collapse"),

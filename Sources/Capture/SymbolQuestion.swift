@@ -15,6 +15,11 @@ import Glibc
     private static let size = nameOffset + nameSize
     private static let programType = BPF_PROG_TYPE_SYSCALL
 
+    /// A function that only kernels with sorted names have.
+    private static let sortedNames = "kallsyms_on_each_match_symbol"
+    /// Names that must have been asked for when the types were read.
+    static let types = [sortedNames]
+
     private let program: Int32
     private let memory: UnsafeMutableRawPointer
 
@@ -22,7 +27,7 @@ import Glibc
     /// would walk through all its symbols for each name.
     init?(types: borrowing KernelTypes) {
         // Came with the sorted names (6.2, 4dc533e0f2c0).
-        guard types.argumentCount(of: "kallsyms_on_each_match_symbol") != nil else { return nil }
+        guard types.argumentCount(of: Self.sortedNames) != nil else { return nil }
         let shared = Self.makeMap(UInt32(Self.size), flags: UInt32(BPF_F_MMAPABLE))
         let format = Self.makeMap(8, flags: UInt32(BPF_F_RDONLY_PROG))
         defer {

@@ -17,18 +17,27 @@ func readFile(_ path: String, limit: Int = 64 << 20) -> [UInt8]? {
     return readFile(descriptor, limit: limit)
 }
 
-/// What is left of an open file, about `limit` bytes of it at most; nil when it cannot be read.
+/// What is left of an open file, `limit` bytes of it at most; nil when it cannot be read.
 func readFile(_ descriptor: Int32, limit: Int = 64 << 20) -> [UInt8]? {
+    var status = stat()
+    // The structure lives over the call. What the kernel makes up when it is read has no size.
+    let size = unsafe fstat(descriptor, &status) == 0 ? Int(status.st_size) : 0
     var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: min(limit, 1 << 18))
-    while bytes.count < limit {
-        // `chunk` lives over the call and its count bounds the read.
-        let count = unsafe chunk.withUnsafeMutableBytes { unsafe read(descriptor, $0.baseAddress, $0.count) }
-        if count < 0 && errno == EINTR { continue }
-        guard count > 0 else { return count == 0 ? bytes : nil }
-        bytes.append(contentsOf: chunk[..<count])
-    }
-    return bytes
+    var room = min(limit, max(size + 1, 1 << 14))
+    var result: Int
+    repeat {
+        result = 1
+        let part = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+            while count < room && result > 0 {
+                // Inside the buffer, which has `room` bytes.
+                result = unsafe read(descriptor, buffer.baseAddress.map { unsafe $0 + count }, room - count)
+                if result < 0 && errno == EINTR { result = 1 } else { count += max(0, result) }
+            }
+        }
+        if bytes.isEmpty { bytes = part } else { bytes += part }
+        room = min(limit - bytes.count, 2 * room)
+    } while result > 0 && room > 0
+    return result < 0 ? nil : bytes
 }
 
 /// A text file without its last line end; nil when it cannot be read.

@@ -20,13 +20,22 @@ import Glibc
     let counters: CounterMemory
 
     private let object: OpaquePointer
-    private var links: [OpaquePointer] = unsafe []
+    private var links: [Link] = []
 
-    /// Opens the object, writes the settings, loads the programs of the plan and attaches them. `extents` are
-    /// those of functions whose addresses are known: the kernel need not look for their names.
+    /// A program on its hook.
+    @safe private struct Link {
+        let pointer: OpaquePointer
+        let hook: Hook
+    }
+
+    /// Writes the settings, loads the programs of the plan and attaches them. `extents` are those of functions
+    /// whose addresses are known: the kernel need not look for their names.
     /// - Throws: `Refusal` for one probe, `CaptureError` when it is not about a single probe.
-    init(attaching plan: ProbePlan, extents: [String: Range<UInt64>], options: CaptureOptions) throws {
-        let opened = unsafe try Self.open()
+    init(
+        _ unloaded: consuming UnloadedObject, attaching plan: ProbePlan, extents: [String: Range<UInt64>],
+        options: CaptureOptions
+    ) throws {
+        let opened = unsafe unloaded.release()
         do {
             unsafe try Self.prepare(opened, plan: plan, options: options)
             let code = unsafe bpf_object__load(opened)
@@ -46,32 +55,8 @@ import Glibc
 
     deinit {
         // Each link is destroyed once, before the object whose programs it holds.
-        unsafe links.reversed().forEach { unsafe bpf_link__destroy($0) }
+        links.reversed().forEach { unsafe bpf_link__destroy($0.pointer) }
         unsafe bpf_object__close(object)
-    }
-
-    private static func open() throws(CaptureError) -> OpaquePointer {
-        LibbpfLog.begin()
-        let bytes = BPFObject.bytes()
-        // libbpf copies the bytes while it opens the object.
-        let opened = unsafe bytes.withUnsafeBytes {
-            unsafe fs_object_open($0.baseAddress, $0.count, "futexscope")
-        }
-        guard let opened = unsafe opened else { throw .objectUnreadable(errorText(errno)) }
-        return unsafe opened
-    }
-
-    /// Names of all programs in the object. Needs no privilege: the object is opened, not loaded.
-    static func programNames() throws(CaptureError) -> Set<String> {
-        let object = unsafe try open()
-        defer { unsafe bpf_object__close(object) }
-        var names: Set<String> = []
-        var program = unsafe bpf_object__next_program(object, nil)
-        while let current = unsafe program {
-            names.insert(unsafe String(cString: bpf_program__name(current)))
-            unsafe program = unsafe bpf_object__next_program(object, current)
-        }
-        return names
     }
 
     // MARK: Prepare
@@ -82,14 +67,13 @@ import Glibc
             let programs = probe.programs(areaReadable: plan.areaReadable)
             for name in [programs.entry, programs.exit].compactMap({ $0 }) { wanted[name] = probe }
         }
+        AttachIDs.set(wanted.compactMapValues(\.attachID))
         var program = unsafe bpf_object__next_program(object, nil)
         while let current = unsafe program {
             let name = unsafe String(cString: bpf_program__name(current))
             let probe = wanted[name]
             unsafe bpf_program__set_autoload(current, probe != nil)
-            if probe?.hook == .fentry, let function = probe?.function {
-                unsafe bpf_program__set_attach_target(current, 0, function)
-            } else if probe?.hook == .kprobeMulti {
+            if probe?.hook == .kprobeMulti {
                 unsafe bpf_program__set_expected_attach_type(current, BPF_TRACE_KPROBE_MULTI)
             }
             unsafe program = unsafe bpf_object__next_program(object, current)
@@ -152,7 +136,7 @@ import Glibc
             guard let link = unsafe link else {
                 throw Refusal(position: position, reason: Self.reason(errno, hook: hook))
             }
-            unsafe links.append(link)
+            links.append(unsafe Link(pointer: link, hook: hook))
         }
     }
 
@@ -171,7 +155,7 @@ import Glibc
         for (name, atReturn) in [("return_multi", true), ("entry_multi", false)] {
             let members = positions.filter { !atReturn || plan.probes[$0].role.hasReturn }
             if let link = unsafe multiLink(name, members, plan: plan, extents: extents, atReturn: atReturn) {
-                unsafe links.append(link)
+                links.append(unsafe Link(pointer: link, hook: .kprobeMulti))
                 continue
             }
             let reason = errorText(errno)
@@ -214,17 +198,16 @@ import Glibc
         unsafe bpf_map_update_elem(map(".data.switch"), &key, &value, 0)
     }
 
-    /// Takes all programs off their hooks; the maps stay readable. What is explained goes before what
-    /// explains it. False when the kernel has not let go of them within `patienceMs`: then a child
-    /// process is left that ends as soon as it has.
+    /// Takes all programs off their hooks, which are switched off; the maps stay readable. False when the kernel
+    /// has not let go of them within `patienceMs`: then a child process is left that ends as soon as it has.
     func detach(patienceMs: Int32) -> Bool {
-        let descriptors = unsafe links.map { unsafe bpf_link__fd($0) }
+        let descriptors = inOrderOfClosing.map { unsafe bpf_link__fd($0.pointer) }
         var (release, gone): (Int32, Int32) = (-1, -1)
         // The child has its own copy of the descriptors; all arguments live over the call.
         let child = unsafe fs_keep_in_child(descriptors, descriptors.count, &release, &gone)
         // Without a child these closes are the last ones, and take as long as the kernel wants.
-        unsafe links.reversed().forEach { unsafe bpf_link__destroy($0) }
-        unsafe links = []
+        inOrderOfClosing.forEach { unsafe bpf_link__destroy($0.pointer) }
+        links = []
         guard child > 0 else { return true }
         close(release)
         defer { close(gone) }
@@ -232,6 +215,14 @@ import Glibc
         guard unsafe poll(&end, 1, patienceMs) > 0 else { return false }
         waitpid(child, nil, 0)
         return true
+    }
+
+    /// What waits for a grace period of RCU tasks, and between them what does not: after each such period the
+    /// kernel rests for a tenth of a second before it begins another, and the others take as long.
+    private var inOrderOfClosing: [Link] {
+        let waiting = links.filter { [.kprobeMulti, .fentry].contains($0.hook) }
+        let others = links.filter { ![.kprobeMulti, .fentry].contains($0.hook) }
+        return waiting.prefix(1) + others + waiting.dropFirst()
     }
 
     // MARK: What the loaded object offers

@@ -55,8 +55,11 @@ public struct FindingStream: Sendable {
             default: take(event)
             }
         }
-        return findings != limit
+        return wantsMore
     }
+
+    /// False when no more lookups are wanted.
+    public var wantsMore: Bool { findings != limit }
 
     /// What is known so far of a run that goes on; `canLoop` says whether a task can still be in a lookup.
     public mutating func state(canLoop: (TaskIdentity) -> Bool) -> RunState {
@@ -85,13 +88,10 @@ public struct FindingStream: Sendable {
         return SummaryText(report: report, legend: legend, width: width, colour: colour).text
     }
 
-    /// Losses among `events` for a reader, where they have no place in the format.
-    public func textOfLosses(in events: [Event]) -> [String] {
+    /// Losses for a reader, where they have no place in the format.
+    public func text(of losses: [Loss]) -> [String] {
         if format.holdsLossesAndSummary { return [] }
-        return events.compactMap { event in
-            guard case .lost(let loss) = event else { return nil }
-            return "\(loss.count) lost at \(loss.stage.rawValue): \(loss.stage.meaning)"
-        }
+        return losses.map { "\($0.count) lost at \($0.stage.rawValue): \($0.stage.meaning)" }
     }
 }
 
@@ -102,7 +102,7 @@ extension FindingStream: EventSink {
 
     /// `found` gets the finding, if there is one.
     private mutating func tell(_ lookup: Lookup, isProgress: Bool, found: (Finding) -> Void) {
-        guard findings != limit else { return }
+        guard wantsMore else { return }
         analysis?.consume(lookup)
         guard let finding = correlator.consume(lookup, isProgress: isProgress) else { return }
         format.write(finding, legend: legend, into: &bytes)
@@ -113,14 +113,14 @@ extension FindingStream: EventSink {
     }
 
     public mutating func take(_ detach: Detach) {
-        guard findings != limit else { return }
+        guard wantsMore else { return }
         format.write(detach, legend: legend, into: &bytes)
         correlator.consume(detach)
         analysis?.consume(detach)
     }
 
     public mutating func take(_ activity: Activity) {
-        guard findings != limit else { return }
+        guard wantsMore else { return }
         format.write(activity, legend: legend, into: &bytes)
         analysis?.consume(activity)
     }

@@ -9,6 +9,7 @@ internal import Presentation
 
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "doctor",
         abstract: "Say what this host allows, and what would be attached and how.",
         discussion: """
             Each probe is attached with the best hook that the kernel grants it, and detached at once.

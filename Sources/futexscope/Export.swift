@@ -6,6 +6,7 @@ internal import Presentation
 
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "export",
         abstract: "Write a recording or an ftrace text as CSV, JSON Lines or a Perfetto trace.",
         discussion: """
             CSV has one kind of rows a file; JSON Lines have the kinds that --type names, else what trace \

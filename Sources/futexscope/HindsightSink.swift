@@ -7,11 +7,13 @@ internal import Presentation
 internal import Recording
 
 /// Keeps the last while of a run until something happens.
-final class HindsightSink: EventSink {
+final class HindsightSink: RunRecorder, WholeEventSink {
     private let recorder: SnapshotRecorder
     private let triggers: [Trigger]
     private var correlator: Correlator
     private var clock = WallClock(offsetNs: 0)
+    /// Of the batch that is coming in.
+    private var events: [Event] = []
     private var isAsked = false
     private var written = 0
     private var lost: UInt64 = 0
@@ -42,8 +44,11 @@ final class HindsightSink: EventSink {
     /// The user wants to see what there is.
     func ask() { isAsked = true }
 
+    func take(_ event: Event) { events.append(event) }
+
     /// Always true: a snapshot that cannot be written is no reason to wait for no other.
-    func take(_ events: [Event]) -> Bool {
+    func settle() -> Bool {
+        defer { events.removeAll(keepingCapacity: true) }
         end(at: Descriptor.monotonicNs)
         var rest = events[...]
         for (index, event) in events.enumerated() {

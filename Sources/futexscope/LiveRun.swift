@@ -23,8 +23,19 @@ struct LiveRun {
         capture = try AttachWatch.during { () throws(CaptureError) in try LiveCapture(options: options) }
     }
 
-    /// Hands over events until the run ends.
+    /// Hands events over until the run ends, a batch at a time.
     func follow(_ limits: RunLimits, ending: String, handle: ([Event]) throws -> Bool) throws {
+        var events: [Event] = []
+        try follow(limits, ending: ending, into: &events) { events in
+            defer { events.removeAll(keepingCapacity: true) }
+            return try handle(events)
+        }
+    }
+
+    /// Hands over events until the run ends; `turn` is called after each batch, and at least twice a second.
+    func follow<Sink: EventSink>(
+        _ limits: RunLimits, ending: String, into sink: inout Sink, turn: (inout Sink) throws -> Bool
+    ) throws {
         let probes = tellProbes(ending: ending)
         let ready = try arguments.readyFile.map { try Self.create($0, what: "the ready file") }
         defer { ready?.remove() }
@@ -46,11 +57,13 @@ struct LiveRun {
             isBlindnessTold = true
             Descriptor.tell(blindness)
         }
-        try capture.run(until: limits) { events in
+        var toldNs: UInt64 = 0
+        try capture.run(until: limits, into: &sink) { sink in
             tellBlindness()
-            let wantsMore = try handle(events)
+            let wantsMore = try turn(&sink)
             life.consumerCameRound(drainTurns: capture.drainTurns)
-            for case .totals(let totals) in events where !totals.isFinal {
+            if let totals = capture.totals, !totals.isFinal, totals.time != toldNs {
+                toldNs = totals.time
                 Supervisor.current.tell(status: "\(probes), \(totals.observations) observations so far")
             }
             return wantsMore

@@ -4,6 +4,7 @@ internal import Provocation
 /// `futexscope provoke`: arguments in, report out; everything else is in `Provocation`.
 struct Provoke: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "provoke",
         abstract: "Make one cause of an unmapped observation happen.",
         discussion: """
             Two processes, provoke-victim and provoke-culprit, run on one CPU: the first calls \

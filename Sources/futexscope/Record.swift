@@ -10,6 +10,7 @@ internal import Recording
 
 struct Record: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "record",
         abstract: "Record events for an analysis afterwards, elsewhere, without root.",
         discussion: """
             Makes a directory in the Common Trace Format 1.8: `futexscope report` reads it, and so do \
@@ -90,7 +91,7 @@ struct Record: ParsableCommand {
         let snapshots = try moments.limits.map {
             try HindsightSink(directory: output, limits: $0, triggers: moments.on, loops: options.loops)
         }
-        let sink: any EventSink =
+        let sink: any RunRecorder =
             try snapshots
             ?? RecordingSink(directory: output, limits: RecordingLimits(maxBytes: maxSize?.bytes, rotates: rotate))
         if snapshots?.isInFoundDirectory == true { options.keepsFileAccess = true }
@@ -109,7 +110,7 @@ struct Record: ParsableCommand {
     }
 
     private func follow(
-        _ live: LiveRun, child: ChildCommand?, to sink: any EventSink, onRequest: (() -> Void)?
+        _ live: LiveRun, child: ChildCommand?, to sink: any RunRecorder, onRequest: (() -> Void)?
     ) throws {
         var limits = RunLimits(endDescriptor: child?.endDescriptor)
         var signals = 0
@@ -126,12 +127,17 @@ struct Record: ParsableCommand {
         }
         let status = StatusLine(isShown: child == nil)
         let ending = capture.duration == nil && child == nil ? "; Ctrl-C ends" : ""
-        try live.follow(limits, ending: ending) { events in
-            let wantsMore = sink.take(events)
-            status.show("recording: \(sink.amount)")
-            return wantsMore
-        }
+        try Self.follow(live, limits, ending: ending, to: sink) { status.show("recording: \(sink.amount)") }
         status.clear()
         sink.finish()
+    }
+    private static func follow<Recorder: RunRecorder>(
+        _ live: LiveRun, _ limits: RunLimits, ending: String, to recorder: Recorder, tell: () -> Void
+    ) throws {
+        var sink = recorder
+        try live.follow(limits, ending: ending, into: &sink) { recorder in
+            defer { tell() }
+            return recorder.settle()
+        }
     }
 }

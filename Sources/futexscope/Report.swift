@@ -5,6 +5,7 @@ internal import Presentation
 
 struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "report",
         abstract: "Say what a recording or an ftrace text means.",
         discussion: """
             Shows what each rule would have cost, findings by cause, by who hit whom and by file, how \

@@ -8,6 +8,7 @@ internal import Service
 
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "serve",
         abstract: "Serve metrics for Prometheus and a live page, until Ctrl-C or a duration.",
         discussion: """
             Traces as `futexscope trace` does, and answers HTTP: /metrics in the formats of Prometheus \

@@ -9,6 +9,7 @@ internal import Presentation
 
 struct Trace: ParsableCommand {
     static let configuration = CommandConfiguration(
+        commandName: "trace",
         abstract: "Show findings as they happen, until Ctrl-C, a duration or a count.",
         discussion: """
             Each line is one lookup. In the table, EFAULT! is a failure although the file still \

@@ -20,7 +20,9 @@ import Testing
         var decoder = RecordDecoder(
             names: StackNames(kallsyms: Array(Self.kallsyms.utf8)), kernelAddresses: kernelAddresses)
         var events: [Event] = []
-        decoder.decode(bytes) { events.append($0) }
+        let batch = RecordBatch()
+        unsafe bytes.withUnsafeBytes { unsafe _ = batch.append($0) }
+        decoder.decode(batch, into: &events)
         return (events, decoder.malformed)
     }
 

@@ -99,7 +99,7 @@ import Testing
     @Test("the embedded object holds every program that the table of probes names")
     func programs() throws {
         #expect(BPFObject.bytes().starts(with: [0x7f, 0x45, 0x4c, 0x46]))
-        let names = try TracingObject.programNames()
+        let names = try UnloadedObject().programNames
         for role in ProbeRole.all {
             for hook in [Hook.fentry, .kprobe, .tpBTF, .rawTracepoint] {
                 let isTracepoint = hook == .tpBTF || hook == .rawTracepoint

@@ -20,13 +20,25 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 
-/* Opens an object that lies in memory. NULL on failure, errno says why. */
+/* Opens an object that lies in memory. When it is loaded, it is adapted to the types
+ * in the file `types`, which is BTF; to the kernel's own if that is NULL. NULL on
+ * failure, errno says why. */
 static inline struct bpf_object *
-fs_object_open(const void *bytes, size_t size, const char *name)
+fs_object_open(const void *bytes, size_t size, const char *name, const char *types)
 {
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name);
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name, .btf_custom_path = types);
 	return bpf_object__open_mem(bytes, size, &opts);
 }
+
+/* From here on objects that are opened ask `ids` for the kernel's number of the
+ * type that a program for a trampoline or a tracepoint is attached to, by the
+ * program's name; 0 stands for none. 0, or -errno. */
+typedef unsigned int (*fs_attach_ids)(const char *program);
+
+int fs_set_attach_ids(fs_attach_ids ids);
+
+/* An empty file in memory, without a name. Its descriptor, or -1 with errno. */
+int fs_types_file(void);
 
 /* Attaches one kprobe.multi program to several functions, by their names or their
  * addresses, each with its cookie. */
