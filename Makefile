@@ -50,7 +50,7 @@ readers: build-packages  ## other people's readers: babeltrace2 and trace-cmd; P
 	$(call install,$(READER_PACKAGES))
 	@Tests/ExportTests/readers/install "$(PYTHON)"
 
-fleet-programs:  ## Debian's Prometheus and VictoriaMetrics, into the cache; nothing is installed or started
+fleet-programs:  ## Debian's Prometheus, VictoriaMetrics and rsyslog, into the cache; nothing is installed or started
 	@Tests/Fleet/programs "$(FLEET)"
 
 kernels: guest-packages  ## Debian's kernels for the guests, and a Debian for them, into the cache

@@ -48,8 +48,18 @@ extension Process {
     public func runToEnd() async throws -> Int32 {
         try await withCheckedThrowingContinuation { (done: CheckedContinuation<Int32, any Error>) in
             terminationHandler = { done.resume(returning: $0.terminationStatus) }
-            do { try run() } catch { done.resume(throwing: error) }
+            do { try start() } catch { done.resume(throwing: error) }
         }
+    }
+
+    /// Starts it with no signal blocked. The threads that run tests block nearly all, and a child inherits that: some
+    /// programs never hear of SIGTERM then.
+    func start() throws {
+        var (none, before) = (sigset_t(), sigset_t())
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try run()
     }
 }
 
@@ -93,7 +103,7 @@ public final class Daemon {
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = leash
         (process.standardOutput, process.standardError) = (output, output)
-        try process.run()
+        try process.start()
         try? leash.fileHandleForReading.close()
     }
 
