@@ -24,9 +24,6 @@ public final class LiveCapture {
     /// Set during a run when its probes see nothing any more: one line that says why.
     public private(set) var blindness: String?
 
-    /// What was counted when that was told last.
-    public private(set) var totals: Totals?
-
     /// The capabilities that the run still has; all others are gone for good.
     public let capabilities: [String]
 
@@ -34,6 +31,7 @@ public final class LiveCapture {
     private let signals: SignalDescriptor
     private let drain: RingDrain
     private var decoder: RecordDecoder
+    private var resolver = NameResolver()
     private let statistics: CostStatistics?
     private var isRunning = true
     private var lossLog = LossLog()
@@ -67,17 +65,12 @@ public final class LiveCapture {
         try Tracing(options: options).plan.reports
     }
 
-    /// Hands events over in order until a limit is reached, or `turn` returns false. `turn` is called after each
-    /// batch, and at least twice a second. What was lost and counted follows every ten seconds, and when it is
-    /// asked for. Then detaches, hands over what was still on its way, and last what was lost and counted.
-    public func run<Sink: EventSink>(
-        until limits: RunLimits, into sink: inout Sink, turn: (inout Sink) throws -> Bool
-    ) throws {
-        var named = NamedEvents(into: sink)
-        defer {
-            stop()
-            sink = named.sink
-        }
+    /// Hands over batches in order until a limit is reached, or `handle` returns false. At least twice a second
+    /// `handle` is called, without events when there are none. What was lost and counted follows every ten
+    /// seconds, and when it is asked for. Then detaches, hands over what was still on its way, and last what
+    /// was lost and counted.
+    public func run(until limits: RunLimits, handle: ([Event]) throws -> Bool) throws {
+        defer { stop() }
         let start = monotonicNow()
         let end = limits.durationNs.map { start &+ $0 }
         var (countersRead, lookedForBlindness) = (start, start)
@@ -94,7 +87,7 @@ public final class LiveCapture {
                     signals.descriptor, drain.descriptor, limits.endDescriptor ?? -1, limits.wakeDescriptor ?? -1,
                     limits.countersDescriptor ?? -1,
                 ], timeoutMs: timeout)
-            wantsMore = ready[1] ? try deliver(into: &named, turn) : try turn(&named.sink)
+            wantsMore = ready[1] ? try deliver(handle) : try handle([])
             let now = monotonicNow()
             if now - lookedForBlindness > Self.lookPeriodNs {
                 lookedForBlindness = now
@@ -103,8 +96,7 @@ public final class LiveCapture {
             // Each reading is a dozen records of a recording.
             if wantsMore, ready[4] || ready[1] && now - countersRead > Self.lookPeriodNs {
                 countersRead = now
-                count(at: now, durationNs: now - start, isFinal: false, into: &named.sink)
-                wantsMore = try turn(&named.sink)
+                wantsMore = try handle(counted(at: now, durationNs: now - start, isFinal: false))
             }
             if ready[0], limits.endsOn(signal: signals.next()) { break }
             if ready[2] { break }
@@ -112,10 +104,9 @@ public final class LiveCapture {
         let counts = monotonicNow() - start
         lookForBlindness()
         stop()
-        if wantsMore { _ = try deliver(into: &named, turn) }
-        count(
-            at: monotonicNow(), durationNs: min(counts, limits.durationNs ?? counts), isFinal: true, into: &named.sink)
-        _ = try turn(&named.sink)
+        if wantsMore { _ = try deliver(handle) }
+        _ = try handle(
+            counted(at: monotonicNow(), durationNs: min(counts, limits.durationNs ?? counts), isFinal: true))
     }
 
     /// Takes the programs off and drains the ring. Harmless when done already.
@@ -138,17 +129,16 @@ public final class LiveCapture {
 
     private static let lookPeriodNs: UInt64 = 10_000_000_000
 
-    /// Tells new losses, and all that was counted so far. Complete after `stop`, when losses on the way are known.
-    private func count(at time: UInt64, durationNs: UInt64, isFinal: Bool, into sink: inout some EventSink) {
+    /// New losses, and all that was counted so far. Complete after `stop`, when losses on the way are known.
+    private func counted(at time: UInt64, durationNs: UInt64, isFinal: Bool) -> [Event] {
         let counters = KernelCounters(tracing.object.counters)
         let cost = tracing.object.cost()
         var totals = counters.totals
         totals.cost = Totals.Cost(runTimeNs: cost.runTimeNs, runCount: cost.runs, mapBytes: cost.mapBytes)
         if tracing.plan.depth == .sentinel { totals.lookups = nil }
         (totals.time, totals.durationNs, totals.isFinal) = (time, durationNs, isFinal)
-        for loss in lossLog.fresh(in: losses(of: counters, cost: cost), time: time) { sink.take(loss) }
-        sink.take(totals)
-        self.totals = totals
+        let fresh = lossLog.fresh(in: losses(of: counters, cost: cost), time: totals.time)
+        return fresh.map { .lost($0) } + [.totals(totals)]
     }
 
     private func losses(of counters: KernelCounters, cost: TracingObject.Cost) -> [Loss.Stage: UInt64] {
@@ -179,13 +169,21 @@ public final class LiveCapture {
         blindness = "observations may be missing: since this trace began \(substitute); trace again"
     }
 
-    private func deliver<Sink: EventSink>(
-        into named: inout NamedEvents<Sink>, _ turn: (inout Sink) throws -> Bool
-    ) throws -> Bool {
+    private func deliver(_ handle: ([Event]) throws -> Bool) throws -> Bool {
+        var (events, names): ([Event], [Event]) = ([], [])
         for batch in drain.takeAll() {
-            decoder.decode(batch, into: &named)
-            named.letGo()
-            if try !turn(&named.sink) { return false }
+            events.removeAll(keepingCapacity: true)
+            decoder.decode(batch) { event in
+                resolver.names(for: event) { names.append(.name($0)) }
+                if !names.isEmpty {
+                    // The detach that a lookup met is told right before it, and is of the same file.
+                    let isMet = events.last.map(event.met) ?? false
+                    events.insert(contentsOf: names, at: isMet ? events.count - 1 : events.count)
+                    names.removeAll(keepingCapacity: true)
+                }
+                events.append(event)
+            }
+            if try !handle(events) { return false }
         }
         return true
     }
@@ -202,7 +200,7 @@ public struct RunLimits {
     public var endDescriptor: Int32?
     /// While this is readable somebody asks for what was counted; whoever handles that makes it unreadable.
     public var countersDescriptor: Int32?
-    /// While this is readable `turn` is called at once; it has to read what is there.
+    /// While this is readable `handle` is called at once; it has to read what is there.
     public var wakeDescriptor: Int32?
     /// Called with SIGINT, SIGTERM, SIGHUP or SIGUSR1, and whether the terminal sent it to the whole group of
     /// processes; false when the run goes on in spite of it.
@@ -310,6 +308,17 @@ extension CallSites {
                 try CallSites(in: KernelText.code(of: "get_futex_key", symbols: symbols), targets: targets))
         } catch {
             return .failure(error)
+        }
+    }
+}
+
+extension Event {
+    /// Whether this is a lookup that met the detach `other`.
+    fileprivate func met(_ other: Event) -> Bool {
+        switch (self, other) {
+        case (.lookup(let lookup), .detach(let detach)), (.progress(let lookup), .detach(let detach)):
+            lookup.page?.page == detach.page && lookup.page?.detachTime == detach.time
+        default: false
         }
     }
 }

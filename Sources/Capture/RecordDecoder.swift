@@ -17,40 +17,41 @@ struct RecordDecoder {
         self.kernelAddresses = kernelAddresses
     }
 
-    /// Hands over each event of a batch, in order.
-    mutating func decode(_ batch: RecordBatch, into sink: inout some EventSink) {
-        var rest = unsafe batch.bytes
-        while rest.count >= MemoryLayout<fs_header>.size {
-            // Inside the batch, by the comparison above; records need not be aligned.
-            let header = unsafe rest.loadUnaligned(as: fs_header.self)
-            let size = Int(header.size)
-            guard size >= MemoryLayout<fs_header>.size, size <= rest.count else { break }
-            if unsafe !hand(over: UnsafeRawBufferPointer(rebasing: rest[..<size]), header.kind, to: &sink) {
-                malformed += 1
+    /// Calls `body` for each event of a batch, in order. A batch is a sequence of whole records.
+    mutating func decode(_ batch: [UInt8], _ body: (Event) -> Void) {
+        unsafe batch.withUnsafeBytes { bytes in
+            var offset = 0
+            while offset + MemoryLayout<fs_header>.size <= bytes.count {
+                // Inside the batch, by the comparison above; records need not be aligned.
+                let header = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: fs_header.self)
+                let size = Int(header.size)
+                guard size >= MemoryLayout<fs_header>.size, offset + size <= bytes.count else {
+                    malformed += 1
+                    return
+                }
+                if let event = unsafe event(bytes, at: offset, kind: header.kind, size: size) {
+                    body(event)
+                } else {
+                    malformed += 1
+                }
+                offset += size
             }
-            unsafe rest = UnsafeRawBufferPointer(rebasing: rest[size...])
         }
-        if rest.count > 0 { malformed += 1 }
     }
 
-    /// False when nothing can be made of the record.
-    private func hand(over bytes: UnsafeRawBufferPointer, _ kind: UInt16, to sink: inout some EventSink) -> Bool {
+    private func event(_ bytes: UnsafeRawBufferPointer, at offset: Int, kind: UInt16, size: Int) -> Event? {
         func load<Record: BitwiseCopyable>(_ type: Record.Type) -> Record? {
-            unsafe bytes.count == MemoryLayout<Record>.size ? bytes.loadUnaligned(as: Record.self) : nil
+            guard size == MemoryLayout<Record>.size else { return nil }
+            // `size` bytes from `offset` lie inside the batch: the caller compared.
+            return unsafe bytes.loadUnaligned(fromByteOffset: offset, as: Record.self)
         }
         switch UInt32(kind) {
-        case FS_LOOKUP.rawValue, FS_PROGRESS.rawValue:
-            guard let record = load(fs_lookup.self) else { return false }
-            sink.take(lookup(record), isProgress: UInt32(kind) == FS_PROGRESS.rawValue)
-        case FS_DETACH.rawValue:
-            guard let detach = load(fs_detach.self).flatMap(detach) else { return false }
-            sink.take(detach)
-        case FS_ACTIVITY.rawValue:
-            guard let activity = load(fs_activity.self).flatMap(activity) else { return false }
-            sink.take(activity)
-        default: return false
+        case FS_LOOKUP.rawValue: return load(fs_lookup.self).map { .lookup(lookup($0)) }
+        case FS_PROGRESS.rawValue: return load(fs_lookup.self).map { .progress(lookup($0)) }
+        case FS_DETACH.rawValue: return load(fs_detach.self).flatMap(detach).map { .detach($0) }
+        case FS_ACTIVITY.rawValue: return load(fs_activity.self).flatMap(activity).map { .activity($0) }
+        default: return nil
         }
-        return true
     }
 
     // MARK: One record each

@@ -42,7 +42,7 @@ import Synchronization
     var descriptor: Int32 { worker.batchReady }
 
     /// The batches that wait, in order.
-    func takeAll() -> [RecordBatch] { worker.takeAll() }
+    func takeAll() -> [[UInt8]] { worker.takeAll() }
 
     /// Drains what is left and ends the thread. Never blocks on the consumer.
     func stop() {
@@ -58,44 +58,10 @@ import Synchronization
     var delivered: [UInt64] { worker.delivered }
 }
 
-/// Whole records one after the other, each as the ring had it.
-@safe final class RecordBatch: @unchecked Sendable {
-    /// A batch that has so much is handed over.
-    static let fullBytes = 256 << 10
-    /// Of one record; none that the programs tell is nearly so large.
-    private static let largestRecord = 4096
-
-    private let storage: UnsafeMutableRawBufferPointer
-    private(set) var count = 0
-    /// By `enum fs_record_kind`; unknown kinds at index 0.
-    private(set) var records = InlineArray<5, UInt64>(repeating: 0)
-
-    init() { unsafe storage = .allocate(byteCount: Self.fullBytes + Self.largestRecord, alignment: 16) }
-
-    deinit { unsafe storage.deallocate() }
-
-    /// The records. Valid until more are appended.
-    var bytes: UnsafeRawBufferPointer { unsafe UnsafeRawBufferPointer(rebasing: storage[..<count]) }
-
-    /// False when no more should be appended.
-    @discardableResult
-    func append(_ record: UnsafeRawBufferPointer) -> Bool {
-        guard record.count <= Self.largestRecord, count < Self.fullBytes else { return false }
-        var kind = 0
-        if record.count >= MemoryLayout<fs_header>.size {
-            kind = unsafe Int(record.loadUnaligned(as: fs_header.self).kind)
-        }
-        records[kind < records.count ? kind : 0] += 1
-        // Room for one record behind a batch that is not full.
-        unsafe UnsafeMutableRawBufferPointer(rebasing: storage[count...]).copyMemory(from: record)
-        count += record.count
-        return count < Self.fullBytes
-    }
-}
-
 /// What runs on the thread. `queue` is shared and guarded; `batch` and `delivered` belong to the thread
 /// until it has ended.
 @safe private final class DrainWorker: @unchecked Sendable {
+    private static let batchBytes = 256 << 10
     private static let queueLimit = 64
     /// Nothing waits for this to pass: the kernel wakes the thread for a record, and `finish` for the end.
     private static let pollMs: Int32 = 1000
@@ -104,7 +70,7 @@ import Synchronization
     private static let fullness = 16
 
     private struct Queue {
-        var batches: [RecordBatch] = []
+        var batches: [[UInt8]] = []
         var isFinishing = false
     }
 
@@ -115,7 +81,7 @@ import Synchronization
     private let ringBytes: Int
     private let queue = Mutex(Queue())
     private var ring: OpaquePointer?
-    private var batch = RecordBatch()
+    private var batch: [UInt8] = []
     private(set) var delivered = [UInt64](repeating: 0, count: Int(FS_ACTIVITY.rawValue) + 1)
 
     init(map: Int32, ringBytes: Int) throws(CaptureError) {
@@ -130,10 +96,8 @@ import Synchronization
         unsafe ring = unsafe ring_buffer__new(
             map,
             { context, data, size in
-                // Copied, nothing else. A full batch interrupts the ring's own loop, behind this record.
-                unsafe Unmanaged<DrainWorker>.fromOpaque(context!)._withUnsafeGuaranteedRef {
-                    unsafe $0.batch.append(UnsafeRawBufferPointer(start: data, count: size)) ? 0 : -EAGAIN
-                }
+                unsafe Unmanaged<DrainWorker>.fromOpaque(context!).takeUnretainedValue()
+                    .take(UnsafeRawBufferPointer(start: data, count: size))
             }, context, nil)
         guard unsafe ring != nil else { throw .system("open the ring buffer", errno: errno) }
     }
@@ -156,18 +120,27 @@ import Synchronization
             unsafe ring_buffer__consume(ring)
             let count = batch.count
             handOver(waitsForRoom: true)
-            if count > 0, count < min(ringBytes / Self.fullness, RecordBatch.fullBytes) {
-                usleep(Self.napMicroseconds)
-            }
+            if count > 0, count < min(ringBytes / Self.fullness, Self.batchBytes) { usleep(Self.napMicroseconds) }
         }
         // The programs are detached: what is in the ring is all there will be.
-        while unsafe ring_buffer__consume(ring) != 0 || batch.count > 0 {
+        while unsafe ring_buffer__consume(ring) != 0 || !batch.isEmpty {
             handOver(waitsForRoom: false)
         }
     }
 
+    /// One record from the ring: copied, nothing else. A full batch interrupts the ring's own loop.
+    private func take(_ record: UnsafeRawBufferPointer) -> Int32 {
+        var kind = 0
+        if record.count >= MemoryLayout<fs_header>.size {
+            kind = unsafe Int(record.loadUnaligned(as: fs_header.self).kind)
+        }
+        delivered[kind < delivered.count ? kind : 0] += 1
+        unsafe batch.append(contentsOf: record)
+        return batch.count >= Self.batchBytes ? -EAGAIN : 0
+    }
+
     private func handOver(waitsForRoom: Bool) {
-        guard batch.count > 0 else { return }
+        guard !batch.isEmpty else { return }
         var isHandedOver = false
         while !isHandedOver {
             isHandedOver = queue.withLock {
@@ -177,8 +150,10 @@ import Synchronization
             }
             if !isHandedOver { waitForRoom() }
         }
-        for kind in batch.records.indices { delivered[kind] += batch.records[kind] }
-        batch = RecordBatch()
+        // The next one will be about as large.
+        let count = batch.count
+        batch = []
+        batch.reserveCapacity(count)
         eventfd_write(batchReady, 1)
     }
 
@@ -189,7 +164,7 @@ import Synchronization
         unsafe eventfd_read(room, &count)
     }
 
-    func takeAll() -> [RecordBatch] {
+    func takeAll() -> [[UInt8]] {
         var count: eventfd_t = 0
         unsafe eventfd_read(batchReady, &count)
         let batches = queue.withLock { queue in

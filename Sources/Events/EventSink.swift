@@ -27,23 +27,14 @@ extension EventSink {
     }
 }
 
-/// A sink that wants each event as one value.
-public protocol WholeEventSink: EventSink {
-    mutating func take(_ event: Event)
-}
-
-extension WholeEventSink {
-    public mutating func take(_ lookup: Lookup, isProgress: Bool) {
-        take(isProgress ? .progress(lookup) : .lookup(lookup))
-    }
-    public mutating func take(_ detach: Detach) { take(.detach(detach)) }
-    public mutating func take(_ activity: Activity) { take(.activity(activity)) }
-    public mutating func take(_ name: Name) { take(.name(name)) }
-    public mutating func take(_ loss: Loss) { take(.lost(loss)) }
-    public mutating func take(_ totals: Totals) { take(.totals(totals)) }
-}
-
 /// Keeps them.
-extension [Event]: EventSink, WholeEventSink {
-    public mutating func take(_ event: Event) { append(event) }
+extension [Event]: EventSink {
+    public mutating func take(_ lookup: Lookup, isProgress: Bool) {
+        append(isProgress ? .progress(lookup) : .lookup(lookup))
+    }
+    public mutating func take(_ detach: Detach) { append(.detach(detach)) }
+    public mutating func take(_ activity: Activity) { append(.activity(activity)) }
+    public mutating func take(_ name: Name) { append(.name(name)) }
+    public mutating func take(_ loss: Loss) { append(.lost(loss)) }
+    public mutating func take(_ totals: Totals) { append(.totals(totals)) }
 }

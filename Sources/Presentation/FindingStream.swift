@@ -55,11 +55,8 @@ public struct FindingStream: Sendable {
             default: take(event)
             }
         }
-        return wantsMore
+        return findings != limit
     }
-
-    /// False when no more lookups are wanted.
-    public var wantsMore: Bool { findings != limit }
 
     /// What is known so far of a run that goes on; `canLoop` says whether a task can still be in a lookup.
     public mutating func state(canLoop: (TaskIdentity) -> Bool) -> RunState {
@@ -88,10 +85,13 @@ public struct FindingStream: Sendable {
         return SummaryText(report: report, legend: legend, width: width, colour: colour).text
     }
 
-    /// Losses for a reader, where they have no place in the format.
-    public func text(of losses: [Loss]) -> [String] {
+    /// Losses among `events` for a reader, where they have no place in the format.
+    public func textOfLosses(in events: [Event]) -> [String] {
         if format.holdsLossesAndSummary { return [] }
-        return losses.map { "\($0.count) lost at \($0.stage.rawValue): \($0.stage.meaning)" }
+        return events.compactMap { event in
+            guard case .lost(let loss) = event else { return nil }
+            return "\(loss.count) lost at \(loss.stage.rawValue): \(loss.stage.meaning)"
+        }
     }
 }
 
@@ -102,7 +102,7 @@ extension FindingStream: EventSink {
 
     /// `found` gets the finding, if there is one.
     private mutating func tell(_ lookup: Lookup, isProgress: Bool, found: (Finding) -> Void) {
-        guard wantsMore else { return }
+        guard findings != limit else { return }
         analysis?.consume(lookup)
         guard let finding = correlator.consume(lookup, isProgress: isProgress) else { return }
         format.write(finding, legend: legend, into: &bytes)
@@ -113,14 +113,14 @@ extension FindingStream: EventSink {
     }
 
     public mutating func take(_ detach: Detach) {
-        guard wantsMore else { return }
+        guard findings != limit else { return }
         format.write(detach, legend: legend, into: &bytes)
         correlator.consume(detach)
         analysis?.consume(detach)
     }
 
     public mutating func take(_ activity: Activity) {
-        guard wantsMore else { return }
+        guard findings != limit else { return }
         format.write(activity, legend: legend, into: &bytes)
         analysis?.consume(activity)
     }

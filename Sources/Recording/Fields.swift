@@ -26,11 +26,6 @@ extension FieldVisitor {
     }
 }
 
-/// A record that goes through its fields in order.
-protocol FieldList {
-    mutating func visit(_ fields: inout some FieldVisitor)
-}
-
 /// One kind of record: its number in the stream and its name.
 enum RecordKind: UInt8, CaseIterable {
     case lookup = 1
@@ -70,8 +65,8 @@ enum RecordKind: UInt8, CaseIterable {
             var activity = Activity.blank
             activity.visit(&fields)
         case .file:
-            var file = FileName(format: format)
-            file.visit(&fields)
+            var file = FileName()
+            file.visit(&fields, format: format)
         case .cgroup:
             var cgroup = CgroupName()
             cgroup.visit(&fields)
@@ -102,7 +97,7 @@ extension TaskIdentity {
     }
 }
 
-extension Lookup: FieldList {
+extension Lookup {
     static var blank: Lookup {
         Lookup(
             time: 0, start: 0, victim: .blank, uid: 0, address: 0, passes: 0, observations: 0, retries: RetryCounts(),
@@ -164,7 +159,7 @@ extension PageFacts {
     }
 }
 
-extension Detach: FieldList {
+extension Detach {
     static var blank: Detach {
         Detach(
             time: 0, page: PageID(rawValue: 0), culprit: .blank, file: FileID(device: 0, inode: 0), magic: 0, index: 0,
@@ -216,7 +211,7 @@ extension ActivityKind {
     }
 }
 
-extension Activity: FieldList {
+extension Activity {
     static var blank: Activity { Activity(time: 0, kind: .reclaim, task: .blank, durationNs: nil) }
 
     /// `duration` counts only with `phase` end.
@@ -236,15 +231,14 @@ extension Activity: FieldList {
 }
 
 /// A path, the type of its file system, and how the path leads to the file.
-struct FileName: FieldList {
-    /// Of the recording: format 1 has no state.
-    var format: Int
+struct FileName {
     var file = FileID(device: 0, inode: 0)
     var path = ""
     var fileSystem = ""
     var state: FileState?
 
-    mutating func visit(_ fields: inout some FieldVisitor) {
+    /// Format 1 has no state.
+    mutating func visit(_ fields: inout some FieldVisitor, format: Int) {
         fields.number("dev", &file.device)
         fields.number("inode", &file.inode)
         fields.text("path", &path)
@@ -274,7 +268,7 @@ extension FileState {
 }
 
 /// The path of a control group.
-struct CgroupName: FieldList {
+struct CgroupName {
     var id: UInt64 = 0
     var path = ""
 
@@ -284,7 +278,7 @@ struct CgroupName: FieldList {
     }
 }
 
-extension Loss: FieldList {
+extension Loss {
     static var blank: Loss { Loss(time: 0, stage: .malformed, count: 0) }
 
     mutating func visit(_ fields: inout some FieldVisitor) {
@@ -323,7 +317,7 @@ extension Loss.Stage {
 }
 
 /// What was counted for one kind of operation; these come ahead of the `totals` to which they belong.
-struct OneActivity: FieldList {
+struct OneActivity {
     var kind = ActivityKind.reclaim
     var totals = Totals.ActivityTotals(operations: 0, pages: 0, durationNs: 0)
 
@@ -335,7 +329,7 @@ struct OneActivity: FieldList {
     }
 }
 
-extension Totals: FieldList {
+extension Totals {
     /// Everything but the activities. 2^64 − 1 stands for a number of lookups that is not known, and
     /// `map_bytes` of 0 for a cost that is not.
     mutating func visit(_ fields: inout some FieldVisitor) {

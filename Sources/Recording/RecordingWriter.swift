@@ -53,10 +53,8 @@ public struct RecordingFailure: Error, Sendable, Equatable {
 
     private let limits: RecordingLimits
     private let clock = ContinuousClock()
-    private let packet: UnsafeMutableRawPointer
+    private let packet: UnsafeMutableRawBufferPointer
     private var count = PacketHead.size
-    /// Bytes of the page in which the packet will lie.
-    private var room = pageBytes
     private var records: UInt64 = 0
     private var head: PacketHead
     private var packetBegan: ContinuousClock.Instant?
@@ -67,10 +65,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     private var older: [(path: String, size: UInt64)] = []
     private var filesMade = 0
     private var names = Names(limit: namesKept)
-    /// Names that wait for the event that needs them.
-    private var waiting: [Name] = []
-    private var failure: RecordingFailure?
-    private var isToldOfFailure = false
+    private var isBroken = false
     /// Names are on their way into a new file, which is not full by that.
     private var isTellingAgain = false
 
@@ -110,55 +105,36 @@ public struct RecordingFailure: Error, Sendable, Equatable {
             bytesWritten = metadata.size
             try nextFile()
         } catch {
-            isToldOfFailure = true
             throw broken(by: error)
         }
     }
 
-    /// Records events in order, and settles.
+    /// Records events in order. At the limit, and after a failure, they are passed over.
     public func append(_ events: [Event]) throws(RecordingFailure) {
-        var sink = self
-        for event in events { sink.take(event) }
-        try settle()
-    }
-
-    /// Writes what has waited long enough.
-    /// - Throws: what went wrong with the events since the last call. From then on they are passed over.
-    public func settle() throws(RecordingFailure) {
-        attempt { () throws(RecordingFailure) in
-            try tellWaiting(at: lastStamp)
-            if let began = packetBegan, clock.now - began >= Self.patience { try flush() }
+        if isBroken || file == nil { return }
+        var waiting: [Name] = []
+        for event in events {
+            if case .name(let name) = event {
+                waiting.append(name)
+                continue
+            }
+            if hasReachedLimit, !event.endsRecording { continue }
+            let time = event.time ?? lastStamp
+            try tell(&waiting, at: time)
+            try record(event, at: time)
         }
-        if let failure, !isToldOfFailure {
-            isToldOfFailure = true
-            throw failure
-        }
+        try tell(&waiting, at: lastStamp)
+        if let began = packetBegan, clock.now - began >= Self.patience { try flush() }
     }
 
     /// Writes what is left and waits until the disk has it.
     public func finish() throws(RecordingFailure) {
-        if failure != nil { return }
+        if isBroken { return }
         try flush()
         do throws(SystemFailure) { try file?.sync() } catch { throw broken(by: error) }
     }
 
-    /// Does what cannot be told of where it goes wrong; `settle` will.
-    @inline(__always)
-    private func attempt(_ action: () throws(RecordingFailure) -> Void) {
-        guard failure == nil, file != nil else { return }
-        do throws(RecordingFailure) { try action() } catch { failure = error }
-    }
-
-    /// Stores what an event says, behind the names that it needs.
-    @inline(__always)
-    private func record(_ kind: RecordKind, _ fields: some FieldList, at time: UInt64) {
-        attempt { () throws(RecordingFailure) in
-            if !waiting.isEmpty { try tellWaiting(at: time) }
-            try put(kind, fields, at: time)
-        }
-    }
-
-    private func tellWaiting(at time: UInt64) throws(RecordingFailure) {
+    private func tell(_ waiting: inout [Name], at time: UInt64) throws(RecordingFailure) {
         for name in waiting {
             names.learn(name)
             try record(name, at: time)
@@ -166,14 +142,35 @@ public struct RecordingFailure: Error, Sendable, Equatable {
         waiting.removeAll(keepingCapacity: true)
     }
 
+    private func record(_ event: Event, at time: UInt64) throws(RecordingFailure) {
+        switch event {
+        case .lookup(var lookup): try put(.lookup, at: time) { lookup.visit(&$0) }
+        case .progress(var lookup): try put(.progress, at: time) { lookup.visit(&$0) }
+        case .detach(var detach): try put(.detach, at: time) { detach.visit(&$0) }
+        case .activity(var activity): try put(.activity, at: time) { activity.visit(&$0) }
+        case .lost(var loss):
+            if loss.stage.isOfEvents { head.eventsDiscarded &+= loss.count }
+            try put(.lost, at: time) { loss.visit(&$0) }
+        case .totals(var totals):
+            for kind in ActivityKind.allCases {
+                guard let counted = totals.activities[kind] else { continue }
+                var one = OneActivity(kind: kind, totals: counted)
+                try put(.activityTotals, at: time) { one.visit(&$0) }
+            }
+            try put(.totals, at: time) { totals.visit(&$0) }
+        case .name(let name): try record(name, at: time)
+        }
+    }
+
     private func record(_ name: Name, at time: UInt64) throws(RecordingFailure) {
         switch name.subject {
         case .file(let file):
-            let record = FileName(
-                format: Metadata.formats.upperBound, file: file, path: name.text.cut(3600),
-                fileSystem: name.detail.cut(200), state: name.fileState)
-            try put(.file, record, at: time)
-        case .cgroup(let id): try put(.cgroup, CgroupName(id: id, path: name.text.cut(3600)), at: time)
+            var record = FileName(
+                file: file, path: name.text.cut(3600), fileSystem: name.detail.cut(200), state: name.fileState)
+            try put(.file, at: time) { record.visit(&$0, format: Metadata.formats.upperBound) }
+        case .cgroup(let id):
+            var record = CgroupName(id: id, path: name.text.cut(3600))
+            try put(.cgroup, at: time) { record.visit(&$0) }
         }
     }
 
@@ -181,20 +178,23 @@ public struct RecordingFailure: Error, Sendable, Equatable {
 
     /// Stores one record, in a new packet where it does not fit into this one.
     @inline(__always)
-    private func put(_ kind: RecordKind, _ fields: some FieldList, at time: UInt64) throws(RecordingFailure) {
-        var fields = fields
+    private func put(
+        _ kind: RecordKind, at time: UInt64, _ visit: (inout RecordStore) -> Void
+    ) throws(RecordingFailure) {
         let stamp = max(time, lastStamp)
-        var size = RecordSize()
-        fields.visit(&size)
-        let bytes = MemoryLayout.size(ofValue: stamp) + MemoryLayout.size(ofValue: kind.rawValue) + size.bytes
-        // Every record fits into an empty page: text is cut.
-        while count + bytes > room { try flush(fillsPage: true) }
-        // The packet's bytes live as long as this object, and there is a page of them.
-        var store = unsafe RecordStore(packet + count)
-        store.put(stamp)
-        store.put(kind.rawValue)
-        fields.visit(&store)
-        count += bytes
+        while true {
+            // The packet's bytes live as long as this object, and there is a page of them.
+            var store = unsafe RecordStore(UnsafeMutableRawBufferPointer(rebasing: packet[..<room]), from: count)
+            store.put(stamp)
+            store.put(kind.rawValue)
+            visit(&store)
+            if !store.overflowed {
+                count = store.count
+                break
+            }
+            // Every record fits into an empty page: text is cut.
+            try flush(fillsPage: true)
+        }
         if records == 0 {
             head.beginTime = stamp
             packetBegan = clock.now
@@ -203,9 +203,12 @@ public struct RecordingFailure: Error, Sendable, Equatable {
         lastStamp = stamp
     }
 
+    /// Bytes of the page in which the next packet will lie.
+    private var room: Int { Self.pageBytes - Int((file?.size ?? 0) % UInt64(Self.pageBytes)) }
+
     /// Writes the packet. With `fillsPage` the next one has a whole page to itself.
     private func flush(fillsPage: Bool = false) throws(RecordingFailure) {
-        guard records > 0 || fillsPage, failure == nil, let current = file else { return }
+        guard records > 0 || fillsPage, !isBroken, let current = file else { return }
         do throws(SystemFailure) {
             if records == 0 { head.beginTime = lastStamp }
             head.endTime = lastStamp
@@ -213,7 +216,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
             head.byteCount = fillsPage || room - count < Self.smallestPacket ? room : count
             head.recordsBefore = recordsWritten
             // Both lie within the page.
-            let bytes = unsafe UnsafeMutableRawBufferPointer(start: packet, count: head.byteCount)
+            let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: packet[..<head.byteCount])
             unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[count...]).initializeMemory(
                 as: UInt8.self, repeating: 0)
             unsafe head.store(into: bytes)
@@ -222,7 +225,6 @@ public struct RecordingFailure: Error, Sendable, Equatable {
             recordsWritten += records
             head.sequenceNumber += 1
             (count, records, packetBegan) = (PacketHead.size, 0, nil)
-            room = Self.pageBytes - Int(current.size % UInt64(Self.pageBytes))
         } catch {
             throw broken(by: error)
         }
@@ -234,7 +236,6 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     private func nextFile() throws(SystemFailure) {
         if let file { older.append((file.path, file.size)) }
         filesMade += 1
-        room = Self.pageBytes
         let number = String(filesMade)
         file = try NewFile(
             directory + "/stream_" + String(repeating: "0", count: max(0, 6 - number.utf8.count)) + number)
@@ -270,46 +271,22 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     }
 
     private func broken(by failure: SystemFailure) -> RecordingFailure {
+        isBroken = true
         let kept = "\(recordsWritten) events are in it and stay readable"
-        let broken = RecordingFailure(
+        return RecordingFailure(
             message: failure.isNoRoom
                 ? "the recording \(directory) ends: \(failure.text); \(kept)"
                 : "cannot write to the recording \(directory): \(failure.text); \(kept)",
             isUsage: false)
-        self.failure = broken
-        return broken
     }
 }
 
-/// Records each event. At the limit, and after a failure, all but what ends a recording are passed over.
-extension RecordingWriter: EventSink {
-    public func take(_ lookup: Lookup, isProgress: Bool) {
-        if !hasReachedLimit { record(isProgress ? .progress : .lookup, lookup, at: lookup.time) }
-    }
-
-    public func take(_ detach: Detach) {
-        if !hasReachedLimit { record(.detach, detach, at: detach.time) }
-    }
-
-    public func take(_ activity: Activity) {
-        if !hasReachedLimit { record(.activity, activity, at: activity.time) }
-    }
-
-    public func take(_ name: Name) {
-        if !hasReachedLimit, failure == nil { waiting.append(name) }
-    }
-
-    public func take(_ loss: Loss) {
-        if loss.stage.isOfEvents { head.eventsDiscarded &+= loss.count }
-        record(.lost, loss, at: loss.time)
-    }
-
-    public func take(_ totals: Totals) {
-        for kind in ActivityKind.allCases {
-            guard let counted = totals.activities[kind] else { continue }
-            record(.activityTotals, OneActivity(kind: kind, totals: counted), at: totals.time)
+extension Event {
+    fileprivate var endsRecording: Bool {
+        switch self {
+        case .lost, .totals: true
+        default: false
         }
-        record(.totals, totals, at: totals.time)
     }
 }
 

@@ -1,43 +1,31 @@
-// The visitors that move records between events and bytes: one measures, one stores, one loads. The
-// unsafe part of a recording's format is here and nowhere else: a record is stored where it was found to
-// fit as a whole, and every load is compared with the bytes that are left before it happens.
+// The visitors that move records between events and bytes: one stores, one loads. The
+// unsafe part of a recording's format is here and nowhere else: every store and load is compared with the
+// room that is left before it happens.
 
 import Events
 
-/// Measures a record: the bytes that storing it takes.
-struct RecordSize: FieldVisitor {
-    private(set) var bytes = 0
+/// Stores records one after the other. Room is made by whoever owns the bytes: a record that does not fit
+/// is not stored, and `overflowed` says so.
+@safe struct RecordStore: FieldVisitor {
+    private let bytes: UnsafeMutableRawBufferPointer
+    private(set) var count: Int
+    private(set) var overflowed = false
 
-    @inline(__always)
-    mutating func number<Value: FixedWidthInteger & BitwiseCopyable>(
-        _ name: StaticString, _ value: inout Value, isHex: Bool
-    ) {
-        bytes += MemoryLayout<Value>.size
+    /// Stores into `bytes` from `count` on; `bytes` outlives this value.
+    init(_ bytes: UnsafeMutableRawBufferPointer, from count: Int) {
+        unsafe self.bytes = unsafe bytes
+        self.count = count
     }
 
     @inline(__always)
-    mutating func code(_ name: StaticString, _ value: inout UInt8, _ words: () -> [(UInt8, String)]) { bytes += 1 }
-
-    @inline(__always)
-    mutating func comm(_ name: StaticString, _ value: inout Comm) { bytes += 16 }
-
-    mutating func text(_ name: StaticString, _ value: inout String) { bytes += value.utf8.count + 1 }
-
-    mutating func reject() {}
-}
-
-/// Stores records one after the other. Whoever owns the bytes has measured that they fit.
-@safe struct RecordStore: FieldVisitor {
-    private var next: UnsafeMutableRawPointer
-
-    /// Stores from `bytes` on, which outlive this value.
-    init(_ bytes: UnsafeMutableRawPointer) { unsafe next = bytes }
-
-    @inline(__always)
     mutating func put<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value) {
-        // Inside the bytes, as was measured; fields are not aligned.
-        unsafe next.storeBytes(of: value.littleEndian, as: Value.self)
-        unsafe next += MemoryLayout<Value>.size
+        guard unsafe bytes.count - count >= MemoryLayout<Value>.size else {
+            overflowed = true
+            return
+        }
+        // Inside the buffer, by the comparison above.
+        unsafe bytes.storeBytes(of: value.littleEndian, toByteOffset: count, as: Value.self)
+        count += MemoryLayout<Value>.size
     }
 
     @inline(__always)

@@ -41,9 +41,9 @@ struct AnalysisRun {
             try output.write(stream.takeBytes())
             // Where the format has no place for them, losses are told beside it.
             let losses = Loss.Stage.allCases.compactMap { stage in
-                report.losses[stage].map { Loss(time: 0, stage: stage, count: $0) }
+                report.losses[stage].map { Event.lost(Loss(time: 0, stage: stage, count: $0)) }
             }
-            for line in stream.text(of: losses) { Descriptor.tell(line) }
+            for line in stream.textOfLosses(in: losses) { Descriptor.tell(line) }
             tell(source.omissions)
         } catch let error as SourceError {
             throw CommandFailure.running(error.message)

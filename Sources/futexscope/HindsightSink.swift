@@ -7,13 +7,11 @@ internal import Presentation
 internal import Recording
 
 /// Keeps the last while of a run until something happens.
-final class HindsightSink: RunRecorder, WholeEventSink {
+final class HindsightSink: EventSink {
     private let recorder: SnapshotRecorder
     private let triggers: [Trigger]
     private var correlator: Correlator
     private var clock = WallClock(offsetNs: 0)
-    /// Of the batch that is coming in.
-    private var events: [Event] = []
     private var isAsked = false
     private var written = 0
     private var lost: UInt64 = 0
@@ -44,11 +42,8 @@ final class HindsightSink: RunRecorder, WholeEventSink {
     /// The user wants to see what there is.
     func ask() { isAsked = true }
 
-    func take(_ event: Event) { events.append(event) }
-
     /// Always true: a snapshot that cannot be written is no reason to wait for no other.
-    func settle() -> Bool {
-        defer { events.removeAll(keepingCapacity: true) }
+    func take(_ events: [Event]) -> Bool {
         end(at: Descriptor.monotonicNs)
         var rest = events[...]
         for (index, event) in events.enumerated() {

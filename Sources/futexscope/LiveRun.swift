@@ -23,19 +23,8 @@ struct LiveRun {
         capture = try AttachWatch.during { () throws(CaptureError) in try LiveCapture(options: options) }
     }
 
-    /// Hands events over until the run ends, a batch at a time.
+    /// Hands over events until the run ends.
     func follow(_ limits: RunLimits, ending: String, handle: ([Event]) throws -> Bool) throws {
-        var events: [Event] = []
-        try follow(limits, ending: ending, into: &events) { events in
-            defer { events.removeAll(keepingCapacity: true) }
-            return try handle(events)
-        }
-    }
-
-    /// Hands over events until the run ends; `turn` is called after each batch, and at least twice a second.
-    func follow<Sink: EventSink>(
-        _ limits: RunLimits, ending: String, into sink: inout Sink, turn: (inout Sink) throws -> Bool
-    ) throws {
         let probes = tellProbes(ending: ending)
         let ready = try arguments.readyFile.map { try Self.create($0, what: "the ready file") }
         defer { ready?.remove() }
@@ -57,13 +46,11 @@ struct LiveRun {
             isBlindnessTold = true
             Descriptor.tell(blindness)
         }
-        var toldNs: UInt64 = 0
-        try capture.run(until: limits, into: &sink) { sink in
+        try capture.run(until: limits) { events in
             tellBlindness()
-            let wantsMore = try turn(&sink)
+            let wantsMore = try handle(events)
             life.consumerCameRound(drainTurns: capture.drainTurns)
-            if let totals = capture.totals, !totals.isFinal, totals.time != toldNs {
-                toldNs = totals.time
+            for case .totals(let totals) in events where !totals.isFinal {
                 Supervisor.current.tell(status: "\(probes), \(totals.observations) observations so far")
             }
             return wantsMore

@@ -91,7 +91,7 @@ struct Record: ParsableCommand {
         let snapshots = try moments.limits.map {
             try HindsightSink(directory: output, limits: $0, triggers: moments.on, loops: options.loops)
         }
-        let sink: any RunRecorder =
+        let sink: any EventSink =
             try snapshots
             ?? RecordingSink(directory: output, limits: RecordingLimits(maxBytes: maxSize?.bytes, rotates: rotate))
         if snapshots?.isInFoundDirectory == true { options.keepsFileAccess = true }
@@ -110,7 +110,7 @@ struct Record: ParsableCommand {
     }
 
     private func follow(
-        _ live: LiveRun, child: ChildCommand?, to sink: any RunRecorder, onRequest: (() -> Void)?
+        _ live: LiveRun, child: ChildCommand?, to sink: any EventSink, onRequest: (() -> Void)?
     ) throws {
         var limits = RunLimits(endDescriptor: child?.endDescriptor)
         var signals = 0
@@ -127,17 +127,12 @@ struct Record: ParsableCommand {
         }
         let status = StatusLine(isShown: child == nil)
         let ending = capture.duration == nil && child == nil ? "; Ctrl-C ends" : ""
-        try Self.follow(live, limits, ending: ending, to: sink) { status.show("recording: \(sink.amount)") }
+        try live.follow(limits, ending: ending) { events in
+            let wantsMore = sink.take(events)
+            status.show("recording: \(sink.amount)")
+            return wantsMore
+        }
         status.clear()
         sink.finish()
-    }
-    private static func follow<Recorder: RunRecorder>(
-        _ live: LiveRun, _ limits: RunLimits, ending: String, to recorder: Recorder, tell: () -> Void
-    ) throws {
-        var sink = recorder
-        try live.follow(limits, ending: ending, into: &sink) { recorder in
-            defer { tell() }
-            return recorder.settle()
-        }
     }
 }

@@ -5,8 +5,8 @@ internal import Events
 internal import Presentation
 internal import Recording
 
-/// What makes recordings of a live run.
-protocol RunRecorder: AnyObject, EventSink {
+/// Where the events of a live run go that is recorded.
+protocol EventSink: AnyObject {
     /// Something could not be written, and somebody was told.
     var hasFailed: Bool { get }
     /// How much was recorded and lost, for a reader.
@@ -14,14 +14,14 @@ protocol RunRecorder: AnyObject, EventSink {
     /// Takes back what was made, as long as nothing is in it.
     func abandon()
     func begin(_ run: RunInfo) throws
-    /// To be called after each batch of events. False when no more is wanted.
-    func settle() -> Bool
+    /// False when no more is wanted.
+    func take(_ events: [Event]) -> Bool
     /// Writes what is left and says what there is.
     func finish()
 }
 
 /// Takes events into a recording until that ends.
-final class RecordingSink: RunRecorder {
+final class RecordingSink: EventSink {
     private let writer: RecordingWriter
     private(set) var hasFailed = false
     private var hasToldLimit = false
@@ -42,19 +42,10 @@ final class RecordingSink: RunRecorder {
         do throws(RecordingFailure) { try writer.begin(run) } catch { throw CommandFailure.running(error.message) }
     }
 
-    func take(_ lookup: Lookup, isProgress: Bool) { writer.take(lookup, isProgress: isProgress) }
-    func take(_ detach: Detach) { writer.take(detach) }
-    func take(_ activity: Activity) { writer.take(activity) }
-    func take(_ name: Name) { writer.take(name) }
-    func take(_ loss: Loss) {
-        lost += loss.count
-        writer.take(loss)
-    }
-    func take(_ totals: Totals) { writer.take(totals) }
-
     /// False when the recording has ended, in one way or the other.
-    func settle() -> Bool {
-        attempt { () throws(RecordingFailure) in try writer.settle() }
+    func take(_ events: [Event]) -> Bool {
+        for case .lost(let loss) in events { lost += loss.count }
+        attempt { () throws(RecordingFailure) in try writer.append(events) }
         if writer.hasReachedLimit, !hasToldLimit {
             hasToldLimit = true
             Descriptor.tell("the recording \(writer.directory) ends at its size limit: \(amount)")

@@ -52,7 +52,7 @@ struct ServeRun {
                 latest.add(finding)
                 found += 1
             }
-            for line in stream.text(of: events.compactMap(\.loss)) where output != nil { Descriptor.tell(line) }
+            for line in stream.textOfLosses(in: events) where output != nil { Descriptor.tell(line) }
             sink.write(stream.takeBytes(), findings: found)
             blindness.text = live.capture.blindness
             exchange.giveSign()
@@ -104,10 +104,6 @@ private struct FindingSink {
 }
 
 extension Event {
-    fileprivate var loss: Loss? {
-        if case .lost(let loss) = self { loss } else { nil }
-    }
-
     fileprivate var isTotals: Bool {
         if case .totals = self { true } else { false }
     }

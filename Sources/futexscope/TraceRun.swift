@@ -42,25 +42,27 @@ struct TraceRun {
 
     private func follow(_ live: LiveRun, to output: Descriptor, recording: RecordingSink?) throws {
         defer { recording?.finish() }
-        let stream = FindingStream(
+        var stream = FindingStream(
             format: trace.format.writer(for: output),
             correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll, filter: filter),
             run: live.capture.run,
             limit: trace.count)
-        var sink = TraceSink(stream: stream, recording: recording)
         do {
-            try output.write(sink.stream.takeBytes())
+            try output.write(stream.takeBytes())
             let ending = trace.capture.duration == nil && trace.count == nil ? "; Ctrl-C ends" : ""
-            try live.follow(RunLimits(), ending: ending, into: &sink) { sink in
-                sink.settle()
-                if let columns = output.columns { sink.stream.resize(to: columns) }
-                try output.write(sink.stream.takeBytes())
-                return sink.stream.wantsMore
+            try live.follow(RunLimits(), ending: ending) { events in
+                // A recording that has ended is no reason to end the trace.
+                _ = recording?.take(events)
+                if let columns = output.columns { stream.resize(to: columns) }
+                let wantsMore = stream.consume(events)
+                for line in stream.textOfLosses(in: events) { Descriptor.tell(line) }
+                try output.write(stream.takeBytes())
+                return wantsMore
             }
-            let report = sink.stream.end()
-            try output.write(sink.stream.takeBytes())
+            let report = stream.end()
+            try output.write(stream.takeBytes())
             let error = Descriptor.standardError
-            if let text = sink.stream.summaryText(report, width: error.tableWidth, colour: error.wantsColour) {
+            if let text = stream.summaryText(report, width: error.tableWidth, colour: error.wantsColour) {
                 try? error.write(text)
             }
         } catch Descriptor.WriteFailure.closed {
@@ -82,7 +84,7 @@ struct TraceRun {
         do {
             defer { screen.leave() }
             try live.follow(RunLimits(wakeDescriptor: screen.keyDescriptor), ending: "") { events in
-                if let recording { record(events, in: recording) }
+                _ = recording?.take(events)
                 view.consume(events)
                 let wantsMore = screen.takeKeys()
                 try screen.redraw { size, now, isPaused, colour in
@@ -98,65 +100,10 @@ struct TraceRun {
         try? output.write(view.end(width: output.tableWidth, colour: output.wantsColour))
     }
 
-    private func record(_ events: [Event], in recording: RecordingSink) {
-        var sink = recording
-        for event in events { sink.take(event) }
-        // A recording that has ended is no reason to end the trace.
-        _ = sink.settle()
-    }
-
     /// What only the correlator knows; everything else is left out in the kernel.
     private var filter: FindingFilter {
         var filter = FindingFilter()
         filter.causes = trace.cause.isEmpty ? nil : Set(trace.cause)
         return filter
-    }
-}
-
-/// Findings, and a recording of what they come from if one is wanted.
-private struct TraceSink: EventSink {
-    var stream: FindingStream
-    let recording: RecordingSink?
-    private var losses: [Loss] = []
-
-    init(stream: FindingStream, recording: RecordingSink?) { (self.stream, self.recording) = (stream, recording) }
-
-    /// To be called after each batch of events.
-    mutating func settle() {
-        // A recording that has ended is no reason to end the trace.
-        _ = recording?.settle()
-        for line in stream.text(of: losses) { Descriptor.tell(line) }
-        losses = []
-    }
-
-    mutating func take(_ lookup: Lookup, isProgress: Bool) {
-        recording?.take(lookup, isProgress: isProgress)
-        stream.take(lookup, isProgress: isProgress)
-    }
-
-    mutating func take(_ detach: Detach) {
-        recording?.take(detach)
-        stream.take(detach)
-    }
-
-    mutating func take(_ activity: Activity) {
-        recording?.take(activity)
-        stream.take(activity)
-    }
-
-    mutating func take(_ name: Name) {
-        recording?.take(name)
-        stream.take(name)
-    }
-
-    mutating func take(_ loss: Loss) {
-        recording?.take(loss)
-        stream.take(loss)
-        losses.append(loss)
-    }
-
-    mutating func take(_ totals: Totals) {
-        recording?.take(totals)
-        stream.take(totals)
     }
 }

@@ -20,9 +20,7 @@ import Testing
         var decoder = RecordDecoder(
             names: StackNames(kallsyms: Array(Self.kallsyms.utf8)), kernelAddresses: kernelAddresses)
         var events: [Event] = []
-        let batch = RecordBatch()
-        unsafe bytes.withUnsafeBytes { unsafe _ = batch.append($0) }
-        decoder.decode(batch, into: &events)
+        decoder.decode(bytes) { events.append($0) }
         return (events, decoder.malformed)
     }
 

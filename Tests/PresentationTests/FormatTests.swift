@@ -246,10 +246,7 @@ import Testing
         var stream = FindingStream(format: CSV(), correlator: Correlator(), run: Story.run)
         let events: [Event] = [.lost(Loss(time: 0, stage: .delivery, count: 1)), .totals(Story.totals)]
         _ = stream.consume(events)
-        #expect(
-            stream.text(of: [Loss(time: 0, stage: .delivery, count: 1)]) == [
-                "1 lost at delivery: sent by the kernel side and not delivered"
-            ])
+        #expect(stream.textOfLosses(in: events) == ["1 lost at delivery: sent by the kernel side and not delivered"])
         let report = stream.end()
         #expect(stream.summaryText(report, width: 80, colour: false)?.contains("shared lookups") == true)
         let rows = stream.takeBytes()
