@@ -26,36 +26,46 @@ struct NameResolver {
         var page: UInt64
     }
 
-    /// Calls `tell` with the names that have to go ahead of `event`.
-    mutating func names(for event: Event, tell: (Name) -> Void) {
-        switch event {
-        case .lookup(let lookup), .progress(let lookup):
-            cgroup(of: lookup.victim, at: lookup.time, tell)
-            if let page = lookup.page { file(of: page, of: lookup, tell) }
-        case .detach(let detach): cgroup(of: detach.culprit, at: detach.time, tell)
-        case .activity, .name, .lost, .totals: break
-        }
+    /// False when there is nothing to be told of this lookup, as of most of a storm.
+    func mayKnowNews(of lookup: Lookup) -> Bool {
+        lookup.page != nil || isNews(lookup.victim.cgroup, at: lookup.time)
     }
 
-    private mutating func file(of page: PageFacts, of lookup: Lookup, _ tell: (Name) -> Void) {
+    /// The names that have to go ahead of a lookup.
+    mutating func names(for lookup: Lookup) -> [Name] {
+        [cgroup(of: lookup.victim, at: lookup.time), lookup.page.flatMap { file(of: $0, of: lookup) }].compactMap(\.self)
+    }
+
+    /// The names that have to go ahead of a detach.
+    mutating func names(for detach: Detach) -> [Name] {
+        [cgroup(of: detach.culprit, at: detach.time)].compactMap(\.self)
+    }
+
+    private mutating func file(of page: PageFacts, of lookup: Lookup) -> Name? {
         let place = FilePlace(file: page.file, pid: lookup.victim.pid, page: lookup.address >> 12)
-        guard !page.file.isNone, !told.contains(place), let name = files.name(of: page, of: lookup) else { return }
+        guard !page.file.isNone, !told.contains(place), let name = files.name(of: page, of: lookup) else { return nil }
         if told.count >= Self.limit { told = [] }
         told.insert(place)
-        tell(name)
+        return name
     }
 
-    private mutating func cgroup(of task: TaskIdentity, at time: UInt64, _ tell: (Name) -> Void) {
-        guard task.cgroup != 0, task.cgroup != latest.cgroup || time >= latest.until else { return }
+    private func isNews(_ cgroup: UInt64, at time: UInt64) -> Bool {
+        cgroup != 0 && (cgroup != latest.cgroup || time >= latest.until)
+    }
+
+    private mutating func cgroup(of task: TaskIdentity, at time: UInt64) -> Name? {
+        guard isNews(task.cgroup, at: time) else { return nil }
+        var told: Name?
         var until = cgroups[task.cgroup] ?? 0
         if time >= until {
             let name = Self.cgroup(of: task)
             until = name == nil ? time &+ Self.patienceNs : .max
             if cgroups.count >= Self.limit { cgroups = [:] }
             cgroups[task.cgroup] = until
-            name.map(tell)
+            told = name
         }
         latest = (task.cgroup, until)
+        return told
     }
 
     private static func cgroup(of task: TaskIdentity) -> Name? {

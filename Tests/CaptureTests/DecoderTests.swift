@@ -20,7 +20,8 @@ import Testing
         var decoder = RecordDecoder(
             names: StackNames(kallsyms: Array(Self.kallsyms.utf8)), kernelAddresses: kernelAddresses)
         var events: [Event] = []
-        decoder.decode(bytes) { events.append($0) }
+        // The array lives over the closure.
+        unsafe bytes.withUnsafeBytes { unsafe decoder.decode($0, into: &events) }
         return (events, decoder.malformed)
     }
 
