@@ -23,8 +23,8 @@ struct RecordDecoder {
     /// Hands over the events of a batch, in order. A batch is a sequence of whole records.
     mutating func decode(_ bytes: UnsafeRawBufferPointer, into sink: inout some EventSink) {
         // A detach waits for the event after it: the lookup that met it may need names, which are of the same
-        // file and go ahead of both.
-        var waiting: Detach?
+        // file and go ahead of both. None or one: an array is asked for less than an optional of that size.
+        var waiting: [Detach] = []
         var offset = 0
         while offset + MemoryLayout<fs_header>.size <= bytes.count {
             // Inside the batch, by the comparison above; records need not be aligned.
@@ -39,34 +39,43 @@ struct RecordDecoder {
             case (FS_LOOKUP.rawValue, MemoryLayout<fs_lookup>.size),
                 (FS_PROGRESS.rawValue, MemoryLayout<fs_lookup>.size):
                 let lookup = unsafe lookup(bytes.loadUnaligned(fromByteOffset: offset, as: fs_lookup.self))
-                if resolver?.mayKnowNews(of: lookup) == true || waiting != nil {
+                if !waiting.isEmpty || resolver?.mayKnowNews(of: lookup) == true {
                     tellNames(of: lookup, after: &waiting, to: &sink)
                 }
                 sink.take(lookup, isProgress: UInt32(header.kind) == FS_PROGRESS.rawValue)
             case (FS_DETACH.rawValue, MemoryLayout<fs_detach>.size):
-                if let former = waiting.take() { sink.take(former) }
-                waiting = unsafe detach(bytes.loadUnaligned(fromByteOffset: offset, as: fs_detach.self))
-                if let waiting { resolver?.names(for: waiting).forEach { sink.take($0) } } else { malformed += 1 }
+                Self.tell(&waiting, to: &sink)
+                let record = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: fs_detach.self)
+                if let detach = detach(record) {
+                    resolver?.names(for: detach).forEach { sink.take($0) }
+                    waiting.append(detach)
+                } else {
+                    malformed += 1
+                }
             case (FS_ACTIVITY.rawValue, MemoryLayout<fs_activity>.size):
-                if let former = waiting.take() { sink.take(former) }
+                Self.tell(&waiting, to: &sink)
                 let record = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: fs_activity.self)
                 if let activity = activity(record) { sink.take(activity) } else { malformed += 1 }
             default: malformed += 1
             }
             offset += size
         }
-        if let waiting { sink.take(waiting) }
+        Self.tell(&waiting, to: &sink)
     }
 
     /// Tells the names that a lookup needs and the detach that came before it: names first, where it met that.
     private mutating func tellNames(
-        of lookup: Lookup, after detach: inout Detach?, to sink: inout some EventSink
+        of lookup: Lookup, after waiting: inout [Detach], to sink: inout some EventSink
     ) {
-        let isMet = detach.map { lookup.page?.page == $0.page && lookup.page?.detachTime == $0.time } ?? false
-        let news = resolver?.names(for: lookup) ?? []
-        if !isMet, let detach = detach.take() { sink.take(detach) }
-        for name in news { sink.take(name) }
-        if let detach = detach.take() { sink.take(detach) }
+        let isMet = waiting.contains { lookup.page?.page == $0.page && lookup.page?.detachTime == $0.time }
+        if !isMet { Self.tell(&waiting, to: &sink) }
+        resolver?.names(for: lookup).forEach { sink.take($0) }
+        Self.tell(&waiting, to: &sink)
+    }
+
+    private static func tell(_ waiting: inout [Detach], to sink: inout some EventSink) {
+        for detach in waiting { sink.take(detach) }
+        waiting.removeAll(keepingCapacity: true)
     }
 
     // MARK: One record each

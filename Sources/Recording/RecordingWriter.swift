@@ -54,7 +54,9 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     private let limits: RecordingLimits
     private let clock = ContinuousClock()
     private let page: UnsafeMutableRawBufferPointer
-    private var packet: PacketBuffer
+    /// Memory of this object's own: every record asks it, and whether somebody else asks it at that moment would be
+    /// asked of a property each time. Nothing that it calls comes back to this object.
+    private let packetPlace: UnsafeMutablePointer<PacketBuffer>
     private var head: PacketHead
     private var packetBegan: ContinuousClock.Instant?
     private var file: NewFile?
@@ -86,10 +88,20 @@ public struct RecordingFailure: Error, Sendable, Equatable {
         self.limits = limits
         head = PacketHead(trace: .random())
         unsafe page = .allocate(byteCount: Self.pageBytes, alignment: 64)
-        packet = unsafe PacketBuffer(page)
+        unsafe packetPlace = .allocate(capacity: 1)
+        unsafe packetPlace.initialize(to: PacketBuffer(page))
     }
 
-    deinit { unsafe page.deallocate() }
+    deinit {
+        unsafe packetPlace.deallocate()
+        unsafe page.deallocate()
+    }
+
+    private var packet: PacketBuffer {
+        // Initialized, and there for as long as this object is.
+        _read { yield unsafe packetPlace.pointee }
+        _modify { yield unsafe &packetPlace.pointee }
+    }
 
     /// Takes back what `init` made, as long as nothing was begun.
     public func abandon() {
