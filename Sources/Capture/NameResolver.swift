@@ -33,7 +33,8 @@ struct NameResolver {
 
     /// The names that have to go ahead of a lookup.
     mutating func names(for lookup: Lookup) -> [Name] {
-        [cgroup(of: lookup.victim, at: lookup.time), lookup.page.flatMap { file(of: $0, of: lookup) }].compactMap(\.self)
+        [cgroup(of: lookup.victim, at: lookup.time), lookup.page.flatMap { file(of: $0, of: lookup) }].compactMap(
+            \.self)
     }
 
     /// The names that have to go ahead of a detach.

@@ -82,7 +82,9 @@ import Synchronization
     var records: UnsafeRawBufferPointer { unsafe UnsafeRawBufferPointer(rebasing: bytes[..<count]) }
 
     fileprivate var isFull: Bool { count >= Self.fullBytes }
-    fileprivate var room: UnsafeMutableRawBufferPointer { unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[count...]) }
+    fileprivate var room: UnsafeMutableRawBufferPointer {
+        unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[count...])
+    }
 }
 
 /// Where the ring's callback, which runs for each record, puts it: plain memory, since an object is asked for each of

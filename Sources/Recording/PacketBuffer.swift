@@ -52,7 +52,8 @@ import Events
     mutating func put(_ kind: RecordKind, at time: UInt64, _ visit: (inout RecordStore) -> Void) -> Bool {
         let stamp = max(time, lastStamp)
         // `room` is no more than there are bytes.
-        var store = unsafe RecordStore(UnsafeMutableRawBufferPointer(start: bytes.baseAddress, count: room), from: count)
+        var store = unsafe RecordStore(
+            UnsafeMutableRawBufferPointer(start: bytes.baseAddress, count: room), from: count)
         store.put(stamp)
         store.put(kind.rawValue)
         visit(&store)

@@ -268,6 +268,12 @@ extension RecordingWriter: EventSink {
     public func take(_ lookup: Lookup, isProgress: Bool) {
         // What a storm consists of.
         if packet.putOpen(lookup, isProgress: isProgress) { return }
+        takeAsOthers(lookup, isProgress: isProgress)
+    }
+
+    /// Apart, so that the way above has no room to make for this one.
+    @inline(never)
+    private func takeAsOthers(_ lookup: Lookup, isProgress: Bool) {
         if hasReachedLimit { return }
         tellNames(at: lookup.time)
         var lookup = lookup
