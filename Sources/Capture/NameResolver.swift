@@ -27,19 +27,21 @@ struct NameResolver {
     }
 
     /// False when there is nothing to be told of this lookup, as of most of a storm.
-    func mayKnowNews(of lookup: Lookup) -> Bool {
+    func mayHaveNames(for lookup: Lookup) -> Bool {
         lookup.page != nil || isNews(lookup.victim.cgroup, at: lookup.time)
     }
 
     /// The names that have to go ahead of a lookup.
     mutating func names(for lookup: Lookup) -> [Name] {
-        [cgroup(of: lookup.victim, at: lookup.time), lookup.page.flatMap { file(of: $0, of: lookup) }].compactMap(
-            \.self)
+        var names: [Name] = []
+        if let name = cgroup(of: lookup.victim, at: lookup.time) { names.append(name) }
+        if let page = lookup.page, let name = file(of: page, of: lookup) { names.append(name) }
+        return names
     }
 
     /// The names that have to go ahead of a detach.
     mutating func names(for detach: Detach) -> [Name] {
-        [cgroup(of: detach.culprit, at: detach.time)].compactMap(\.self)
+        cgroup(of: detach.culprit, at: detach.time).map { [$0] } ?? []
     }
 
     private mutating func file(of page: PageFacts, of lookup: Lookup) -> Name? {

@@ -39,7 +39,7 @@ struct RecordDecoder {
             case (FS_LOOKUP.rawValue, MemoryLayout<fs_lookup>.size),
                 (FS_PROGRESS.rawValue, MemoryLayout<fs_lookup>.size):
                 let lookup = unsafe lookup(bytes.loadUnaligned(fromByteOffset: offset, as: fs_lookup.self))
-                if !waiting.isEmpty || resolver?.mayKnowNews(of: lookup) == true {
+                if !waiting.isEmpty || resolver?.mayHaveNames(for: lookup) == true {
                     tellNames(of: lookup, after: &waiting, to: &sink)
                 }
                 sink.take(lookup, isProgress: UInt32(header.kind) == FS_PROGRESS.rawValue)

@@ -119,7 +119,7 @@ import Synchronization
     private static let spareLimit = 4
     /// Nothing waits for this to pass: the kernel wakes the thread for a record, and `finish` for the end.
     private static let pollMs: Int32 = 1000
-    /// A batch that waits for the consumer is handed over after so long at most.
+    /// A batch is handed over when nothing more came for so long.
     private static let napMs: Int32 = 2
     /// The ring is emptied without a nap when more than this part of it had come.
     private static let fullness = 16
@@ -179,7 +179,7 @@ import Synchronization
             let ready = unsafe poll(&waits, nfds_t(waits.count), batch.count > 0 ? Self.napMs : Self.pollMs)
             turns.add(1, ordering: .relaxed)
             let taken = take()
-            if batch.isFull || queue.withLock({ $0.batches.isEmpty }) { handOver(waitsForRoom: true) }
+            if batch.isFull || ready == 0 || queue.withLock({ $0.batches.isEmpty }) { handOver(waitsForRoom: true) }
             // Also when a record that is not committed yet keeps the ring readable.
             if ready > 0, !waits[1].isReady, taken < min(ringBytes / Self.fullness, RecordBatch.fullBytes) {
                 usleep(useconds_t(Self.napMs) * 1000)

@@ -52,7 +52,7 @@ struct LiveRun {
         }
         var life = SignsOfLife()
         var isBlindnessTold = false
-        var counted: UInt64 = 0
+        var statusTime: UInt64 = 0
         func tellBlindness() {
             guard !isBlindnessTold, let blindness = capture.blindness else { return }
             isBlindnessTold = true
@@ -63,8 +63,8 @@ struct LiveRun {
             let wantsMore = try goesOn(&sink)
             life.consumerCameRound(drainTurns: capture.drainTurns)
             let totals = capture.totals
-            if totals.time != counted, !totals.isFinal {
-                counted = totals.time
+            if totals.time != statusTime, !totals.isFinal {
+                statusTime = totals.time
                 Supervisor.current.tell(status: "\(probes), \(totals.observations) observations so far")
             }
             return wantsMore
