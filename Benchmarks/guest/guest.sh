@@ -127,7 +127,7 @@ if wants storm; then
         while busy=$(awk '{ print $14 + $15 }' "/proc/$tracer/stat") && [ "$busy" != "$last" ]; do
             last=$busy
             end=$(cut -d' ' -f1 /proc/uptime)
-            usleep 200000
+            usleep 50000
         done
     }
     subject=storm

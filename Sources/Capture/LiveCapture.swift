@@ -1,5 +1,5 @@
-// A capture on the running kernel: plan, load, attach, drain, detach. Events are handed over in order on
-// the caller's thread; signals that end a program end the run in the ordinary way, so that nothing stays
+// A capture on the running kernel: plan, load, attach, drain, detach. A sink takes events in order on the
+// caller's thread; signals that end a program end the run in the ordinary way, so that nothing stays
 // attached and the summary is told.
 
 import CLibbpf
@@ -24,6 +24,9 @@ public final class LiveCapture {
     /// Set during a run when its probes see nothing any more: one line that says why.
     public private(set) var blindness: String?
 
+    /// What was counted when a sink took it last.
+    public private(set) var totals = Totals()
+
     /// The capabilities that the run still has; all others are gone for good.
     public let capabilities: [String]
 
@@ -31,7 +34,6 @@ public final class LiveCapture {
     private let signals: SignalDescriptor
     private let drain: RingDrain
     private var decoder: RecordDecoder
-    private var resolver = NameResolver()
     private let statistics: CostStatistics?
     private var isRunning = true
     private var lossLog = LossLog()
@@ -52,7 +54,8 @@ public final class LiveCapture {
             probes: tracing.plan.reports, wallClockOffsetNs: Self.wallClockOffset(),
             showsKernelAddresses: options.kernelAddresses, loops: options.loops, tellsAll: options.emitAll,
             filters: options.filterText)
-        decoder = RecordDecoder(names: tracing.names, kernelAddresses: options.kernelAddresses)
+        decoder = RecordDecoder(
+            names: tracing.names, kernelAddresses: options.kernelAddresses, resolver: NameResolver())
         // What reading BTF took, megabytes of it, is not needed any more.
         malloc_trim(0)
         drain = try RingDrain(map: tracing.object.map("events"), bytes: Int(options.ringBytes))
@@ -65,11 +68,13 @@ public final class LiveCapture {
         try Tracing(options: options).plan.reports
     }
 
-    /// Hands over batches in order until a limit is reached, or `handle` returns false. At least twice a second
-    /// `handle` is called, without events when there are none. What was lost and counted follows every ten
+    /// Hands over events in order until a limit is reached, or `goesOn` returns false, which is called after every
+    /// few thousand of them and at least twice a second. What was lost and counted follows every ten
     /// seconds, and when it is asked for. Then detaches, hands over what was still on its way, and last what
     /// was lost and counted.
-    public func run(until limits: RunLimits, handle: ([Event]) throws -> Bool) throws {
+    public func run<Sink: EventSink>(
+        until limits: RunLimits, into sink: inout Sink, goesOn: (inout Sink) throws -> Bool
+    ) throws {
         defer { stop() }
         let start = monotonicNow()
         let end = limits.durationNs.map { start &+ $0 }
@@ -87,7 +92,7 @@ public final class LiveCapture {
                     signals.descriptor, drain.descriptor, limits.endDescriptor ?? -1, limits.wakeDescriptor ?? -1,
                     limits.countersDescriptor ?? -1,
                 ], timeoutMs: timeout)
-            wantsMore = ready[1] ? try deliver(handle) : try handle([])
+            wantsMore = ready[1] ? try deliver(to: &sink, goesOn) : try goesOn(&sink)
             let now = monotonicNow()
             if now - lookedForBlindness > Self.lookPeriodNs {
                 lookedForBlindness = now
@@ -96,7 +101,8 @@ public final class LiveCapture {
             // Each reading is a dozen records of a recording.
             if wantsMore, ready[4] || ready[1] && now - countersRead > Self.lookPeriodNs {
                 countersRead = now
-                wantsMore = try handle(counted(at: now, durationNs: now - start, isFinal: false))
+                tellCounts(at: now, durationNs: now - start, isFinal: false, to: &sink)
+                wantsMore = try goesOn(&sink)
             }
             if ready[0], limits.endsOn(signal: signals.next()) { break }
             if ready[2] { break }
@@ -104,9 +110,10 @@ public final class LiveCapture {
         let counts = monotonicNow() - start
         lookForBlindness()
         stop()
-        if wantsMore { _ = try deliver(handle) }
-        _ = try handle(
-            counted(at: monotonicNow(), durationNs: min(counts, limits.durationNs ?? counts), isFinal: true))
+        if wantsMore { _ = try deliver(to: &sink, goesOn) }
+        tellCounts(
+            at: monotonicNow(), durationNs: min(counts, limits.durationNs ?? counts), isFinal: true, to: &sink)
+        _ = try goesOn(&sink)
     }
 
     /// Takes the programs off and drains the ring. Harmless when done already.
@@ -129,16 +136,16 @@ public final class LiveCapture {
 
     private static let lookPeriodNs: UInt64 = 10_000_000_000
 
-    /// New losses, and all that was counted so far. Complete after `stop`, when losses on the way are known.
-    private func counted(at time: UInt64, durationNs: UInt64, isFinal: Bool) -> [Event] {
+    /// Tells new losses, and all that was counted so far. Complete after `stop`, when losses on the way are known.
+    private func tellCounts(at time: UInt64, durationNs: UInt64, isFinal: Bool, to sink: inout some EventSink) {
         let counters = KernelCounters(tracing.object.counters)
         let cost = tracing.object.cost()
-        var totals = counters.totals
+        totals = counters.totals
         totals.cost = Totals.Cost(runTimeNs: cost.runTimeNs, runCount: cost.runs, mapBytes: cost.mapBytes)
         if tracing.plan.depth == .sentinel { totals.lookups = nil }
         (totals.time, totals.durationNs, totals.isFinal) = (time, durationNs, isFinal)
-        let fresh = lossLog.fresh(in: losses(of: counters, cost: cost), time: totals.time)
-        return fresh.map { .lost($0) } + [.totals(totals)]
+        for loss in lossLog.fresh(in: losses(of: counters, cost: cost), time: totals.time) { sink.take(loss) }
+        sink.take(totals)
     }
 
     private func losses(of counters: KernelCounters, cost: TracingObject.Cost) -> [Loss.Stage: UInt64] {
@@ -169,21 +176,14 @@ public final class LiveCapture {
         blindness = "observations may be missing: since this trace began \(substitute); trace again"
     }
 
-    private func deliver(_ handle: ([Event]) throws -> Bool) throws -> Bool {
-        var (events, names): ([Event], [Event]) = ([], [])
+    private func deliver<Sink: EventSink>(
+        to sink: inout Sink, _ goesOn: (inout Sink) throws -> Bool
+    ) throws -> Bool {
         for batch in drain.takeAll() {
-            events.removeAll(keepingCapacity: true)
-            decoder.decode(batch) { event in
-                resolver.names(for: event) { names.append(.name($0)) }
-                if !names.isEmpty {
-                    // The detach that a lookup met is told right before it, and is of the same file.
-                    let isMet = events.last.map(event.met) ?? false
-                    events.insert(contentsOf: names, at: isMet ? events.count - 1 : events.count)
-                    names.removeAll(keepingCapacity: true)
-                }
-                events.append(event)
-            }
-            if try !handle(events) { return false }
+            // The batch is this thread's until it is given back.
+            unsafe decoder.decode(batch.records, into: &sink)
+            drain.giveBack(batch)
+            if try !goesOn(&sink) { return false }
         }
         return true
     }
@@ -308,17 +308,6 @@ extension CallSites {
                 try CallSites(in: KernelText.code(of: "get_futex_key", symbols: symbols), targets: targets))
         } catch {
             return .failure(error)
-        }
-    }
-}
-
-extension Event {
-    /// Whether this is a lookup that met the detach `other`.
-    fileprivate func met(_ other: Event) -> Bool {
-        switch (self, other) {
-        case (.lookup(let lookup), .detach(let detach)), (.progress(let lookup), .detach(let detach)):
-            lookup.page?.page == detach.page && lookup.page?.detachTime == detach.time
-        default: false
         }
     }
 }

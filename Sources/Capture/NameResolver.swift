@@ -10,10 +10,10 @@ struct NameResolver {
     /// Places remembered. Above this all are forgotten, and their names told again when they recur.
     private static let limit = 4096
     private static let patienceNs: UInt64 = 1_000_000_000
-    private let files = MappedFileFinder()
-    private var told: Set<FilePlace> = []
-    /// Control groups, and from when on each is looked for again: never when it was told. Every event of a
-    /// storm has one, and not every host shows its groups.
+    private let finder = MappedFileFinder()
+    /// Files and control groups, and from when on each is looked for again: never when it was told. Every event
+    /// of a storm has one, and not every host shows them.
+    private var files: [FilePlace: UInt64] = [:]
     private var cgroups: [UInt64: UInt64] = [:]
     /// The last one of these, which is that of most events that follow.
     private var latest: (cgroup: UInt64, until: UInt64) = (0, 0)
@@ -26,36 +26,53 @@ struct NameResolver {
         var page: UInt64
     }
 
-    /// Calls `tell` with the names that have to go ahead of `event`.
-    mutating func names(for event: Event, tell: (Name) -> Void) {
-        switch event {
-        case .lookup(let lookup), .progress(let lookup):
-            cgroup(of: lookup.victim, at: lookup.time, tell)
-            if let page = lookup.page { file(of: page, of: lookup, tell) }
-        case .detach(let detach): cgroup(of: detach.culprit, at: detach.time, tell)
-        case .activity, .name, .lost, .totals: break
-        }
+    /// False when there is nothing to be told of this lookup, as of most of a storm.
+    func mayHaveNames(for lookup: Lookup) -> Bool {
+        lookup.page != nil || isNews(lookup.victim.cgroup, at: lookup.time)
     }
 
-    private mutating func file(of page: PageFacts, of lookup: Lookup, _ tell: (Name) -> Void) {
+    /// The names that have to go ahead of a lookup.
+    mutating func names(for lookup: Lookup) -> [Name] {
+        var names: [Name] = []
+        if let name = cgroup(of: lookup.victim, at: lookup.time) { names.append(name) }
+        if let page = lookup.page, let name = file(of: page, of: lookup) { names.append(name) }
+        return names
+    }
+
+    /// The names that have to go ahead of a detach.
+    mutating func names(for detach: Detach) -> [Name] {
+        cgroup(of: detach.culprit, at: detach.time).map { [$0] } ?? []
+    }
+
+    private mutating func file(of page: PageFacts, of lookup: Lookup) -> Name? {
         let place = FilePlace(file: page.file, pid: lookup.victim.pid, page: lookup.address >> 12)
-        guard !page.file.isNone, !told.contains(place), let name = files.name(of: page, of: lookup) else { return }
-        if told.count >= Self.limit { told = [] }
-        told.insert(place)
-        tell(name)
+        guard !page.file.isNone, lookup.time >= files[place] ?? 0 else { return nil }
+        let name = finder.name(of: page, of: lookup)
+        Self.remember(place, in: &files, until: name == nil ? lookup.time &+ Self.patienceNs : .max)
+        return name
     }
 
-    private mutating func cgroup(of task: TaskIdentity, at time: UInt64, _ tell: (Name) -> Void) {
-        guard task.cgroup != 0, task.cgroup != latest.cgroup || time >= latest.until else { return }
+    private func isNews(_ cgroup: UInt64, at time: UInt64) -> Bool {
+        cgroup != 0 && (cgroup != latest.cgroup || time >= latest.until)
+    }
+
+    private mutating func cgroup(of task: TaskIdentity, at time: UInt64) -> Name? {
+        guard isNews(task.cgroup, at: time) else { return nil }
+        var told: Name?
         var until = cgroups[task.cgroup] ?? 0
         if time >= until {
             let name = Self.cgroup(of: task)
             until = name == nil ? time &+ Self.patienceNs : .max
-            if cgroups.count >= Self.limit { cgroups = [:] }
-            cgroups[task.cgroup] = until
-            name.map(tell)
+            Self.remember(task.cgroup, in: &cgroups, until: until)
+            told = name
         }
         latest = (task.cgroup, until)
+        return told
+    }
+
+    private static func remember<Key>(_ key: Key, in places: inout [Key: UInt64], until: UInt64) {
+        if places.count >= limit { places = [:] }
+        places[key] = until
     }
 
     private static func cgroup(of task: TaskIdentity) -> Name? {

@@ -1,6 +1,6 @@
-// From the bytes of bpf/shared/records.h to events. Lengths are checked against the tag before anything
-// is read; an unknown kind is counted and passed over. Kernel addresses end here: pages become opaque
-// ids and stacks become landmarks.
+// From the bytes of bpf/shared/records.h to events, handed over where they lie. Lengths are checked against
+// the tag before anything is read; an unknown kind is counted and passed over. Kernel addresses end here:
+// pages become opaque ids and stacks become landmarks. Names go ahead of the events that need them.
 
 import CRecords
 import Events
@@ -9,49 +9,73 @@ import Events
 struct RecordDecoder {
     private let names: StackNames
     private let kernelAddresses: Bool
+    private var resolver: NameResolver?
     /// Records passed over since the beginning.
     private(set) var malformed: UInt64 = 0
 
-    init(names: StackNames, kernelAddresses: Bool) {
+    /// - Parameter resolver: Looks names up; without one there are none.
+    init(names: StackNames, kernelAddresses: Bool, resolver: NameResolver? = nil) {
         self.names = names
         self.kernelAddresses = kernelAddresses
+        self.resolver = resolver
     }
 
-    /// Calls `body` for each event of a batch, in order. A batch is a sequence of whole records.
-    mutating func decode(_ batch: [UInt8], _ body: (Event) -> Void) {
-        unsafe batch.withUnsafeBytes { bytes in
-            var offset = 0
-            while offset + MemoryLayout<fs_header>.size <= bytes.count {
-                // Inside the batch, by the comparison above; records need not be aligned.
-                let header = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: fs_header.self)
-                let size = Int(header.size)
-                guard size >= MemoryLayout<fs_header>.size, offset + size <= bytes.count else {
-                    malformed += 1
-                    return
+    /// Hands over the events of a batch, in order. A batch is a sequence of whole records.
+    mutating func decode(_ bytes: UnsafeRawBufferPointer, into sink: inout some EventSink) {
+        // A detach waits for the event after it: the lookup that met it may need names, which are of the same
+        // file and go ahead of both. None or one: an array is asked for less than an optional of that size.
+        var waiting: [Detach] = []
+        var offset = 0
+        while offset + MemoryLayout<fs_header>.size <= bytes.count {
+            // Inside the batch, by the comparison above; records need not be aligned.
+            let header = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: fs_header.self)
+            let size = Int(header.size)
+            guard size >= MemoryLayout<fs_header>.size, offset + size <= bytes.count else {
+                malformed += 1
+                break
+            }
+            // As many bytes as the record has, by its tag and the comparison above.
+            switch (UInt32(header.kind), size) {
+            case (FS_LOOKUP.rawValue, MemoryLayout<fs_lookup>.size),
+                (FS_PROGRESS.rawValue, MemoryLayout<fs_lookup>.size):
+                let lookup = unsafe lookup(bytes.loadUnaligned(fromByteOffset: offset, as: fs_lookup.self))
+                if !waiting.isEmpty || resolver?.mayHaveNames(for: lookup) == true {
+                    tellNames(of: lookup, after: &waiting, to: &sink)
                 }
-                if let event = unsafe event(bytes, at: offset, kind: header.kind, size: size) {
-                    body(event)
+                sink.take(lookup, isProgress: UInt32(header.kind) == FS_PROGRESS.rawValue)
+            case (FS_DETACH.rawValue, MemoryLayout<fs_detach>.size):
+                Self.tell(&waiting, to: &sink)
+                let record = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: fs_detach.self)
+                if let detach = detach(record) {
+                    resolver?.names(for: detach).forEach { sink.take($0) }
+                    waiting.append(detach)
                 } else {
                     malformed += 1
                 }
-                offset += size
+            case (FS_ACTIVITY.rawValue, MemoryLayout<fs_activity>.size):
+                Self.tell(&waiting, to: &sink)
+                let record = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: fs_activity.self)
+                if let activity = activity(record) { sink.take(activity) } else { malformed += 1 }
+            default: malformed += 1
             }
+            offset += size
         }
+        Self.tell(&waiting, to: &sink)
     }
 
-    private func event(_ bytes: UnsafeRawBufferPointer, at offset: Int, kind: UInt16, size: Int) -> Event? {
-        func load<Record: BitwiseCopyable>(_ type: Record.Type) -> Record? {
-            guard size == MemoryLayout<Record>.size else { return nil }
-            // `size` bytes from `offset` lie inside the batch: the caller compared.
-            return unsafe bytes.loadUnaligned(fromByteOffset: offset, as: Record.self)
-        }
-        switch UInt32(kind) {
-        case FS_LOOKUP.rawValue: return load(fs_lookup.self).map { .lookup(lookup($0)) }
-        case FS_PROGRESS.rawValue: return load(fs_lookup.self).map { .progress(lookup($0)) }
-        case FS_DETACH.rawValue: return load(fs_detach.self).flatMap(detach).map { .detach($0) }
-        case FS_ACTIVITY.rawValue: return load(fs_activity.self).flatMap(activity).map { .activity($0) }
-        default: return nil
-        }
+    /// Tells the names that a lookup needs and the detach that came before it: names first, where it met that.
+    private mutating func tellNames(
+        of lookup: Lookup, after waiting: inout [Detach], to sink: inout some EventSink
+    ) {
+        let isMet = waiting.contains { lookup.page?.page == $0.page && lookup.page?.detachTime == $0.time }
+        if !isMet { Self.tell(&waiting, to: &sink) }
+        resolver?.names(for: lookup).forEach { sink.take($0) }
+        Self.tell(&waiting, to: &sink)
+    }
+
+    private static func tell(_ waiting: inout [Detach], to sink: inout some EventSink) {
+        for detach in waiting { sink.take(detach) }
+        waiting.removeAll(keepingCapacity: true)
     }
 
     // MARK: One record each

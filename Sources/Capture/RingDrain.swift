@@ -4,7 +4,8 @@
 //
 // The kernel wakes this thread for a record that finds the ring drained. In a storm that would be every
 // record, and a change of tasks for each; so after a record the thread naps, as long as the ring is far from
-// full, and takes together what came meanwhile. Whatever comes out of the blue is taken at once.
+// full, and takes together what came meanwhile. Whatever comes out of the blue is taken at once. While the
+// consumer has something to do the batch grows, so that the queue holds bytes and not naps.
 
 import CLibbpf
 import CRecords
@@ -42,7 +43,10 @@ import Synchronization
     var descriptor: Int32 { worker.batchReady }
 
     /// The batches that wait, in order.
-    func takeAll() -> [[UInt8]] { worker.takeAll() }
+    func takeAll() -> [RecordBatch] { worker.takeAll() }
+
+    /// Takes back the memory of a batch that nobody needs any more.
+    func giveBack(_ batch: RecordBatch) { worker.giveBack(batch) }
 
     /// Drains what is left and ends the thread. Never blocks on the consumer.
     func stop() {
@@ -56,21 +60,73 @@ import Synchronization
     /// Records that came through the ring, by `enum fs_record_kind`; unknown kinds at index 0. Valid
     /// after `stop`.
     var delivered: [UInt64] { worker.delivered }
+
+    fileprivate static let kinds = Int(FS_ACTIVITY.rawValue) + 1
 }
 
-/// What runs on the thread. `queue` is shared and guarded; `batch` and `delivered` belong to the thread
+/// Whole records from the ring, one after the other. It belongs to one thread at a time.
+@safe final class RecordBatch: @unchecked Sendable {
+    /// When it has so much it is full.
+    fileprivate static let fullBytes = 256 << 10
+    /// No record is larger.
+    private static let largestRecord = 4096
+
+    private let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: fullBytes + largestRecord, alignment: 16)
+    fileprivate var count = 0
+
+    fileprivate init() {}
+
+    deinit { unsafe bytes.deallocate() }
+
+    /// Valid as long as the batch is, and unchanged.
+    var records: UnsafeRawBufferPointer { unsafe UnsafeRawBufferPointer(rebasing: bytes[..<count]) }
+
+    fileprivate var isFull: Bool { count >= Self.fullBytes }
+    fileprivate var room: UnsafeMutableRawBufferPointer {
+        unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[count...])
+    }
+}
+
+/// Where the ring's callback, which runs for each record, puts it: plain memory, since an object is asked for each of
+/// its fields, and a storm has hundreds of thousands of records a second.
+@safe private struct Filling {
+    var next: UnsafeMutableRawPointer
+    /// Bytes until the batch is full, and of room at all.
+    var wanted: Int
+    var left: Int
+    let delivered: UnsafeMutablePointer<UInt64>
+
+    /// One record from the ring: copied, nothing else. A full batch interrupts the ring's own loop.
+    mutating func take(_ record: UnsafeRawPointer, count: Int) -> Int32 {
+        // One that does not fit is none of ours; missing in what was delivered, it is a loss.
+        guard count <= left else { return 0 }
+        var kind = 0
+        if count >= MemoryLayout<fs_header>.size { kind = unsafe Int(record.loadUnaligned(as: fs_header.self).kind) }
+        unsafe delivered[kind < RingDrain.kinds ? kind : 0] += 1
+        unsafe next.copyMemory(from: record, byteCount: count)
+        unsafe next += count
+        left -= count
+        wanted -= count
+        return wanted <= 0 ? -EAGAIN : 0
+    }
+}
+
+/// What runs on the thread. `queue` is shared and guarded; `batch`, `filling` and `counts` belong to the thread
 /// until it has ended.
 @safe private final class DrainWorker: @unchecked Sendable {
-    private static let batchBytes = 256 << 10
     private static let queueLimit = 64
+    /// Batches kept for what comes next.
+    private static let spareLimit = 4
     /// Nothing waits for this to pass: the kernel wakes the thread for a record, and `finish` for the end.
     private static let pollMs: Int32 = 1000
-    private static let napMicroseconds: useconds_t = 2000
+    /// A batch is handed over when nothing more came for so long.
+    private static let napMs: Int32 = 2
     /// The ring is emptied without a nap when more than this part of it had come.
     private static let fullness = 16
 
     private struct Queue {
-        var batches: [[UInt8]] = []
+        var batches: [RecordBatch] = []
+        var spare: [RecordBatch] = []
         var isFinishing = false
     }
 
@@ -81,29 +137,34 @@ import Synchronization
     private let ringBytes: Int
     private let queue = Mutex(Queue())
     private var ring: OpaquePointer?
-    private var batch: [UInt8] = []
-    private(set) var delivered = [UInt64](repeating: 0, count: Int(FS_ACTIVITY.rawValue) + 1)
+    private var batch = RecordBatch()
+    private let counts: UnsafeMutablePointer<UInt64>
+    private let filling: UnsafeMutablePointer<Filling>
 
     init(map: Int32, ringBytes: Int) throws(CaptureError) {
         self.ringBytes = ringBytes
         batchReady = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         room = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         end = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
-        guard batchReady >= 0, room >= 0, end >= 0 else { throw .system("make an event descriptor", errno: errno) }
+        // Freed in deinit, as the ring is, so the worker outlives every callback.
+        unsafe counts = .allocate(capacity: RingDrain.kinds)
+        unsafe counts.initialize(repeating: 0, count: RingDrain.kinds)
+        unsafe filling = .allocate(capacity: 1)
         unsafe ring = nil
-        // The ring is freed in deinit, so the worker outlives every callback.
-        let context = unsafe Unmanaged.passUnretained(self).toOpaque()
+        guard batchReady >= 0, room >= 0, end >= 0 else { throw .system("make an event descriptor", errno: errno) }
         unsafe ring = unsafe ring_buffer__new(
             map,
-            { context, data, size in
-                unsafe Unmanaged<DrainWorker>.fromOpaque(context!).takeUnretainedValue()
-                    .take(UnsafeRawBufferPointer(start: data, count: size))
-            }, context, nil)
+            { context, record, size in
+                guard let context = unsafe context, let record = unsafe record else { return 0 }
+                return unsafe context.assumingMemoryBound(to: Filling.self).pointee.take(record, count: size)
+            }, filling, nil)
         guard unsafe ring != nil else { throw .system("open the ring buffer", errno: errno) }
     }
 
     deinit {
         if let ring = unsafe ring { unsafe ring_buffer__free(ring) }
+        unsafe counts.deallocate()
+        unsafe filling.deallocate()
         close(batchReady)
         close(room)
         close(end)
@@ -115,45 +176,45 @@ import Synchronization
                 pollfd(fd: ring_buffer__epoll_fd(ring), events: Int16(POLLIN), revents: 0),
                 pollfd(fd: end, events: Int16(POLLIN), revents: 0),
             ]
-            unsafe poll(&waits, nfds_t(waits.count), Self.pollMs)
+            let ready = unsafe poll(&waits, nfds_t(waits.count), batch.count > 0 ? Self.napMs : Self.pollMs)
             turns.add(1, ordering: .relaxed)
-            unsafe ring_buffer__consume(ring)
-            let count = batch.count
-            handOver(waitsForRoom: true)
-            if count > 0, count < min(ringBytes / Self.fullness, Self.batchBytes) { usleep(Self.napMicroseconds) }
+            let taken = take()
+            if batch.isFull || ready == 0 || queue.withLock({ $0.batches.isEmpty }) { handOver(waitsForRoom: true) }
+            // Also when a record that is not committed yet keeps the ring readable.
+            if ready > 0, !waits[1].isReady, taken < min(ringBytes / Self.fullness, RecordBatch.fullBytes) {
+                usleep(useconds_t(Self.napMs) * 1000)
+            }
         }
         // The programs are detached: what is in the ring is all there will be.
-        while unsafe ring_buffer__consume(ring) != 0 || !batch.isEmpty {
+        while take() > 0 || batch.count > 0 {
             handOver(waitsForRoom: false)
         }
     }
 
-    /// One record from the ring: copied, nothing else. A full batch interrupts the ring's own loop.
-    private func take(_ record: UnsafeRawBufferPointer) -> Int32 {
-        var kind = 0
-        if record.count >= MemoryLayout<fs_header>.size {
-            kind = unsafe Int(record.loadUnaligned(as: fs_header.self).kind)
-        }
-        delivered[kind < delivered.count ? kind : 0] += 1
-        unsafe batch.append(contentsOf: record)
-        return batch.count >= Self.batchBytes ? -EAGAIN : 0
+    /// Moves what is in the ring into the batch, until that is full.
+    /// - Returns: how many bytes that were.
+    private func take() -> Int {
+        let room = unsafe batch.room
+        guard let start = room.baseAddress else { return 0 }
+        unsafe filling.initialize(
+            to: Filling(next: start, wanted: RecordBatch.fullBytes - batch.count, left: room.count, delivered: counts))
+        unsafe ring_buffer__consume(ring)
+        let taken = unsafe room.count - filling.pointee.left
+        batch.count += taken
+        return taken
     }
 
     private func handOver(waitsForRoom: Bool) {
-        guard !batch.isEmpty else { return }
-        var isHandedOver = false
-        while !isHandedOver {
-            isHandedOver = queue.withLock {
-                guard $0.batches.count < Self.queueLimit || !waitsForRoom || $0.isFinishing else { return false }
-                $0.batches.append(batch)
-                return true
+        guard batch.count > 0 else { return }
+        var next: RecordBatch?
+        while next == nil {
+            next = queue.withLock { queue in
+                guard queue.batches.count < Self.queueLimit || !waitsForRoom || queue.isFinishing else { return nil }
+                queue.batches.append(batch)
+                return queue.spare.popLast() ?? RecordBatch()
             }
-            if !isHandedOver { waitForRoom() }
+            if let next { batch = next } else { waitForRoom() }
         }
-        // The next one will be about as large.
-        let count = batch.count
-        batch = []
-        batch.reserveCapacity(count)
         eventfd_write(batchReady, 1)
     }
 
@@ -164,7 +225,7 @@ import Synchronization
         unsafe eventfd_read(room, &count)
     }
 
-    func takeAll() -> [[UInt8]] {
+    func takeAll() -> [RecordBatch] {
         var count: eventfd_t = 0
         unsafe eventfd_read(batchReady, &count)
         let batches = queue.withLock { queue in
@@ -175,9 +236,20 @@ import Synchronization
         return batches
     }
 
+    func giveBack(_ batch: RecordBatch) {
+        batch.count = 0
+        queue.withLock { if $0.spare.count < Self.spareLimit { $0.spare.append(batch) } }
+    }
+
+    var delivered: [UInt64] { unsafe Array(UnsafeBufferPointer(start: counts, count: RingDrain.kinds)) }
+
     func finish() {
         queue.withLock { $0.isFinishing = true }
         eventfd_write(end, 1)
         eventfd_write(room, 1)
     }
+}
+
+extension pollfd {
+    fileprivate var isReady: Bool { revents != 0 }
 }

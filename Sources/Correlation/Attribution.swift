@@ -20,13 +20,17 @@ struct Attribution {
     var reason: UnknownReason?
     var neighbour: Bool?
 
-    init(lookup: Lookup, detach: Detach?) {
-        kind = Self.kind(page: lookup.page, detach: detach)
+    /// Of a lookup that met no page.
+    static let ofNothing = Attribution(kind: .unknown, cause: .unknown, confidence: .none, reason: .notObserved)
+
+    private init(kind: PageKind, cause: Cause, confidence: Confidence, reason: UnknownReason?) {
+        (self.kind, self.cause, self.confidence, self.reason) = (kind, cause, confidence, reason)
+    }
+
+    /// Of a lookup that met `page`, and perhaps its detach.
+    init(lookup: Lookup, page: PageFacts, detach: Detach?) {
+        kind = Self.kind(page: page, detach: detach)
         (cause, confidence, reason, neighbour) = (.unknown, .none, nil, nil)
-        guard let page = lookup.page else {
-            reason = .notObserved
-            return
-        }
         if let detach {
             explain(by: detach, page: page)
         } else if lookup.observations == 0 {
@@ -71,9 +75,8 @@ struct Attribution {
 
     // MARK: Kind
 
-    private static func kind(page: PageFacts?, detach: Detach?) -> PageKind {
+    private static func kind(page: PageFacts, detach: Detach?) -> PageKind {
         if let detach { return kind(magic: detach.magic) }
-        guard let page else { return .unknown }
         let facts = page.facts
         if facts.contains(.zeroPage) { return .zero }
         guard facts.contains(.areaKnown) else { return .unknown }

@@ -104,25 +104,28 @@ public struct Correlator: Sendable {
     public mutating func consume(_ detach: Detach) { detaches.remember(detach) }
 
     private mutating func finding(for lookup: Lookup, isProgress: Bool) -> Finding {
-        let page = lookup.page
-        let detach = page.flatMap { page in
-            page.slot == .found ? detaches.detach(of: page.page, at: page.detachTime) : nil
+        guard let page = lookup.page else {
+            return finding(for: lookup, isProgress: isProgress, by: .ofNothing)
         }
-        let attribution = Attribution(lookup: lookup, detach: detach)
+        let detach = page.slot == .found ? detaches.detach(of: page.page, at: page.detachTime) : nil
+        let attribution = Attribution(lookup: lookup, page: page, detach: detach)
         if attribution.reason == .detachLost && detaches.hasForgotten { lose(1, at: .correlator) }
-        let isObserved = lookup.observations > 0
-        var verdicts: Verdicts?
-        var spurious: Bool?
-        if isObserved, let page {
-            verdicts = attribution.verdicts(for: lookup, page: page, detach: detach)
-            spurious = isSpurious(lookup, backed: attribution.isBacked(page, detach: detach))
+        var finding = finding(for: lookup, isProgress: isProgress, by: attribution)
+        finding.detach = detach
+        if lookup.observations > 0 {
+            finding.verdicts = attribution.verdicts(for: lookup, page: page, detach: detach)
+            finding.spurious = isSpurious(lookup, backed: attribution.isBacked(page, detach: detach))
         }
-        return Finding(
+        return finding
+    }
+
+    /// With what an attribution says by itself.
+    private func finding(for lookup: Lookup, isProgress: Bool, by attribution: Attribution) -> Finding {
+        Finding(
             isProgress: isProgress, lookup: lookup, outcome: outcome(of: lookup, isProgress: isProgress),
             kind: attribution.kind, cause: attribution.cause, confidence: attribution.confidence,
-            unknownReason: attribution.cause == .unknown ? attribution.reason : nil, detach: detach,
-            neighbour: attribution.neighbour, spurious: spurious, verdicts: verdicts,
-            isIncomplete: isIncomplete(attribution))
+            unknownReason: attribution.cause == .unknown ? attribution.reason : nil, detach: nil,
+            neighbour: attribution.neighbour, spurious: nil, verdicts: nil, isIncomplete: isIncomplete(attribution))
     }
 
     /// Failed because of the observation, not because of the pin or a read-only page in a later pass.

@@ -121,7 +121,12 @@ public struct Finding: Sendable, Equatable {
     /// Set exactly when the cause is `unknown`.
     public var unknownReason: UnknownReason?
     /// The detach that this lookup met.
-    public var detach: Detach?
+    public var detach: Detach? {
+        get { met.first }
+        set { met = newValue.map { [$0] } ?? [] }
+    }
+    /// None or one, apart: of many findings few have one, and all are moved about.
+    private var met: [Detach]
     /// Whether the hole was in another page of the same folio; nil when no hole is known.
     public var neighbour: Bool?
     /// Failed although the address was still backed by its file; nil when that cannot be told.
@@ -143,7 +148,7 @@ public struct Finding: Sendable, Equatable {
         self.cause = cause
         self.confidence = confidence
         self.unknownReason = unknownReason
-        self.detach = detach
+        met = detach.map { [$0] } ?? []
         self.neighbour = neighbour
         self.spurious = spurious
         self.verdicts = verdicts
@@ -158,7 +163,7 @@ public struct Finding: Sendable, Equatable {
     /// The cause where there is something to explain: a missing mapping, or a detach that was met. A
     /// lookup that only went back has none.
     public var explainedCause: Cause? {
-        lookup.observations > 0 || detach != nil ? cause : nil
+        lookup.observations > 0 || !met.isEmpty ? cause : nil
     }
 
     /// Why it failed; nil while it runs and when it succeeded.

@@ -45,6 +45,9 @@ public struct FindingStream: Sendable {
         format.resize(to: width, into: &bytes)
     }
 
+    /// No more lookups are wanted.
+    public var isAtLimit: Bool { findings == limit }
+
     /// Takes events in order; false when no more lookups are wanted. Losses and totals are taken even then.
     /// `found` gets each finding that is told.
     public mutating func consume(_ events: [Event], found: (Finding) -> Void = { _ in }) -> Bool {
@@ -55,7 +58,7 @@ public struct FindingStream: Sendable {
             default: take(event)
             }
         }
-        return findings != limit
+        return !isAtLimit
     }
 
     /// What is known so far of a run that goes on; `canLoop` says whether a task can still be in a lookup.
@@ -102,7 +105,7 @@ extension FindingStream: EventSink {
 
     /// `found` gets the finding, if there is one.
     private mutating func tell(_ lookup: Lookup, isProgress: Bool, found: (Finding) -> Void) {
-        guard findings != limit else { return }
+        guard !isAtLimit else { return }
         analysis?.consume(lookup)
         guard let finding = correlator.consume(lookup, isProgress: isProgress) else { return }
         format.write(finding, legend: legend, into: &bytes)
@@ -113,14 +116,14 @@ extension FindingStream: EventSink {
     }
 
     public mutating func take(_ detach: Detach) {
-        guard findings != limit else { return }
+        guard !isAtLimit else { return }
         format.write(detach, legend: legend, into: &bytes)
         correlator.consume(detach)
         analysis?.consume(detach)
     }
 
     public mutating func take(_ activity: Activity) {
-        guard findings != limit else { return }
+        guard !isAtLimit else { return }
         format.write(activity, legend: legend, into: &bytes)
         analysis?.consume(activity)
     }

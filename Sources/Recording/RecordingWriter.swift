@@ -53,19 +53,23 @@ public struct RecordingFailure: Error, Sendable, Equatable {
 
     private let limits: RecordingLimits
     private let clock = ContinuousClock()
-    private let packet: UnsafeMutableRawBufferPointer
-    private var count = PacketHead.size
-    private var records: UInt64 = 0
+    private let page: UnsafeMutableRawBufferPointer
+    /// Memory of this object's own: every record asks it, and whether somebody else asks it at that moment would be
+    /// asked of a property each time. Nothing that it calls comes back to this object.
+    private let packetPlace: UnsafeMutablePointer<PacketBuffer>
     private var head: PacketHead
     private var packetBegan: ContinuousClock.Instant?
-    private var lastStamp: UInt64 = 0
     private var file: NewFile?
     private var metadataBytes: UInt64 = 0
     /// Files before the current one, oldest first, with their sizes.
     private var older: [(path: String, size: UInt64)] = []
     private var filesMade = 0
     private var names = Names(limit: namesKept)
+    /// Names that were told since the last event, to whose time they belong.
+    private var waiting: [Name] = []
     private var isBroken = false
+    /// Why, until somebody was told.
+    private var failure: RecordingFailure?
     /// Names are on their way into a new file, which is not full by that.
     private var isTellingAgain = false
 
@@ -83,10 +87,21 @@ public struct RecordingFailure: Error, Sendable, Equatable {
         self.directory = directory
         self.limits = limits
         head = PacketHead(trace: .random())
-        unsafe packet = .allocate(byteCount: Self.pageBytes, alignment: 64)
+        unsafe page = .allocate(byteCount: Self.pageBytes, alignment: 64)
+        unsafe packetPlace = .allocate(capacity: 1)
+        unsafe packetPlace.initialize(to: PacketBuffer(page))
     }
 
-    deinit { unsafe packet.deallocate() }
+    deinit {
+        unsafe packetPlace.deallocate()
+        unsafe page.deallocate()
+    }
+
+    private var packet: PacketBuffer {
+        // Initialized, and there for as long as this object is.
+        _read { yield unsafe packetPlace.pointee }
+        _modify { yield unsafe &packetPlace.pointee }
+    }
 
     /// Takes back what `init` made, as long as nothing was begun.
     public func abandon() {
@@ -105,72 +120,54 @@ public struct RecordingFailure: Error, Sendable, Equatable {
             bytesWritten = metadata.size
             try nextFile()
         } catch {
-            throw broken(by: error)
+            fail(error)
         }
+        if let told = failure.take() { throw told }
     }
 
     /// Records events in order. At the limit, and after a failure, they are passed over.
     public func append(_ events: [Event]) throws(RecordingFailure) {
-        if isBroken || file == nil { return }
-        var waiting: [Name] = []
-        for event in events {
-            if case .name(let name) = event {
-                waiting.append(name)
-                continue
-            }
-            if hasReachedLimit, !event.endsRecording { continue }
-            let time = event.time ?? lastStamp
-            try tell(&waiting, at: time)
-            try record(event, at: time)
-        }
-        try tell(&waiting, at: lastStamp)
-        if let began = packetBegan, clock.now - began >= Self.patience { try flush() }
+        var sink = self
+        for event in events { sink.take(event) }
+        try endBatch()
+    }
+
+    /// To be called now and then, and after the last event: what is old enough is written.
+    /// - Throws: what went wrong since the last call; the recording has ended then.
+    public func endBatch() throws(RecordingFailure) {
+        tellNames(at: packet.lastStamp)
+        if let began = packetBegan, clock.now - began >= Self.patience { flush() }
+        if let told = failure.take() { throw told }
     }
 
     /// Writes what is left and waits until the disk has it.
     public func finish() throws(RecordingFailure) {
-        if isBroken { return }
-        try flush()
-        do throws(SystemFailure) { try file?.sync() } catch { throw broken(by: error) }
+        flush()
+        if !isBroken {
+            do throws(SystemFailure) { try file?.sync() } catch { fail(error) }
+        }
+        if let told = failure.take() { throw told }
     }
 
-    private func tell(_ waiting: inout [Name], at time: UInt64) throws(RecordingFailure) {
+    private func tellNames(at time: UInt64) {
+        if waiting.isEmpty { return }
         for name in waiting {
             names.learn(name)
-            try record(name, at: time)
+            record(name, at: time)
         }
         waiting.removeAll(keepingCapacity: true)
+        packet.isOpen = packet.records > 0 && !isBroken && !hasReachedLimit
     }
 
-    private func record(_ event: Event, at time: UInt64) throws(RecordingFailure) {
-        switch event {
-        case .lookup(var lookup): try put(.lookup, at: time) { lookup.visit(&$0) }
-        case .progress(var lookup): try put(.progress, at: time) { lookup.visit(&$0) }
-        case .detach(var detach): try put(.detach, at: time) { detach.visit(&$0) }
-        case .activity(var activity): try put(.activity, at: time) { activity.visit(&$0) }
-        case .lost(var loss):
-            if loss.stage.isOfEvents { head.eventsDiscarded &+= loss.count }
-            try put(.lost, at: time) { loss.visit(&$0) }
-        case .totals(var totals):
-            for kind in ActivityKind.allCases {
-                guard let counted = totals.activities[kind] else { continue }
-                var one = OneActivity(kind: kind, totals: counted)
-                try put(.activityTotals, at: time) { one.visit(&$0) }
-            }
-            try put(.totals, at: time) { totals.visit(&$0) }
-        case .name(let name): try record(name, at: time)
-        }
-    }
-
-    private func record(_ name: Name, at time: UInt64) throws(RecordingFailure) {
+    private func record(_ name: Name, at time: UInt64) {
         switch name.subject {
         case .file(let file):
             var record = FileName(
                 file: file, path: name.text.cut(3600), fileSystem: name.detail.cut(200), state: name.fileState)
-            try put(.file, at: time) { record.visit(&$0, format: Metadata.formats.upperBound) }
+            put(.file, at: time) { record.visit(&$0, format: Metadata.formats.upperBound) }
         case .cgroup(let id):
             var record = CgroupName(id: id, path: name.text.cut(3600))
-            try put(.cgroup, at: time) { record.visit(&$0) }
+            put(.cgroup, at: time) { record.visit(&$0) }
         }
     }
 
@@ -178,57 +175,39 @@ public struct RecordingFailure: Error, Sendable, Equatable {
 
     /// Stores one record, in a new packet where it does not fit into this one.
     @inline(__always)
-    private func put(
-        _ kind: RecordKind, at time: UInt64, _ visit: (inout RecordStore) -> Void
-    ) throws(RecordingFailure) {
-        let stamp = max(time, lastStamp)
-        while true {
-            // The packet's bytes live as long as this object, and there is a page of them.
-            var store = unsafe RecordStore(UnsafeMutableRawBufferPointer(rebasing: packet[..<room]), from: count)
-            store.put(stamp)
-            store.put(kind.rawValue)
-            visit(&store)
-            if !store.overflowed {
-                count = store.count
-                break
-            }
+    private func put(_ kind: RecordKind, at time: UInt64, _ visit: (inout RecordStore) -> Void) {
+        if isBroken || file == nil { return }
+        while !packet.put(kind, at: time, visit) {
             // Every record fits into an empty page: text is cut.
-            try flush(fillsPage: true)
+            flush(fillsPage: true)
+            if isBroken { return }
         }
-        if records == 0 {
-            head.beginTime = stamp
-            packetBegan = clock.now
-        }
-        records += 1
-        lastStamp = stamp
+        if packet.records == 1 { packetBegan = clock.now }
+        packet.isOpen = waiting.isEmpty && !hasReachedLimit
     }
 
-    /// Bytes of the page in which the next packet will lie.
-    private var room: Int { Self.pageBytes - Int((file?.size ?? 0) % UInt64(Self.pageBytes)) }
-
     /// Writes the packet. With `fillsPage` the next one has a whole page to itself.
-    private func flush(fillsPage: Bool = false) throws(RecordingFailure) {
-        guard records > 0 || fillsPage, !isBroken, let current = file else { return }
+    private func flush(fillsPage: Bool = false) {
+        guard packet.records > 0 || fillsPage, !isBroken, let current = file else { return }
+        head.recordsBefore = recordsWritten
         do throws(SystemFailure) {
-            if records == 0 { head.beginTime = lastStamp }
-            head.endTime = lastStamp
-            head.contentSize = count
-            head.byteCount = fillsPage || room - count < Self.smallestPacket ? room : count
-            head.recordsBefore = recordsWritten
-            // Both lie within the page.
-            let bytes = unsafe UnsafeMutableRawBufferPointer(rebasing: packet[..<head.byteCount])
-            unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[count...]).initializeMemory(
-                as: UInt8.self, repeating: 0)
-            unsafe head.store(into: bytes)
-            unsafe try current.append(UnsafeRawBufferPointer(bytes))
-            bytesWritten += UInt64(head.byteCount)
-            recordsWritten += records
-            head.sequenceNumber += 1
-            (count, records, packetBegan) = (PacketHead.size, 0, nil)
+            // Of the page that is this object's.
+            unsafe try current.append(
+                packet.finished(&head, fillsPage: fillsPage, smallestRest: Self.smallestPacket))
         } catch {
-            throw broken(by: error)
+            return fail(error)
         }
-        try observeLimits(current)
+        bytesWritten += UInt64(head.byteCount)
+        recordsWritten += packet.records
+        head.sequenceNumber += 1
+        packetBegan = nil
+        beginPacket()
+        observeLimits(current)
+    }
+
+    /// Begins a packet in what is left of the file's last page.
+    private func beginPacket() {
+        packet.clear(room: Self.pageBytes - Int((file?.size ?? 0) % UInt64(Self.pageBytes)))
     }
 
     // MARK: Files
@@ -239,54 +218,104 @@ public struct RecordingFailure: Error, Sendable, Equatable {
         let number = String(filesMade)
         file = try NewFile(
             directory + "/stream_" + String(repeating: "0", count: max(0, 6 - number.utf8.count)) + number)
+        beginPacket()
     }
 
-    private func observeLimits(_ current: NewFile) throws(RecordingFailure) {
+    private func observeLimits(_ current: NewFile) {
         guard let limit = limits.maxBytes, !isTellingAgain else { return }
         guard limits.rotates else {
             if bytesWritten + Self.reserve > limit { hasReachedLimit = true }
             return
         }
         guard current.size + UInt64(Self.pageBytes) > limit / Self.filesInRotation else { return }
-        do throws(SystemFailure) { try nextFile() } catch { throw broken(by: error) }
+        do throws(SystemFailure) { try nextFile() } catch { return fail(error) }
         while let oldest = older.first,
             metadataBytes + older.reduce(0, { $0 + $1.size }) + limit / Self.filesInRotation > limit
         {
             Files.remove(oldest.path)
             older.removeFirst()
         }
-        try tellAgain(bytes: Int(limit / Self.filesInRotation / 4))
+        tellAgain(bytes: Int(limit / Self.filesInRotation / 4))
     }
 
     /// Tells the youngest names to a new file, in no more than so many bytes of it.
-    private func tellAgain(bytes: Int) throws(RecordingFailure) {
+    private func tellAgain(bytes: Int) {
         isTellingAgain = true
         defer { isTellingAgain = false }
         var left = bytes
         for name in names.all.reversed() {
             left -= name.text.utf8.count + name.detail.utf8.count + PacketHead.size
             if left < 0 { break }
-            try record(name, at: lastStamp)
+            record(name, at: packet.lastStamp)
         }
     }
 
-    private func broken(by failure: SystemFailure) -> RecordingFailure {
+    /// The recording ends here.
+    private func fail(_ reason: SystemFailure) {
         isBroken = true
+        packet.isOpen = false
         let kept = "\(recordsWritten) events are in it and stay readable"
-        return RecordingFailure(
-            message: failure.isNoRoom
-                ? "the recording \(directory) ends: \(failure.text); \(kept)"
-                : "cannot write to the recording \(directory): \(failure.text); \(kept)",
+        failure = RecordingFailure(
+            message: reason.isNoRoom
+                ? "the recording \(directory) ends: \(reason.text); \(kept)"
+                : "cannot write to the recording \(directory): \(reason.text); \(kept)",
             isUsage: false)
     }
 }
 
-extension Event {
-    fileprivate var endsRecording: Bool {
-        switch self {
-        case .lost, .totals: true
-        default: false
+/// Records events where they lie. What goes wrong is told by the next `endBatch`.
+extension RecordingWriter: EventSink {
+    public func take(_ lookup: Lookup, isProgress: Bool) {
+        // What a storm consists of.
+        if packet.putOpen(lookup, isProgress: isProgress) { return }
+        takeAsOthers(lookup, isProgress: isProgress)
+    }
+
+    /// Apart, so that the way above has no room to make for this one.
+    @inline(never)
+    private func takeAsOthers(_ lookup: Lookup, isProgress: Bool) {
+        if hasReachedLimit { return }
+        tellNames(at: lookup.time)
+        var lookup = lookup
+        put(isProgress ? .progress : .lookup, at: lookup.time) { lookup.visit(&$0) }
+    }
+
+    public func take(_ detach: Detach) {
+        if hasReachedLimit { return }
+        tellNames(at: detach.time)
+        var detach = detach
+        put(.detach, at: detach.time) { detach.visit(&$0) }
+    }
+
+    public func take(_ activity: Activity) {
+        if hasReachedLimit { return }
+        tellNames(at: activity.time)
+        var activity = activity
+        put(.activity, at: activity.time) { activity.visit(&$0) }
+    }
+
+    public func take(_ name: Name) {
+        if isBroken { return }
+        waiting.append(name)
+        packet.isOpen = false
+    }
+
+    public func take(_ loss: Loss) {
+        tellNames(at: loss.time)
+        if loss.stage.isOfEvents { head.eventsDiscarded &+= loss.count }
+        var loss = loss
+        put(.lost, at: loss.time) { loss.visit(&$0) }
+    }
+
+    public func take(_ totals: Totals) {
+        tellNames(at: totals.time)
+        for kind in ActivityKind.allCases {
+            guard let counted = totals.activities[kind] else { continue }
+            var one = OneActivity(kind: kind, totals: counted)
+            put(.activityTotals, at: totals.time) { one.visit(&$0) }
         }
+        var totals = totals
+        put(.totals, at: totals.time) { totals.visit(&$0) }
     }
 }
 

@@ -1,31 +1,34 @@
-// The visitors that move records between events and bytes: one stores, one loads. The
+// The visitors that move records between events and bytes: they store or load. The
 // unsafe part of a recording's format is here and nowhere else: every store and load is compared with the
-// room that is left before it happens.
+// room that is left before it happens, alone or, for a kind of fixed size, with all of its record at once.
 
 import Events
 
 /// Stores records one after the other. Room is made by whoever owns the bytes: a record that does not fit
 /// is not stored, and `overflowed` says so.
 @safe struct RecordStore: FieldVisitor {
-    private let bytes: UnsafeMutableRawBufferPointer
-    private(set) var count: Int
+    private var next: UnsafeMutableRawPointer?
+    /// Bytes from `next` on.
+    private(set) var left: Int
     private(set) var overflowed = false
 
-    /// Stores into `bytes` from `count` on; `bytes` outlives this value.
-    init(_ bytes: UnsafeMutableRawBufferPointer, from count: Int) {
-        unsafe self.bytes = unsafe bytes
-        self.count = count
+    /// Stores into `bytes` from `position` on, which lies within them; `bytes` outlives this value.
+    @inline(__always)
+    init(_ bytes: UnsafeMutableRawBufferPointer, from position: Int) {
+        unsafe next = bytes.baseAddress?.advanced(by: position)
+        left = bytes.count - position
     }
 
     @inline(__always)
     mutating func put<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value) {
-        guard unsafe bytes.count - count >= MemoryLayout<Value>.size else {
+        guard left >= MemoryLayout<Value>.size, let place = unsafe next else {
             overflowed = true
             return
         }
         // Inside the buffer, by the comparison above.
-        unsafe bytes.storeBytes(of: value.littleEndian, toByteOffset: count, as: Value.self)
-        count += MemoryLayout<Value>.size
+        unsafe place.storeBytes(of: value.littleEndian, as: Value.self)
+        unsafe next = place + MemoryLayout<Value>.size
+        left &-= MemoryLayout<Value>.size
     }
 
     @inline(__always)
@@ -49,6 +52,56 @@ import Events
         put(UInt8(0))
     }
 
+    mutating func reject() {}
+}
+
+/// Bytes that the fields of a record take which has no text.
+struct RecordSize: FieldVisitor {
+    private(set) var bytes = 0
+
+    mutating func number<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ name: StaticString, _ value: inout Value, isHex: Bool
+    ) {
+        bytes += MemoryLayout<Value>.size
+    }
+
+    mutating func code(_ name: StaticString, _ value: inout UInt8, _ words: () -> [(UInt8, String)]) { bytes += 1 }
+    mutating func comm(_ name: StaticString, _ value: inout Comm) { bytes += 16 }
+    mutating func text(_ name: StaticString, _ value: inout String) { preconditionFailure("text has no fixed size") }
+    mutating func reject() {}
+}
+
+/// Stores one record for which there is room: whoever makes it has asked for as many bytes as `RecordSize` counts.
+@safe struct WholeRecordStore: FieldVisitor {
+    private var next: UnsafeMutableRawPointer
+
+    /// Stores from `place` on.
+    init(_ place: UnsafeMutableRawPointer) { unsafe next = place }
+
+    @inline(__always)
+    mutating func put<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value) {
+        // Inside the record's bytes: its fields are those that were counted.
+        unsafe next.storeBytes(of: value.littleEndian, as: Value.self)
+        unsafe next += MemoryLayout<Value>.size
+    }
+
+    @inline(__always)
+    mutating func number<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ name: StaticString, _ value: inout Value, isHex: Bool
+    ) {
+        put(value)
+    }
+
+    @inline(__always)
+    mutating func code(_ name: StaticString, _ value: inout UInt8, _ words: () -> [(UInt8, String)]) { put(value) }
+
+    @inline(__always)
+    mutating func comm(_ name: StaticString, _ value: inout Comm) {
+        put(value.low)
+        put(value.high)
+    }
+
+    mutating func text(_ name: StaticString, _ value: inout String) { preconditionFailure("text has no fixed size") }
     mutating func reject() {}
 }
 

@@ -7,12 +7,14 @@ internal import Presentation
 internal import Recording
 
 /// Keeps the last while of a run until something happens.
-final class HindsightSink: EventSink {
+final class HindsightSink: RunRecorder {
     private let recorder: SnapshotRecorder
     private let triggers: [Trigger]
     private var correlator: Correlator
     private var clock = WallClock(offsetNs: 0)
     private var isAsked = false
+    /// Since the last end of a batch.
+    private var events: [Event] = []
     private var written = 0
     private var lost: UInt64 = 0
     private var suppressedTold: UInt64 = 0
@@ -42,8 +44,16 @@ final class HindsightSink: EventSink {
     /// The user wants to see what there is.
     func ask() { isAsked = true }
 
+    func take(_ lookup: Lookup, isProgress: Bool) { events.take(lookup, isProgress: isProgress) }
+    func take(_ detach: Detach) { events.take(detach) }
+    func take(_ activity: Activity) { events.take(activity) }
+    func take(_ name: Name) { events.take(name) }
+    func take(_ loss: Loss) { events.take(loss) }
+    func take(_ totals: Totals) { events.take(totals) }
+
     /// Always true: a snapshot that cannot be written is no reason to wait for no other.
-    func take(_ events: [Event]) -> Bool {
+    func endBatch() -> Bool {
+        defer { events.removeAll(keepingCapacity: true) }
         end(at: Descriptor.monotonicNs)
         var rest = events[...]
         for (index, event) in events.enumerated() {

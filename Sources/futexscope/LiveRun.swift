@@ -23,8 +23,19 @@ struct LiveRun {
         capture = try AttachWatch.during { () throws(CaptureError) in try LiveCapture(options: options) }
     }
 
-    /// Hands over events until the run ends.
+    /// Hands over events until the run ends, a batch of them kept at a time.
     func follow(_ limits: RunLimits, ending: String, handle: ([Event]) throws -> Bool) throws {
+        var batch: [Event] = []
+        try follow(limits, ending: ending, into: &batch) { batch in
+            defer { batch.removeAll(keepingCapacity: true) }
+            return try handle(batch)
+        }
+    }
+
+    /// Hands over events until the run ends or `goesOn`, called now and then and after the last, says so.
+    func follow<Sink: EventSink>(
+        _ limits: RunLimits, ending: String, into sink: inout Sink, goesOn: (inout Sink) throws -> Bool
+    ) throws {
         let probes = tellProbes(ending: ending)
         let ready = try arguments.readyFile.map { try Self.create($0, what: "the ready file") }
         defer { ready?.remove() }
@@ -41,16 +52,19 @@ struct LiveRun {
         }
         var life = SignsOfLife()
         var isBlindnessTold = false
+        var statusTime: UInt64 = 0
         func tellBlindness() {
             guard !isBlindnessTold, let blindness = capture.blindness else { return }
             isBlindnessTold = true
             Descriptor.tell(blindness)
         }
-        try capture.run(until: limits) { events in
+        try capture.run(until: limits, into: &sink) { sink in
             tellBlindness()
-            let wantsMore = try handle(events)
+            let wantsMore = try goesOn(&sink)
             life.consumerCameRound(drainTurns: capture.drainTurns)
-            for case .totals(let totals) in events where !totals.isFinal {
+            let totals = capture.totals
+            if totals.time != statusTime, !totals.isFinal {
+                statusTime = totals.time
                 Supervisor.current.tell(status: "\(probes), \(totals.observations) observations so far")
             }
             return wantsMore

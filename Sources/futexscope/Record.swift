@@ -91,7 +91,7 @@ struct Record: ParsableCommand {
         let snapshots = try moments.limits.map {
             try HindsightSink(directory: output, limits: $0, triggers: moments.on, loops: options.loops)
         }
-        let sink: any EventSink =
+        let sink: any RunRecorder =
             try snapshots
             ?? RecordingSink(directory: output, limits: RecordingLimits(maxBytes: maxSize?.bytes, rotates: rotate))
         if snapshots?.isInFoundDirectory == true { options.keepsFileAccess = true }
@@ -110,7 +110,7 @@ struct Record: ParsableCommand {
     }
 
     private func follow(
-        _ live: LiveRun, child: ChildCommand?, to sink: any EventSink, onRequest: (() -> Void)?
+        _ live: LiveRun, child: ChildCommand?, to sink: some RunRecorder, onRequest: (() -> Void)?
     ) throws {
         var limits = RunLimits(endDescriptor: child?.endDescriptor)
         var signals = 0
@@ -127,8 +127,9 @@ struct Record: ParsableCommand {
         }
         let status = StatusLine(isShown: child == nil)
         let ending = capture.duration == nil && child == nil ? "; Ctrl-C ends" : ""
-        try live.follow(limits, ending: ending) { events in
-            let wantsMore = sink.take(events)
+        var sink = sink
+        try live.follow(limits, ending: ending, into: &sink) { sink in
+            let wantsMore = sink.endBatch()
             status.show("recording: \(sink.amount)")
             return wantsMore
         }

@@ -6,7 +6,7 @@ internal import Presentation
 internal import Recording
 
 /// Where the events of a live run go that is recorded.
-protocol EventSink: AnyObject {
+protocol RunRecorder: EventSink, AnyObject {
     /// Something could not be written, and somebody was told.
     var hasFailed: Bool { get }
     /// How much was recorded and lost, for a reader.
@@ -14,14 +14,14 @@ protocol EventSink: AnyObject {
     /// Takes back what was made, as long as nothing is in it.
     func abandon()
     func begin(_ run: RunInfo) throws
-    /// False when no more is wanted.
-    func take(_ events: [Event]) -> Bool
+    /// To be called now and then, and after the last event; false when no more is wanted.
+    func endBatch() -> Bool
     /// Writes what is left and says what there is.
     func finish()
 }
 
 /// Takes events into a recording until that ends.
-final class RecordingSink: EventSink {
+final class RecordingSink: RunRecorder {
     private let writer: RecordingWriter
     private(set) var hasFailed = false
     private var hasToldLimit = false
@@ -42,10 +42,19 @@ final class RecordingSink: EventSink {
         do throws(RecordingFailure) { try writer.begin(run) } catch { throw CommandFailure.running(error.message) }
     }
 
+    func take(_ lookup: Lookup, isProgress: Bool) { writer.take(lookup, isProgress: isProgress) }
+    func take(_ detach: Detach) { writer.take(detach) }
+    func take(_ activity: Activity) { writer.take(activity) }
+    func take(_ name: Name) { writer.take(name) }
+    func take(_ totals: Totals) { writer.take(totals) }
+    func take(_ loss: Loss) {
+        lost += loss.count
+        writer.take(loss)
+    }
+
     /// False when the recording has ended, in one way or the other.
-    func take(_ events: [Event]) -> Bool {
-        for case .lost(let loss) in events { lost += loss.count }
-        attempt { () throws(RecordingFailure) in try writer.append(events) }
+    func endBatch() -> Bool {
+        attempt { () throws(RecordingFailure) in try writer.endBatch() }
         if writer.hasReachedLimit, !hasToldLimit {
             hasToldLimit = true
             Descriptor.tell("the recording \(writer.directory) ends at its size limit: \(amount)")

@@ -42,27 +42,27 @@ struct TraceRun {
 
     private func follow(_ live: LiveRun, to output: Descriptor, recording: RecordingSink?) throws {
         defer { recording?.finish() }
-        var stream = FindingStream(
+        let stream = FindingStream(
             format: trace.format.writer(for: output),
             correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll, filter: filter),
             run: live.capture.run,
             limit: trace.count)
+        var sink = TraceSink(stream: stream, recording: recording)
         do {
-            try output.write(stream.takeBytes())
+            try output.write(sink.stream.takeBytes())
             let ending = trace.capture.duration == nil && trace.count == nil ? "; Ctrl-C ends" : ""
-            try live.follow(RunLimits(), ending: ending) { events in
+            try live.follow(RunLimits(), ending: ending, into: &sink) { sink in
                 // A recording that has ended is no reason to end the trace.
-                _ = recording?.take(events)
-                if let columns = output.columns { stream.resize(to: columns) }
-                let wantsMore = stream.consume(events)
-                for line in stream.textOfLosses(in: events) { Descriptor.tell(line) }
-                try output.write(stream.takeBytes())
-                return wantsMore
+                _ = recording?.endBatch()
+                for line in sink.takeTextOfLosses() { Descriptor.tell(line) }
+                try output.write(sink.stream.takeBytes())
+                if let columns = output.columns { sink.stream.resize(to: columns) }
+                return !sink.stream.isAtLimit
             }
-            let report = stream.end()
-            try output.write(stream.takeBytes())
+            let report = sink.stream.end()
+            try output.write(sink.stream.takeBytes())
             let error = Descriptor.standardError
-            if let text = stream.summaryText(report, width: error.tableWidth, colour: error.wantsColour) {
+            if let text = sink.stream.summaryText(report, width: error.tableWidth, colour: error.wantsColour) {
                 try? error.write(text)
             }
         } catch Descriptor.WriteFailure.closed {
@@ -84,7 +84,10 @@ struct TraceRun {
         do {
             defer { screen.leave() }
             try live.follow(RunLimits(wakeDescriptor: screen.keyDescriptor), ending: "") { events in
-                _ = recording?.take(events)
+                if var recording {
+                    for event in events { recording.take(event) }
+                    _ = recording.endBatch()
+                }
                 view.consume(events)
                 let wantsMore = screen.takeKeys()
                 try screen.redraw { size, now, isPaused, colour in
@@ -105,5 +108,46 @@ struct TraceRun {
         var filter = FindingFilter()
         filter.causes = trace.cause.isEmpty ? nil : Set(trace.cause)
         return filter
+    }
+}
+
+/// Findings as text, and the recording beside it.
+private struct TraceSink: EventSink {
+    var stream: FindingStream
+    let recording: RecordingSink?
+    private var losses: [Event] = []
+
+    init(stream: FindingStream, recording: RecordingSink?) { (self.stream, self.recording) = (stream, recording) }
+
+    /// Losses for a reader since the last call, where they have no place in the format.
+    mutating func takeTextOfLosses() -> [String] {
+        defer { losses = [] }
+        return stream.textOfLosses(in: losses)
+    }
+
+    mutating func take(_ lookup: Lookup, isProgress: Bool) {
+        recording?.take(lookup, isProgress: isProgress)
+        stream.take(lookup, isProgress: isProgress)
+    }
+    mutating func take(_ detach: Detach) {
+        recording?.take(detach)
+        stream.take(detach)
+    }
+    mutating func take(_ activity: Activity) {
+        recording?.take(activity)
+        stream.take(activity)
+    }
+    mutating func take(_ name: Name) {
+        recording?.take(name)
+        stream.take(name)
+    }
+    mutating func take(_ loss: Loss) {
+        losses.append(.lost(loss))
+        recording?.take(loss)
+        stream.take(loss)
+    }
+    mutating func take(_ totals: Totals) {
+        recording?.take(totals)
+        stream.take(totals)
     }
 }

@@ -20,7 +20,8 @@ import Testing
         var decoder = RecordDecoder(
             names: StackNames(kallsyms: Array(Self.kallsyms.utf8)), kernelAddresses: kernelAddresses)
         var events: [Event] = []
-        decoder.decode(bytes) { events.append($0) }
+        // The array lives over the closure.
+        unsafe bytes.withUnsafeBytes { unsafe decoder.decode($0, into: &events) }
         return (events, decoder.malformed)
     }
 
@@ -151,6 +152,28 @@ import Testing
         var none = lookup()
         none.h.size = 0
         #expect(decode(bytes(of: none)).malformed == 1)
+    }
+
+    @Test("a detach waits for its lookup and overtakes nothing")
+    func order() {
+        func detach(_ time: UInt64) -> fs_detach {
+            var record = fs_detach()
+            record.h.kind = UInt16(FS_DETACH.rawValue)
+            record.h.size = UInt16(MemoryLayout<fs_detach>.size)
+            (record.h.time, record.via) = (time, 1)
+            return record
+        }
+        var activity = fs_activity()
+        activity.h.kind = UInt16(FS_ACTIVITY.rawValue)
+        activity.h.size = UInt16(MemoryLayout<fs_activity>.size)
+        (activity.h.time, activity.kind) = (3, 1)
+        var nothing = detach(5)
+        nothing.via = 99
+        let (events, malformed) = decode(
+            bytes(of: detach(1)) + bytes(of: lookup()) + bytes(of: detach(2)) + bytes(of: activity)
+                + bytes(of: detach(4)) + bytes(of: nothing) + bytes(of: detach(6)) + bytes(of: detach(7)))
+        #expect(events.map(\.time) == [1, 2000, 2, 3, 4, 6, 7])
+        #expect(malformed == 1)
     }
 
     @Test("no bytes do harm")

@@ -280,12 +280,12 @@ import Testing
     @Test("the zero page is known by its number where the area is not")
     func zeroPageByNumber() throws {
         let lookup = Lookup.sample(page: .zero { $0.facts = [.zeroPage] })
-        let attribution = Attribution(lookup: lookup, detach: nil)
+        let page = try #require(lookup.page)
+        let attribution = Attribution(lookup: lookup, page: page, detach: nil)
         #expect((attribution.cause, attribution.confidence) == (.zeroPage, .exact))
         #expect(attribution.kind == .zero)
-        let page = try #require(lookup.page)
         #expect(attribution.verdicts(for: lookup, page: page, detach: nil).retry == .loops)
-        let other = Attribution(lookup: .sample(page: .zero { $0.facts = [.reserved] }), detach: nil)
+        let other = Attribution(lookup: lookup, page: .zero { $0.facts = [.reserved] }, detach: nil)
         #expect(other.cause == .unknown)
     }
 
@@ -293,10 +293,10 @@ import Testing
     func unknownFileSystem() throws {
         let detach = Detach.sample { ($0.magic, $0.fileSize) = (0, 0) }
         let lookup = Lookup.sample(page: .sample { $0.facts = [] })
-        let attribution = Attribution(lookup: lookup, detach: detach)
+        let page = try #require(lookup.page)
+        let attribution = Attribution(lookup: lookup, page: page, detach: detach)
         #expect(attribution.cause == .holePunch)
         #expect(attribution.kind == .unknown)
-        let page = try #require(lookup.page)
         #expect(attribution.isBacked(page, detach: detach) == nil)
         #expect(attribution.verdicts(for: lookup, page: page, detach: detach).retry == .unknown)
     }

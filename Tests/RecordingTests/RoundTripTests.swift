@@ -127,6 +127,28 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
         #expect(try readAll(scratch.path("r")).events == events)
     }
 
+    @Test("a lookup takes the same bytes and the same place in a packet that has begun as in a new one")
+    func lookupsAmongOthers() throws {
+        let scratch = try Scratch()
+        let name = Event.name(Name(subject: .cgroup(7), text: "/a"))
+        let pages: [PageFacts?] = [nil, .sample()]
+        let lookups = pages.flatMap { page in
+            [
+                Event.lookup(.sample(page: page)),
+                .progress(
+                    .sample(page: page) {
+                        $0.flags = []; $0.result = nil
+                    }),
+            ]
+        }
+        // Each first in its batch, after a name, and after another one.
+        let events = lookups.flatMap { [$0, name, $0, $0] }
+        try record(events.map { [$0] }, in: scratch.path("each"))
+        try record([events], in: scratch.path("all"))
+        #expect(try readAll(scratch.path("each")).events == events)
+        #expect(try readAll(scratch.path("all")).events == events)
+    }
+
     @Test("a run without an event is a recording")
     func empty() throws {
         let scratch = try Scratch()
