@@ -12,7 +12,7 @@ FLEET := $(CACHE)/fleet
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev libc6-dev
 READER_PACKAGES := babeltrace2 curl trace-cmd python3-venv
-BENCH_PACKAGES := gcc libc6-dev time valgrind
+BENCH_PACKAGES := gawk gcc libc6-dev time valgrind
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio zstd e2fsprogs xfsprogs kmod gcc make mmdebstrap genext2fs
 DEB_PACKAGES := debhelper dpkg-dev fakeroot lintian
 install = @missing=""; for package in $(1); do \
