@@ -109,7 +109,7 @@ final class NewFile {
 }
 
 /// A file that is read at offsets. It may be written, or cut off, meanwhile.
-final class ReadFile: Sendable {
+final class ReadFile {
     private let descriptor: Int32
 
     init(_ path: String) throws(SystemFailure) {

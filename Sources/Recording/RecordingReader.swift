@@ -1,4 +1,4 @@
-// Reads a recording back: packet by packet through a few buffers, so that memory does not grow with the files,
+// Reads a recording back: packet by packet through one buffer, so that memory does not grow with the files,
 // and every packet is compared with its checksum before anything in it is believed. A packet that is
 // damaged or cut off is passed over and becomes an omission; the records that it held are a loss.
 
@@ -8,6 +8,10 @@ public import Events
 @safe public final class RecordingReader: EventSource {
     public private(set) var run: RunInfo
     public private(set) var omissions: [Omission] = []
+
+    /// Large enough that reading costs little, small enough to stay in the processor's cache with the events
+    /// that are made of it.
+    private static let bufferBytes = 128 << 10
 
     private struct OpenStream {
         var file: ReadFile
@@ -21,23 +25,18 @@ public import Events
     private var streams: [(name: String, size: UInt64)]
     private var current: OpenStream?
     private var offset: UInt64 = 0
+    /// What of the current file is in the buffer.
+    private var window: Range<UInt64> = 0..<0
     private var bytesBefore: UInt64 = 0
     private let bytesInAll: UInt64
-    private let ahead: ReadAhead
-    /// Where the next packet is looked for behind one that is damaged, and what of the current file is in it.
     private let buffer: UnsafeMutableRawBufferPointer
-    private var window: Range<UInt64> = 0..<0
     private var recordsRead: UInt64 = 0
     private var activities: [ActivityKind: Totals.ActivityTotals] = [:]
+    private var hasEnded = false
 
     /// Opens a directory and reads its metadata.
     /// - Throws: what it is instead of a recording.
-    public convenience init(directory: String) throws(SourceError) {
-        try self.init(directory: directory, readsAhead: nil)
-    }
-
-    /// `readsAhead` says whether a thread does so; nil where that is worth it.
-    init(directory: String, readsAhead: Bool?) throws(SourceError) {
+    public init(directory: String) throws(SourceError) {
         let path = directory.hasSuffix("/") && directory.utf8.count > 1 ? String(directory.dropLast()) : directory
         self.directory = path
         let text = try Self.text(of: path)
@@ -52,8 +51,7 @@ public import Events
             throw SourceError("cannot read the recording \(path): \(error.text)")
         }
         bytesInAll = streams.reduce(0) { $0 + $1.size }
-        unsafe buffer = .allocate(byteCount: PacketRun.bufferBytes, alignment: 64)
-        ahead = ReadAhead(onThread: readsAhead ?? ReadAhead.pays(for: bytesInAll))
+        unsafe buffer = .allocate(byteCount: Self.bufferBytes, alignment: 64)
         if streams.isEmpty { omissions.append(Omission(place: path, what: "there is no stream: nothing was recorded")) }
     }
 
@@ -82,30 +80,28 @@ public import Events
 
     /// Hands over the events of the next packets that are whole: of as many as one read of the file gives.
     public func read(into sink: inout some EventSink) throws -> Bool {
-        while let open = try openStream() {
-            let run = ahead.next()
-            if let failure = run.failure {
-                readOn(open)
-                throw SourceError("cannot read \(directory)/\(open.name), byte \(offset): \(failure.text)")
+        var hasRead = false
+        while !hasEnded {
+            guard let open = try openStream() else {
+                hasEnded = true
+                break
             }
-            if !run.heads.isEmpty {
-                decode(run, into: &sink)
-                return true
-            }
-            if offset < open.size {
-                try passOver(open)
-                readOn(open)
-            } else {
+            guard offset < open.size else {
                 bytesBefore += offset
                 (current, offset, window) = (nil, 0, 0..<0)
+                continue
             }
+            guard let head = try packet(in: open) else {
+                try passOver(open)
+                continue
+            }
+            decode(head, into: &sink)
+            hasRead = true
+            offset += UInt64(head.byteCount)
+            // The next packet is most likely no larger than this one.
+            if offset + UInt64(head.byteCount) > window.upperBound { break }
         }
-        return false
-    }
-
-    /// From `offset`.
-    private func readOn(_ open: OpenStream) {
-        ahead.start(ReadPlace(file: open.file, trace: trace, offset: offset, end: open.size))
+        return !hasEnded || hasRead
     }
 
     private func openStream() throws(SourceError) -> OpenStream? {
@@ -113,13 +109,21 @@ public import Events
         guard !streams.isEmpty else { return nil }
         let (name, size) = streams.removeFirst()
         do throws(SystemFailure) {
-            let open = OpenStream(file: try ReadFile(directory + "/" + name), name: name, size: size)
-            current = open
-            readOn(open)
-            return open
+            current = OpenStream(file: try ReadFile(directory + "/" + name), name: name, size: size)
         } catch {
             throw SourceError("cannot read \(directory)/\(name): \(error.text)")
         }
+        return current
+    }
+
+    /// The head of a whole and intact packet at `offset`, whose bytes are in the window then.
+    private func packet(in open: OpenStream) throws(SourceError) -> PacketHead? {
+        guard let bytes = unsafe try bytes(PacketHead.size, at: offset, of: open),
+            let head = unsafe PacketHead(loading: bytes, trace: trace),
+            let packet = unsafe try self.bytes(head.byteCount, at: offset, of: open),
+            unsafe PacketHead.isIntact(packet)
+        else { return nil }
+        return head
     }
 
     /// `count` bytes of the file at `place`, nil where it has no more so many. Valid until the next call.
@@ -177,16 +181,7 @@ public import Events
 
     // MARK: Records
 
-    private func decode(_ run: PacketRun, into sink: inout some EventSink) {
-        var place = 0
-        for head in run.heads {
-            decode(head, run.records(of: head, at: place), into: &sink)
-            place += head.byteCount
-            offset += UInt64(head.byteCount)
-        }
-    }
-
-    private func decode(_ head: PacketHead, _ records: RecordLoad, into sink: inout some EventSink) {
+    private func decode(_ head: PacketHead, into sink: inout some EventSink) {
         if head.recordsBefore > recordsRead {
             if recordsRead == 0 {
                 omissions.append(
@@ -197,7 +192,10 @@ public import Events
             sink.take(Loss(time: head.beginTime, stage: .recording, count: head.recordsBefore - recordsRead))
             recordsRead = head.recordsBefore
         }
-        var load = records
+        let begin = Int(offset - window.lowerBound)
+        // The whole packet is in the window.
+        var load = unsafe RecordLoad(
+            UnsafeRawBufferPointer(rebasing: buffer[begin..<begin + head.contentSize]), from: PacketHead.size)
         while !load.isAtEnd {
             let place = load.position
             _ = load.take(UInt64.self)

@@ -88,19 +88,11 @@ func packets(of bytes: [UInt8]) -> [Range<Int>] {
     return packets
 }
 
-/// Reads it on the spot and once more ahead, on a thread; what comes out must be the same.
 func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omission], run: RunInfo) {
-    func read(ahead: Bool) throws -> (events: [Event], omissions: [Omission], run: RunInfo) {
-        let reader = try RecordingReader(directory: directory, readsAhead: ahead)
-        var events: [Event] = []
-        while try reader.read(into: &events) {}
-        #expect(reader.progress.bytesRead == reader.progress.bytesInAll)
-        return (events, reader.omissions, reader.run)
-    }
-    let (back, again) = (try read(ahead: false), try read(ahead: true))
-    #expect(again.events == back.events)
-    #expect(again.omissions == back.omissions)
-    return back
+    let reader = try RecordingReader(directory: directory)
+    var events: [Event] = []
+    while try reader.read(into: &events) {}
+    return (events, reader.omissions, reader.run)
 }
 
 @Suite struct RoundTripTests {
@@ -270,39 +262,6 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
         for packet in packets {
             #expect(bytes[packet].prefix(20).elementsEqual(uuid))
             #expect(packet.lowerBound / 4096 == (packet.upperBound - 1) / 4096)
-        }
-    }
-
-    @Test("a recording of many buffers comes back in order, and what reads ahead ends with whoever reads no further")
-    func ahead() throws {
-        let scratch = try Scratch()
-        var run = SyntheticRun()
-        let batches = (0..<40).map { _ in run.next(500) }
-        try record(batches, in: scratch.path("r"))
-        #expect(try readAll(scratch.path("r")).events == batches.flatMap { $0 })
-        for reads in 0..<4 {
-            let reader = try RecordingReader(directory: scratch.path("r"), readsAhead: true)
-            var events: [Event] = []
-            for _ in 0..<reads { #expect(try reader.read(into: &events)) }
-            #expect(events.elementsEqual(batches.joined().prefix(events.count)))
-            #expect(events.count < 20_000)
-        }
-    }
-
-    @Test("a stream that cannot be read is said each time, with what came before it", arguments: [false, true])
-    func unreadable(ahead: Bool) throws {
-        let scratch = try Scratch()
-        try record([everyEvent], in: scratch.path("r"))
-        // A directory has a size, opens, and gives no bytes.
-        let second = scratch.path("r") + "/stream_000002"
-        try FileManager.default.createDirectory(atPath: second + "/x", withIntermediateDirectories: true)
-        let reader = try RecordingReader(directory: scratch.path("r"), readsAhead: ahead)
-        var events: [Event] = []
-        #expect(try reader.read(into: &events))
-        #expect(events == everyEvent)
-        for _ in 0..<2 {
-            let error = #expect(throws: SourceError.self) { try reader.read(into: &events) }
-            #expect(error?.message.contains("stream_000002, byte 0: Is a directory") == true)
         }
     }
 
