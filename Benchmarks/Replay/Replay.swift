@@ -56,7 +56,9 @@ private struct Count: EventSink {
 private struct Findings: EventSink {
     var correlator: Correlator
 
-    mutating func take(_ lookup: Lookup, isProgress: Bool) { _ = correlator.consume(lookup, isProgress: isProgress) }
+    mutating func take(_ lookup: Lookup, isProgress: Bool) {
+        correlator.consume(lookup, isProgress: isProgress) { _ in }
+    }
     mutating func take(_ detach: Detach) { correlator.consume(detach) }
     mutating func take(_ activity: Activity) {}
     mutating func take(_ name: Name) { correlator.consume(name) }

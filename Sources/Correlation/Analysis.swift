@@ -16,6 +16,13 @@ public struct Analysis: Sendable, Equatable {
         public var culprit: Summary.ProcessKey?
         public var victim: Summary.ProcessKey
         public var cause: Cause
+
+        /// By the cause's number: its word would take longer than all the rest.
+        public func hash(into hasher: inout Hasher) {
+            hasher.combine(culprit)
+            hasher.combine(victim)
+            hasher.combine(CaseTable<Cause, Pair>.number(of: cause))
+        }
     }
 
     /// Observed lookups.
@@ -62,7 +69,9 @@ public struct Analysis: Sendable, Equatable {
     public private(set) var observed: UInt64 = 0
 
     /// The run, as far as events and totals show, CLOCK_MONOTONIC; nil when there was neither.
-    public private(set) var span: ClosedRange<UInt64>?
+    public var span: ClosedRange<UInt64>? { first <= last ? first...last : nil }
+    private var first = UInt64.max
+    private var last: UInt64 = 0
     /// Nanoseconds of it within the window. Known once finished, as is what follows.
     public private(set) var runNs: UInt64 = 0
     /// The kinds that occurred, or that explain a finding, in the order of `ActivityKind`.
@@ -110,8 +119,7 @@ public struct Analysis: Sendable, Equatable {
     public mutating func consume(_ totals: Totals) {
         // It was there before the first event, and after the last.
         guard totals.time > 0 else { return }
-        widenSpan(to: totals.time)
-        widenSpan(to: totals.time - min(totals.time, totals.durationNs))
+        widenSpan(from: totals.time - min(totals.time, totals.durationNs), to: totals.time)
     }
 
     /// Ends the run. `unfinished` are the last findings of lookups that have not ended.
@@ -129,16 +137,15 @@ public struct Analysis: Sendable, Equatable {
     private mutating func reach(_ time: UInt64, lengthNs: UInt64? = nil) {
         inTime.advance(to: time)
         let begin = time - min(time, lengthNs ?? 0)
-        widenSpan(to: begin)
-        widenSpan(to: time)
+        widenSpan(from: begin, to: time)
         guard window.contains(time) else { return }
         timeline.extend(to: max(begin, window.lowerBound))
         timeline.extend(to: time)
     }
 
-    private mutating func widenSpan(to time: UInt64) {
-        let known = span ?? time...time
-        span = min(known.lowerBound, time)...max(known.upperBound, time)
+    private mutating func widenSpan(from begin: UInt64, to end: UInt64) {
+        first = min(first, begin)
+        last = max(last, end)
     }
 
     // MARK: Findings

@@ -23,9 +23,9 @@ public struct CaseTable<Key: CaseIterable & Sendable, Value> {
         _modify {
             if places.isEmpty { places = Array(repeating: nil, count: Key.allCases.count) }
             let number = Self.number(of: key)
-            var value = places[number].take() ?? initial()
-            defer { places[number] = value }
-            yield &value
+            if places[number] == nil { places[number] = initial() }
+            // In its place: a row of the summary is large.
+            yield &places[number]!
         }
     }
 

@@ -191,8 +191,9 @@ struct Coincidence: Sendable, Equatable {
         let bit: UInt16 = 1 << kind.index
         // Only these can need what will be settled; the others are asked later.
         let end = kinds[kind.index].stretches.endOfOlderHalf
+        let asked = kinds[kind.index]
         for index in next..<waiting.count where waiting[index].start <= end && waiting[index].met & bit == 0 {
-            if kinds[kind.index].overlaps(waiting[index]) { waiting[index].met |= bit }
+            if asked.overlaps(waiting[index]) { waiting[index].met |= bit }
         }
         for stretch in kinds[kind.index].stretches.settleOlderHalf() {
             timeline.addBusy(kind, from: stretch.start, to: stretch.end)

@@ -32,15 +32,16 @@ public struct Correlator: Sendable {
 
     /// Takes the next event; returns what it makes known.
     public mutating func consume(_ event: Event) -> Finding? {
+        var known: Finding?
         switch event {
-        case .lookup(let lookup): return consume(lookup, isProgress: false)
-        case .progress(let lookup): return consume(lookup, isProgress: true)
+        case .lookup(let lookup): consume(lookup, isProgress: false) { known = $0 }
+        case .progress(let lookup): consume(lookup, isProgress: true) { known = $0 }
         case .detach(let detach): consume(detach)
         case .lost(let loss): consume(loss)
         case .name(let name): consume(name)
         case .activity, .totals: break
         }
-        return nil
+        return known
     }
 
     /// Gives up loops of which more would have been heard by `now` (CLOCK_MONOTONIC nanoseconds), and those whose
@@ -49,29 +50,29 @@ public struct Correlator: Sendable {
         for loop in loops.giveUp(at: now, unless: canLoop) { summary.add(loop.finding) }
     }
 
-    /// Takes a lookup that ended, or the progress of one; returns what that makes known.
-    public mutating func consume(_ lookup: Lookup, isProgress: Bool) -> Finding? {
-        if isProgress { return progress(of: lookup) }
-        return end(of: lookup)
+    /// Takes a lookup that ended, or the progress of one; `found` gets what that makes known, if anything. A finding
+    /// is large and most lookups give none, so it is shown where it lies.
+    public mutating func consume(_ lookup: Lookup, isProgress: Bool, found: (Finding) -> Void) {
+        if isProgress { progress(of: lookup, found: found) } else { end(of: lookup, found: found) }
     }
 
-    private mutating func end(of lookup: Lookup) -> Finding? {
+    private mutating func end(of lookup: Lookup, found: (Finding) -> Void) {
         // A loop that ends after the time that is asked about has not ended in it.
         if !loops.isEmpty, lookup.time <= filter.window.upperBound { loops.end(thread: lookup.victim.tid) }
         let metSomething = lookup.observations > 0 || lookup.retries.total > 0
-        guard metSomething || tellsAll, filter.admits(lookup) else { return nil }
+        guard metSomething || tellsAll, filter.admits(lookup) else { return }
         let finding = finding(for: lookup, isProgress: false)
-        guard filter.admits(finding) else { return nil }
+        guard filter.admits(finding) else { return }
         if metSomething { summary.add(finding) }
-        return finding
+        found(finding)
     }
 
-    private mutating func progress(of lookup: Lookup) -> Finding? {
-        guard isLoop(lookup), filter.admits(lookup) else { return nil }
+    private mutating func progress(of lookup: Lookup, found: (Finding) -> Void) {
+        guard isLoop(lookup), filter.admits(lookup) else { return }
         let finding = finding(for: lookup, isProgress: true)
-        guard filter.admits(finding) else { return nil }
+        guard filter.admits(finding) else { return }
         if !loops.tell(finding) { lose(1, at: .correlator) }
-        return finding
+        found(finding)
     }
 
     public mutating func consume(_ loss: Loss) { lose(loss.count, at: loss.stage) }

@@ -46,7 +46,7 @@ struct Stretches: Sendable, Equatable {
     /// Whether the interval touches a stretch. What is settled is known by its end alone, so an interval
     /// that ends before that must have been asked about earlier.
     func overlap(from start: UInt64, to end: UInt64) -> Bool {
-        if let settledEnd, start <= settledEnd, settledEnd <= end { return true }
+        if let settledEnd, start <= settledEnd { return settledEnd <= end }
         let index = firstIndex { $0.end >= start }
         return index < kept.count && kept[index].start <= end
     }

@@ -12,6 +12,8 @@ public struct Timeline: Sendable, Equatable {
     public private(set) var binNs: UInt64 = 1_000_000
     /// Bins from the origin to the last event.
     public private(set) var bins = 0
+    /// The end of the last bin: what comes before it changes no length. Zero as long as there is none.
+    private var endNs: UInt64 = 0
 
     private var byCause = CaseTable<Cause, [UInt64]>()
     private var failures = [UInt64](repeating: 0, count: binLimit)
@@ -37,14 +39,18 @@ public struct Timeline: Sendable, Equatable {
 
     /// The timeline reaches to this time from now on. The first time is the origin; what is told later and
     /// lies before it goes to the first bin.
+    @inline(__always)
     mutating func extend(to time: UInt64) {
-        guard let originNs else {
-            (originNs, bins) = (time, 1)
-            return
-        }
-        guard time > originNs else { return }
-        while (time - originNs) / binNs >= UInt64(Self.binLimit) { widen() }
+        // Nearly every event lies in a bin that is there, and this is asked twice for each.
+        if time >= endNs { lengthen(to: time) }
+    }
+
+    private mutating func lengthen(to time: UInt64) {
+        let origin = originNs ?? time
+        originNs = origin
+        while (time - origin) / binNs >= UInt64(Self.binLimit) { widen() }
         bins = max(bins, bin(of: time) + 1)
+        endNs = endOfBin(bins - 1)
     }
 
     mutating func add(_ cause: Cause, failed: Bool, at time: UInt64) {

@@ -7,46 +7,57 @@ public import Events
 /// One run of a format over a stream of events.
 public struct FindingStream: Sendable {
     private var correlator: Correlator
-    private var analysis: Analysis?
-    private var legend: Legend
-    private var format: any FindingFormat
+    private var told: Told
     private let run: RunInfo
     private let limit: UInt64?
-    private var findings: UInt64 = 0
     private var totals = Totals()
-    private var bytes: [UInt8] = []
+
+    /// What takes the findings while the correlator holds them.
+    private struct Told: Sendable {
+        var analysis: Analysis?
+        var legend: Legend
+        var format: any FindingFormat
+        var findings: UInt64 = 0
+        var bytes: [UInt8] = []
+
+        mutating func add(_ finding: Finding) {
+            format.write(finding, legend: legend, into: &bytes)
+            if finding.isProgress { return }
+            analysis?.consume(finding)
+            findings += 1
+        }
+    }
 
     /// Ends after `limit` findings, if one is given; the progress of a loop is not counted.
     public init(
         format: any FindingFormat, correlator: Correlator, run: RunInfo, analysis: Analysis? = nil,
         limit: UInt64? = nil
     ) {
-        self.format = format
         self.correlator = correlator
         self.run = run
-        self.analysis = analysis
         self.limit = limit
-        legend = Legend(
+        let legend = Legend(
             clock: WallClock(offsetNs: run.wallClockOffsetNs), showsKernelAddresses: run.showsKernelAddresses)
-        self.format.begin(into: &bytes)
+        told = Told(analysis: analysis, legend: legend, format: format)
+        told.format.begin(into: &told.bytes)
     }
 
     /// What was written since the last call.
     public mutating func takeBytes() -> [UInt8] {
-        let taken = bytes
-        bytes = []
+        let taken = told.bytes
+        told.bytes = []
         // The next batch will take about as much, and a row asks for more room than it fills.
-        if !taken.isEmpty { bytes.reserveCapacity(taken.count + taken.count / 8 + 4096) }
+        if !taken.isEmpty { told.bytes.reserveCapacity(taken.count + taken.count / 8 + 4096) }
         return taken
     }
 
     /// The terminal has another width.
     public mutating func resize(to width: Int) {
-        format.resize(to: width, into: &bytes)
+        told.format.resize(to: width, into: &told.bytes)
     }
 
     /// No more lookups are wanted.
-    public var isAtLimit: Bool { findings == limit }
+    public var isAtLimit: Bool { told.findings == limit }
 
     /// Takes events in order; false when no more lookups are wanted. Losses and totals are taken even then.
     /// `found` gets each finding that is told.
@@ -64,33 +75,33 @@ public struct FindingStream: Sendable {
     /// What is known so far of a run that goes on; `canLoop` says whether a task can still be in a lookup.
     public mutating func state(canLoop: (TaskIdentity) -> Bool) -> RunState {
         correlator.giveUpLoops(at: totals.time, unless: canLoop)
-        return RunState(report: report(omissions: []), loops: correlator.loops.all, legend: legend)
+        return RunState(report: report(omissions: []), loops: correlator.loops.all, legend: told.legend)
     }
 
     /// Ends the run and writes the summary where the format has one.
     public mutating func end(omissions: [Omission] = []) -> RunReport {
         let unfinished = correlator.finish()
-        analysis?.finish(unfinished: unfinished)
+        told.analysis?.finish(unfinished: unfinished)
         let report = report(omissions: omissions)
-        format.end(report, legend: legend, into: &bytes)
+        told.format.end(report, legend: told.legend, into: &told.bytes)
         return report
     }
 
     private func report(omissions: [Omission]) -> RunReport {
         RunReport(
-            summary: correlator.summary, totals: totals, losses: correlator.losses, run: run, analysis: analysis,
+            summary: correlator.summary, totals: totals, losses: correlator.losses, run: run, analysis: told.analysis,
             omissions: omissions)
     }
 
     /// The summary for a reader, where it has no place in the format.
     public func summaryText(_ report: RunReport, width: Int, colour: Bool) -> String? {
-        if format.holdsLossesAndSummary { return nil }
-        return SummaryText(report: report, legend: legend, width: width, colour: colour).text
+        if told.format.holdsLossesAndSummary { return nil }
+        return SummaryText(report: report, legend: told.legend, width: width, colour: colour).text
     }
 
     /// Losses among `events` for a reader, where they have no place in the format.
     public func textOfLosses(in events: [Event]) -> [String] {
-        if format.holdsLossesAndSummary { return [] }
+        if told.format.holdsLossesAndSummary { return [] }
         return events.compactMap { event in
             guard case .lost(let loss) = event else { return nil }
             return "\(loss.count) lost at \(loss.stage.rawValue): \(loss.stage.meaning)"
@@ -106,41 +117,46 @@ extension FindingStream: EventSink {
     /// `found` gets the finding, if there is one.
     private mutating func tell(_ lookup: Lookup, isProgress: Bool, found: (Finding) -> Void) {
         guard !isAtLimit else { return }
-        analysis?.consume(lookup)
-        guard let finding = correlator.consume(lookup, isProgress: isProgress) else { return }
-        format.write(finding, legend: legend, into: &bytes)
-        found(finding)
-        if isProgress { return }
-        analysis?.consume(finding)
-        findings += 1
+        told.analysis?.consume(lookup)
+        Self.correlate(lookup, isProgress: isProgress, by: &correlator, into: &told, found: found)
+    }
+
+    private static func correlate(
+        _ lookup: Lookup, isProgress: Bool, by correlator: inout Correlator, into told: inout Told,
+        found: (Finding) -> Void
+    ) {
+        correlator.consume(lookup, isProgress: isProgress) { finding in
+            told.add(finding)
+            found(finding)
+        }
     }
 
     public mutating func take(_ detach: Detach) {
         guard !isAtLimit else { return }
-        format.write(detach, legend: legend, into: &bytes)
+        told.format.write(detach, legend: told.legend, into: &told.bytes)
         correlator.consume(detach)
-        analysis?.consume(detach)
+        told.analysis?.consume(detach)
     }
 
     public mutating func take(_ activity: Activity) {
         guard !isAtLimit else { return }
-        format.write(activity, legend: legend, into: &bytes)
-        analysis?.consume(activity)
+        told.format.write(activity, legend: told.legend, into: &told.bytes)
+        told.analysis?.consume(activity)
     }
 
     public mutating func take(_ name: Name) {
-        legend.names.learn(name)
+        told.legend.names.learn(name)
         correlator.consume(name)
     }
 
     public mutating func take(_ loss: Loss) {
-        format.write(loss, into: &bytes)
+        told.format.write(loss, into: &told.bytes)
         correlator.consume(loss)
-        analysis?.consume(loss)
+        told.analysis?.consume(loss)
     }
 
     public mutating func take(_ totals: Totals) {
         self.totals = totals
-        analysis?.consume(totals)
+        told.analysis?.consume(totals)
     }
 }
