@@ -26,6 +26,11 @@ extension FieldVisitor {
     }
 }
 
+/// A record that goes through its fields in order.
+protocol FieldList {
+    mutating func visit(_ fields: inout some FieldVisitor)
+}
+
 /// One kind of record: its number in the stream and its name.
 enum RecordKind: UInt8, CaseIterable {
     case lookup = 1
@@ -65,8 +70,8 @@ enum RecordKind: UInt8, CaseIterable {
             var activity = Activity.blank
             activity.visit(&fields)
         case .file:
-            var file = FileName()
-            file.visit(&fields, format: format)
+            var file = FileName(format: format)
+            file.visit(&fields)
         case .cgroup:
             var cgroup = CgroupName()
             cgroup.visit(&fields)
@@ -97,7 +102,7 @@ extension TaskIdentity {
     }
 }
 
-extension Lookup {
+extension Lookup: FieldList {
     static var blank: Lookup {
         Lookup(
             time: 0, start: 0, victim: .blank, uid: 0, address: 0, passes: 0, observations: 0, retries: RetryCounts(),
@@ -159,7 +164,7 @@ extension PageFacts {
     }
 }
 
-extension Detach {
+extension Detach: FieldList {
     static var blank: Detach {
         Detach(
             time: 0, page: PageID(rawValue: 0), culprit: .blank, file: FileID(device: 0, inode: 0), magic: 0, index: 0,
@@ -211,7 +216,7 @@ extension ActivityKind {
     }
 }
 
-extension Activity {
+extension Activity: FieldList {
     static var blank: Activity { Activity(time: 0, kind: .reclaim, task: .blank, durationNs: nil) }
 
     /// `duration` counts only with `phase` end.
@@ -231,14 +236,15 @@ extension Activity {
 }
 
 /// A path, the type of its file system, and how the path leads to the file.
-struct FileName {
+struct FileName: FieldList {
+    /// Of the recording: format 1 has no state.
+    var format: Int
     var file = FileID(device: 0, inode: 0)
     var path = ""
     var fileSystem = ""
     var state: FileState?
 
-    /// Format 1 has no state.
-    mutating func visit(_ fields: inout some FieldVisitor, format: Int) {
+    mutating func visit(_ fields: inout some FieldVisitor) {
         fields.number("dev", &file.device)
         fields.number("inode", &file.inode)
         fields.text("path", &path)
@@ -268,7 +274,7 @@ extension FileState {
 }
 
 /// The path of a control group.
-struct CgroupName {
+struct CgroupName: FieldList {
     var id: UInt64 = 0
     var path = ""
 
@@ -278,7 +284,7 @@ struct CgroupName {
     }
 }
 
-extension Loss {
+extension Loss: FieldList {
     static var blank: Loss { Loss(time: 0, stage: .malformed, count: 0) }
 
     mutating func visit(_ fields: inout some FieldVisitor) {
@@ -317,7 +323,7 @@ extension Loss.Stage {
 }
 
 /// What was counted for one kind of operation; these come ahead of the `totals` to which they belong.
-struct OneActivity {
+struct OneActivity: FieldList {
     var kind = ActivityKind.reclaim
     var totals = Totals.ActivityTotals(operations: 0, pages: 0, durationNs: 0)
 
@@ -329,7 +335,7 @@ struct OneActivity {
     }
 }
 
-extension Totals {
+extension Totals: FieldList {
     /// Everything but the activities. 2^64 − 1 stands for a number of lookups that is not known, and
     /// `map_bytes` of 0 for a cost that is not.
     mutating func visit(_ fields: inout some FieldVisitor) {

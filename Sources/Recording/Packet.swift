@@ -30,7 +30,9 @@ struct PacketHead: Equatable {
 
     /// Stores the head of a finished packet into its first bytes, the checksum last.
     func store(into bytes: UnsafeMutableRawBufferPointer) {
-        var out = unsafe RecordStore(bytes, from: 0)
+        // A packet is no shorter than a head.
+        guard bytes.count >= Self.size, let base = bytes.baseAddress else { return }
+        var out = unsafe RecordStore(base)
         out.put(Self.magic)
         out.put(trace.high.bigEndian)
         out.put(trace.low.bigEndian)
@@ -41,7 +43,7 @@ struct PacketHead: Equatable {
             out.put(word)
         }
         out.put(UInt32(0))
-        out = unsafe RecordStore(bytes, from: Self.checksumOffset)
+        out = unsafe RecordStore(base + Self.checksumOffset)
         unsafe out.put(Self.checksum(UnsafeRawBufferPointer(bytes)))
     }
 

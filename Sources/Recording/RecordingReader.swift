@@ -226,8 +226,8 @@ public import Events
             activity.visit(&load)
             if load.isWhole { sink.take(activity) }
         case .file:
-            var file = FileName()
-            file.visit(&load, format: format)
+            var file = FileName(format: format)
+            file.visit(&load)
             if load.isWhole {
                 sink.take(
                     Name(subject: .file(file.file), text: file.path, detail: file.fileSystem, fileState: file.state))

@@ -53,7 +53,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
 
     private let limits: RecordingLimits
     private let clock = ContinuousClock()
-    private let page: UnsafeMutableRawBufferPointer
+    private let page: UnsafeMutableRawPointer
     /// Memory of this object's own: every record asks it, and whether somebody else asks it at that moment would be
     /// asked of a property each time. Nothing that it calls comes back to this object.
     private let packetPlace: UnsafeMutablePointer<PacketBuffer>
@@ -89,7 +89,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
         head = PacketHead(trace: .random())
         unsafe page = .allocate(byteCount: Self.pageBytes, alignment: 64)
         unsafe packetPlace = .allocate(capacity: 1)
-        unsafe packetPlace.initialize(to: PacketBuffer(page))
+        unsafe packetPlace.initialize(to: PacketBuffer(page, bytes: Self.pageBytes))
     }
 
     deinit {
@@ -162,22 +162,20 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     private func record(_ name: Name, at time: UInt64) {
         switch name.subject {
         case .file(let file):
-            var record = FileName(
-                file: file, path: name.text.cut(3600), fileSystem: name.detail.cut(200), state: name.fileState)
-            put(.file, at: time) { record.visit(&$0, format: Metadata.formats.upperBound) }
-        case .cgroup(let id):
-            var record = CgroupName(id: id, path: name.text.cut(3600))
-            put(.cgroup, at: time) { record.visit(&$0) }
+            let record = FileName(
+                format: Metadata.formats.upperBound, file: file, path: name.text.cut(3600),
+                fileSystem: name.detail.cut(200), state: name.fileState)
+            put(.file, record, at: time)
+        case .cgroup(let id): put(.cgroup, CgroupName(id: id, path: name.text.cut(3600)), at: time)
         }
     }
 
     // MARK: Packets
 
     /// Stores one record, in a new packet where it does not fit into this one.
-    @inline(__always)
-    private func put(_ kind: RecordKind, at time: UInt64, _ visit: (inout RecordStore) -> Void) {
+    private func put(_ kind: RecordKind, _ fields: some FieldList, at time: UInt64) {
         if isBroken || file == nil { return }
-        while !packet.put(kind, at: time, visit) {
+        while !packet.put(kind, fields, at: time) {
             // Every record fits into an empty page: text is cut.
             flush(fillsPage: true)
             if isBroken { return }
@@ -193,7 +191,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
         do throws(SystemFailure) {
             // Of the page that is this object's.
             unsafe try current.append(
-                packet.finished(&head, fillsPage: fillsPage, smallestRest: Self.smallestPacket))
+                packet.finished(&head, fillsPage: fillsPage, smallest: Self.smallestPacket))
         } catch {
             return fail(error)
         }
@@ -267,35 +265,24 @@ public struct RecordingFailure: Error, Sendable, Equatable {
 extension RecordingWriter: EventSink {
     public func take(_ lookup: Lookup, isProgress: Bool) {
         // What a storm consists of.
-        if packet.putOpen(lookup, isProgress: isProgress) { return }
-        takeAsOthers(lookup, isProgress: isProgress)
+        if packet.isOpen, packet.put(isProgress ? .progress : .lookup, lookup, at: lookup.time) { return }
+        take(isProgress ? .progress : .lookup, lookup, at: lookup.time)
     }
 
-    /// Apart, so that the way above has no room to make for this one.
+    public func take(_ detach: Detach) { take(.detach, detach, at: detach.time) }
+
+    public func take(_ activity: Activity) { take(.activity, activity, at: activity.time) }
+
+    /// Apart, so that the way of a storm has no room to make for this one.
     @inline(never)
-    private func takeAsOthers(_ lookup: Lookup, isProgress: Bool) {
+    private func take(_ kind: RecordKind, _ fields: some FieldList, at time: UInt64) {
         if hasReachedLimit { return }
-        tellNames(at: lookup.time)
-        var lookup = lookup
-        put(isProgress ? .progress : .lookup, at: lookup.time) { lookup.visit(&$0) }
-    }
-
-    public func take(_ detach: Detach) {
-        if hasReachedLimit { return }
-        tellNames(at: detach.time)
-        var detach = detach
-        put(.detach, at: detach.time) { detach.visit(&$0) }
-    }
-
-    public func take(_ activity: Activity) {
-        if hasReachedLimit { return }
-        tellNames(at: activity.time)
-        var activity = activity
-        put(.activity, at: activity.time) { activity.visit(&$0) }
+        tellNames(at: time)
+        put(kind, fields, at: time)
     }
 
     public func take(_ name: Name) {
-        if isBroken { return }
+        if isBroken || hasReachedLimit { return }
         waiting.append(name)
         packet.isOpen = false
     }
@@ -303,19 +290,16 @@ extension RecordingWriter: EventSink {
     public func take(_ loss: Loss) {
         tellNames(at: loss.time)
         if loss.stage.isOfEvents { head.eventsDiscarded &+= loss.count }
-        var loss = loss
-        put(.lost, at: loss.time) { loss.visit(&$0) }
+        put(.lost, loss, at: loss.time)
     }
 
     public func take(_ totals: Totals) {
         tellNames(at: totals.time)
         for kind in ActivityKind.allCases {
             guard let counted = totals.activities[kind] else { continue }
-            var one = OneActivity(kind: kind, totals: counted)
-            put(.activityTotals, at: totals.time) { one.visit(&$0) }
+            put(.activityTotals, OneActivity(kind: kind, totals: counted), at: totals.time)
         }
-        var totals = totals
-        put(.totals, at: totals.time) { totals.visit(&$0) }
+        put(.totals, totals, at: totals.time)
     }
 }
 

@@ -1,34 +1,43 @@
-// The visitors that move records between events and bytes: they store or load. The
-// unsafe part of a recording's format is here and nowhere else: every store and load is compared with the
-// room that is left before it happens, alone or, for a kind of fixed size, with all of its record at once.
+// The visitors that move records between events and bytes: one measures, one stores, one loads. The
+// unsafe part of a recording's format is here and nowhere else: a record is stored where it was found to
+// fit as a whole, and every load is compared with the bytes that are left before it happens.
 
 import Events
 
-/// Stores records one after the other. Room is made by whoever owns the bytes: a record that does not fit
-/// is not stored, and `overflowed` says so.
-@safe struct RecordStore: FieldVisitor {
-    private var next: UnsafeMutableRawPointer?
-    /// Bytes from `next` on.
-    private(set) var left: Int
-    private(set) var overflowed = false
+/// Measures a record: the bytes that storing it takes.
+struct RecordSize: FieldVisitor {
+    private(set) var bytes = 0
 
-    /// Stores into `bytes` from `position` on, which lies within them; `bytes` outlives this value.
     @inline(__always)
-    init(_ bytes: UnsafeMutableRawBufferPointer, from position: Int) {
-        unsafe next = bytes.baseAddress?.advanced(by: position)
-        left = bytes.count - position
+    mutating func number<Value: FixedWidthInteger & BitwiseCopyable>(
+        _ name: StaticString, _ value: inout Value, isHex: Bool
+    ) {
+        bytes += MemoryLayout<Value>.size
     }
 
     @inline(__always)
+    mutating func code(_ name: StaticString, _ value: inout UInt8, _ words: () -> [(UInt8, String)]) { bytes += 1 }
+
+    @inline(__always)
+    mutating func comm(_ name: StaticString, _ value: inout Comm) { bytes += 16 }
+
+    mutating func text(_ name: StaticString, _ value: inout String) { bytes += value.utf8.count + 1 }
+
+    mutating func reject() {}
+}
+
+/// Stores records one after the other. Whoever owns the bytes has measured that they fit.
+@safe struct RecordStore: FieldVisitor {
+    private var next: UnsafeMutableRawPointer
+
+    /// Stores from `bytes` on, which outlive this value.
+    init(_ bytes: UnsafeMutableRawPointer) { unsafe next = bytes }
+
+    @inline(__always)
     mutating func put<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value) {
-        guard left >= MemoryLayout<Value>.size, let place = unsafe next else {
-            overflowed = true
-            return
-        }
-        // Inside the buffer, by the comparison above.
-        unsafe place.storeBytes(of: value.littleEndian, as: Value.self)
-        unsafe next = place + MemoryLayout<Value>.size
-        left &-= MemoryLayout<Value>.size
+        // Inside the bytes, as was measured; fields are not aligned.
+        unsafe next.storeBytes(of: value.littleEndian, as: Value.self)
+        unsafe next += MemoryLayout<Value>.size
     }
 
     @inline(__always)
@@ -52,56 +61,6 @@ import Events
         put(UInt8(0))
     }
 
-    mutating func reject() {}
-}
-
-/// Bytes that the fields of a record take which has no text.
-struct RecordSize: FieldVisitor {
-    private(set) var bytes = 0
-
-    mutating func number<Value: FixedWidthInteger & BitwiseCopyable>(
-        _ name: StaticString, _ value: inout Value, isHex: Bool
-    ) {
-        bytes += MemoryLayout<Value>.size
-    }
-
-    mutating func code(_ name: StaticString, _ value: inout UInt8, _ words: () -> [(UInt8, String)]) { bytes += 1 }
-    mutating func comm(_ name: StaticString, _ value: inout Comm) { bytes += 16 }
-    mutating func text(_ name: StaticString, _ value: inout String) { preconditionFailure("text has no fixed size") }
-    mutating func reject() {}
-}
-
-/// Stores one record for which there is room: whoever makes it has asked for as many bytes as `RecordSize` counts.
-@safe struct WholeRecordStore: FieldVisitor {
-    private var next: UnsafeMutableRawPointer
-
-    /// Stores from `place` on.
-    init(_ place: UnsafeMutableRawPointer) { unsafe next = place }
-
-    @inline(__always)
-    mutating func put<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value) {
-        // Inside the record's bytes: its fields are those that were counted.
-        unsafe next.storeBytes(of: value.littleEndian, as: Value.self)
-        unsafe next += MemoryLayout<Value>.size
-    }
-
-    @inline(__always)
-    mutating func number<Value: FixedWidthInteger & BitwiseCopyable>(
-        _ name: StaticString, _ value: inout Value, isHex: Bool
-    ) {
-        put(value)
-    }
-
-    @inline(__always)
-    mutating func code(_ name: StaticString, _ value: inout UInt8, _ words: () -> [(UInt8, String)]) { put(value) }
-
-    @inline(__always)
-    mutating func comm(_ name: StaticString, _ value: inout Comm) {
-        put(value.low)
-        put(value.high)
-    }
-
-    mutating func text(_ name: StaticString, _ value: inout String) { preconditionFailure("text has no fixed size") }
     mutating func reject() {}
 }
 
