@@ -1,6 +1,6 @@
 # Runs in the guest, where time follows instructions: every figure is a difference or a ratio within this
 # one boot. Leaves lines "name value unit" in /out/figures; what cannot be had is said on standard error.
-# The host prepends PARTS, some of: futex pages start storm.
+# The host prepends PARTS, some of: futex start pages storm.
 
 wants() { case " $PARTS " in *" $1 "*) true ;; *) false ;; esac; }
 skip() { echo "SKIPPED $*" >&2; }
@@ -80,20 +80,7 @@ if wants futex; then
     measure untraced-again
 fi
 
-if wants pages; then
-    mkdir -p /mnt/tmpfs-huge
-    mount -t tmpfs -o huge=always tmpfs /mnt/tmpfs-huge
-    mount /mnt/xfs
-    # A file system's first files cost it more than later ones.
-    for fs in tmpfs tmpfs-huge ext4 xfs; do pages /mnt/$fs > /dev/null; done
-    measure() {
-        for fs in tmpfs tmpfs-huge ext4 xfs; do pages /mnt/$fs | sed "s/^/pages-$fs $1 /" >> /tmp/raw; done
-    }
-    measure untraced
-    with floor-detach floor raw_tp mm_filemap_delete_from_page_cache /tmp/ready
-    with_futexscope futexscope-default
-fi
-
+# Before the caches are dropped, from which a start is read.
 if wants start; then
     # Nobody starts while the last one is still letting go.
     gone() { while pidof futexscope bpftrace > /dev/null; do usleep 50000; done; }
@@ -113,6 +100,20 @@ if wants start; then
     done > /tmp/starts
     # The middle one of three.
     sort -k1,2 -k3n /tmp/starts | awk '++n % 3 == 2 { print $2 "." $1, $3, "ms" }' >> /out/figures
+fi
+
+if wants pages; then
+    mkdir -p /mnt/tmpfs-huge
+    mount -t tmpfs -o huge=always tmpfs /mnt/tmpfs-huge
+    mount /mnt/xfs
+    # A file system's first files cost it more than later ones.
+    for fs in tmpfs tmpfs-huge ext4 xfs; do pages /mnt/$fs > /dev/null; done
+    measure() {
+        for fs in tmpfs tmpfs-huge ext4 xfs; do pages /mnt/$fs | sed "s/^/pages-$fs $1 /" >> /tmp/raw; done
+    }
+    measure untraced
+    with floor-detach floor raw_tp mm_filemap_delete_from_page_cache /tmp/ready
+    with_futexscope futexscope-default
 fi
 
 if wants storm; then
