@@ -1,5 +1,8 @@
-// The arguments of an event, `name=value` after the address in parentheses that probes print first. Names
-// are compared as numbers of eight bytes; a value that is no number, such as "(fault)", is not there.
+// The arguments of an event: values by key. In a text they stand as `name=value` after the address in
+// parentheses that probes print first. Names are compared as numbers of eight bytes; a value that is no number,
+// such as "(fault)", is not there.
+
+import Events
 
 /// The arguments that the reader asks for.
 struct Arguments {
@@ -12,21 +15,27 @@ struct Arguments {
     private var values = InlineArray<28, UInt64>(repeating: 0)
     private var present: UInt32 = 0
     /// Whether the call came from get_futex_key(); nil when the text does not name the caller.
-    private(set) var isFutexCall: Bool?
+    var isFutexCall: Bool?
 
     /// As it stands, a negative number in two's complement.
     @inline(__always)
-    subscript(_ key: Key) -> UInt64? { present & (1 << key.rawValue) != 0 ? values[key.rawValue] : nil }
-    func isSet(_ key: Key) -> Bool { (self[key] ?? 0) != 0 }
-
-    private mutating func set(_ key: Key, _ value: UInt64) {
-        values[key.rawValue] = value
-        present |= 1 << key.rawValue
+    subscript(_ key: Key) -> UInt64? {
+        get { present & (1 << key.rawValue) != 0 ? values[key.rawValue] : nil }
+        set {
+            values[key.rawValue] = newValue ?? 0
+            present = newValue == nil ? present & ~(1 << key.rawValue) : present | 1 << key.rawValue
+        }
     }
+    func isSet(_ key: Key) -> Bool { (self[key] ?? 0) != 0 }
+}
 
-    /// Reads them from `position` to the end of the line.
-    init(_ bytes: TraceText, from position: Int, to end: Int, names: KnownNames) {
+extension Arguments {
+    /// Reads those of event `name` from `position` to the end of the line.
+    init(_ bytes: TraceText, from position: Int, to end: Int, of name: EventName, names: KnownNames) {
         var scanner = Scanner(bytes: bytes, position: position, end: end)
+        if name == .removal, let file = scanner.file() {
+            (self[.dev], self[.inode]) = (UInt64(file.device), file.inode)
+        }
         if scanner.current == UInt8(ascii: "(") { scanner.skipPlace() }
         while scanner.position < end {
             _ = scanner.skipBlanks()
@@ -34,12 +43,10 @@ struct Arguments {
             if key == Self.caller {
                 isFutexCall = scanner.isFutexFunction()
             } else if let key = names.argument(key), let value = scanner.number() {
-                set(key, value)
+                self[key] = value
             }
         }
     }
-
-    // MARK: Names
 
     /// A name counts with its first eight bytes.
     static func pack(_ name: String) -> UInt64 {
@@ -49,6 +56,25 @@ struct Arguments {
 }
 
 extension Scanner {
+    /// "dev 254:16 ino c ", as the kernel's own tracepoint of the page cache begins; nil, and nowhere in particular,
+    /// for anything else.
+    mutating func file() -> FileID? {
+        guard word("dev"), let major = decimal(), take(":"), let minor = decimal(), major < 1 << 12,
+            minor < 1 << 20, skipBlanks(), word("ino"), let inode = hexadecimal()
+        else { return nil }
+        return FileID(device: UInt32(major << 20 | minor), inode: inode)
+    }
+
+    /// Exactly this word and the blanks behind it.
+    private mutating func word(_ text: String) -> Bool {
+        let length = text.utf8.count
+        guard position + length < end, bytes[position..<position + length].elementsEqual(text.utf8) else {
+            return false
+        }
+        position += length
+        return skipBlanks()
+    }
+
     /// "(get_futex_key+0x5/0x620 [module] <- futex_wake)": up to the parenthesis that ends it.
     mutating func skipPlace() {
         position = bytes.first(")", in: position..<end).map { $0 + 1 } ?? end

@@ -24,21 +24,15 @@ extension Story {
         return true
     }
 
-    /// The kernel's own tracepoint: "dev 254:16 ino c pfn=0x18d7c ofs=4096 order=0". It says neither how
-    /// long the file was nor what file system it is on.
-    mutating func removal(
-        _ place: Int, _ arguments: Arguments, _ bytes: TraceText, _ range: Range<Int>, line: UInt64
-    ) -> Bool {
-        var scanner = Scanner(bytes: bytes, position: range.lowerBound, end: range.upperBound)
+    /// The kernel's own tracepoint, which says neither how long the file was nor what file system it is on.
+    mutating func removal(_ place: Int, _ arguments: Arguments, line: UInt64) -> Bool {
         guard let number = arguments[.pfn], number < 1 << 52, let offset = arguments[.ofs],
-            scanner.word("dev"), let major = scanner.decimal(), scanner.take(":"), let minor = scanner.decimal(),
-            major < 1 << 12, minor < 1 << 20, scanner.skipBlanks(), scanner.word("ino"),
-            let inode = scanner.hexadecimal()
+            let device = arguments[.dev].flatMap(UInt32.init(exactly:)), let inode = arguments[.inode]
         else { return false }
         let pages = arguments[.order].flatMap { $0 < 20 ? UInt32(1) << $0 : nil } ?? 1
         for index in tasks[place].functions.indices { tasks[place].functions[index].pages &+= UInt64(pages) }
         store(
-            place, key: number, line: line, file: FileID(device: UInt32(major << 20 | minor), inode: inode), magic: 0,
+            place, key: number, line: line, file: FileID(device: device, inode: inode), magic: 0,
             index: offset / 4096, size: 0, pages: pages, references: 0)
         return true
     }
@@ -152,16 +146,4 @@ extension Story {
 extension ActivityKind {
     /// Rare or long, so that its begin is worth an event.
     fileprivate var isToldInTime: Bool { self == .dropCaches || self == .reclaim || self == .memoryFailure }
-}
-
-extension Scanner {
-    /// Exactly this word and the blanks behind it.
-    mutating func word(_ text: String) -> Bool {
-        let length = text.utf8.count
-        guard position + length < end, bytes[position..<position + length].elementsEqual(text.utf8) else {
-            return false
-        }
-        position += length
-        return skipBlanks()
-    }
 }

@@ -115,7 +115,7 @@ public struct FtraceReader: EventSource {
         guard !head.name.isEmpty else {
             // "<stack trace>", or a line of the function tracer.
             if head.arguments < body.upperBound, bytes[head.arguments] == UInt8(ascii: "<") {
-                beginStack(head, bytes, body, into: &events)
+                beginStack(head, into: &events)
             }
             return
         }
@@ -124,20 +124,20 @@ public struct FtraceReader: EventSource {
         case .systemCall: systemCalls += 1
         case .marker: readMarker(head, bytes, body)
         case .stack:
-            beginStack(head, bytes, body, into: &events)
+            beginStack(head, into: &events)
             _ = frame(bytes, head.arguments..<body.upperBound)
         default:
-            guard story.take(name, head, bytes, to: body.upperBound, line: lines.line, into: &events) else {
+            let arguments = Arguments(
+                bytes, from: head.arguments, to: body.upperBound, of: name, names: story.names)
+            guard story.take(name, head.event, arguments, line: lines.line, into: &events) else {
                 incomplete.add(lines.line)
                 return
             }
         }
     }
 
-    private mutating func beginStack(
-        _ head: LineHead, _ bytes: TraceText, _ body: Range<Int>, into events: inout [Event]
-    ) {
-        _ = story.take(.stack, head, bytes, to: body.upperBound, line: lines.line, into: &events)
+    private mutating func beginStack(_ head: LineHead, into events: inout [Event]) {
+        _ = story.take(.stack, head.event, Arguments(), line: lines.line, into: &events)
         isInStack = true
     }
 
@@ -256,7 +256,7 @@ public struct FtraceReader: EventSource {
             let value = String(decoding: word[word.index(after: equal)...], as: UTF8.self)
             let key = word[..<equal]
             if key.elementsEqual("wall_ns".utf8) {
-                if let wall = Int64(value), let time = Int64(exactly: head.time) {
+                if let wall = Int64(value), let time = Int64(exactly: head.event.time) {
                     run.wallClockOffsetNs = wall.subtractingReportingOverflow(time).partialValue
                 }
             } else if key.elementsEqual("release".utf8) {

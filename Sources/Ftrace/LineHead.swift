@@ -6,14 +6,8 @@ import Events
 
 /// What stands before an event's arguments.
 struct LineHead {
-    var comm: Range<Int>
-    var tid: UInt32 = 0
-    /// The process, where the text has a column for it.
-    var tgid: UInt32?
-    /// In an interrupt, so that the event is not the task's own doing.
-    var isInterrupt = false
-    /// Nanoseconds, or microseconds times a thousand.
-    var time: UInt64 = 0
+    /// Times are microseconds times a thousand where the text has no nanoseconds.
+    var event = EventHead()
     /// Name of the event without its colon; empty where there is none, as for the function tracer.
     var name: Range<Int> = 0..<0
     /// By `EventName.hash`.
@@ -54,24 +48,27 @@ extension LineHead {
         // Eight columns of blanks at once, in front of a short name.
         if begin + 8 < dash, bytes.word(at: begin) == 0x2020_2020_2020_2020 { begin += 8 }
         while begin < dash, bytes[begin] == UInt8(ascii: " ") { begin += 1 }
-        var head = LineHead(comm: begin..<dash)
+        var head = LineHead()
+        let length = min(dash - begin, 15)
+        head.event.comm = Comm(
+            low: bytes.word(at: begin, count: length), high: bytes.word(at: begin + 8, count: length - 8))
         var scanner = Scanner(bytes: bytes, position: dash + 1, end: range.upperBound)
         guard let tid = scanner.decimal(), let id = UInt32(exactly: tid), scanner.skipBlanks() else { return nil }
-        head.tid = id
+        head.event.tid = id
         if scanner.take("(") {
             _ = scanner.skipBlanks()
-            head.tgid = scanner.decimal().flatMap(UInt32.init(exactly:))
+            head.event.tgid = scanner.decimal().flatMap(UInt32.init(exactly:))
             guard scanner.skip(to: ")", within: 16) else { return nil }
             _ = scanner.skipBlanks()
         }
         if scanner.take("[") {
             guard scanner.decimal() != nil, scanner.take("]"), scanner.skipBlanks() else { return nil }
-            if !scanner.isAtDigit { guard scanner.context(&head) else { return nil } }
+            if !scanner.isAtDigit { guard scanner.context(&head.event) else { return nil } }
         } else {
-            guard scanner.decimal() != nil, scanner.context(&head) else { return nil }
+            guard scanner.decimal() != nil, scanner.context(&head.event) else { return nil }
         }
         guard let time = scanner.time() else { return nil }
-        head.time = time
+        head.event.time = time
         _ = scanner.skipBlanks()
         scanner.name(&head)
         return head
@@ -129,7 +126,7 @@ struct Scanner {
     }
 
     /// "d..2.": interrupts, need to reschedule, kind of interrupt, depths.
-    mutating func context(_ head: inout LineHead) -> Bool {
+    mutating func context(_ head: inout EventHead) -> Bool {
         let begin = position
         skipWord()
         guard 4...8 ~= position - begin else { return false }
