@@ -19,10 +19,16 @@ public struct FtraceReader: EventSource {
     private let input: Input
     private let bytesInAll: UInt64?
     private var lines = LineCutter()
+    private var block: TraceBlock
     private var story: Story
     /// Events of what was read ahead to know the run.
     private var ahead: [Event] = []
-    private var bytesRead: UInt64 = 0
+    private var bytesRead: UInt64 { lines.bytesRead }
+    /// Those of all blocks before this one.
+    private var linesBefore: UInt64 = 0
+    /// Number of the line that was taken last, the first being 1.
+    private var line: UInt64 = 0
+    private var overlong: UInt64 = 0
     private var isOver = false
     private var isInStack = false
 
@@ -46,6 +52,7 @@ public struct FtraceReader: EventSource {
         self.bytesInAll = bytesInAll
         run = RunInfo(showsKernelAddresses: showsKernelAddresses)
         story = Story(showsKernelAddresses: showsKernelAddresses, tellsAll: tellsAll)
+        block = TraceBlock(names: story.names)
         var events: [Event] = []
         try step(into: &events)
         ahead = events
@@ -64,21 +71,25 @@ public struct FtraceReader: EventSource {
         return true
     }
 
-    /// One chunk.
+    /// One block.
     private mutating func step(into events: inout [Event]) throws {
-        let before = lines.count
-        isOver = try !lines.refill(input)
-        let isFirst = bytesRead == 0
-        bytesRead += UInt64(max(0, lines.count - before))
-        if isFirst, TraceData.isRecognised(lines.bytes) {
+        let isFirst = linesBefore == 0
+        try lines.next(into: &block, fill: input)
+        isOver = lines.isAtEnd
+        if isFirst, TraceData.isRecognised(block.bytes) {
             throw SourceError("\(name) is a recording of trace-cmd, no text; expected what `trace-cmd report` prints")
         }
+        block.read()
         // Nothing is added to the bytes until all their lines were taken.
-        let held = lines.bytes
+        let held = block.bytes
         unsafe held.withUnsafeBufferPointer { bytes in
-            let text = unsafe TraceText(bytes)
-            while let line = lines.next(in: text, atEnd: isOver) { take(text, line, into: &events) }
+            let text = unsafe TraceText(padded: bytes)
+            // Of the line that is looked at.
+            var arguments = Arguments()
+            for index in block.lines.indices { take(block.lines[index], &arguments, of: text, into: &events) }
         }
+        linesBefore += UInt64(block.lineCount)
+        overlong += block.overlong
         guard isOver else {
             // Other events may come first, for as long as they like; what can never help may not.
             let isHopeless = heads == 0 || tracer?.hasPrefix("function") == true
@@ -91,78 +102,68 @@ public struct FtraceReader: EventSource {
 
     // MARK: Lines
 
-    private mutating func take(_ bytes: TraceText, _ range: Range<Int>, into events: inout [Event]) {
-        guard !range.isEmpty else { return }
-        if bytes[range.lowerBound] == UInt8(ascii: "#") {
-            comment(bytes, range, into: &events)
-            return
-        }
-        let body = Self.withoutConsole(bytes, range)
-        if isInStack {
-            if frame(bytes, body) { return }
-            isInStack = false
-            story.endStack()
-        }
-        if let head = LineHead(bytes, body) {
+    private mutating func take(
+        _ read: TraceLine, _ arguments: inout Arguments, of text: TraceText, into events: inout [Event]
+    ) {
+        line = linesBefore + UInt64(read.number) + 1
+        switch read.meaning {
+        case .event(.marker), .event(.stack), .other:
+            again(text, read.range, into: &events)
+        case .frame(let kind):
+            if isInStack {
+                story.frame(block.values[read.firstValue], kind)
+            } else {
+                again(text, read.range, into: &events)
+            }
+        case .unneeded:
+            leaveStack()
             heads += 1
-            event(head, bytes, body, into: &events)
-        } else {
-            other(bytes, body, into: &events)
+        case .event(.systemCall):
+            leaveStack()
+            heads += 1
+            systemCalls += 1
+        case .event(let name):
+            leaveStack()
+            heads += 1
+            arguments.unpack(read.keys, block.values, at: read.firstValue)
+            if !story.take(name, read.head, arguments, line: line, into: &events) { incomplete.add(line) }
         }
     }
 
-    private mutating func event(_ head: LineHead, _ bytes: TraceText, _ body: Range<Int>, into events: inout [Event]) {
-        guard !head.name.isEmpty else {
+    private mutating func leaveStack() {
+        guard isInStack else { return }
+        isInStack = false
+        story.endStack()
+    }
+
+    /// A line that says more with its text than its block could know.
+    private mutating func again(_ text: TraceText, _ body: Range<Int>, into events: inout [Event]) {
+        if !body.isEmpty, text[body.lowerBound] == UInt8(ascii: "#") { return comment(text, body, into: &events) }
+        leaveStack()
+        guard let head = LineHead(text, body) else { return other(text, body, into: &events) }
+        heads += 1
+        if head.name.isEmpty {
             // "<stack trace>", or a line of the function tracer.
-            if head.arguments < body.upperBound, bytes[head.arguments] == UInt8(ascii: "<") {
+            if head.arguments < body.upperBound, text[head.arguments] == UInt8(ascii: "<") {
                 beginStack(head, into: &events)
             }
-            return
-        }
-        guard let name = story.names.event(head.nameHash) else { return }
-        switch name {
-        case .systemCall: systemCalls += 1
-        case .marker: readMarker(head, bytes, body)
-        case .stack:
+        } else if let name = story.names.event(EventName.hash(text, head.name)) {
+            if name == .marker { readMarker(head, text, body) }
+            guard name == .stack else { return }
             beginStack(head, into: &events)
-            _ = frame(bytes, head.arguments..<body.upperBound)
-        default:
-            let arguments = Arguments(
-                bytes, from: head.arguments, to: body.upperBound, of: name, names: story.names)
-            guard story.take(name, head.event, arguments, line: lines.line, into: &events) else {
-                incomplete.add(lines.line)
-                return
-            }
+            if let frame = Frame(text, head.arguments..<body.upperBound) { story.frame(frame.function, frame.kind) }
         }
     }
 
     private mutating func beginStack(_ head: LineHead, into events: inout [Event]) {
-        _ = story.take(.stack, head.event, Arguments(), line: lines.line, into: &events)
+        _ = story.take(.stack, head.event, Arguments(), line: line, into: &events)
         isInStack = true
-    }
-
-    /// " => function", with an offset or an address behind it or not. False when it is something else.
-    private mutating func frame(_ bytes: TraceText, _ body: Range<Int>) -> Bool {
-        var scanner = Scanner(bytes: bytes, position: body.lowerBound, end: body.upperBound)
-        _ = scanner.skipBlanks()
-        guard scanner.take("="), scanner.take(">"), scanner.skipBlanks() else { return false }
-        if scanner.current == UInt8(ascii: "[") {
-            story.frame(0, .hidden)
-            return true
-        }
-        let begin = scanner.position
-        scanner.skipWord(to: "+")
-        let name = bytes[begin..<scanner.position]
-        // A compiler's suffix, such as ".isra.0", begins with a dot.
-        let base = name.dropFirst().firstIndex(of: UInt8(ascii: ".")) ?? name.endIndex
-        story.frame(EventName.hash(bytes, begin..<base), Frames.kind(name))
-        return true
     }
 
     /// What stands alone: losses, the begin of a dump, and whatever else a console shows.
     private mutating func other(_ bytes: TraceText, _ body: Range<Int>, into events: inout [Event]) {
         let text = bytes[body]
-        if let count = Self.lost(text) {
+        if let count = Console.lost(text) {
             story.lose(.ftraceBuffer, count, into: &events)
             story.forget()
         } else if text.starts(with: "Dumping ftrace buffer".utf8) {
@@ -170,7 +171,7 @@ public struct FtraceReader: EventSource {
         } else if !text.allSatisfy({ $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: " ") || $0 == 0x09 }),
             !text.starts(with: "cpus=".utf8), !text.starts(with: "(ftrace buffer empty)".utf8)
         {
-            foreign.add(lines.line)
+            foreign.add(line)
         }
     }
 
@@ -187,61 +188,10 @@ public struct FtraceReader: EventSource {
             // A processor's buffer begins here and had been longer.
             story.forget()
         } else if range.count > 2, let head = LineHead(bytes, (range.lowerBound + 2)..<range.upperBound),
-            story.names.event(head.nameHash) == .marker
+            story.names.event(EventName.hash(bytes, head.name)) == .marker
         {
             readMarker(head, bytes, range)
         }
-    }
-
-    /// "CPU:1 [LOST 12 EVENTS]", "CPU:1 [12 EVENTS DROPPED]", "[12 events lost]": how many; 1 where the
-    /// kernel does not say.
-    private static func lost(_ text: Slice<TraceText>) -> UInt64? {
-        guard text.count < 80, let open = text.firstIndex(of: UInt8(ascii: "[")), text.last == UInt8(ascii: "]"),
-            open == text.startIndex || text.starts(with: "CPU".utf8)
-        else { return nil }
-        let words = text[open...].dropFirst().dropLast().split(separator: 0x20)
-        let isLoss = words.contains { word in
-            ["LOST", "lost", "DROPPED", "dropped"].contains { word.elementsEqual($0.utf8) }
-        }
-        guard isLoss else { return nil }
-        for word in words {
-            if let count = UInt64(String(decoding: word, as: UTF8.self)) { return max(count, 1) }
-        }
-        return 1
-    }
-
-    /// Takes off "<4>", "[   12.345678] ", "[  T123] " and what a log puts before "kernel: ".
-    private static func withoutConsole(_ bytes: TraceText, _ range: Range<Int>) -> Range<Int> {
-        var begin = range.lowerBound
-        // Columns begin with a blank or are eight wide, so that no task's name is taken for this.
-        if bytes[begin] > 0x40, let word = log(bytes[begin..<min(begin + 96, range.upperBound)]) { begin = word }
-        if bytes[begin] == UInt8(ascii: "<"), begin + 2 < range.upperBound, bytes[begin + 1] &- 0x30 < 10 {
-            begin =
-                bytes[begin..<min(begin + 5, range.upperBound)].firstIndex(of: UInt8(ascii: ">")).map { $0 + 1 }
-                ?? begin
-        }
-        var isConsole = false
-        while begin < range.upperBound, bytes[begin] == UInt8(ascii: "["),
-            let close = bytes[begin..<min(begin + 40, range.upperBound)].firstIndex(of: UInt8(ascii: "]")),
-            bytes[begin..<close].contains(where: { $0 &- 0x30 < 10 }), close - begin > 3
-        {
-            // "[12 events lost]" is no time.
-            guard isConsole || Self.lost(bytes[begin..<range.upperBound]) == nil else { break }
-            isConsole = true
-            begin = close + 1
-        }
-        if isConsole, begin < range.upperBound, bytes[begin] == UInt8(ascii: " ") { begin += 1 }
-        return begin..<range.upperBound
-    }
-
-    /// Where "kernel: [" has its bracket.
-    private static func log(_ text: Slice<TraceText>) -> Int? {
-        var rest = text
-        while let place = rest.firstIndex(of: UInt8(ascii: "k")) {
-            if text[place...].starts(with: "kernel: [".utf8) { return place + 8 }
-            rest = text[(place + 1)...]
-        }
-        return nil
     }
 
     // MARK: The run
@@ -274,7 +224,7 @@ public struct FtraceReader: EventSource {
     public var omissions: [Omission] {
         var all = foreign.omissions(of: name) + incomplete.omissions(of: name)
         func add(_ what: String) { all.append(Omission(place: name, what: what)) }
-        if lines.overlong > 0 { add("\(lines.overlong) lines of more than 64 KiB were passed over") }
+        if overlong > 0 { add("\(overlong) lines of more than 64 KiB were passed over") }
         if let missing { add("the kernel did not take these events of the recipe: \(missing)") }
         let seen = story.seen
         guard isOver else { return all }
@@ -292,7 +242,7 @@ public struct FtraceReader: EventSource {
     }
 
     private func nothingKnown(_ where: String) -> SourceError {
-        let place = "\(name), line \(max(lines.line, 1))"
+        let place = "\(name), line \(max(line, 1))"
         let advice = "record with the script that `futexscope doctor --ftrace-recipe` prints"
         if bytesRead == 0 { return SourceError("\(name) is empty; expected the text of a trace; \(advice)") }
         if let tracer, tracer.hasPrefix("function"), systemCalls == 0 {
@@ -332,19 +282,5 @@ private struct Places {
         guard let line = first.first else { return [] }
         let others = first.count > 1 ? ", first in lines \(first.map(String.init).joined(separator: ", "))" : ""
         return [Omission(place: "\(name), line \(line)", what: "\(count) \(what)\(others)")]
-    }
-}
-
-/// Frames that say something of the stack and not of the cause.
-private enum Frames {
-    private static let entries = [
-        "entry_SYSCALL_64", "entry_SYSENTER", "entry_INT80", "ret_from_fork", "el0t_64_sync", "el0t_32_sync",
-        "asm_exc_page_fault",
-    ]
-    private static let hiding = ["arch_rethook_trampoline", "kretprobe_trampoline", "__kretprobe_trampoline"]
-
-    static func kind(_ name: Slice<TraceText>) -> Story.FrameKind {
-        if entries.contains(where: { name.starts(with: $0.utf8) }) { return .entry }
-        return hiding.contains { name.starts(with: $0.utf8) } ? .hidden : .function
     }
 }

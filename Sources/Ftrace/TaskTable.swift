@@ -26,6 +26,30 @@ struct OpenLookup {
     var isSwizzled = false
     var page: PageFacts?
 
+    init(start: UInt64, address: UInt64, flags: Lookup.Flags, line: UInt64) {
+        (self.start, self.address, self.flags, self.line) = (start, address, flags, line)
+    }
+
+    /// Observed something, or went back.
+    var metSomething: Bool { observations > 0 || passes > 1 }
+
+    /// Whether its futex is in the page at this address.
+    func isIn(page: UInt64) -> Bool { address & ~4095 == page }
+
+    mutating func beginPass(at line: UInt64) {
+        (passes, passLine) = (passes &+ 1, line)
+        (isPinning, isPinned, isUnlocked, isSwizzled) = (true, false, false, false)
+        (pinned, mappingAtPin) = (nil, nil)
+        flags.remove(.pinFailed)
+    }
+
+    /// The second try of a pin, in the same pass.
+    mutating func tryReadOnly() {
+        (isPinning, isPinned) = (true, false)
+        flags.remove(.pinFailed)
+        flags.insert(.readOnly)
+    }
+
     /// The number of the lookup, never 0.
     var id: UInt64 { line }
 }
@@ -79,14 +103,9 @@ struct TaskTable {
     static let depthLimit = 24
 
     private var places: [UInt32: Int] = [:]
-    private var states: [TaskState] = []
+    /// By the places that `place` gives. Here, and not behind a subscript, which would cost an allocation each time.
+    var states: [TaskState] = []
     private var latest = (tid: UInt32.max, place: -1)
-
-    @inline(__always)
-    subscript(_ place: Int) -> TaskState {
-        _read { yield states[place] }
-        _modify { yield &states[place] }
-    }
 
     /// The place of a task, which is made if it is new; nil when there is no room.
     mutating func place(of tid: UInt32) -> Int? {
