@@ -33,6 +33,8 @@ let package = Package(
         .target(
             name: "BPFObject", exclude: ["embed.sh"], swiftSettings: strict, plugins: ["CompileBPF"]),
 
+        // Ordered work on several cores; knows nothing of what it is.
+        .target(name: "Crew", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "Events", swiftSettings: strict),
         .target(name: "Correlation", dependencies: ["Events"], swiftSettings: strict),
         .target(name: "Ftrace", dependencies: ["Events"], swiftSettings: strict),
@@ -82,6 +84,7 @@ let package = Package(
         .testTarget(
             name: "FtraceTests", dependencies: ["Correlation", "Events", "Ftrace", "Golden"],
             exclude: ["Golden", "Samples"], swiftSettings: strict),
+        .testTarget(name: "CrewTests", dependencies: ["Crew"], swiftSettings: strict),
         .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: strict),
         .testTarget(
             name: "CorrelationTests", dependencies: ["Correlation", "Events", "EventSamples"], swiftSettings: strict),
