@@ -2,6 +2,7 @@
 // `trace_pipe`, what `trace-cmd report` makes of a recording, and what ftrace_dump_on_oops or SysRq-z put on
 // a console, also when other lines stand between. Any bytes will do as input; memory does not grow with it.
 
+public import Crew
 public import Events
 
 /// A trace as text, as a source of events.
@@ -16,14 +17,12 @@ public struct FtraceReader: EventSource {
 
     public private(set) var run: RunInfo
     private let name: String
-    private let input: Input
     private let bytesInAll: UInt64?
-    private var lines = LineCutter()
-    private var block: TraceBlock
+    private let blocks: TraceBlocks
     private var story: Story
     /// Events of what was read ahead to know the run.
     private var ahead: [Event] = []
-    private var bytesRead: UInt64 { lines.bytesRead }
+    private var bytesRead: UInt64 { blocks.bytesRead }
     /// Those of all blocks before this one.
     private var linesBefore: UInt64 = 0
     /// Number of the line that was taken last, the first being 1.
@@ -42,17 +41,17 @@ public struct FtraceReader: EventSource {
     private var incomplete = Places("events without an argument that is needed")
 
     /// Reads the first chunk to learn of the run. `name` is that of the file, for messages; with `tellsAll`
-    /// every shared lookup is told, else those that met something or went back.
+    /// every shared lookup is told, else those that met something or went back. Lines are read ahead by at most
+    /// `threads` threads besides the caller's.
     public init(
         name: String, bytesInAll: UInt64? = nil, showsKernelAddresses: Bool = false, tellsAll: Bool = false,
-        input: @escaping Input
+        threads: Int = CPUs.usable - 1, input: @escaping Input
     ) throws {
         self.name = name
-        self.input = input
         self.bytesInAll = bytesInAll
         run = RunInfo(showsKernelAddresses: showsKernelAddresses)
         story = Story(showsKernelAddresses: showsKernelAddresses, tellsAll: tellsAll)
-        block = TraceBlock(names: story.names)
+        blocks = TraceBlocks(names: story.names, threads: threads, input: input)
         var events: [Event] = []
         try step(into: &events)
         ahead = events
@@ -71,39 +70,40 @@ public struct FtraceReader: EventSource {
         return true
     }
 
-    /// One block.
+    /// One block, or the end.
     private mutating func step(into events: inout [Event]) throws {
-        let isFirst = linesBefore == 0
-        try lines.next(into: &block, fill: input)
-        isOver = lines.isAtEnd
-        if isFirst, TraceData.isRecognised(block.bytes) {
-            throw SourceError("\(name) is a recording of trace-cmd, no text; expected what `trace-cmd report` prints")
-        }
-        block.read()
-        // Nothing is added to the bytes until all their lines were taken.
-        let held = block.bytes
-        unsafe held.withUnsafeBufferPointer { bytes in
-            let text = unsafe TraceText(padded: bytes)
-            // Of the line that is looked at.
-            var arguments = Arguments()
-            for index in block.lines.indices { take(block.lines[index], &arguments, of: text, into: &events) }
-        }
-        linesBefore += UInt64(block.lineCount)
-        overlong += block.overlong
-        guard isOver else {
+        if try blocks.next({ block in try take(block, into: &events) }) {
             // Other events may come first, for as long as they like; what can never help may not.
             let isHopeless = heads == 0 || tracer?.hasPrefix("function") == true
             if bytesRead > Self.patience, isHopeless, !story.seen.isAny { throw nothingKnown("the first 4 MiB") }
-            return
+        } else {
+            isOver = true
+            if !story.seen.isAny { throw nothingKnown("it") }
+            story.end(into: &events)
         }
-        if !story.seen.isAny { throw nothingKnown("it") }
-        story.end(into: &events)
+    }
+
+    private mutating func take(_ block: TraceBlock, into events: inout [Event]) throws {
+        if linesBefore == 0, TraceData.isRecognised(block.bytes) {
+            throw SourceError("\(name) is a recording of trace-cmd, no text; expected what `trace-cmd report` prints")
+        }
+        unsafe block.bytes.withUnsafeBufferPointer { bytes in
+            // The block keeps them as long as it is shown.
+            let text = unsafe TraceText(padded: bytes)
+            // Of the line that is looked at.
+            var arguments = Arguments()
+            for line in block.lines { take(line, of: text, block.values, &arguments, into: &events) }
+        }
+        linesBefore += UInt64(block.lineCount)
+        line = linesBefore
+        overlong += block.overlong
     }
 
     // MARK: Lines
 
     private mutating func take(
-        _ read: TraceLine, _ arguments: inout Arguments, of text: TraceText, into events: inout [Event]
+        _ read: TraceLine, of text: TraceText, _ values: [UInt64], _ arguments: inout Arguments,
+        into events: inout [Event]
     ) {
         line = linesBefore + UInt64(read.number) + 1
         switch read.meaning {
@@ -111,22 +111,18 @@ public struct FtraceReader: EventSource {
             again(text, read.range, into: &events)
         case .frame(let kind):
             if isInStack {
-                story.frame(block.values[read.firstValue], kind)
+                story.frame(values[read.firstValue], kind)
             } else {
                 again(text, read.range, into: &events)
             }
         case .unneeded:
             leaveStack()
             heads += 1
-        case .event(.systemCall):
-            leaveStack()
-            heads += 1
-            systemCalls += 1
         case .event(let name):
             leaveStack()
             heads += 1
-            arguments.unpack(read.keys, block.values, at: read.firstValue)
-            if !story.take(name, read.head, arguments, line: line, into: &events) { incomplete.add(line) }
+            arguments.unpack(read.keys, values, at: read.firstValue)
+            take(name, read.head, arguments, into: &events)
         }
     }
 
@@ -148,10 +144,27 @@ public struct FtraceReader: EventSource {
                 beginStack(head, into: &events)
             }
         } else if let name = story.names.event(EventName.hash(text, head.name)) {
-            if name == .marker { readMarker(head, text, body) }
-            guard name == .stack else { return }
-            beginStack(head, into: &events)
-            if let frame = Frame(text, head.arguments..<body.upperBound) { story.frame(frame.function, frame.kind) }
+            switch name {
+            case .marker: readMarker(head, text, body)
+            case .stack:
+                beginStack(head, into: &events)
+                if let frame = Frame(text, head.arguments..<body.upperBound) { story.frame(frame.function, frame.kind) }
+            default:
+                // Its task's name looks like a frame.
+                var arguments = Arguments()
+                arguments.read(text, head.arguments..<body.upperBound, of: name, names: story.names) { _ in }
+                take(name, head.event, arguments, into: &events)
+            }
+        }
+    }
+
+    private mutating func take(
+        _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, into events: inout [Event]
+    ) {
+        if name == .systemCall {
+            systemCalls += 1
+        } else if !story.take(name, head, arguments, line: line, into: &events) {
+            incomplete.add(line)
         }
     }
 

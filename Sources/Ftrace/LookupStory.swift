@@ -7,8 +7,8 @@ extension Story {
     mutating func beginLookup(
         _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into events: inout [Event]
     ) -> Bool {
-        if tasks.states[place].lookup != nil { lose(.returnMissed, into: &events) }
-        tasks.states[place].lookup = nil
+        if tasks.states[place].lookup.isOpen { lose(.returnMissed, into: &events) }
+        tasks.states[place].lookup.isOpen = false
         // No lookup is made from within these.
         if !tasks.states[place].functions.isEmpty { tasks.states[place].functions.removeAll(keepingCapacity: true) }
         guard let address = arguments[.uaddr] else { return false }
@@ -23,8 +23,8 @@ extension Story {
         guard isShared else { return true }
         seen.lookups += 1
         totals.lookups = (totals.lookups ?? 0) &+ 1
-        tasks.states[place].lookup = OpenLookup(
-            start: time, address: address, flags: arguments.isSet(.write) ? [.timed, .write] : [.timed], line: line)
+        tasks.states[place].lookup.begin(
+            at: time, address: address, flags: arguments.isSet(.write) ? [.timed, .write] : [.timed], line: line)
         return true
     }
 
@@ -33,20 +33,22 @@ extension Story {
     ) -> Bool {
         guard let address = arguments[.address], let flags = arguments[.flags] else { return false }
         seen.pins += 1
-        guard tasks.states[place].lookup?.isIn(page: address) == true, let passes = tasks.states[place].lookup?.passes
-        else { return true }
+        guard tasks.states[place].lookup.isOpen, address == tasks.states[place].lookup.address & ~4095 else { return true }
+        let passes = tasks.states[place].lookup.passes
         guard flags & 1 != 0 else {
             // Without its first try it belongs to a pass that cannot be followed.
-            if passes > 0 { tasks.states[place].lookup?.tryReadOnly() }
+            if passes > 0 { tasks.states[place].lookup.tryReadOnly() }
             return true
         }
-        if passes > 0, var lookup = tasks.states[place].lookup {
+        if passes > 0 {
+            var lookup = tasks.states[place].lookup
             countRetry(&lookup, of: place, into: &events)
             tasks.states[place].lookup = lookup
         }
-        tasks.states[place].lookup?.beginPass(at: line)
+        tasks.states[place].lookup.beginPass(at: line)
         // A loop is told at passes 2, 4, 8, 16 …, as it is live.
-        if passes > 0, passes & (passes + 1) == 0, let lookup = tasks.states[place].lookup {
+        if passes > 0, passes & (passes + 1) == 0 {
+            let lookup = tasks.states[place].lookup
             events.append(.progress(told(lookup, of: tasks.states[place].identity, result: nil)))
         }
         return true
@@ -54,25 +56,23 @@ extension Story {
 
     mutating func endPin(_ place: Int, _ arguments: borrowing Arguments) -> Bool {
         guard let result = arguments[.ret] else { return false }
-        guard tasks.states[place].lookup?.isPinning == true else { return true }
-        tasks.states[place].lookup?.isPinning = false
+        guard tasks.states[place].lookup.isOpen, tasks.states[place].lookup.isPinning else { return true }
+        tasks.states[place].lookup.isPinning = false
         guard Int32(truncatingIfNeeded: result) > 0 else {
-            tasks.states[place].lookup?.flags.insert(.pinFailed)
+            tasks.states[place].lookup.flags.insert(.pinFailed)
             return true
         }
-        tasks.states[place].lookup?.isPinned = true
+        tasks.states[place].lookup.isPinned = true
         if let page = arguments[.page], page != 0 {
-            tasks.states[place].lookup?.pinned = page
-            tasks.states[place].lookup?.mappingAtPin = arguments[.mapping]
+            tasks.states[place].lookup.pinned = page
+            tasks.states[place].lookup.mappingAtPin = arguments[.mapping]
         }
         return true
     }
 
     mutating func waitForLock(_ place: Int, isInterrupt: Bool) {
-        guard let lookup = tasks.states[place].lookup, lookup.isPinned, !lookup.isPinning, !lookup.isUnlocked,
-            !isInterrupt
-        else { return }
-        tasks.states[place].lookup?.lockWaits &+= 1
+        guard tasks.states[place].lookup.isWaitingForUnlock, !isInterrupt else { return }
+        tasks.states[place].lookup.lockWaits &+= 1
     }
 
     /// Why the last pass went back. A mapping without an inode looks like one that changed; the text has
@@ -101,9 +101,8 @@ extension Story {
         seen.unlocks += 1
         if let base = arguments[.base] { pageBase = base }
         guard let page = arguments[.page] else { return false }
-        guard var lookup = tasks.states[place].lookup, lookup.isPinned, !lookup.isPinning, !lookup.isUnlocked,
-            !isInterrupt
-        else { return true }
+        guard tasks.states[place].lookup.isWaitingForUnlock, !isInterrupt else { return true }
+        var lookup = tasks.states[place].lookup
         let isLarge = arguments.isSet(.large)
         let pages = isLarge ? arguments[.order].flatMap { $0 < 20 ? UInt64(1) << $0 : nil } : 1
         if let isOwn = arguments.isFutexCall {
@@ -207,14 +206,15 @@ extension Story {
     ) -> Bool {
         guard let value = arguments[.ret] else { return false }
         let result = Int32(truncatingIfNeeded: value)
-        let isTold = tellsAll || tasks.states[place].lookup?.metSomething == true
+        guard tasks.states[place].lookup.isOpen else { return true }
+        tasks.states[place].lookup.isOpen = false
+        let isTold = tellsAll || tasks.states[place].lookup.metSomething
         // Most meet nothing and are large: nobody needs to move those.
-        if isTold || result < 0, var lookup = tasks.states[place].lookup {
-            lookup.flags.insert(.returned)
-            countResult(&lookup, result, into: &events)
-            if isTold { events.append(.lookup(told(lookup, of: tasks.states[place].identity, result: result))) }
-        }
-        tasks.states[place].lookup = nil
+        guard isTold || result < 0 else { return true }
+        var lookup = tasks.states[place].lookup
+        lookup.flags.insert(.returned)
+        countResult(&lookup, result, into: &events)
+        if isTold { events.append(.lookup(told(lookup, of: tasks.states[place].identity, result: result))) }
         return true
     }
 

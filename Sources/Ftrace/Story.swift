@@ -112,8 +112,8 @@ struct Story {
     /// The end of the text: lookups that go round still, and the sums.
     mutating func end(into events: inout [Event]) {
         for task in tasks.unfinished {
-            guard let lookup = task.lookup, lookup.passes > 1 else { continue }
-            events.append(.progress(told(lookup, of: task.identity, result: nil)))
+            guard task.lookup.passes > 1 else { continue }
+            events.append(.progress(told(task.lookup, of: task.identity, result: nil)))
         }
         totals.durationNs = firstTime.map { time > $0 ? time - $0 : 0 } ?? 0
         totals.isFinal = true

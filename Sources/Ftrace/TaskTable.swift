@@ -3,17 +3,18 @@
 
 import Events
 
-/// A lookup that has not returned.
+/// A lookup that has not returned, or the room for one: it is large, and always where it is.
 struct OpenLookup {
-    var start: UInt64
-    var address: UInt64
-    var flags: Lookup.Flags
+    var isOpen = false
+    var start: UInt64 = 0
+    var address: UInt64 = 0
+    var flags: Lookup.Flags = []
     var passes: UInt64 = 0
     var observations: UInt64 = 0
     var retries = RetryCounts()
     var lockWaits: UInt32 = 0
     /// Line of the entry, and of the begin of the pass.
-    var line: UInt64
+    private var line: UInt64 = 0
     var passLine: UInt64 = 0
     var isPinning = false
     /// The page's pin of this pass has succeeded.
@@ -26,15 +27,17 @@ struct OpenLookup {
     var isSwizzled = false
     var page: PageFacts?
 
-    init(start: UInt64, address: UInt64, flags: Lookup.Flags, line: UInt64) {
-        (self.start, self.address, self.flags, self.line) = (start, address, flags, line)
+    mutating func begin(at time: UInt64, address: UInt64, flags: Lookup.Flags, line: UInt64) {
+        self = OpenLookup()
+        isOpen = true
+        (start, self.address, self.flags, self.line) = (time, address, flags, line)
     }
 
     /// Observed something, or went back.
     var metSomething: Bool { observations > 0 || passes > 1 }
 
-    /// Whether its futex is in the page at this address.
-    func isIn(page: UInt64) -> Bool { address & ~4095 == page }
+    /// It has its page and not unlocked it.
+    var isWaitingForUnlock: Bool { isOpen && isPinned && !isPinning && !isUnlocked }
 
     mutating func beginPass(at line: UInt64) {
         (passes, passLine) = (passes &+ 1, line)
@@ -70,13 +73,13 @@ struct OpenFunction {
 /// One task.
 struct TaskState {
     var identity: TaskIdentity
-    var lookup: OpenLookup?
+    var lookup = OpenLookup()
     /// The outermost first.
     var functions: [OpenFunction] = []
     /// Place of the detach that was this task's last event, so that a stack below belongs to it.
     var detach: Int?
 
-    var isIdle: Bool { lookup == nil && functions.isEmpty }
+    var isIdle: Bool { !lookup.isOpen && functions.isEmpty }
 
     /// Functions on the task's stack, as far as their entries were seen.
     func landmarks(_ names: KnownNames) -> Landmarks {
@@ -131,7 +134,7 @@ struct TaskTable {
 
     /// Lookups that have not returned, in the order of their tasks' numbers.
     var unfinished: [TaskState] {
-        states.filter { $0.lookup != nil }.sorted { $0.identity.tid < $1.identity.tid }
+        states.filter { $0.lookup.isOpen }.sorted { $0.identity.tid < $1.identity.tid }
     }
 
     mutating func removeAll() {
