@@ -11,6 +11,8 @@ struct LineForms: Sendable {
     private var heads = HeadForms()
     private var tails = TailForms()
     private var unneeded = KnownNameTexts()
+    /// Lines of which nothing but numbers had to be read.
+    private(set) var alike: UInt64 = 0
 
     init(names: KnownNames) { self.names = names }
 
@@ -31,6 +33,7 @@ struct LineForms: Sendable {
         guard let known = heads.match(text, body) else { return readWhole(text, body, into: &values) }
         let tail = known.end..<body.upperBound
         if let place = tails.match(text, tail, into: &values) {
+            alike &+= 1
             return .event(tails.events[place], heads.event(known), keys: tails.keys[place])
         }
         return unneeded.contains(text, tail) ? .unneeded : readWhole(text, body, into: &values)

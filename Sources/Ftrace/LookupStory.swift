@@ -33,7 +33,9 @@ extension Story {
     ) -> Bool {
         guard let address = arguments[.address], let flags = arguments[.flags] else { return false }
         seen.pins += 1
-        guard tasks.states[place].lookup.isOpen, address == tasks.states[place].lookup.address & ~4095 else { return true }
+        guard tasks.states[place].lookup.isOpen, address == tasks.states[place].lookup.address & ~4095 else {
+            return true
+        }
         let passes = tasks.states[place].lookup.passes
         guard flags & 1 != 0 else {
             // Without its first try it belongs to a pass that cannot be followed.

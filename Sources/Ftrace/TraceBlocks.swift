@@ -13,10 +13,14 @@ final class TraceBlocks {
     private var lines = LineCutter()
     private var crew: Crew<Sheet, Sheet>
     private var spare: [Sheet] = []
+    /// Bytes of the chunks up to the block that was shown last.
+    private(set) var bytesRead: UInt64 = 0
 
     /// What is handed about: a block belongs to one thread at a time.
     private final class Sheet: @unchecked Sendable {
         var block: TraceBlock
+        /// Of all chunks up to the one that it comes from.
+        var bytesRead: UInt64 = 0
         init(names: KnownNames) { block = TraceBlock(names: names) }
     }
 
@@ -29,13 +33,11 @@ final class TraceBlocks {
         }
     }
 
-    /// Of all chunks, also those of blocks that are read ahead.
-    var bytesRead: UInt64 { lines.bytesRead }
-
     /// Shows the next block with all its lines read; false, and nothing, when there are no more.
     func next(_ show: (TraceBlock) throws -> Void) throws -> Bool {
         guard let sheet = try nextSheet() else { return false }
         defer { spare.append(sheet) }
+        bytesRead = sheet.bytesRead
         try show(sheet.block)
         return true
     }
@@ -44,6 +46,7 @@ final class TraceBlocks {
         while !lines.isAtEnd {
             let sheet = spare.popLast() ?? Sheet(names: names)
             try lines.next(into: &sheet.block, fill: input)
+            sheet.bytesRead = lines.bytesRead
             if let done = crew.add(sheet) { return done }
         }
         return crew.next()
