@@ -10,7 +10,8 @@ struct LineForms: Sendable {
     private let names: KnownNames
     private var heads = HeadForms()
     private var tails = TailForms()
-    private var unneeded = KnownNameTexts()
+    /// Names of events that nobody needs, with their colons and what stands before them.
+    private var unneeded = KnownTexts()
     /// Lines of which nothing but numbers had to be read.
     private(set) var alike: UInt64 = 0
 
@@ -36,7 +37,14 @@ struct LineForms: Sendable {
             alike &+= 1
             return .event(tails.events[place], heads.event(known), keys: tails.keys[place])
         }
-        return unneeded.contains(text, tail) ? .unneeded : readWhole(text, body, into: &values)
+        let isUnneeded = unneeded.length(at: Self.namePlace(text, tail), inFrontOf: text, tail) > 0
+        return isUnneeded ? .unneeded : readWhole(text, body, into: &values)
+    }
+
+    /// By what stands behind the time, which is a blank and a name.
+    @inline(__always)
+    private static func namePlace(_ text: TraceText, _ tail: Range<Int>) -> Int {
+        KnownTexts.place(of: text.word(at: tail.lowerBound + 1) ^ text.word(at: tail.lowerBound + 9) &* 31)
     }
 
     /// Of which nothing is known; it is learnt.
@@ -49,7 +57,8 @@ struct LineForms: Sendable {
         heads.learn(head, text, body)
         guard !head.name.isEmpty else { return .nameless }
         guard let event = names.event(EventName.hash(text, head.name)) else {
-            unneeded.learn(text, head.timeEnd..<head.name.upperBound + 1)
+            let tail = head.timeEnd..<head.name.upperBound + 1
+            _ = unneeded.learn(text, tail, at: Self.namePlace(text, tail))
             return .unneeded
         }
         var arguments = Arguments()
@@ -74,19 +83,14 @@ struct NumberInLine {
 
 /// What stood before the time of a line, and how the time was written.
 private struct HeadForms {
-    private static let count = 64
-    private static let wordLimit = 8
-
     private struct Form {
-        /// Bytes before the time; 0 where nothing is known.
-        var length = 0
         /// Digits before and behind the point.
         var seconds = 0
         var fraction = 0
         var event = EventHead()
     }
-    private var forms = Array(repeating: Form(), count: count)
-    private var words = [UInt64](repeating: 0, count: count * wordLimit)
+    private var texts = KnownTexts()
+    private var forms = KnownTexts.each(Form())
 
     /// A line's head that is known.
     struct Match {
@@ -105,21 +109,22 @@ private struct HeadForms {
     /// By the columns of the task's number.
     @inline(__always)
     private static func place(_ text: TraceText, _ begin: Int) -> Int {
-        Int(truncatingIfNeeded: (text.word(at: begin + 16) &* 0x9e37_79b9_7f4a_7c15) >> 58)
+        KnownTexts.place(of: text.word(at: begin + 16))
     }
 
     @inline(__always)
     func match(_ text: TraceText, _ body: Range<Int>) -> Match? {
         guard body.count > 16 else { return nil }
         let place = Self.place(text, body.lowerBound)
-        let (length, seconds, fraction) = (forms[place].length, forms[place].seconds, forms[place].fraction)
+        let length = texts.length(at: place, inFrontOf: text, body)
+        let (seconds, fraction) = (forms[place].seconds, forms[place].fraction)
         let time = body.lowerBound + length
         let end = time + seconds + fraction + 2
         guard length > 0, end < body.upperBound,
-            text.isLike(words, at: place * Self.wordLimit, from: body.lowerBound, count: length),
-            let whole = EightBytes(text.word(at: time)).decimal(exactly: seconds), text[time + seconds] == 0x2e,
+            let whole = EightBytes(text.word(at: time)).decimal(exactly: seconds),
+            text[time + seconds] == UInt8(ascii: "."),
             let high = EightBytes(text.word(at: time + seconds + 1)).decimal(exactly: min(fraction, 8)),
-            text[end - 1] == 0x3a
+            text[end - 1] == UInt8(ascii: ":")
         else { return nil }
         var nanoseconds = high &* 1000
         if fraction == 9 {
@@ -131,20 +136,16 @@ private struct HeadForms {
     }
 
     /// Only what any line that begins so has in common with this one: the task's name ends in the first of the
-    /// columns that are tried, whatever follows.
+    /// columns that are tried, whatever follows; and the time has microseconds or nanoseconds.
     mutating func learn(_ head: LineHead, _ text: TraceText, _ body: Range<Int>) {
         let dash = body.lowerBound + 16
-        let length = head.time - body.lowerBound
-        let digits = text[head.time..<head.timeEnd].split(separator: 0x2e)
-        guard head.column == 16 || (head.column == 8 && head.time > dash && text[dash] != UInt8(ascii: "-")),
-            length <= 8 * Self.wordLimit, digits.count == 2, digits[0].count <= 8, [7, 10].contains(digits[1].count)
-        else { return }
+        let digits = text[head.time..<head.timeEnd - 1].split(separator: UInt8(ascii: "."))
         let place = Self.place(text, body.lowerBound)
-        forms[place] = Form(
-            length: length, seconds: digits[0].count, fraction: digits[1].count - 1, event: head.event)
-        for word in 0..<Self.wordLimit {
-            words[place * Self.wordLimit + word] = text.word(at: body.lowerBound + word * 8, count: length - word * 8)
-        }
+        guard head.column == 16 || (head.column == 8 && head.time > dash && text[dash] != UInt8(ascii: "-")),
+            digits.count == 2, digits[0].count <= 8, digits[1].count == 6 || digits[1].count == 9,
+            texts.learn(text, body.lowerBound..<head.time, at: place)
+        else { return }
+        forms[place] = Form(seconds: digits[0].count, fraction: digits[1].count, event: head.event)
     }
 }
 
@@ -248,35 +249,40 @@ private struct TailForms {
     }
 }
 
-/// Names of events that nobody needs, with their colons and what stands before them.
-private struct KnownNameTexts {
+/// Bytes that stood in a text, each up to 64 of them in a place that something about them decides.
+private struct KnownTexts {
     private static let count = 64
     private static let wordLimit = 8
 
     private var words = [UInt64](repeating: 0, count: count * wordLimit)
+    /// 0 where nothing is known.
     private var lengths = [Int](repeating: 0, count: count)
 
-    @inline(__always)
-    private static func place(_ text: TraceText, _ begin: Int) -> Int {
-        let mixed = text.word(at: begin + 1) ^ text.word(at: begin + 9) &* 31
-        return Int(truncatingIfNeeded: (mixed &* 0x9e37_79b9_7f4a_7c15) >> 58)
-    }
+    /// Something for each place.
+    static func each<Element>(_ element: Element) -> [Element] { Array(repeating: element, count: count) }
 
+    /// Where that is kept which has this word.
     @inline(__always)
-    func contains(_ text: TraceText, _ tail: Range<Int>) -> Bool {
-        let place = Self.place(text, tail.lowerBound)
+    static func place(of word: UInt64) -> Int { Int(truncatingIfNeeded: (word &* 0x9e37_79b9_7f4a_7c15) >> 58) }
+
+    /// How many bytes are kept there, if `range` begins with them; else 0.
+    @inline(__always)
+    func length(at place: Int, inFrontOf text: TraceText, _ range: Range<Int>) -> Int {
         let length = lengths[place]
-        return length > 0 && length <= tail.count
-            && text.isLike(words, at: place * Self.wordLimit, from: tail.lowerBound, count: length)
+        guard length > 0, length <= range.count,
+            text.isLike(words, at: place * Self.wordLimit, from: range.lowerBound, count: length)
+        else { return 0 }
+        return length
     }
 
-    mutating func learn(_ text: TraceText, _ range: Range<Int>) {
-        guard range.count <= 8 * Self.wordLimit else { return }
-        let place = Self.place(text, range.lowerBound)
+    /// Keeps them there in place of others; false where they are too many.
+    mutating func learn(_ text: TraceText, _ range: Range<Int>, at place: Int) -> Bool {
+        guard range.count <= 8 * Self.wordLimit else { return false }
         lengths[place] = range.count
         for word in 0..<Self.wordLimit {
             words[place * Self.wordLimit + word] = text.word(
                 at: range.lowerBound + word * 8, count: range.count - word * 8)
         }
+        return true
     }
 }
