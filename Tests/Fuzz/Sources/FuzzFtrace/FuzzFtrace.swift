@@ -9,7 +9,7 @@ public func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     guard count > 0 else { return 0 }
     var rest = Array(UnsafeBufferPointer(start: data + 1, count: count - 1))[...]
     let step = max(1, Int(data[0]) * 16)
-    let reader = try? FtraceReader(name: "fuzz", bytesInAll: nil) { bytes in
+    let reader = try? FtraceReader(name: "fuzz", bytesInAll: nil, threads: 0) { bytes in
         bytes += rest.prefix(step)
         defer { rest = rest.dropFirst(step) }
         return !rest.isEmpty
