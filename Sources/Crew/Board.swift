@@ -12,7 +12,7 @@
         case product(Product)
     }
 
-    private let work: @Sendable (Job) -> Product
+    private let work: @Sendable (consuming Job) -> Product
     private let monitor = Monitor()
 
     // What follows is guarded by the monitor.
@@ -22,7 +22,7 @@
     private var isEnding = false
 
     /// Room for `capacity` jobs.
-    init(capacity: Int, work: @escaping @Sendable (Job) -> Product) {
+    init(capacity: Int, work: @escaping @Sendable (consuming Job) -> Product) {
         places = Array(repeating: .empty, count: capacity)
         self.work = work
     }
