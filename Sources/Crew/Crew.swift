@@ -5,7 +5,7 @@
 
 /// Threads that do jobs for the one caller that they belong to. They are started when more than one job waits,
 /// and end with the crew.
-public struct Crew<Job: Sendable, Product: Sendable>: ~Copyable, Sendable {
+public struct Crew<Job: ~Copyable & Sendable, Product: ~Copyable & Sendable>: ~Copyable, Sendable {
     private let board: Board<Job, Product>
     /// Jobs under way, from `add` until the product is taken out.
     private let limit: Int
