@@ -37,7 +37,7 @@ let package = Package(
         .target(name: "Crew", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "Events", swiftSettings: strict),
         .target(name: "Correlation", dependencies: ["Events"], swiftSettings: strict),
-        .target(name: "Ftrace", dependencies: ["Events"], swiftSettings: strict),
+        .target(name: "Ftrace", dependencies: ["Crew", "Events"], swiftSettings: strict),
         .target(name: "CLinux"),
         .target(
             name: "Capture",

@@ -6,20 +6,19 @@ import Events
 
 /// What stands before an event's arguments.
 struct LineHead {
-    var comm: Range<Int>
-    var tid: UInt32 = 0
-    /// The process, where the text has a column for it.
-    var tgid: UInt32?
-    /// In an interrupt, so that the event is not the task's own doing.
-    var isInterrupt = false
-    /// Nanoseconds, or microseconds times a thousand.
-    var time: UInt64 = 0
+    /// Times are microseconds times a thousand where the text has no nanoseconds.
+    var event = EventHead()
     /// Name of the event without its colon; empty where there is none, as for the function tracer.
     var name: Range<Int> = 0..<0
-    /// By `EventName.hash`.
-    var nameHash: UInt64 = 0
     /// Where its arguments begin.
     var arguments = 0
+    /// Where its time begins. What stands before is the same in all lines of a task, on one processor and in
+    /// one context.
+    var time = 0
+    /// Behind the colon that ends it.
+    var timeEnd = 0
+    /// The column in which the task's name ends, where the layouts have it; else 0.
+    var column = 0
 }
 
 extension LineHead {
@@ -33,6 +32,7 @@ extension LineHead {
                 let head = Self.read(bytes, range, dash: dash)
             {
                 self = head
+                self.column = column
                 return
             }
         }
@@ -51,27 +51,30 @@ extension LineHead {
 
     private static func read(_ bytes: TraceText, _ range: Range<Int>, dash: Int) -> LineHead? {
         var begin = range.lowerBound
-        // Eight columns of blanks at once, in front of a short name.
-        if begin + 8 < dash, bytes.word(at: begin) == 0x2020_2020_2020_2020 { begin += 8 }
         while begin < dash, bytes[begin] == UInt8(ascii: " ") { begin += 1 }
-        var head = LineHead(comm: begin..<dash)
+        var head = LineHead()
+        let length = min(dash - begin, 15)
+        head.event.comm = Comm(
+            low: bytes.word(at: begin, count: length), high: bytes.word(at: begin + 8, count: length - 8))
         var scanner = Scanner(bytes: bytes, position: dash + 1, end: range.upperBound)
         guard let tid = scanner.decimal(), let id = UInt32(exactly: tid), scanner.skipBlanks() else { return nil }
-        head.tid = id
+        head.event.tid = id
         if scanner.take("(") {
             _ = scanner.skipBlanks()
-            head.tgid = scanner.decimal().flatMap(UInt32.init(exactly:))
+            head.event.tgid = scanner.decimal().flatMap(UInt32.init(exactly:))
             guard scanner.skip(to: ")", within: 16) else { return nil }
             _ = scanner.skipBlanks()
         }
         if scanner.take("[") {
             guard scanner.decimal() != nil, scanner.take("]"), scanner.skipBlanks() else { return nil }
-            if !scanner.isAtDigit { guard scanner.context(&head) else { return nil } }
+            if !scanner.isAtDigit { guard scanner.context(&head.event) else { return nil } }
         } else {
-            guard scanner.decimal() != nil, scanner.context(&head) else { return nil }
+            guard scanner.decimal() != nil, scanner.context(&head.event) else { return nil }
         }
+        head.time = scanner.position
         guard let time = scanner.time() else { return nil }
-        head.time = time
+        head.event.time = time
+        head.timeEnd = scanner.position
         _ = scanner.skipBlanks()
         scanner.name(&head)
         return head
@@ -87,6 +90,7 @@ struct Scanner {
     @inline(__always) var current: UInt8? { position < end ? bytes[position] : nil }
     @inline(__always) var isAtDigit: Bool { position < end && bytes[position] &- 0x30 < 10 }
 
+    @inline(__always)
     mutating func take(_ byte: Unicode.Scalar) -> Bool {
         guard position < end, bytes[position] == UInt8(ascii: byte) else { return false }
         position += 1
@@ -94,9 +98,15 @@ struct Scanner {
     }
 
     /// Blanks and whatever control characters stand there; false when there was none.
+    @inline(__always)
     mutating func skipBlanks() -> Bool {
         let begin = position
-        while position < end, bytes[position] <= 0x20 { position += 1 }
+        while position < end {
+            let blanks = EightBytes(bytes.word(at: position)).blanks
+            position += blanks
+            if blanks < 8 { break }
+        }
+        position = min(position, end)
         return position > begin
     }
 
@@ -118,18 +128,21 @@ struct Scanner {
     }
 
     /// An unsigned number; one that is too large wraps around.
+    @inline(__always)
     mutating func decimal() -> UInt64? {
         guard isAtDigit else { return nil }
-        var value: UInt64 = 0
-        while position < end, case let digit = bytes[position] &- 0x30, digit < 10 {
-            value = value &* 10 &+ UInt64(digit)
+        let first = EightBytes(bytes.word(at: position)).decimal(atMost: end - position)
+        position += first.count
+        var value = first.value
+        while first.count == 8, isAtDigit {
+            value = value &* 10 &+ UInt64(bytes[position] &- 0x30)
             position += 1
         }
         return value
     }
 
     /// "d..2.": interrupts, need to reschedule, kind of interrupt, depths.
-    mutating func context(_ head: inout LineHead) -> Bool {
+    mutating func context(_ head: inout EventHead) -> Bool {
         let begin = position
         skipWord()
         guard 4...8 ~= position - begin else { return false }
@@ -142,16 +155,20 @@ struct Scanner {
     }
 
     /// "12.345678:", "12.345678901:", "12345us+:" or a plain count, as nanoseconds.
+    @inline(__always)
     mutating func time() -> UInt64? {
         guard let whole = decimal() else { return nil }
         if take(".") {
-            var fraction: UInt64 = 0
-            var digits = 0
-            while position < end, case let digit = bytes[position] &- 0x30, digit < 10 {
-                if digits < 9 { (fraction, digits) = (fraction &* 10 &+ UInt64(digit), digits &+ 1) }
-                position += 1
+            let digits = EightBytes(bytes.word(at: position)).decimal(atMost: end - position)
+            position += digits.count
+            var fraction = digits.value
+            if digits.count == 8, isAtDigit {
+                fraction = fraction &* 10 &+ UInt64(bytes[position] &- 0x30)
+                // What is smaller than a nanosecond.
+                while isAtDigit { position += 1 }
+            } else {
+                for _ in digits.count..<9 { fraction &*= 10 }
             }
-            for _ in digits..<9 { fraction &*= 10 }
             return take(":") ? whole &* 1_000_000_000 &+ fraction : nil
         }
         if take("u") {
@@ -171,7 +188,6 @@ struct Scanner {
         skipWord(to: ":")
         if position < end, bytes[position] == UInt8(ascii: ":") {
             head.name = begin..<position
-            head.nameHash = EventName.hash(bytes, head.name)
             position += 1
             _ = skipBlanks()
         } else {

@@ -4,6 +4,19 @@
 
 import Events
 
+/// Whose event it is, and when.
+struct EventHead {
+    var tid: UInt32 = 0
+    /// The process, where the trace knows it.
+    var tgid: UInt32?
+    /// The task's name, cut to fifteen bytes as the kernel does.
+    var comm = Comm(low: 0, high: 0)
+    /// In an interrupt, so that the event is not the task's own doing.
+    var isInterrupt = false
+    /// Nanoseconds of the trace's clock.
+    var time: UInt64 = 0
+}
+
 /// What one trace tells, event by event.
 struct Story {
     let names: KnownNames
@@ -58,9 +71,10 @@ struct Story {
         events.append(.lost(Loss(time: time, stage: stage, count: count)))
     }
 
-    /// One event. False when an argument is missing without which it says nothing.
+    /// One event; of `line` it need only be known that later events have larger ones. False when an argument is
+    /// missing without which it says nothing.
     mutating func take(
-        _ name: EventName, _ head: LineHead, _ bytes: TraceText, to end: Int, line: UInt64, into events: inout [Event]
+        _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, line: UInt64, into events: inout [Event]
     ) -> Bool {
         time = head.time
         if firstTime == nil { firstTime = time }
@@ -68,14 +82,17 @@ struct Story {
             lose(.lookupTable, into: &events)
             return true
         }
-        identify(place, head, bytes)
+        if let tgid = head.tgid {
+            tasks.states[place].identity.pid = tgid
+            seen.hasProcesses = true
+        }
+        tasks.states[place].identity.comm = head.comm
         if name == .stack {
-            stackOwner = tasks[place].detach.map { ($0, line) }
-            tasks[place].detach = nil
+            stackOwner = tasks.states[place].detach.map { ($0, line) }
+            tasks.states[place].detach = nil
             return true
         }
-        tasks[place].detach = nil
-        let arguments = Arguments(bytes, from: head.arguments, to: end, names: names)
+        tasks.states[place].detach = nil
         switch name {
         case .lookup: return beginLookup(place, arguments, line: line, into: &events)
         case .lookupReturn: return endLookup(place, arguments, line: line, into: &events)
@@ -84,7 +101,7 @@ struct Story {
         case .lockWait: waitForLock(place, isInterrupt: head.isInterrupt)
         case .unlock: return unlock(place, arguments, isInterrupt: head.isInterrupt, line: line, into: &events)
         case .detach: return detach(place, arguments, line: line)
-        case .removal: return removal(place, arguments, bytes, head.arguments..<end, line: line)
+        case .removal: return removal(place, arguments, line: line)
         case .enter(let function): return enter(place, function, arguments, into: &events)
         case .leave(let function): leave(place, function, into: &events)
         case .stack, .marker, .systemCall: break
@@ -95,23 +112,12 @@ struct Story {
     /// The end of the text: lookups that go round still, and the sums.
     mutating func end(into events: inout [Event]) {
         for task in tasks.unfinished {
-            guard let lookup = task.lookup, lookup.passes > 1 else { continue }
-            events.append(.progress(told(lookup, of: task.identity, result: nil)))
+            guard task.lookup.passes > 1 else { continue }
+            events.append(.progress(told(task.lookup, of: task.identity, result: nil)))
         }
         totals.durationNs = firstTime.map { time > $0 ? time - $0 : 0 } ?? 0
         totals.isFinal = true
         events.append(.totals(totals))
-    }
-
-    private mutating func identify(_ place: Int, _ head: LineHead, _ bytes: TraceText) {
-        if let tgid = head.tgid {
-            tasks[place].identity.pid = tgid
-            seen.hasProcesses = true
-        }
-        // The first fifteen bytes, as the kernel cuts a name.
-        let (begin, length) = (head.comm.lowerBound, min(head.comm.count, 15))
-        tasks[place].identity.comm = Comm(
-            low: bytes.word(at: begin, count: length), high: bytes.word(at: begin + 8, count: length - 8))
     }
 
     /// As the user sees it.
