@@ -62,8 +62,8 @@ let package = Package(
         .executableTarget(
             name: "futexscope",
             dependencies: [
-                "Capture", "CLinux", "Correlation", "Events", "Ftrace", "Presentation", "Provocation", "Recording",
-                "Service",
+                "Capture", "CLinux", "Correlation", "Crew", "Events", "Ftrace", "Presentation", "Provocation",
+                "Recording", "Service",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -99,7 +99,8 @@ let package = Package(
             exclude: ["Samples"], swiftSettings: strict),
         .testTarget(
             name: "PresentationTests",
-            dependencies: ["Correlation", "Events", "EventSamples", "Golden", "Presentation"], exclude: ["Golden"],
+            dependencies: ["Correlation", "Crew", "Events", "EventSamples", "Golden", "Presentation"],
+            exclude: ["Golden"],
             swiftSettings: strict),
         .testTarget(
             name: "ExportTests", dependencies: ["Correlation", "Events", "EventSamples", "Presentation"],

@@ -5,7 +5,7 @@
 
 /// Threads that do jobs for the one caller that they belong to. They are started when more than one job waits,
 /// and end with the crew.
-public struct Crew<Job: Sendable, Product: Sendable>: ~Copyable, Sendable {
+public struct Crew<Job: ~Copyable & Sendable, Product: ~Copyable & Sendable>: ~Copyable, Sendable {
     private let board: Board<Job, Product>
     /// Jobs under way, from `add` until the product is taken out.
     private let limit: Int
@@ -14,7 +14,7 @@ public struct Crew<Job: Sendable, Product: Sendable>: ~Copyable, Sendable {
 
     /// At most `threads` threads besides the caller's, and none if that is 0. `work` runs on any of them, several
     /// at once, and must not wait for a later job.
-    public init(threads: Int, work: @escaping @Sendable (Job) -> Product) {
+    public init(threads: Int, work: @escaping @Sendable (consuming Job) -> Product) {
         mostThreads = max(0, threads)
         // For each thread the job that it does and two that are there when it is done, since the caller hands in
         // no further one while it does a job itself.

@@ -18,24 +18,39 @@ public struct Names: Sendable {
     public init(limit: Int = Names.limit) { self.limit = limit }
 
     /// Learns a name, or its new text when a file was renamed.
-    public mutating func learn(_ name: Name) {
+    /// - Returns: what was forgotten for it.
+    @discardableResult
+    public mutating func learn(_ name: Name) -> Name.Subject? {
         if case .cgroup(let id) = name.subject {
             let workload = Workload(cgroupPath: name.text)
             workloads[id] = workload.isNone ? nil : workload
         }
-        guard texts.updateValue(name, forKey: name.subject) == nil else { return }
-        if order.count < limit {
+        guard texts.updateValue(name, forKey: name.subject) == nil else { return nil }
+        guard order.count == limit else {
             order.append(name.subject)
-        } else {
-            texts.removeValue(forKey: order[cursor])
-            if case .cgroup(let id) = order[cursor] { workloads.removeValue(forKey: id) }
-            order[cursor] = name.subject
-            cursor = (cursor + 1) % limit
+            return nil
         }
+        let oldest = order[cursor]
+        texts.removeValue(forKey: oldest)
+        if case .cgroup(let id) = oldest { workloads.removeValue(forKey: id) }
+        order[cursor] = name.subject
+        cursor = (cursor + 1) % limit
+        return oldest
+    }
+
+    /// Forgets a name before its turn, if there is one; takes time as there are names.
+    public mutating func forget(_ subject: Name.Subject) {
+        guard texts.removeValue(forKey: subject) != nil else { return }
+        if case .cgroup(let id) = subject { workloads.removeValue(forKey: id) }
+        order = (order[cursor...] + order[..<cursor]).filter { $0 != subject }
+        cursor = 0
     }
 
     /// All that is known, in no particular order of time.
     public var all: [Name] { order.compactMap { texts[$0] } }
+
+    /// What is known of it.
+    public func name(of subject: Name.Subject) -> Name? { texts[subject] }
 
     public func path(of file: FileID) -> String? {
         texts[.file(file)].flatMap { $0.text.isEmpty ? nil : $0.text }

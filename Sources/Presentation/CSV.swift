@@ -15,7 +15,6 @@ public struct CSV: FindingFormat {
     private let rows: RowType
     private let clock: WallClock
     private var timestamps = TimestampWriter()
-    private var told = ToldDetaches()
 
     /// Findings.
     public init() {
@@ -30,6 +29,8 @@ public struct CSV: FindingFormat {
 
     public var holdsLossesAndSummary: Bool { false }
     public var showsEveryLookup: Bool { rows == .findings }
+    public var rowsStandAlone: Bool { true }
+    public func holds(_ type: RowType) -> Bool { type == rows }
 
     public func begin(into bytes: inout [UInt8]) {
         bytes += (Self.columns(of: rows).joined(separator: ",") + "\r\n").utf8
@@ -67,7 +68,6 @@ public struct CSV: FindingFormat {
     // MARK: Rows
 
     public mutating func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8]) {
-        guard rows == .findings else { return }
         bytes.appendRow { write(finding, legend: legend, to: &$0) }
     }
 
@@ -141,7 +141,6 @@ public struct CSV: FindingFormat {
     }
 
     public mutating func write(_ detach: Detach, legend: Legend, into bytes: inout [UInt8]) {
-        guard rows == .detaches, told.isNew(detach) else { return }
         bytes.appendRow { write(detach, legend: legend, to: &$0) }
     }
 
@@ -171,7 +170,6 @@ public struct CSV: FindingFormat {
     }
 
     public mutating func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8]) {
-        guard rows == .activities else { return }
         bytes.appendRow { write(activity, legend: legend, to: &$0) }
     }
 
@@ -187,7 +185,6 @@ public struct CSV: FindingFormat {
     }
 
     public mutating func write(_ loss: Loss, into bytes: inout [UInt8]) {
-        guard rows == .losses else { return }
         bytes.appendRow { write(loss, to: &$0) }
     }
 

@@ -12,13 +12,17 @@ public protocol FindingFormat: Sendable {
     /// Whether a lookup that met nothing has a place in it; where it has none, nobody needs to make a finding
     /// of one.
     var showsEveryLookup: Bool { get }
+    /// Whether each row can be written apart from the others, by a copy of the format, and gives the same bytes.
+    var rowsStandAlone: Bool { get }
+    /// Whether what is of this kind has a place in it.
+    func holds(_ type: RowType) -> Bool
 
     /// What comes before the first finding.
     mutating func begin(into bytes: inout [UInt8])
     mutating func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8])
-    /// Nothing to formats that show findings alone.
+    /// Where it holds detaches, each once.
     mutating func write(_ detach: Detach, legend: Legend, into bytes: inout [UInt8])
-    /// Nothing to formats that show findings alone.
+    /// Where it holds activities.
     mutating func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8])
     mutating func write(_ loss: Loss, into bytes: inout [UInt8])
     mutating func end(_ report: RunReport, legend: Legend, into bytes: inout [UInt8])
@@ -28,6 +32,8 @@ public protocol FindingFormat: Sendable {
 
 extension FindingFormat {
     public var showsEveryLookup: Bool { true }
+    public var rowsStandAlone: Bool { false }
+    public func holds(_ type: RowType) -> Bool { type == .findings || type == .losses }
     public mutating func write(_ detach: Detach, legend: Legend, into bytes: inout [UInt8]) {}
     public mutating func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8]) {}
     public mutating func resize(to width: Int, into bytes: inout [UInt8]) {}

@@ -1,5 +1,6 @@
 // From events to bytes: names are learnt, the correlator is fed, what it makes known is written in the
-// chosen format. Pure, so that a live trace and a recording that is read again give the same bytes.
+// chosen format, here or by whoever takes the rows. Pure, so that a live trace and a recording that is read again
+// give the same bytes.
 
 public import Correlation
 public import Events
@@ -17,43 +18,111 @@ public struct FindingStream: Sendable {
         var analysis: Analysis?
         var legend: Legend
         var format: any FindingFormat
+        /// Asked once: there are millions of rows.
+        private let holds: (findings: Bool, detaches: Bool, activities: Bool, losses: Bool)
+        /// Rows are not written here.
+        let leavesRows: Bool
+        var batch: RowBatch
         var findings: UInt64 = 0
-        var bytes: [UInt8] = []
+        /// Batches that were given back.
+        var spare: [RowBatch] = []
+        private var detaches = ToldDetaches()
+
+        init(analysis: Analysis?, legend: Legend, format: any FindingFormat, leavesRows: Bool) {
+            (self.analysis, self.legend, self.format) = (analysis, legend, format)
+            self.leavesRows = leavesRows && format.rowsStandAlone
+            holds = (
+                format.holds(.findings), format.holds(.detaches), format.holds(.activities), format.holds(.losses)
+            )
+            batch = RowBatch(format: format, legend: legend)
+        }
 
         mutating func add(_ finding: Finding) {
-            format.write(finding, legend: legend, into: &bytes)
+            if holds.findings {
+                if leavesRows {
+                    batch.add(finding, names: legend.names)
+                } else {
+                    format.write(finding, legend: legend, into: &batch.bytes)
+                }
+            }
             if finding.isProgress { return }
             analysis?.consume(finding)
             findings += 1
         }
+
+        mutating func add(_ detach: Detach) {
+            guard holds.detaches, detaches.isNew(detach) else { return }
+            if leavesRows {
+                batch.add(detach, names: legend.names)
+            } else {
+                format.write(detach, legend: legend, into: &batch.bytes)
+            }
+        }
+
+        mutating func add(_ activity: Activity) {
+            guard holds.activities else { return }
+            if leavesRows {
+                batch.add(activity, names: legend.names)
+            } else {
+                format.write(activity, legend: legend, into: &batch.bytes)
+            }
+        }
+
+        mutating func add(_ loss: Loss) {
+            guard holds.losses else { return }
+            if leavesRows { batch.add(loss) } else { format.write(loss, into: &batch.bytes) }
+        }
+
+        mutating func learn(_ name: Name) {
+            let forgotten = legend.names.learn(name)
+            guard leavesRows else { return }
+            batch.change(name.subject)
+            if let forgotten { batch.change(forgotten) }
+        }
+
+        mutating func takeBatch() -> RowBatch {
+            var next = spare.popLast() ?? RowBatch(format: format, legend: legend)
+            swap(&batch, &next)
+            return next
+        }
     }
 
-    /// Ends after `limit` findings, if one is given; the progress of a loop is not counted.
+    /// Ends after `limit` findings, if one is given; the progress of a loop is not counted. With `leavesRows` the
+    /// rows are written by whoever takes them, if the format allows it.
     public init(
         format: any FindingFormat, correlator: Correlator, run: RunInfo, analysis: Analysis? = nil,
-        limit: UInt64? = nil
+        limit: UInt64? = nil, leavesRows: Bool = false
     ) {
         self.correlator = correlator
         self.run = run
         self.limit = limit
         let legend = Legend(
             clock: WallClock(offsetNs: run.wallClockOffsetNs), showsKernelAddresses: run.showsKernelAddresses)
-        told = Told(analysis: analysis, legend: legend, format: format)
-        told.format.begin(into: &told.bytes)
+        told = Told(analysis: analysis, legend: legend, format: format, leavesRows: leavesRows)
+        told.format.begin(into: &told.batch.bytes)
     }
 
-    /// What was written since the last call.
+    /// The bytes of what came since the last call.
     public mutating func takeBytes() -> [UInt8] {
-        let taken = told.bytes
-        told.bytes = []
-        // The next batch will take about as much, and a row asks for more room than it fills.
-        if !taken.isEmpty { told.bytes.reserveCapacity(taken.count + taken.count / 8 + 4096) }
-        return taken
+        told.batch.writeRows()
+        return told.batch.takeBytes()
     }
+
+    /// What came since the last call.
+    public mutating func takeBatch() -> RowBatch { told.takeBatch() }
+
+    /// Takes back the memory of a batch whose bytes nobody needs any more.
+    public mutating func giveBack(_ batch: consuming RowBatch) {
+        batch.empty()
+        told.spare.append(batch)
+    }
+
+    /// Whether what came is worth to be taken: anything that is written, and of what is not, a full batch.
+    public var hasBatch: Bool { told.leavesRows ? told.batch.isFull : !told.batch.bytes.isEmpty }
 
     /// The terminal has another width.
     public mutating func resize(to width: Int) {
-        told.format.resize(to: width, into: &told.bytes)
+        told.format.resize(to: width, into: &told.batch.bytes)
     }
 
     /// No more lookups are wanted.
@@ -83,7 +152,8 @@ public struct FindingStream: Sendable {
         let unfinished = correlator.finish()
         told.analysis?.finish(unfinished: unfinished)
         let report = report(omissions: omissions)
-        told.format.end(report, legend: told.legend, into: &told.bytes)
+        told.batch.writeRows()
+        told.format.end(report, legend: told.legend, into: &told.batch.bytes)
         return report
     }
 
@@ -133,24 +203,24 @@ extension FindingStream: EventSink {
 
     public mutating func take(_ detach: Detach) {
         guard !isAtLimit else { return }
-        told.format.write(detach, legend: told.legend, into: &told.bytes)
+        told.add(detach)
         correlator.consume(detach)
         told.analysis?.consume(detach)
     }
 
     public mutating func take(_ activity: Activity) {
         guard !isAtLimit else { return }
-        told.format.write(activity, legend: told.legend, into: &told.bytes)
+        told.add(activity)
         told.analysis?.consume(activity)
     }
 
     public mutating func take(_ name: Name) {
-        told.legend.names.learn(name)
+        told.learn(name)
         correlator.consume(name)
     }
 
     public mutating func take(_ loss: Loss) {
-        told.format.write(loss, into: &told.bytes)
+        told.add(loss)
         correlator.consume(loss)
         told.analysis?.consume(loss)
     }

@@ -7,57 +7,56 @@ public import Events
 
 /// One object a line.
 public struct JSONLines: FindingFormat {
-    /// Nil for what a live trace tells: findings, losses, the summary.
-    private let rows: Set<RowType>?
+    private let rows: Set<RowType>
+    /// What a live trace tells: findings, losses, the summary.
+    private let isTrace: Bool
     private let clock: WallClock
     private let origin: ReportOrigin?
     private var timestamps = TimestampWriter()
-    private var told = ToldDetaches()
 
     /// Findings, losses and the summary; `origin` is what the report says of itself, if there is one.
     public init(origin: ReportOrigin? = nil) {
-        (rows, clock, self.origin) = (nil, WallClock(offsetNs: 0), origin)
+        (rows, isTrace, self.origin) = ([.findings, .losses], true, origin)
+        clock = WallClock(offsetNs: 0)
     }
 
     /// Rows of these kinds alone, of that run, whose wall clock a loss needs.
     public init(rows: Set<RowType>, of run: RunInfo) {
-        (self.rows, origin) = (rows, nil)
+        (self.rows, isTrace, origin) = (rows, false, nil)
         clock = WallClock(offsetNs: run.wallClockOffsetNs)
     }
 
-    public var holdsLossesAndSummary: Bool { rows == nil }
-    public var showsEveryLookup: Bool { rows?.contains(.findings) ?? true }
+    public var holdsLossesAndSummary: Bool { isTrace }
+    public var showsEveryLookup: Bool { holds(.findings) }
+    public var rowsStandAlone: Bool { true }
+    public func holds(_ type: RowType) -> Bool { rows.contains(type) }
 
     public func begin(into bytes: inout [UInt8]) {}
 
     public mutating func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8]) {
-        guard rows?.contains(.findings) ?? true else { return }
         bytes.appendLine { $0.write(finding, legend: legend, timestamps: &timestamps) }
     }
 
     public mutating func write(_ detach: Detach, legend: Legend, into bytes: inout [UInt8]) {
-        guard let rows, rows.contains(.detaches), told.isNew(detach) else { return }
         bytes.appendLine { $0.write(detach, legend: legend, timestamps: &timestamps) }
     }
 
     public mutating func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8]) {
-        guard let rows, rows.contains(.activities) else { return }
         bytes.appendLine { $0.write(activity, legend: legend, timestamps: &timestamps) }
     }
 
     public mutating func write(_ loss: Loss, into bytes: inout [UInt8]) {
-        guard rows?.contains(.losses) ?? true else { return }
         bytes.appendLine {
             $0.word("type", "lost")
-            if rows != nil { $0.write(time: loss.time == 0 ? nil : loss.time, clock: clock, timestamps: &timestamps) }
+            if !isTrace { $0.write(time: loss.time == 0 ? nil : loss.time, clock: clock, timestamps: &timestamps) }
             $0.word("stage", loss.stage.rawValue)
             $0.number("count", loss.count)
-            if rows != nil { $0.flag("touches_evidence", loss.stage.touchesEvidence) }
+            if !isTrace { $0.flag("touches_evidence", loss.stage.touchesEvidence) }
         }
     }
 
     public func end(_ report: RunReport, legend: Legend, into bytes: inout [UInt8]) {
-        guard rows == nil else { return }
+        guard isTrace else { return }
         bytes.appendLine { $0.write(report, legend: legend) }
         guard let analysis = report.analysis else { return }
         bytes.appendLine { $0.write(analysis, of: report, legend: legend, origin: origin) }

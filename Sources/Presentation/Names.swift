@@ -15,6 +15,13 @@ public struct Legend: Sendable {
         self.showsKernelAddresses = showsKernelAddresses
     }
 
+    /// The same without names; it keeps as many as it will be told.
+    var withoutNames: Legend {
+        var legend = Legend(clock: clock, showsKernelAddresses: showsKernelAddresses)
+        legend.names = Names(limit: .max)
+        return legend
+    }
+
     /// `p-` and sixteen digits, or the address; nil for no page.
     func id(of page: PageID) -> String? {
         var bytes: [UInt8] = []

@@ -19,7 +19,6 @@ public struct Perfetto: FindingFormat {
 
     private let run: RunInfo
     private var tracks = PerfettoTracks()
-    private var told = ToldDetaches()
     /// The last progress of lookups that have not returned.
     private var loops: [PerfettoTrack: Finding] = [:]
     private var begun: [PerfettoTrack: Activity] = [:]
@@ -34,6 +33,7 @@ public struct Perfetto: FindingFormat {
 
     /// Losses are, but the summary has no place in a trace.
     public var holdsLossesAndSummary: Bool { false }
+    public func holds(_ type: RowType) -> Bool { true }
 
     public func begin(into bytes: inout [UInt8]) {
         Protobuf.append(to: &bytes) {
@@ -105,7 +105,6 @@ public struct Perfetto: FindingFormat {
     // MARK: Detaches, activities, losses
 
     public mutating func write(_ detach: Detach, legend: Legend, into bytes: inout [UInt8]) {
-        guard told.isNew(detach) else { return }
         latest = max(latest, detach.time)
         let track = PerfettoTrack(.culprits, task: detach.culprit)
         let uuid =

@@ -2,11 +2,15 @@
 // format. What the source had to leave out is told in any case.
 
 internal import Correlation
+internal import Crew
 internal import Events
 internal import Presentation
 
 /// The wiring of an analysis after the fact.
 struct AnalysisRun {
+    /// Making rows of findings takes four times as long as finding them, so more threads would wait.
+    private static let mostThreads = 3
+
     let arguments: AnalysisArguments
     /// Whether the format shows what was left out.
     let showsOmissions: Bool
@@ -25,20 +29,30 @@ struct AnalysisRun {
             let correlator = Correlator(
                 thresholds: arguments.loops(of: source.run),
                 tellsAll: source.run.tellsAll && format.showsEveryLookup, filter: filter)
+            // Who reads from a pipe may wait for each row; of a file everything is there.
+            let threads = source.progress.bytesInAll == nil ? 0 : min(CPUs.usable - 1, Self.mostThreads)
             var stream = FindingStream(
                 format: format, correlator: correlator, run: source.run,
-                analysis: analysis ? Analysis(window: filter.window) : nil)
+                analysis: analysis ? Analysis(window: filter.window) : nil, leavesRows: threads > 0)
+            var crew = Crew(threads: threads) { (batch: consuming RowBatch) in
+                batch.writeRows()
+                return batch
+            }
             let status = StatusLine()
             for event in first { stream.take(event) }
             first = []
             while hasMore {
-                try output.write(stream.takeBytes())
+                if stream.hasBatch, let batch = crew.add(stream.takeBatch()) {
+                    try output.write(batch.bytes)
+                    stream.giveBack(consume batch)
+                }
                 status.show(Self.text(of: source.progress))
                 hasMore = !Interruption.isWanted ? try source.read(into: &stream) : false
             }
             status.clear()
             let report = stream.end(omissions: source.omissions)
-            try output.write(stream.takeBytes())
+            if let batch = crew.add(stream.takeBatch()) { try output.write(batch.bytes) }
+            while let batch = crew.next() { try output.write(batch.bytes) }
             // Where the format has no place for them, losses are told beside it.
             let losses = Loss.Stage.allCases.compactMap { stage in
                 report.losses[stage].map { Event.lost(Loss(time: 0, stage: stage, count: $0)) }

@@ -214,6 +214,27 @@ import Testing
         #expect(names.path(of: file(UInt64(Names.limit))) == "/f\(Names.limit)")
     }
 
+    @Test("a name that is forgotten before its turn changes nobody else's")
+    func forgotten() {
+        func file(_ inode: UInt64) -> Name.Subject { .file(FileID(device: 1, inode: inode)) }
+        func inodes(_ names: Names) -> [UInt64] { names.all.compactMap { UInt64($0.text) } }
+        var names = Names(limit: 4)
+        // The two oldest of six are gone, so that the ring has turned.
+        for inode in UInt64(0)..<6 { names.learn(Name(subject: file(inode), text: "\(inode)")) }
+        names.forget(file(3))
+        names.forget(file(1))
+        #expect(inodes(names) == [2, 4, 5])
+        #expect(names.learn(Name(subject: file(6), text: "6")) == nil)
+        #expect(names.learn(Name(subject: file(7), text: "7")) == file(2))
+        #expect(names.learn(Name(subject: file(8), text: "8")) == file(4))
+        #expect(Set(inodes(names)) == [5, 6, 7, 8])
+        names.learn(Name(subject: .cgroup(1), text: "/system.slice/a.service"))
+        #expect(names.workload(1)?.unit == "a.service")
+        names.forget(.cgroup(1))
+        #expect(names.workload(1) == nil)
+        #expect(names.cgroup(1) == nil)
+    }
+
     // MARK: Stream
 
     @Test("a stream ends after so many findings, progress not counted")
