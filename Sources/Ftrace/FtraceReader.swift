@@ -22,7 +22,8 @@ public struct FtraceReader: EventSource {
     private var story: Story
     /// Events of what was read ahead to know the run.
     private var ahead: [Event] = []
-    private var bytesRead: UInt64 { blocks.bytesRead }
+    /// Up to the block that was taken last.
+    private var bytesRead: UInt64 = 0
     /// Those of all blocks before this one.
     private var linesBefore: UInt64 = 0
     /// Number of the line that was taken last, the first being 1.
@@ -94,6 +95,7 @@ public struct FtraceReader: EventSource {
             var arguments = Arguments()
             for line in block.lines { take(line, of: text, block.values, &arguments, into: &events) }
         }
+        bytesRead = block.bytesRead
         linesBefore += UInt64(block.lineCount)
         line = linesBefore
         overlong += block.overlong

@@ -12,7 +12,7 @@ struct LineCutter {
     private var isSkipping = false
     private(set) var isAtEnd = false
     /// In all chunks so far.
-    private(set) var bytesRead: UInt64 = 0
+    private var bytesRead: UInt64 = 0
 
     /// The next block, which has no line where a chunk had no end of one; `fill` appends a chunk and is false when
     /// there is none. What `block` had is gone.
@@ -22,6 +22,7 @@ struct LineCutter {
         rest.removeAll(keepingCapacity: true)
         isAtEnd = try !fill(&block.bytes)
         bytesRead += UInt64(max(0, block.bytes.count - before))
+        block.bytesRead = bytesRead
         if isAtEnd {
             // What was passed over has its end here.
             if isSkipping, block.bytes.isEmpty { block.bytes.append(UInt8(ascii: "\n")) }

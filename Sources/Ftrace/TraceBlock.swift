@@ -13,6 +13,8 @@ struct TraceBlock: Sendable {
     /// Lines of more than `LineCutter.lineLimit`.
     private(set) var overlong: UInt64 = 0
     private var beginsInOverlong = false
+    /// Bytes of the text up to the end of the chunk that it comes from.
+    var bytesRead: UInt64 = 0
     /// What it has learnt from blocks before; that saves time and nothing else.
     private var forms: LineForms
 

@@ -11,43 +11,31 @@ final class TraceBlocks {
     private let input: (inout [UInt8]) throws -> Bool
     private let names: KnownNames
     private var lines = LineCutter()
-    private var crew: Crew<Sheet, Sheet>
-    private var spare: [Sheet] = []
-    /// Bytes of the chunks up to the block that was shown last.
-    private(set) var bytesRead: UInt64 = 0
-
-    /// What is handed about: a block belongs to one thread at a time.
-    private final class Sheet: @unchecked Sendable {
-        var block: TraceBlock
-        /// Of all chunks up to the one that it comes from.
-        var bytesRead: UInt64 = 0
-        init(names: KnownNames) { block = TraceBlock(names: names) }
-    }
+    private var crew: Crew<TraceBlock, TraceBlock>
+    private var spare: [TraceBlock] = []
 
     /// With at most `threads` threads besides the caller's.
     init(names: KnownNames, threads: Int, input: @escaping (inout [UInt8]) throws -> Bool) {
         (self.names, self.input) = (names, input)
-        crew = Crew(threads: min(threads, Self.mostThreads)) { sheet in
-            sheet.block.read()
-            return sheet
+        crew = Crew(threads: min(threads, Self.mostThreads)) { (block: consuming TraceBlock) in
+            block.read()
+            return block
         }
     }
 
     /// Shows the next block with all its lines read; false, and nothing, when there are no more.
     func next(_ show: (TraceBlock) throws -> Void) throws -> Bool {
-        guard let sheet = try nextSheet() else { return false }
-        defer { spare.append(sheet) }
-        bytesRead = sheet.bytesRead
-        try show(sheet.block)
+        guard let block = try nextBlock() else { return false }
+        defer { spare.append(block) }
+        try show(block)
         return true
     }
 
-    private func nextSheet() throws -> Sheet? {
+    private func nextBlock() throws -> TraceBlock? {
         while !lines.isAtEnd {
-            let sheet = spare.popLast() ?? Sheet(names: names)
-            try lines.next(into: &sheet.block, fill: input)
-            sheet.bytesRead = lines.bytesRead
-            if let done = crew.add(sheet) { return done }
+            var block = spare.popLast() ?? TraceBlock(names: names)
+            try lines.next(into: &block, fill: input)
+            if let done = crew.add(consume block) { return done }
         }
         return crew.next()
     }
