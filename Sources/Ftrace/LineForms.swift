@@ -152,7 +152,7 @@ private struct HeadForms {
 /// What stood behind the time of a line of an event that is needed, and where numbers were in it.
 private struct TailForms {
     private static let wayCount = 4
-    private static let count = 32 * wayCount
+    private static let count = 64 * wayCount
     private static let wordLimit = 40
     private static let numberLimit = 16
 
@@ -175,12 +175,12 @@ private struct TailForms {
     private var numbers = Array(repeating: Number(), count: count * numberLimit)
     private var numberCounts = [Int](repeating: 0, count: count)
     /// Where the next one is put among those of a like kind.
-    private var nextWay = 0
+    private var nextWays = [UInt8](repeating: 0, count: count / wayCount)
 
     @inline(__always)
     private static func place(_ text: TraceText, _ tail: Range<Int>) -> Int {
         let mixed = text.word(at: tail.lowerBound + 1) ^ text.word(at: tail.lowerBound + 9) &* 31
-        return Int(truncatingIfNeeded: ((mixed &+ UInt64(tail.count)) &* 0x9e37_79b9_7f4a_7c15) >> 59) * wayCount
+        return Int(truncatingIfNeeded: ((mixed &+ UInt64(tail.count)) &* 0x9e37_79b9_7f4a_7c15) >> 58) * wayCount
     }
 
     /// The place of the form that this one has.
@@ -224,8 +224,9 @@ private struct TailForms {
             // Each value comes from a number here, and no number from elsewhere.
             found.count(where: { $0.key != nil }) == Arguments.count(of: keys)
         else { return }
-        let place = Self.place(text, tail) + nextWay
-        nextWay = (nextWay + 1) % Self.wayCount
+        let first = Self.place(text, tail)
+        let place = first + Int(nextWays[first / Self.wayCount])
+        nextWays[first / Self.wayCount] = UInt8(place - first + 1) % UInt8(Self.wayCount)
         (events[place], self.keys[place], lengths[place]) = (event, keys, tail.count)
         var free: [Range<Int>] = []
         let inOrder = found.sorted { ($0.key?.rawValue ?? .max) < ($1.key?.rawValue ?? .max) }
