@@ -35,7 +35,11 @@ let package = Package(
 
         .target(name: "Events", swiftSettings: strict),
         .target(name: "Correlation", dependencies: ["Events"], swiftSettings: strict),
-        .target(name: "Ftrace", dependencies: ["Events"], swiftSettings: strict),
+        .systemLibrary(name: "CCompression"),
+        .target(
+            name: "Ftrace", dependencies: ["CCompression", "Events"], swiftSettings: strict,
+            // By two names zlib stays behind libelf as well, which needs it too.
+            linkerSettings: [.linkedLibrary(":libzstd.a"), .linkedLibrary("z")]),
         .target(name: "CLinux"),
         .target(
             name: "Capture",

@@ -10,6 +10,12 @@ import Glibc
     /// `bytes` outlive this value.
     init(_ bytes: UnsafeBufferPointer<UInt8>) { unsafe self.bytes = unsafe bytes }
 
+    /// The bytes of an array, which stay where they are while `body` looks at them.
+    @inline(__always)
+    static func reading<Result>(_ bytes: [UInt8], _ body: (TraceText) throws -> Result) rethrows -> Result {
+        unsafe try bytes.withUnsafeBufferPointer { try unsafe body(TraceText($0)) }
+    }
+
     var startIndex: Int { 0 }
     var endIndex: Int { unsafe bytes.count }
     var count: Int { unsafe bytes.count }

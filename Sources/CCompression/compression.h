@@ -1,0 +1,3 @@
+/* What trace-cmd compresses its recordings with. */
+#include <zlib.h>
+#include <zstd.h>
