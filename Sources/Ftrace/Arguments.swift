@@ -27,6 +27,8 @@ struct Arguments {
         }
     }
     func isSet(_ key: Key) -> Bool { (self[key] ?? 0) != 0 }
+
+    mutating func removeAll() { (present, isFutexCall) = (0, nil) }
 }
 
 extension Arguments {

@@ -42,6 +42,23 @@ struct EventFormats {
         return formats[place - 1]
     }
 
+    /// Fills in the arguments of an event, as far as they lie within it; not the caller.
+    @inline(__always)
+    func read(_ format: Format, _ data: Range<Int>, in text: TraceText, into arguments: inout Arguments) {
+        arguments.removeAll()
+        let fields = fields.span
+        for place in format.fields {
+            let field = fields[place]
+            guard field.offset &+ field.size <= data.count else { continue }
+            var value = text.word(at: data.lowerBound &+ field.offset, count: field.size)
+            if field.isSigned {
+                let unused = UInt64(64 &- field.size &* 8)
+                value = UInt64(bitPattern: Int64(bitPattern: value << unused) >> unused)
+            }
+            arguments[field.key] = value << UInt64(field.shift)
+        }
+    }
+
     /// Whether there is any event that can tell something, and not only what comes with others.
     var areUseful: Bool {
         formats.contains {

@@ -67,16 +67,32 @@ struct ProcessorEvents {
     /// Bytes of the file that were read for it so far.
     var bytesRead: UInt64 { next - min(next, place.offset) }
 
-    /// Goes to the event after this one.
+    /// Hands over the next event and those after it that lie before `end`, no more than are left.
     @inline(__always)
-    mutating func advance() throws {
-        let held = bytes
-        event = TraceText.reading(held) { page.next(in: $0) }
-        if event == nil { try advanceOverPages() }
+    mutating func take(
+        before end: UInt64, atMost left: inout Int, _ body: (RawEvent, TraceText) throws -> Void
+    ) throws {
+        var isFirst = true
+        while left > 0, let first = event, isFirst || first.time < end {
+            isFirst = false
+            let held = bytes
+            // As far as this page goes.
+            try TraceText.reading(held) { text in
+                var next = first
+                repeat {
+                    try body(next, text)
+                    left -= 1
+                    event = page.next(in: text)
+                    guard let event else { return }
+                    next = event
+                } while left > 0 && next.time < end
+            }
+            if event == nil { try advance() }
+        }
     }
 
     /// The first event of the next page that has one.
-    private mutating func advanceOverPages() throws {
+    private mutating func advance() throws {
         repeat {
             if page.isDamaged {
                 page.isDamaged = false

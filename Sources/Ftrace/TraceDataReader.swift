@@ -76,13 +76,10 @@ public struct TraceDataReader: EventSource {
         self.processors = []
         defer { self.processors = processors }
         var left = Self.stride
+        var arguments = Arguments()
         while left > 0, let turn = Turn(of: processors) {
-            var next = processors[turn.place].event
-            while let event = next {
-                TraceText.reading(processors[turn.place].bytes) { take(event, in: $0, into: &events) }
-                try processors[turn.place].advance()
-                left -= 1
-                next = processors[turn.place].event.flatMap { left > 0 && $0.time < turn.end ? $0 : nil }
+            try processors[turn.place].take(before: turn.end, atMost: &left) { event, text in
+                take(event, in: text, by: &arguments, into: &events)
             }
         }
         guard left > 0 else { return }
@@ -91,7 +88,10 @@ public struct TraceDataReader: EventSource {
         for processor in processors { story.lose(.ftraceBuffer, processor.lost, into: &events) }
         story.end(into: &events)
     }
-    private mutating func take(_ event: RawEvent, in text: TraceText, into events: inout [Event]) {
+    /// One event; `arguments` are room for its own.
+    private mutating func take(
+        _ event: RawEvent, in text: TraceText, by arguments: inout Arguments, into events: inout [Event]
+    ) {
         count += 1
         if event.lost > 0 {
             story.lose(.ftraceBuffer, event.lost, into: &events)
@@ -117,7 +117,11 @@ public struct TraceDataReader: EventSource {
             if story.stackOwner != nil { readStack(format, event.data, in: text) }
             story.endStack()
         default:
-            let arguments = arguments(format, event.data, in: text)
+            layout.formats.read(format, event.data, in: text, into: &arguments)
+            if let caller = format.caller, caller + 8 <= event.data.count {
+                let address = text.word(at: event.data.lowerBound + caller)
+                arguments.isFutexCall = function(at: address)?.isFutexCall
+            }
             if !story.take(format.name, head, arguments, line: count, into: &events) { incomplete.add(count) }
         }
     }
@@ -126,24 +130,6 @@ public struct TraceDataReader: EventSource {
     private static let nameless = Comm("<...>")
     /// Of the flags that go with every event: in an interrupt, in a soft one, in one that cannot be masked.
     private static let interruptFlags: UInt64 = 0x08 | 0x10 | 0x40
-
-    private mutating func arguments(_ format: EventFormats.Format, _ data: Range<Int>, in text: TraceText) -> Arguments {
-        var arguments = Arguments()
-        for place in format.fields {
-            let field = layout.formats.fields[place]
-            guard field.offset + field.size <= data.count else { continue }
-            var value = text.word(at: data.lowerBound + field.offset, count: field.size)
-            if field.isSigned {
-                let unused = UInt64(64 - field.size * 8)
-                value = UInt64(bitPattern: Int64(bitPattern: value << unused) >> unused)
-            }
-            arguments[field.key] = value << UInt64(field.shift)
-        }
-        if let caller = format.caller, caller + 8 <= data.count {
-            arguments.isFutexCall = function(at: text.word(at: data.lowerBound + caller))?.isFutexCall
-        }
-        return arguments
-    }
 
     private mutating func readStack(_ format: EventFormats.Format, _ data: Range<Int>, in text: TraceText) {
         guard let list = format.list else { return }
