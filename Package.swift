@@ -35,11 +35,10 @@ let package = Package(
 
         .target(name: "Events", swiftSettings: strict),
         .target(name: "Correlation", dependencies: ["Events"], swiftSettings: strict),
-        .systemLibrary(name: "CCompression"),
+        .systemLibrary(name: "CZstd"),
         .target(
-            name: "Ftrace", dependencies: ["CCompression", "Events"], swiftSettings: strict,
-            // By two names zlib stays behind libelf as well, which needs it too.
-            linkerSettings: [.linkedLibrary(":libzstd.a"), .linkedLibrary("z")]),
+            name: "Ftrace", dependencies: ["CZstd", "Events"], swiftSettings: strict,
+            linkerSettings: [.linkedLibrary(":libzstd.a")]),
         .target(name: "CLinux"),
         .target(
             name: "Capture",

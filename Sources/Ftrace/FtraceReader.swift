@@ -70,7 +70,8 @@ public struct FtraceReader: EventSource {
         let isFirst = bytesRead == 0
         bytesRead += UInt64(max(0, lines.count - before))
         if isFirst, TraceData.isRecognised(lines.bytes) {
-            throw SourceError("\(name) is a recording of trace-cmd, no text; expected what `trace-cmd report` prints")
+            throw SourceError(
+                "\(name) is a recording of trace-cmd, which is read here and there; expected a text: give the path of the file")
         }
         // Nothing is added to the bytes until all their lines were taken.
         let held = lines.bytes

@@ -11,7 +11,7 @@ public enum TraceData {
     public struct Unfamiliar: Error, Sendable, Equatable {
         /// What it has, such as "numbers of a big-endian machine".
         public let what: String
-        init(_ what: String) { self.what = what }
+        public init(_ what: String) { self.what = what }
     }
 
     /// How such a file begins.

@@ -88,8 +88,7 @@ struct TraceDataLayout {
         _ = try head.text(limit: 32)
         switch method {
         case "none": break
-        case "zstd": decompressor = Decompressor(.zstd)
-        case "zlib": decompressor = Decompressor(.zlib)
+        case "zstd": decompressor = Decompressor()
         default: throw TraceData.Unfamiliar("pages compressed with \(method)")
         }
         var offset = try head.number(UInt64.self)

@@ -1,3 +1,2 @@
 /* What trace-cmd compresses its recordings with. */
-#include <zlib.h>
 #include <zstd.h>
