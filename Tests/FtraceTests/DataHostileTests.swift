@@ -32,7 +32,7 @@ import Testing
     func cut(name: String) throws {
         let bytes = try DataSample(name).bytes
         var readings = 0
-        for count in stride(from: 0, to: bytes.count, by: 331) {
+        for count in stride(from: 0, to: bytes.count, by: 997) {
             if read(Array(bytes[..<count]), "\(count) bytes of \(name)") { readings += 1 }
         }
         // The places of version 7 stand at its end, those of version 6 before the pages.
@@ -44,7 +44,7 @@ import Testing
     func cutPages() throws {
         let bytes = try DataSample("v6-6.1").bytes
         let whole = try Reading(data: bytes)
-        let reading = try Reading(data: Array(bytes.dropLast(6000)))
+        let reading = try Reading(data: Array(bytes.dropLast(100)))
         #expect(reading.omits("the file ends before its pages do"))
         #expect(!whole.omits("the file ends before its pages do"))
         #expect(reading.totals.lookups ?? 0 < whole.totals.lookups ?? 0)
@@ -54,7 +54,7 @@ import Testing
     func largest(sample: DataSample) throws {
         let bytes = try sample.bytes
         for (width, filler) in [(8, UInt8(0xff)), (4, 0xff), (4, 0x7f), (2, 0xff), (8, 0)] {
-            for place in stride(from: 10, to: bytes.count - 8, by: width == 8 ? 157 : 211) {
+            for place in stride(from: 10, to: bytes.count - 8, by: width == 8 ? 601 : 997) {
                 var other = bytes
                 for index in place..<place + width { other[index] = filler }
                 read(other, "\(width) bytes \(filler) at \(place) of \(sample.name)")
@@ -65,14 +65,11 @@ import Testing
     @Test("the head and the options, byte by byte")
     func heads() throws {
         let bytes = try DataSample("trace-6.12").bytes
-        // The first options section's place stands in the head, behind "zstd" and its version.
         let places = Array(0..<64) + Array(bytes.count - 700..<bytes.count)
         for place in places {
-            for value: UInt8 in [0, 1, 0x7f, 0xff, bytes[place] ^ 1, bytes[place] ^ 0x80] {
-                var other = bytes
-                other[place] = value
-                read(other, "\(value) at \(place)")
-            }
+            var other = bytes
+            other[place] = [0, 1, 0x7f, 0xff, bytes[place] ^ 1, bytes[place] ^ 0x80][place % 6]
+            read(other, "\(other[place]) at \(place)")
         }
     }
 
@@ -80,7 +77,7 @@ import Testing
     func random(sample: DataSample) throws {
         var random = Generator(state: 7)
         let bytes = try sample.bytes
-        for round in 0..<150 {
+        for round in 0..<50 {
             var other = bytes
             for _ in 0..<Int.random(in: 1...20, using: &random) {
                 let place = Int.random(in: 0..<other.count, using: &random)
@@ -112,7 +109,7 @@ import Testing
     @Test("options that lead back to themselves come to an end")
     func circle() throws {
         var bytes = try DataSample("trace-6.12").bytes
-        let place = 0x1b
+        let place = 0x1d
         let first = bytes[place..<place + 8].reversed().reduce(0) { $0 << 8 | Int($1) }
         // The last option of a section says where the next one is.
         let size = bytes[first + 8..<first + 16].reversed().reduce(0) { $0 << 8 | Int($1) }

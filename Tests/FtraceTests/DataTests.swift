@@ -11,7 +11,7 @@ import Testing
     @Test("causes, exact", arguments: ["6.1", "6.12", "newest"])
     func causes(kernel: String) throws {
         let reading = try Reading(data: DataSample("trace-\(kernel)").bytes)
-        #expect(Set(reading.causes) == ["direct-io-invalidation", "hole-punch", "zero-page"])
+        #expect(Set(reading.causes) == ["direct-io-invalidation", "hole-punch", "truncate", "zero-page"])
         #expect(reading.causes.count { $0 == "zero-page" } == 6)
         for finding in reading.findings where finding.lookup.observations > 0 {
             #expect(finding.confidence == .exact)
@@ -65,9 +65,20 @@ struct DataAndTextTests {
         let text = try TraceCmd.withFile(bytes) { try TraceCmd.text(of: $0) }
         let (expected, reading) = (try Reading(bytes: text, tellsAll: true), try Reading(data: bytes, tellsAll: true))
         #expect(expected.events.count > 2, place)
-        #expect(reading.events == expected.events, place)
+        #expect(Self.withoutStacks(reading.events) == Self.withoutStacks(expected.events), place)
+        #expect(reading.findings.map(\.cause) == expected.findings.map(\.cause), place)
+        #expect(reading.findings.map(\.confidence) == expected.findings.map(\.confidence), place)
         #expect(reading.losses == expected.losses, place)
         #expect(reading.run.wallClockOffsetNs == expected.run.wallClockOffsetNs, place)
+    }
+
+    /// The text has eight frames of a stack, which are never all of them.
+    private static func withoutStacks(_ events: [Event]) -> [Event] {
+        events.map { event in
+            guard case .detach(var detach) = event else { return event }
+            (detach.landmarks, detach.stackIsNamed) = ([], false)
+            return .detach(detach)
+        }
     }
 
     @Test("the same events", arguments: DataSample.all)
@@ -101,8 +112,8 @@ struct DataAndTextTests {
         let bytes = try Self.replacing("name: fs_in_", by: "name: of_in_", in: plain)
         let reading = try Reading(data: bytes)
         let text = try Reading(bytes: TraceCmd.withFile(bytes) { try TraceCmd.text(of: $0) })
-        #expect(reading.causes.contains("direct-io-invalidation"))
-        #expect(!text.causes.contains("direct-io-invalidation"))
+        #expect(reading.causes.contains("truncate"))
+        #expect(!text.causes.contains("truncate"))
         #expect(text.causes.count == reading.causes.count)
     }
 

@@ -16,6 +16,7 @@ echo "futexscope wall_ns=1700000000000000000 release=$(uname -r) missing=fs_exam
 taskset 2 futexscope provoke zero-page --calls 3
 taskset 1 futexscope provoke zero-page --calls 3
 futexscope provoke hole-punch -d 0.02 --path /mnt/tmpfs
+futexscope provoke truncate -d 0.04 --path /mnt/ext4
 futexscope provoke direct-io-invalidation -d 0.05 --path /mnt/ext4
 SH
 sh recipe.sh trace-cmd -o trace.dat sh causes.sh > trace-cmd.out 2>&1
