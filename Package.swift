@@ -33,11 +33,13 @@ let package = Package(
         .target(
             name: "BPFObject", exclude: ["embed.sh"], swiftSettings: strict, plugins: ["CompileBPF"]),
 
+        // Ordered work on several cores; knows nothing of what it is.
+        .target(name: "Crew", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "Events", swiftSettings: strict),
         .target(name: "Correlation", dependencies: ["Events"], swiftSettings: strict),
         .systemLibrary(name: "CZstd"),
         .target(
-            name: "Ftrace", dependencies: ["CZstd", "Events"], swiftSettings: strict,
+            name: "Ftrace", dependencies: ["CZstd", "Crew", "Events"], swiftSettings: strict,
             linkerSettings: [.linkedLibrary(":libzstd.a")]),
         .target(name: "CLinux"),
         .target(
@@ -85,6 +87,7 @@ let package = Package(
         .testTarget(
             name: "FtraceTests", dependencies: ["Correlation", "Events", "Ftrace", "Golden"],
             exclude: ["Golden", "Samples"], swiftSettings: strict),
+        .testTarget(name: "CrewTests", dependencies: ["Crew"], swiftSettings: strict),
         .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: strict),
         .testTarget(
             name: "CorrelationTests", dependencies: ["Correlation", "Events", "EventSamples"], swiftSettings: strict),

@@ -1,7 +1,7 @@
 /*
  * The least that a hook can cost: `floor HOOK NAME READY` attaches a program that
  * does nothing, makes the file READY, and waits for a signal.  HOOK is fentry,
- * fentry+fexit, kprobe or raw_tp.
+ * fexit, fentry+fexit, kprobe or raw_tp.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
@@ -66,7 +66,7 @@ static void attach_trampoline(const char *function, enum bpf_attach_type attach)
 int main(int argc, char **argv)
 {
 	if (argc != 4) {
-		fprintf(stderr, "usage: floor fentry|fentry+fexit|kprobe|raw_tp NAME READY\n");
+		fprintf(stderr, "usage: floor fentry|fexit|fentry+fexit|kprobe|raw_tp NAME READY\n");
 		return 64;
 	}
 	if (strstr(argv[1], "fentry"))

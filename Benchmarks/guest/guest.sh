@@ -56,6 +56,7 @@ if wants futex; then
     measure untraced
     with floor-fentry floor fentry get_futex_key /tmp/ready
     with floor-fentry-fexit floor fentry+fexit get_futex_key /tmp/ready
+    with floor-fexit floor fexit get_futex_key /tmp/ready
     with floor-kprobe floor kprobe get_futex_key /tmp/ready
     with_futexscope futexscope-default
     for mode in $(attach_modes); do with_futexscope "futexscope-$mode" --attach "$mode"; done

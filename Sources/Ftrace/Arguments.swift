@@ -1,21 +1,33 @@
-// The arguments of an event: values by key. In a text they stand as `name=value` after the address in
+// The arguments of an event: values by key; and how they stand in a text, as `name=value` after the address in
 // parentheses that probes print first. Names are compared as numbers of eight bytes; a value that is no number,
 // such as "(fault)", is not there.
 
 import Events
 
-/// The arguments that the reader asks for.
-struct Arguments {
+/// The arguments that the reader asks for. They are many and stay where they are.
+struct Arguments: ~Copyable {
     enum Key: Int, CaseIterable {
         case uaddr, fshared, flags, write, address, ret, page, mapping, reserved, swapcache, swapback
         case large, order, base, zero, hugezero, index, referenc, dev, inode, size, magic, mode, offset
         case length, advice, pfn, ofs
     }
 
-    private var values = InlineArray<28, UInt64>(repeating: 0)
+    /// A place for each key; an array would be asked at each store whether it is shared.
+    private var values = [UInt64](repeating: 0, count: keyCount)
+    private static let keyCount = 28
+    /// A bit for each key, and two for the caller.
     private var present: UInt32 = 0
-    /// Whether the call came from get_futex_key(); nil when the text does not name the caller.
-    var isFutexCall: Bool?
+    private static let callerKnown: UInt32 = 1 << 30
+    private static let callerIsFutex: UInt32 = 1 << 31
+
+    /// Whether the call came from get_futex_key(); nil when the trace does not name the caller.
+    var isFutexCall: Bool? {
+        get { present & Self.callerKnown != 0 ? present & Self.callerIsFutex != 0 : nil }
+        set {
+            present &= ~(Self.callerKnown | Self.callerIsFutex)
+            if let newValue { present |= Self.callerKnown | (newValue ? Self.callerIsFutex : 0) }
+        }
+    }
 
     /// As it stands, a negative number in two's complement.
     @inline(__always)
@@ -28,25 +40,33 @@ struct Arguments {
     }
     func isSet(_ key: Key) -> Bool { (self[key] ?? 0) != 0 }
 
-    mutating func removeAll() { (present, isFutexCall) = (0, nil) }
-}
+    mutating func removeAll() { present = 0 }
 
-extension Arguments {
-    /// Reads those of event `name` from `position` to the end of the line.
-    init(_ bytes: TraceText, from position: Int, to end: Int, of name: EventName, names: KnownNames) {
-        var scanner = Scanner(bytes: bytes, position: position, end: end)
-        if name == .removal, let file = scanner.file() {
-            (self[.dev], self[.inode]) = (UInt64(file.device), file.inode)
+    // MARK: In little room
+
+    /// Which of them there are; `pack` has their values.
+    var packedKeys: UInt32 { present }
+    /// How many values these keys have.
+    static func count(of keys: UInt32) -> Int { (keys & ((1 << UInt32(keyCount)) - 1)).nonzeroBitCount }
+
+    /// Appends the values of those that there are.
+    @inline(__always)
+    func pack(into values: inout [UInt64]) {
+        var left = present & ((1 << UInt32(Self.keyCount)) - 1)
+        while left != 0 {
+            values.append(self.values[left.trailingZeroBitCount])
+            left &= left &- 1
         }
-        if scanner.current == UInt8(ascii: "(") { scanner.skipPlace() }
-        while scanner.position < end {
-            _ = scanner.skipBlanks()
-            guard let key = scanner.key() else { continue }
-            if key == Self.caller {
-                isFutexCall = scanner.isFutexFunction()
-            } else if let key = names.argument(key), let value = scanner.number() {
-                self[key] = value
-            }
+    }
+
+    /// Takes what `pack` has made of others, from `place` on; `keys` are those that they had.
+    @inline(__always)
+    mutating func unpack(_ keys: UInt32, _ values: [UInt64], at place: Int) {
+        present = keys & (Self.callerKnown | Self.callerIsFutex | (1 << UInt32(Self.keyCount)) - 1)
+        var (left, place) = (keys & ((1 << UInt32(Self.keyCount)) - 1), place)
+        while left != 0 {
+            self.values[left.trailingZeroBitCount] = values[place]
+            (left, place) = (left & (left &- 1), place + 1)
         }
     }
 
@@ -54,6 +74,40 @@ extension Arguments {
     static func pack(_ name: String) -> UInt64 {
         name.utf8.prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
     }
+}
+
+extension Arguments {
+    /// Adds those of event `name` that stand in `range`, from behind the colon to the end of the line. `found` gets
+    /// the numbers among the values, also of arguments that nobody asks for.
+    mutating func read(
+        _ text: TraceText, _ range: Range<Int>, of name: EventName, names: KnownNames, found: (NumberInLine) -> Void
+    ) {
+        var scanner = Scanner(bytes: text, position: range.lowerBound, end: range.upperBound)
+        if scanner.current == UInt8(ascii: "(") { scanner.skipPlace() }
+        if name == .removal, let file = scanner.file() {
+            (self[.dev], self[.inode]) = (UInt64(file.device), file.inode)
+        }
+        while scanner.position < scanner.end {
+            _ = scanner.skipBlanks()
+            guard let word = scanner.key() else { continue }
+            if word == Self.caller {
+                isFutexCall = scanner.isFutexFunction()
+                continue
+            }
+            let key = names.argument(word)
+            let begin = scanner.position
+            if let number = scanner.number() {
+                found(
+                    NumberInLine(
+                        key: key, range: number.digits, isHexadecimal: number.isHexadecimal,
+                        isNegative: number.isNegative))
+                if let key { self[key] = number.value }
+            }
+            // Names may stand in a value that nobody asks for.
+            if key == nil { scanner.position = begin }
+        }
+    }
+
     private static let caller = pack("caller")
 }
 
@@ -90,42 +144,36 @@ extension Scanner {
         return take("=") ? bytes.word(at: begin, count: length) : nil
     }
 
-    /// A number in decimal or hexadecimal notation, up to the next blank.
-    mutating func number() -> UInt64? {
+    /// A number in decimal or hexadecimal notation, up to the next blank or comma; where there is none the word is
+    /// passed over.
+    mutating func number() -> (value: UInt64, digits: Range<Int>, isHexadecimal: Bool, isNegative: Bool)? {
         let isNegative = take("-")
-        var value: UInt64 = 0
+        let isHexadecimal =
+            position + 2 < end && bytes[position] == UInt8(ascii: "0")
+            && bytes[position + 1] | 0x20 == UInt8(ascii: "x")
+        if isHexadecimal { position += 2 }
         let begin = position
-        if position + 2 < end, bytes[position] == UInt8(ascii: "0"), bytes[position + 1] | 0x20 == UInt8(ascii: "x") {
-            position += 2
-            guard let digits = hexadecimal() else { return noNumber() }
-            value = digits
-        } else {
-            guard let digits = decimal() else { return noNumber() }
-            value = digits
+        guard let magnitude = isHexadecimal ? hexadecimal() : decimal(),
+            position == end || bytes[position] <= 0x20 || bytes[position] == UInt8(ascii: ",")
+        else {
+            skipWord()
+            return nil
         }
-        guard position > begin, position == end || bytes[position] <= 0x20 || bytes[position] == UInt8(ascii: ",")
-        else { return noNumber() }
-        return isNegative ? 0 &- value : value
+        return (isNegative ? 0 &- magnitude : magnitude, begin..<position, isHexadecimal, isNegative)
     }
 
     /// At most sixteen digits.
+    @inline(__always)
     mutating func hexadecimal() -> UInt64? {
-        let begin = position
-        var value: UInt64 = 0
-        while position + 8 <= end, let digits = HexDigits.eight(bytes.word(at: position)) {
-            value = value << 32 | digits
-            position += 8
+        let first = EightBytes(bytes.word(at: position)).hexadecimal(atMost: end - position)
+        position += first.count
+        guard first.count == 8 else { return first.count > 0 ? first.value : nil }
+        let second = EightBytes(bytes.word(at: position)).hexadecimal(atMost: end - position)
+        position += second.count
+        if second.count == 8, position < end, EightBytes(UInt64(bytes[position])).hexadecimal(atMost: 1).count > 0 {
+            return nil
         }
-        while position < end, let digit = HexDigits.one(bytes[position]) {
-            value = value << 4 | digit
-            position += 1
-        }
-        return position > begin && position - begin <= 16 ? value : nil
-    }
-
-    private mutating func noNumber() -> UInt64? {
-        skipWord()
-        return nil
+        return first.value << UInt64(4 * second.count) | second.value
     }
 
     /// Whether the symbol here is get_futex_key; nil when it is no symbol but an address.
@@ -139,31 +187,5 @@ extension Scanner {
         guard position - begin > length else { return true }
         let next = bytes[begin + length]
         return next == UInt8(ascii: "+") || next == UInt8(ascii: ".") || next == UInt8(ascii: "/")
-    }
-}
-
-/// Hexadecimal digits, eight at a time: addresses are most of a trace.
-private enum HexDigits {
-    private static let ones: UInt64 = 0x0101_0101_0101_0101
-
-    static func one(_ byte: UInt8) -> UInt64? {
-        if byte &- 0x30 < 10 { return UInt64(byte &- 0x30) }
-        let letter = (byte | 0x20) &- 0x61
-        return letter < 6 ? UInt64(letter) + 10 : nil
-    }
-
-    /// The value of eight digits, the first the lowest byte; nil when one of them is none.
-    static func eight(_ word: UInt64) -> UInt64? {
-        // The top bit of each byte says no. 0 to 9 for a digit; 1 to 6 for a letter, large or small. A byte whose
-        // own top bit is set may carry into those behind it, and is no digit itself.
-        let digit = word ^ ones &* 0x30
-        let letter = (word | ones &* 0x20) ^ ones &* 0x60
-        let isNoDigit = digit &+ ones &* 0x76
-        let isNoLetter = (letter &+ ones &* 0x79) | ~(letter &+ ones &* 0x7f)
-        guard (isNoDigit & isNoLetter | word) & (ones &* 0x80) == 0 else { return nil }
-        var nibbles = ((word & (ones &* 0x0f)) &+ (word >> 6 & ones) &* 9).byteSwapped
-        nibbles = (nibbles | nibbles >> 4) & 0x00ff_00ff_00ff_00ff
-        nibbles = (nibbles | nibbles >> 8) & 0x0000_ffff_0000_ffff
-        return (nibbles | nibbles >> 16) & 0xffff_ffff
     }
 }

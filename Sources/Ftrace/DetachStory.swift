@@ -4,7 +4,7 @@
 import Events
 
 extension Story {
-    mutating func detach(_ place: Int, _ arguments: Arguments, line: UInt64) -> Bool {
+    mutating func detach(_ place: Int, _ arguments: borrowing Arguments, line: UInt64) -> Bool {
         guard let page = arguments[.page], let index = arguments[.index] else { return false }
         let pages = arguments.isSet(.large) ? arguments[.order].flatMap { $0 < 20 ? UInt32(1) << $0 : nil } ?? 1 : 1
         let magic = UInt32(truncatingIfNeeded: arguments[.magic] ?? 0)
@@ -25,12 +25,14 @@ extension Story {
     }
 
     /// The kernel's own tracepoint, which says neither how long the file was nor what file system it is on.
-    mutating func removal(_ place: Int, _ arguments: Arguments, line: UInt64) -> Bool {
+    mutating func removal(_ place: Int, _ arguments: borrowing Arguments, line: UInt64) -> Bool {
         guard let number = arguments[.pfn], number < 1 << 52, let offset = arguments[.ofs],
             let device = arguments[.dev].flatMap(UInt32.init(exactly:)), let inode = arguments[.inode]
         else { return false }
         let pages = arguments[.order].flatMap { $0 < 20 ? UInt32(1) << $0 : nil } ?? 1
-        for index in tasks[place].functions.indices { tasks[place].functions[index].pages &+= UInt64(pages) }
+        for index in tasks.states[place].functions.indices {
+            tasks.states[place].functions[index].pages &+= UInt64(pages)
+        }
         store(
             place, key: number, line: line, file: FileID(device: device, inode: inode), magic: 0,
             index: offset / 4096, size: 0, pages: pages, references: 0)
@@ -44,13 +46,13 @@ extension Story {
         seen.detaches += 1
         totals.detaches &+= 1
         if references > 0 { totals.detachesHeld &+= 1 }
-        for index in tasks[place].functions.indices { tasks[place].functions[index].detaches &+= 1 }
-        let task = tasks[place]
+        for index in tasks.states[place].functions.indices { tasks.states[place].functions[index].detaches &+= 1 }
+        let task = tasks.states[place]
         let detach = Detach(
             time: time, page: PageID(rawValue: key), culprit: task.identity, file: file, magic: magic, index: index,
             fileSize: size, pages: pages, references: references, via: .pageCache, scope: task.scope, hole: task.hole,
             landmarks: task.landmarks(names), stackIsNamed: false)
-        tasks[place].detach = detaches.store(DetachTable.Slot(key: key, line: line, detach: detach))
+        tasks.states[place].detach = detaches.store(DetachTable.Slot(key: key, line: line, detach: detach))
     }
 
     /// One line of a stack, by the hash of its function; nothing where it belongs to no detach.
@@ -79,7 +81,7 @@ extension Story {
     }
 
     mutating func enter(
-        _ place: Int, _ id: FunctionID, _ arguments: Arguments, into events: inout [Event]
+        _ place: Int, _ id: FunctionID, _ arguments: borrowing Arguments, into events: inout [Event]
     ) -> Bool {
         seen.functions += 1
         let function = names[id]
@@ -101,34 +103,35 @@ extension Story {
         }
         // A file system may lie on another one, so that a function is entered from within itself; but not
         // twice: then a return was missed.
-        if tasks[place].functions.count(where: { $0.function == id }) > 1,
-            let stale = tasks[place].functions.firstIndex(where: { $0.function == id })
+        if tasks.states[place].functions.count(where: { $0.function == id }) > 1,
+            let stale = tasks.states[place].functions.firstIndex(where: { $0.function == id })
         {
-            tasks[place].functions.removeSubrange(stale...)
+            tasks.states[place].functions.removeSubrange(stale...)
             lose(.returnMissed, into: &events)
         }
-        guard tasks[place].functions.count < TaskTable.depthLimit else {
+        guard tasks.states[place].functions.count < TaskTable.depthLimit else {
             lose(.operationTable, into: &events)
             return true
         }
-        tasks[place].functions.append(open)
+        tasks.states[place].functions.append(open)
         if let kind = open.kind, kind.isToldInTime {
-            events.append(.activity(Activity(time: time, kind: kind, task: tasks[place].identity, durationNs: nil)))
+            events.append(
+                .activity(Activity(time: time, kind: kind, task: tasks.states[place].identity, durationNs: nil)))
         }
         return true
     }
 
     mutating func leave(_ place: Int, _ id: FunctionID, into events: inout [Event]) {
         seen.functions += 1
-        guard let index = tasks[place].functions.lastIndex(where: { $0.function == id }) else { return }
-        let open = tasks[place].functions[index]
-        let missed = tasks[place].functions.count - index - 1
-        tasks[place].functions.removeSubrange(index...)
+        guard let index = tasks.states[place].functions.lastIndex(where: { $0.function == id }) else { return }
+        let open = tasks.states[place].functions[index]
+        let missed = tasks.states[place].functions.count - index - 1
+        tasks.states[place].functions.removeSubrange(index...)
         lose(.returnMissed, UInt64(missed), into: &events)
         guard let kind = open.kind else { return }
         let duration = time > open.start ? time - open.start : 0
         // One operation may show as several functions within each other.
-        if !tasks[place].functions.contains(where: { $0.kind == kind }) {
+        if !tasks.states[place].functions.contains(where: { $0.kind == kind }) {
             var sum = totals.activities[kind] ?? Totals.ActivityTotals(operations: 0, pages: 0, durationNs: 0)
             sum.operations &+= 1
             sum.pages &+= open.pages
@@ -139,7 +142,8 @@ extension Story {
         events.append(
             .activity(
                 Activity(
-                    time: time, kind: kind, task: tasks[place].identity, durationNs: duration, pages: open.pages)))
+                    time: time, kind: kind, task: tasks.states[place].identity, durationNs: duration, pages: open.pages)
+            ))
     }
 }
 

@@ -15,6 +15,14 @@ enum EventName: Equatable {
     /// Of no use, but the sign of a trace that was recorded for futexes by other means.
     case systemCall
 
+    /// Whether what it carries is of use.
+    var hasArguments: Bool {
+        switch self {
+        case .lookup, .lookupReturn, .pin, .pinReturn, .unlock, .detach, .removal, .enter: true
+        case .lockWait, .leave, .stack, .marker, .systemCall: false
+        }
+    }
+
     /// Of a name in a text, eight bytes at a time.
     static func hash(_ text: TraceText, _ name: Range<Int>) -> UInt64 {
         var sum: UInt64 = 0xcbf2_9ce4_8422_2325
@@ -27,8 +35,12 @@ enum EventName: Equatable {
     }
 
     static func hash(_ name: String) -> UInt64 {
+        let padded = Array(name.utf8) + Array(repeating: 0, count: TraceText.padding)
         // The bytes live over the call.
-        unsafe Array(name.utf8).withUnsafeBufferPointer { bytes in unsafe hash(TraceText(bytes), 0..<bytes.count) }
+        return unsafe padded.withUnsafeBufferPointer { bytes in
+            let text = unsafe TraceText(padded: bytes)
+            return hash(text, 0..<text.count)
+        }
     }
 }
 

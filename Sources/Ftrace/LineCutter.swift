@@ -1,56 +1,40 @@
-// Cuts a stream of bytes into lines. Memory is bounded: a line that is longer than `lineLimit` is passed
-// over up to its end, however far that is. Nothing is allocated for a line.
+// Cuts a stream of bytes into blocks of whole lines. Memory is bounded: a line that is longer than `lineLimit` is
+// passed over up to its end, however far that is. What is in a block is looked at without the others.
 
-/// Bytes that arrive in chunks of any size, seen as lines.
+/// Bytes that arrive in chunks of any size, given out as blocks that end where a line ends.
 struct LineCutter {
     /// Bytes; the kernel's own lines have at most 8 KiB.
     static let lineLimit = 64 << 10
 
-    private(set) var bytes: [UInt8] = []
-    /// Bytes held, so that a refill can be measured.
-    var count: Int { bytes.count - position }
-    private var position = 0
-    /// How far the unfinished line at the end was searched.
-    private var searched = 0
+    /// The begin of the line that the last block ended before.
+    private var rest: [UInt8] = []
+    /// That line is too long, and its begin is gone.
     private var isSkipping = false
-    /// Number of the line that was cut last, the first being 1.
-    private(set) var line: UInt64 = 0
-    /// Lines that were too long.
-    private(set) var overlong: UInt64 = 0
+    private(set) var isAtEnd = false
+    /// In all chunks so far.
+    private(set) var bytesRead: UInt64 = 0
 
-    /// Makes room, then lets `fill` append a chunk; false when it says that there is none.
-    mutating func refill(_ fill: (inout [UInt8]) throws -> Bool) rethrows -> Bool {
-        if position > 0 {
-            bytes.removeSubrange(..<position)
-            searched -= position
-            position = 0
+    /// The next block, which has no line where a chunk had no end of one; `fill` appends a chunk and is false when
+    /// there is none. What `block` had is gone.
+    mutating func next(into block: inout TraceBlock, fill: (inout [UInt8]) throws -> Bool) rethrows {
+        block.begin(with: rest, isInOverlong: isSkipping)
+        let before = rest.count
+        rest.removeAll(keepingCapacity: true)
+        isAtEnd = try !fill(&block.bytes)
+        bytesRead += UInt64(max(0, block.bytes.count - before))
+        if isAtEnd {
+            // What was passed over has its end here.
+            if isSkipping, block.bytes.isEmpty { block.bytes.append(UInt8(ascii: "\n")) }
+            return
         }
-        return try fill(&bytes)
-    }
-
-    /// The next whole line of `text`, which is `bytes`, without its end; nil when more bytes are needed. With
-    /// `atEnd` what is left counts as a line.
-    mutating func next(in text: TraceText, atEnd: Bool) -> Range<Int>? {
-        while true {
-            let end = text.first("\n", in: max(searched, position)..<text.count) ?? text.count
-            searched = end
-            guard end < text.count || (atEnd && end > position) else {
-                if end - position > Self.lineLimit {
-                    isSkipping = true
-                    position = end
-                }
-                return nil
-            }
-            let start = position
-            position = min(end + 1, text.count)
-            searched = position
-            line += 1
-            if isSkipping || end - start > Self.lineLimit {
-                isSkipping = false
-                overlong += 1
-                continue
-            }
-            return start..<(end > start && text[end - 1] == UInt8(ascii: "\r") ? end - 1 : end)
+        let end = block.bytes.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        if block.bytes.count - end <= Self.lineLimit {
+            rest.append(contentsOf: block.bytes[end...])
+            // Also what there is of a line that is being passed over.
+            if end > 0 { isSkipping = false }
+        } else {
+            isSkipping = true
         }
+        block.bytes.removeLast(block.bytes.count - end)
     }
 }

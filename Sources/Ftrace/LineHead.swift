@@ -10,10 +10,15 @@ struct LineHead {
     var event = EventHead()
     /// Name of the event without its colon; empty where there is none, as for the function tracer.
     var name: Range<Int> = 0..<0
-    /// By `EventName.hash`.
-    var nameHash: UInt64 = 0
     /// Where its arguments begin.
     var arguments = 0
+    /// Where its time begins. What stands before is the same in all lines of a task, on one processor and in
+    /// one context.
+    var time = 0
+    /// Behind the colon that ends it.
+    var timeEnd = 0
+    /// The column in which the task's name ends, where the layouts have it; else 0.
+    var column = 0
 }
 
 extension LineHead {
@@ -27,6 +32,7 @@ extension LineHead {
                 let head = Self.read(bytes, range, dash: dash)
             {
                 self = head
+                self.column = column
                 return
             }
         }
@@ -45,8 +51,6 @@ extension LineHead {
 
     private static func read(_ bytes: TraceText, _ range: Range<Int>, dash: Int) -> LineHead? {
         var begin = range.lowerBound
-        // Eight columns of blanks at once, in front of a short name.
-        if begin + 8 < dash, bytes.word(at: begin) == 0x2020_2020_2020_2020 { begin += 8 }
         while begin < dash, bytes[begin] == UInt8(ascii: " ") { begin += 1 }
         var head = LineHead()
         let length = min(dash - begin, 15)
@@ -67,8 +71,10 @@ extension LineHead {
         } else {
             guard scanner.decimal() != nil, scanner.context(&head.event) else { return nil }
         }
+        head.time = scanner.position
         guard let time = scanner.time() else { return nil }
         head.event.time = time
+        head.timeEnd = scanner.position
         _ = scanner.skipBlanks()
         scanner.name(&head)
         return head
@@ -84,6 +90,7 @@ struct Scanner {
     @inline(__always) var current: UInt8? { position < end ? bytes[position] : nil }
     @inline(__always) var isAtDigit: Bool { position < end && bytes[position] &- 0x30 < 10 }
 
+    @inline(__always)
     mutating func take(_ byte: Unicode.Scalar) -> Bool {
         guard position < end, bytes[position] == UInt8(ascii: byte) else { return false }
         position += 1
@@ -91,9 +98,15 @@ struct Scanner {
     }
 
     /// Blanks and whatever control characters stand there; false when there was none.
+    @inline(__always)
     mutating func skipBlanks() -> Bool {
         let begin = position
-        while position < end, bytes[position] <= 0x20 { position += 1 }
+        while position < end {
+            let blanks = EightBytes(bytes.word(at: position)).blanks
+            position += blanks
+            if blanks < 8 { break }
+        }
+        position = min(position, end)
         return position > begin
     }
 
@@ -115,11 +128,14 @@ struct Scanner {
     }
 
     /// An unsigned number; one that is too large wraps around.
+    @inline(__always)
     mutating func decimal() -> UInt64? {
         guard isAtDigit else { return nil }
-        var value: UInt64 = 0
-        while position < end, case let digit = bytes[position] &- 0x30, digit < 10 {
-            value = value &* 10 &+ UInt64(digit)
+        let first = EightBytes(bytes.word(at: position)).decimal(atMost: end - position)
+        position += first.count
+        var value = first.value
+        while first.count == 8, isAtDigit {
+            value = value &* 10 &+ UInt64(bytes[position] &- 0x30)
             position += 1
         }
         return value
@@ -139,16 +155,20 @@ struct Scanner {
     }
 
     /// "12.345678:", "12.345678901:", "12345us+:" or a plain count, as nanoseconds.
+    @inline(__always)
     mutating func time() -> UInt64? {
         guard let whole = decimal() else { return nil }
         if take(".") {
-            var fraction: UInt64 = 0
-            var digits = 0
-            while position < end, case let digit = bytes[position] &- 0x30, digit < 10 {
-                if digits < 9 { (fraction, digits) = (fraction &* 10 &+ UInt64(digit), digits &+ 1) }
-                position += 1
+            let digits = EightBytes(bytes.word(at: position)).decimal(atMost: end - position)
+            position += digits.count
+            var fraction = digits.value
+            if digits.count == 8, isAtDigit {
+                fraction = fraction &* 10 &+ UInt64(bytes[position] &- 0x30)
+                // What is smaller than a nanosecond.
+                while isAtDigit { position += 1 }
+            } else {
+                for _ in digits.count..<9 { fraction &*= 10 }
             }
-            for _ in digits..<9 { fraction &*= 10 }
             return take(":") ? whole &* 1_000_000_000 &+ fraction : nil
         }
         if take("u") {
@@ -168,7 +188,6 @@ struct Scanner {
         skipWord(to: ":")
         if position < end, bytes[position] == UInt8(ascii: ":") {
             head.name = begin..<position
-            head.nameHash = EventName.hash(bytes, head.name)
             position += 1
             _ = skipBlanks()
         } else {

@@ -5,12 +5,12 @@ import Events
 
 extension Story {
     mutating func beginLookup(
-        _ place: Int, _ arguments: Arguments, line: UInt64, into events: inout [Event]
+        _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into events: inout [Event]
     ) -> Bool {
-        if tasks[place].lookup != nil { lose(.returnMissed, into: &events) }
-        tasks[place].lookup = nil
+        if tasks.states[place].lookup.isOpen { lose(.returnMissed, into: &events) }
+        tasks.states[place].lookup.isOpen = false
         // No lookup is made from within these.
-        if !tasks[place].functions.isEmpty { tasks[place].functions.removeAll(keepingCapacity: true) }
+        if !tasks.states[place].functions.isEmpty { tasks.states[place].functions.removeAll(keepingCapacity: true) }
         guard let address = arguments[.uaddr] else { return false }
         let isShared: Bool
         if let truth = arguments[.fshared] {
@@ -23,61 +23,58 @@ extension Story {
         guard isShared else { return true }
         seen.lookups += 1
         totals.lookups = (totals.lookups ?? 0) &+ 1
-        tasks[place].lookup = OpenLookup(
-            start: time, address: address, flags: arguments.isSet(.write) ? [.timed, .write] : [.timed], line: line)
+        tasks.states[place].lookup.begin(
+            at: time, address: address, flags: arguments.isSet(.write) ? [.timed, .write] : [.timed], line: line)
         return true
     }
 
     mutating func beginPin(
-        _ place: Int, _ arguments: Arguments, line: UInt64, into events: inout [Event]
+        _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into events: inout [Event]
     ) -> Bool {
         guard let address = arguments[.address], let flags = arguments[.flags] else { return false }
         seen.pins += 1
-        guard var lookup = tasks[place].lookup, address == lookup.address & ~4095 else { return true }
-        // A second try whose first one is not there belongs to a pass that cannot be followed.
-        guard flags & 1 != 0 || lookup.passes > 0 else { return true }
-        lookup.isPinning = true
-        lookup.isPinned = false
-        lookup.flags.remove(.pinFailed)
-        if flags & 1 != 0 {
-            if lookup.passes > 0 { countRetry(&lookup, of: place, into: &events) }
-            lookup.passes &+= 1
-            lookup.passLine = line
-            lookup.pinned = nil
-            lookup.mappingAtPin = nil
-            lookup.isUnlocked = false
-            lookup.isSwizzled = false
-        } else {
-            lookup.flags.insert(.readOnly)
+        guard tasks.states[place].lookup.isOpen, address == tasks.states[place].lookup.address & ~4095 else {
+            return true
         }
-        tasks[place].lookup = lookup
+        let passes = tasks.states[place].lookup.passes
+        guard flags & 1 != 0 else {
+            // Without its first try it belongs to a pass that cannot be followed.
+            if passes > 0 { tasks.states[place].lookup.tryReadOnly() }
+            return true
+        }
+        if passes > 0 {
+            var lookup = tasks.states[place].lookup
+            countRetry(&lookup, of: place, into: &events)
+            tasks.states[place].lookup = lookup
+        }
+        tasks.states[place].lookup.beginPass(at: line)
         // A loop is told at passes 2, 4, 8, 16 …, as it is live.
-        if flags & 1 != 0, lookup.passes > 1, lookup.passes & (lookup.passes - 1) == 0 {
-            events.append(.progress(told(lookup, of: tasks[place].identity, result: nil)))
+        if passes > 0, passes & (passes + 1) == 0 {
+            let lookup = tasks.states[place].lookup
+            events.append(.progress(told(lookup, of: tasks.states[place].identity, result: nil)))
         }
         return true
     }
 
-    mutating func endPin(_ place: Int, _ arguments: Arguments) -> Bool {
+    mutating func endPin(_ place: Int, _ arguments: borrowing Arguments) -> Bool {
         guard let result = arguments[.ret] else { return false }
-        guard tasks[place].lookup?.isPinning == true else { return true }
-        tasks[place].lookup?.isPinning = false
+        guard tasks.states[place].lookup.isOpen, tasks.states[place].lookup.isPinning else { return true }
+        tasks.states[place].lookup.isPinning = false
         guard Int32(truncatingIfNeeded: result) > 0 else {
-            tasks[place].lookup?.flags.insert(.pinFailed)
+            tasks.states[place].lookup.flags.insert(.pinFailed)
             return true
         }
-        tasks[place].lookup?.isPinned = true
+        tasks.states[place].lookup.isPinned = true
         if let page = arguments[.page], page != 0 {
-            tasks[place].lookup?.pinned = page
-            tasks[place].lookup?.mappingAtPin = arguments[.mapping]
+            tasks.states[place].lookup.pinned = page
+            tasks.states[place].lookup.mappingAtPin = arguments[.mapping]
         }
         return true
     }
 
     mutating func waitForLock(_ place: Int, isInterrupt: Bool) {
-        guard let lookup = tasks[place].lookup, lookup.isPinned, !lookup.isPinning, !lookup.isUnlocked, !isInterrupt
-        else { return }
-        tasks[place].lookup?.lockWaits &+= 1
+        guard tasks.states[place].lookup.isWaitingForUnlock, !isInterrupt else { return }
+        tasks.states[place].lookup.lockWaits &+= 1
     }
 
     /// Why the last pass went back. A mapping without an inode looks like one that changed; the text has
@@ -101,13 +98,13 @@ extension Story {
     }
 
     mutating func unlock(
-        _ place: Int, _ arguments: Arguments, isInterrupt: Bool, line: UInt64, into events: inout [Event]
+        _ place: Int, _ arguments: borrowing Arguments, isInterrupt: Bool, line: UInt64, into events: inout [Event]
     ) -> Bool {
         seen.unlocks += 1
         if let base = arguments[.base] { pageBase = base }
         guard let page = arguments[.page] else { return false }
-        guard var lookup = tasks[place].lookup, lookup.isPinned, !lookup.isPinning, !lookup.isUnlocked, !isInterrupt
-        else { return true }
+        guard tasks.states[place].lookup.isWaitingForUnlock, !isInterrupt else { return true }
+        var lookup = tasks.states[place].lookup
         let isLarge = arguments.isSet(.large)
         let pages = isLarge ? arguments[.order].flatMap { $0 < 20 ? UInt64(1) << $0 : nil } : 1
         if let isOwn = arguments.isFutexCall {
@@ -123,7 +120,7 @@ extension Story {
         lookup.isUnlocked = true
         if mapping != 0 {
             lookup.isSwizzled = true
-            tasks[place].lookup = lookup
+            tasks.states[place].lookup = lookup
             return true
         }
         lookup.observations &+= 1
@@ -137,7 +134,7 @@ extension Story {
         if isZeroPage(page, arguments) { facts.facts.insert(.zeroPage) }
         lookup.isSwizzled = facts.facts.contains(.swapCache)
         lookup.page = ask(page, facts, pages: pages, for: &lookup, into: &events)
-        tasks[place].lookup = lookup
+        tasks.states[place].lookup = lookup
         return true
     }
 
@@ -149,7 +146,7 @@ extension Story {
 
     /// Whether this is the very page that the kernel maps where nothing was written yet. It has had no
     /// mapping since the kernel came up.
-    private func isZeroPage(_ page: UInt64, _ arguments: Arguments) -> Bool {
+    private func isZeroPage(_ page: UInt64, _ arguments: borrowing Arguments) -> Bool {
         guard let base = arguments[.base], let number = Self.offset(of: page, in: base) else { return false }
         return number == arguments[.zero] || (arguments[.hugezero] != UInt64.max && number == arguments[.hugezero])
     }
@@ -207,17 +204,19 @@ extension Story {
     }
 
     mutating func endLookup(
-        _ place: Int, _ arguments: Arguments, line: UInt64, into events: inout [Event]
+        _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into events: inout [Event]
     ) -> Bool {
         guard let value = arguments[.ret] else { return false }
-        guard var lookup = tasks[place].lookup else { return true }
-        tasks[place].lookup = nil
         let result = Int32(truncatingIfNeeded: value)
+        guard tasks.states[place].lookup.isOpen else { return true }
+        tasks.states[place].lookup.isOpen = false
+        let isTold = tellsAll || tasks.states[place].lookup.metSomething
+        // Most meet nothing and are large: nobody needs to move those.
+        guard isTold || result < 0 else { return true }
+        var lookup = tasks.states[place].lookup
         lookup.flags.insert(.returned)
         countResult(&lookup, result, into: &events)
-        if tellsAll || lookup.observations > 0 || lookup.passes > 1 {
-            events.append(.lookup(told(lookup, of: tasks[place].identity, result: result)))
-        }
+        if isTold { events.append(.lookup(told(lookup, of: tasks.states[place].identity, result: result))) }
         return true
     }
 

@@ -74,7 +74,7 @@ struct Story {
     /// One event; of `line` it need only be known that later events have larger ones. False when an argument is
     /// missing without which it says nothing.
     mutating func take(
-        _ name: EventName, _ head: EventHead, _ arguments: Arguments, line: UInt64, into events: inout [Event]
+        _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, line: UInt64, into events: inout [Event]
     ) -> Bool {
         time = head.time
         if firstTime == nil { firstTime = time }
@@ -83,16 +83,16 @@ struct Story {
             return true
         }
         if let tgid = head.tgid {
-            tasks[place].identity.pid = tgid
+            tasks.states[place].identity.pid = tgid
             seen.hasProcesses = true
         }
-        tasks[place].identity.comm = head.comm
+        tasks.states[place].identity.comm = head.comm
         if name == .stack {
-            stackOwner = tasks[place].detach.map { ($0, line) }
-            tasks[place].detach = nil
+            stackOwner = tasks.states[place].detach.map { ($0, line) }
+            tasks.states[place].detach = nil
             return true
         }
-        tasks[place].detach = nil
+        tasks.states[place].detach = nil
         switch name {
         case .lookup: return beginLookup(place, arguments, line: line, into: &events)
         case .lookupReturn: return endLookup(place, arguments, line: line, into: &events)
@@ -112,8 +112,8 @@ struct Story {
     /// The end of the text: lookups that go round still, and the sums.
     mutating func end(into events: inout [Event]) {
         for task in tasks.unfinished {
-            guard let lookup = task.lookup, lookup.passes > 1 else { continue }
-            events.append(.progress(told(lookup, of: task.identity, result: nil)))
+            guard task.lookup.passes > 1 else { continue }
+            events.append(.progress(told(task.lookup, of: task.identity, result: nil)))
         }
         totals.durationNs = firstTime.map { time > $0 ? time - $0 : 0 } ?? 0
         totals.isFinal = true

@@ -3,17 +3,18 @@
 
 import Events
 
-/// A lookup that has not returned.
+/// A lookup that has not returned, or the room for one: it is large, and always where it is.
 struct OpenLookup {
-    var start: UInt64
-    var address: UInt64
-    var flags: Lookup.Flags
+    var isOpen = false
+    var start: UInt64 = 0
+    var address: UInt64 = 0
+    var flags: Lookup.Flags = []
     var passes: UInt64 = 0
     var observations: UInt64 = 0
     var retries = RetryCounts()
     var lockWaits: UInt32 = 0
     /// Line of the entry, and of the begin of the pass.
-    var line: UInt64
+    private var line: UInt64 = 0
     var passLine: UInt64 = 0
     var isPinning = false
     /// The page's pin of this pass has succeeded.
@@ -25,6 +26,32 @@ struct OpenLookup {
     var isUnlocked = false
     var isSwizzled = false
     var page: PageFacts?
+
+    mutating func begin(at time: UInt64, address: UInt64, flags: Lookup.Flags, line: UInt64) {
+        self = OpenLookup()
+        isOpen = true
+        (start, self.address, self.flags, self.line) = (time, address, flags, line)
+    }
+
+    /// Observed something, or went back.
+    var metSomething: Bool { observations > 0 || passes > 1 }
+
+    /// It has its page and not unlocked it.
+    var isWaitingForUnlock: Bool { isOpen && isPinned && !isPinning && !isUnlocked }
+
+    mutating func beginPass(at line: UInt64) {
+        (passes, passLine) = (passes &+ 1, line)
+        (isPinning, isPinned, isUnlocked, isSwizzled) = (true, false, false, false)
+        (pinned, mappingAtPin) = (nil, nil)
+        flags.remove(.pinFailed)
+    }
+
+    /// The second try of a pin, in the same pass.
+    mutating func tryReadOnly() {
+        (isPinning, isPinned) = (true, false)
+        flags.remove(.pinFailed)
+        flags.insert(.readOnly)
+    }
 
     /// The number of the lookup, never 0.
     var id: UInt64 { line }
@@ -46,13 +73,13 @@ struct OpenFunction {
 /// One task.
 struct TaskState {
     var identity: TaskIdentity
-    var lookup: OpenLookup?
+    var lookup = OpenLookup()
     /// The outermost first.
     var functions: [OpenFunction] = []
     /// Place of the detach that was this task's last event, so that a stack below belongs to it.
     var detach: Int?
 
-    var isIdle: Bool { lookup == nil && functions.isEmpty }
+    var isIdle: Bool { !lookup.isOpen && functions.isEmpty }
 
     /// Functions on the task's stack, as far as their entries were seen.
     func landmarks(_ names: KnownNames) -> Landmarks {
@@ -79,14 +106,9 @@ struct TaskTable {
     static let depthLimit = 24
 
     private var places: [UInt32: Int] = [:]
-    private var states: [TaskState] = []
+    /// By the places that `place` gives. Here, and not behind a subscript, which would cost an allocation each time.
+    var states: [TaskState] = []
     private var latest = (tid: UInt32.max, place: -1)
-
-    @inline(__always)
-    subscript(_ place: Int) -> TaskState {
-        _read { yield states[place] }
-        _modify { yield &states[place] }
-    }
 
     /// The place of a task, which is made if it is new; nil when there is no room.
     mutating func place(of tid: UInt32) -> Int? {
@@ -112,7 +134,7 @@ struct TaskTable {
 
     /// Lookups that have not returned, in the order of their tasks' numbers.
     var unfinished: [TaskState] {
-        states.filter { $0.lookup != nil }.sorted { $0.identity.tid < $1.identity.tid }
+        states.filter { $0.lookup.isOpen }.sorted { $0.identity.tid < $1.identity.tid }
     }
 
     mutating func removeAll() {

@@ -114,6 +114,19 @@ struct SectionBytes {
         return Array(window[position..<position + count])
     }
 
+    /// A text of so many bytes, with the padding that `TraceText` wants.
+    mutating func paddedText(_ count: UInt64) throws -> [UInt8] {
+        guard count <= UInt64(Self.heldLimit) else { throw tooLong(count) }
+        let count = Int(count)
+        try need(count)
+        defer { position += count }
+        var text: [UInt8] = []
+        text.reserveCapacity(count + TraceText.padding)
+        text += window[position..<position + count]
+        TraceText.pad(&text)
+        return text
+    }
+
     /// As many bytes as a length of eight bytes in front of them says.
     mutating func counted(limit: Int) throws -> [UInt8] {
         let count = try number(UInt64.self)

@@ -9,7 +9,6 @@ struct TraceDataLayout {
     /// More processors than Linux can have.
     private static let processorLimit = 8192
     private static let formatLimit = 1 << 20
-    private static let namesLimit = 64 << 20
     private static let optionSections = 64
     private static let pageSizes = 4096...(1 << 20)
 
@@ -232,8 +231,8 @@ struct TraceDataLayout {
 
     /// "1234 name" in each line.
     private mutating func readComms(_ bytes: inout SectionBytes) throws {
-        let text = try bytes.counted(limit: Self.namesLimit)
-        TraceText.reading(text) { text in
+        let text = try bytes.paddedText(bytes.number(UInt64.self))
+        TraceText.reading(padded: text) { text in
             var begin = 0
             while begin < text.count {
                 let end = text.first("\n", in: begin..<text.count) ?? text.count
@@ -255,11 +254,8 @@ struct TraceDataLayout {
         let what = "the kernel's symbols"
         var bytes = try symbols.isSection
             ? section(Option.symbols, what, at: symbols.begin) : SectionBytes(file, what, from: symbols.begin)
-        let count = Int(try bytes.number(UInt32.self))
-        guard count <= SectionBytes.heldLimit else {
-            throw file.damaged(at: symbols.begin, "\(what) have \(count) bytes")
-        }
-        return KernelSymbols(kallsyms: try bytes.bytes(count), names: names)
+        let text = try bytes.paddedText(UInt64(bytes.number(UInt32.self)))
+        return KernelSymbols(kallsyms: text, names: names)
     }
 }
 

@@ -38,8 +38,8 @@ struct ProcessorEvents {
     /// Chunks that were not read yet.
     private var chunksLeft: UInt32 = 0
     private var block: [UInt8] = []
-    /// Whole pages.
-    private(set) var bytes: [UInt8] = []
+    /// Whole pages, and the padding of `TraceText`; or nothing.
+    private var bytes: [UInt8] = []
     /// Where the page after this one begins.
     private var nextPage = 0
     private var page = RingBufferPage()
@@ -77,7 +77,7 @@ struct ProcessorEvents {
             isFirst = false
             let held = bytes
             // As far as this page goes.
-            try TraceText.reading(held) { text in
+            try TraceText.reading(padded: held) { text in
                 var next = first
                 repeat {
                     try body(next, text)
@@ -98,16 +98,16 @@ struct ProcessorEvents {
                 page.isDamaged = false
                 lose("a page holds what is no event")
             }
-            guard try nextPage < bytes.count || fill() else {
+            guard try nextPage + TraceText.padding < bytes.count || fill() else {
                 event = nil
                 return
             }
             let held = bytes
             let begin = nextPage
             nextPage += place.pageBytes
-            let missed = TraceText.reading(held) { page.begin(in: $0, begin..<begin + place.pageBytes) }
+            let missed = TraceText.reading(padded: held) { page.begin(in: $0, begin..<begin + place.pageBytes) }
             lost &+= missed
-            event = TraceText.reading(held) { page.next(in: $0) }
+            event = TraceText.reading(padded: held) { page.next(in: $0) }
         } while event == nil
         event?.lost = lost
         lost = 0
@@ -124,7 +124,7 @@ struct ProcessorEvents {
     private mutating func fill() throws -> Bool {
         nextPage = 0
         let isFilled = try place.isCompressed ? fillFromChunk() : fillFromFile()
-        if !isFilled { bytes.removeAll() }
+        if isFilled { TraceText.pad(&bytes) } else { bytes.removeAll() }
         return isFilled
     }
 
@@ -165,7 +165,8 @@ struct ProcessorEvents {
 
     private mutating func word(at offset: UInt64) throws -> UInt64 {
         try file.read(8, at: offset, into: &block)
-        return TraceText.reading(block) { $0.word(at: 0) }
+        TraceText.pad(&block)
+        return TraceText.reading(padded: block) { $0.word(at: 0) }
     }
 }
 

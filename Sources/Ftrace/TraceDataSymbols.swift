@@ -22,10 +22,11 @@ struct KernelSymbols {
     private var known: [UInt64: Function?] = [:]
     private let names: KnownNames
 
-    /// What /proc/kallsyms says: "ffffffff81000000 T function [module]" in each line, at most 4 GB of it.
+    /// What /proc/kallsyms says, "ffffffff81000000 T function [module]" in each line, at most 4 GB of it; and behind
+    /// it the padding of `TraceText`.
     init(kallsyms text: [UInt8], names: KnownNames) {
         (self.text, self.names) = (text, names)
-        places = TraceText.reading(text) { Self.places(in: $0) }
+        places = TraceText.reading(padded: text) { Self.places(in: $0) }
         places.sort { $0.address < $1.address }
     }
 
@@ -81,7 +82,7 @@ struct KernelSymbols {
     }
 
     private func function(in place: Place) -> Function {
-        TraceText.reading(text) { text in
+        TraceText.reading(padded: text) { text in
             var scanner = Scanner(bytes: text, position: Int(place.line), end: text.count)
             _ = scanner.hexadecimal()
             scanner.position += 3

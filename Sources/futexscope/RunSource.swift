@@ -116,22 +116,27 @@ private final class ByteStream {
         }
     }
 
+    /// Appends a whole chunk, or what there is until the end or until the user has had enough; false when that is
+    /// nothing. A pipe gives less at a time than is worth looking at by itself.
     private func fill(_ bytes: inout [UInt8]) throws -> Bool {
-        var count = 0
-        var error: Int32 = 0
-        repeat {
-            if Interruption.isWanted { return false }
-            bytes.append(addingCapacity: Self.chunkBytes) { room in
-                unsafe room.withUnsafeMutableBufferPointer { room, filled in
+        var filled = 0
+        while filled < Self.chunkBytes, !Interruption.isWanted {
+            var count = 0
+            var error: Int32 = 0
+            bytes.append(addingCapacity: Self.chunkBytes - filled) { room in
+                unsafe room.withUnsafeMutableBufferPointer { room, taken in
                     // The room that was just made, and no more.
-                    count = unsafe Glibc.read(descriptor, room.baseAddress, Self.chunkBytes)
+                    count = unsafe Glibc.read(descriptor, room.baseAddress, Self.chunkBytes - filled)
                     error = errno
-                    filled = max(0, count)
+                    taken = max(0, count)
                 }
             }
-        } while count < 0 && error == EINTR
-        guard count >= 0 else { throw SourceError("cannot read on: \(Descriptor.text(error))") }
-        return count > 0
+            if count < 0, error == EINTR { continue }
+            guard count >= 0 else { throw SourceError("cannot read on: \(Descriptor.text(error))") }
+            if count == 0 { break }
+            filled += count
+        }
+        return filled > 0
     }
 }
 

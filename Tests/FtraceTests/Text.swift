@@ -56,10 +56,10 @@ struct Reading {
         try self.init(bytes: text.bytes, chunk: chunk, tellsAll: tellsAll)
     }
 
-    init(bytes: [UInt8], chunk: Int = 256 << 10, tellsAll: Bool = false) throws {
+    init(bytes: [UInt8], chunk: Int = 256 << 10, threads: Int = 2, tellsAll: Bool = false) throws {
         var position = 0
         try self.init(
-            FtraceReader(name: "t.txt", showsKernelAddresses: true, tellsAll: tellsAll) { buffer in
+            FtraceReader(name: "t.txt", showsKernelAddresses: true, tellsAll: tellsAll, threads: threads) { buffer in
                 guard position < bytes.count else { return false }
                 buffer += bytes[position..<min(position + chunk, bytes.count)]
                 position += chunk

@@ -1,0 +1,9 @@
+// The CPUs of this process, which may be fewer than the machine has: taskset(1), a service's CPUAffinity=, a
+// container's cpuset.
+#ifndef CLINUX_CPUS_H
+#define CLINUX_CPUS_H
+
+/// How many CPUs the caller may run on; -1 with errno.
+int clinux_usable_cpus(void);
+
+#endif

@@ -1,0 +1,83 @@
+// Blanks and digits, eight bytes at a time: a line of a trace is mostly these.
+
+/// Eight bytes of a text, the first the lowest.
+struct EightBytes {
+    private static let ones: UInt64 = 0x0101_0101_0101_0101
+    private static let tops: UInt64 = 0x8080_8080_8080_8080
+
+    private let word: UInt64
+    @inline(__always)
+    init(_ word: UInt64) { self.word = word }
+
+    /// How many of them come first that are blanks or control characters.
+    @inline(__always)
+    var blanks: Int {
+        // Without its top bit a byte above 0x20 gets one by the addition, and none carries.
+        ((((word & ~Self.tops) &+ Self.ones &* 0x5f) | word) & Self.tops).trailingZeroBitCount / 8
+    }
+
+    /// Digits that come first, up to a byte that is none or a limit.
+    typealias Digits = (count: Int, value: UInt64)
+
+    @inline(__always)
+    func decimal(atMost limit: Int) -> Digits {
+        let count = min(noDecimal.trailingZeroBitCount / 8, limit)
+        return count > 0 ? (count, decimalValue(of: count)) : (0, 0)
+    }
+
+    /// Of either case.
+    @inline(__always)
+    func hexadecimal(atMost limit: Int) -> Digits {
+        let count = min(noHexadecimal.trailingZeroBitCount / 8, limit)
+        return count > 0 ? (count, hexadecimalValue(of: count)) : (0, 0)
+    }
+
+    /// The value of the first `count` bytes, 1 to 8; nil when one of them is no digit.
+    @inline(__always)
+    func decimal(exactly count: Int) -> UInt64? {
+        noDecimal << UInt64(64 - 8 * count) == 0 ? decimalValue(of: count) : nil
+    }
+
+    /// The same for hexadecimal digits.
+    @inline(__always)
+    func hexadecimal(exactly count: Int) -> UInt64? {
+        noHexadecimal << UInt64(64 - 8 * count) == 0 ? hexadecimalValue(of: count) : nil
+    }
+
+    // The top bits of bytes that are no digits. Additions are made without top bits, so that none carries.
+
+    @inline(__always)
+    private var noDecimal: UInt64 {
+        let digits = word ^ Self.ones &* 0x30
+        return (((digits & ~Self.tops) &+ Self.ones &* 0x76) | word) & Self.tops
+    }
+
+    @inline(__always)
+    private var noHexadecimal: UInt64 {
+        // 0 to 9 for a digit; 1 to 6 for a letter, large or small.
+        let digit = (word ^ Self.ones &* 0x30) & ~Self.tops
+        let letter = ((word | Self.ones &* 0x20) ^ Self.ones &* 0x60) & ~Self.tops
+        let noDigit = digit &+ Self.ones &* 0x76
+        let noLetter = (letter &+ Self.ones &* 0x79) | ~(letter &+ Self.ones &* 0x7f)
+        return (noDigit & noLetter | word) & Self.tops
+    }
+
+    // The last digit goes to the top and zeros come before the first; then neighbours are put together.
+
+    @inline(__always)
+    private func decimalValue(of count: Int) -> UInt64 {
+        var value = (word & (Self.ones &* 0x0f)) << UInt64(64 - 8 * count)
+        value = (value &* 10 &+ value >> 8) & 0x00ff_00ff_00ff_00ff
+        value = (value &* 100 &+ value >> 16) & 0x0000_ffff_0000_ffff
+        return (value &* 10_000 &+ value >> 32) & 0xffff_ffff
+    }
+
+    @inline(__always)
+    private func hexadecimalValue(of count: Int) -> UInt64 {
+        let nibbles = (word & (Self.ones &* 0x0f)) &+ (word >> 6 & Self.ones) &* 9
+        var value = nibbles << UInt64(64 - 8 * count)
+        value = (value << 4 | value >> 8) & 0x00ff_00ff_00ff_00ff
+        value = (value << 8 | value >> 16) & 0x0000_ffff_0000_ffff
+        return (value << 16 | value >> 32) & 0xffff_ffff
+    }
+}
