@@ -10,7 +10,7 @@ CACHE := $(or $(FUTEXSCOPE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/futexsc
 PYTHON := $(CACHE)/python
 FLEET := $(CACHE)/fleet
 
-BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev libc6-dev
+BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev libzstd-dev libc6-dev
 READER_PACKAGES := babeltrace2 curl trace-cmd python3-venv
 BENCH_PACKAGES := gcc libc6-dev time valgrind
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio zstd e2fsprogs xfsprogs kmod gcc make mmdebstrap genext2fs

@@ -37,7 +37,10 @@ let package = Package(
         .target(name: "Crew", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "Events", swiftSettings: strict),
         .target(name: "Correlation", dependencies: ["Events"], swiftSettings: strict),
-        .target(name: "Ftrace", dependencies: ["Crew", "Events"], swiftSettings: strict),
+        .systemLibrary(name: "CZstd"),
+        .target(
+            name: "Ftrace", dependencies: ["CZstd", "Crew", "Events"], swiftSettings: strict,
+            linkerSettings: [.linkedLibrary(":libzstd.a")]),
         .target(name: "CLinux"),
         .target(
             name: "Capture",

@@ -1,4 +1,5 @@
-// One line of a stack: " => function", with an offset or an address behind it or not.
+// One frame of a stack: a function by its name, or a line " => function" with an offset or an address behind it or
+// not.
 
 /// A frame of a kernel stack.
 struct Frame {
@@ -6,21 +7,28 @@ struct Frame {
     var function: UInt64
     var kind: Story.FrameKind
 
+    private init(function: UInt64, kind: Story.FrameKind) { (self.function, self.kind) = (function, kind) }
+
     /// Nil when it is something else.
     init?(_ bytes: TraceText, _ body: Range<Int>) {
         var scanner = Scanner(bytes: bytes, position: body.lowerBound, end: body.upperBound)
         _ = scanner.skipBlanks()
         guard scanner.take("="), scanner.take(">"), scanner.skipBlanks() else { return nil }
         if scanner.current == UInt8(ascii: "[") {
-            (function, kind) = (0, .hidden)
+            self.init(function: 0, kind: .hidden)
             return
         }
         let begin = scanner.position
         scanner.skipWord(to: "+")
-        let name = bytes[begin..<scanner.position]
+        self.init(function: begin..<scanner.position, in: bytes)
+    }
+
+    /// By a function's name.
+    init(function range: Range<Int>, in bytes: TraceText) {
+        let name = bytes[range]
         // A compiler's suffix, such as ".isra.0", begins with a dot.
         let base = name.dropFirst().firstIndex(of: UInt8(ascii: ".")) ?? name.endIndex
-        (function, kind) = (EventName.hash(bytes, begin..<base), Self.kind(name))
+        self.init(function: EventName.hash(bytes, range.lowerBound..<base), kind: Self.kind(name))
     }
 
     private static let entries = [

@@ -9,8 +9,6 @@ public import Events
 public struct FtraceReader: EventSource {
     /// Bytes to read before giving up on a text in which nothing is known.
     static let patience: UInt64 = 4 << 20
-    /// Places of omissions that are kept, for each sort.
-    static let placeLimit = 8
 
     /// Appends the next chunk, some hundred KiB, to the bytes; false when there are no more.
     public typealias Input = (inout [UInt8]) throws -> Bool
@@ -20,6 +18,7 @@ public struct FtraceReader: EventSource {
     private let bytesInAll: UInt64?
     private let blocks: TraceBlocks
     private var story: Story
+    private var mark = RecipeMark()
     /// Events of what was read ahead to know the run.
     private var ahead: [Event] = []
     /// Up to the block that was taken last.
@@ -38,8 +37,8 @@ public struct FtraceReader: EventSource {
     private var tracer: String?
 
     /// Of each sort the first places, and how many there were.
-    private var foreign = Places("lines that are no lines of a trace")
-    private var incomplete = Places("events without an argument that is needed")
+    private var foreign = Places("line", "lines that are no lines of a trace")
+    private var incomplete = Places("line", "events without an argument that is needed")
 
     /// Reads the first chunk to learn of the run. `name` is that of the file, for messages; with `tellsAll`
     /// every shared lookup is told, else those that met something or went back. Lines are read ahead by at most
@@ -86,7 +85,9 @@ public struct FtraceReader: EventSource {
 
     private mutating func take(_ block: TraceBlock, into events: inout [Event]) throws {
         if linesBefore == 0, TraceData.isRecognised(block.bytes) {
-            throw SourceError("\(name) is a recording of trace-cmd, no text; expected what `trace-cmd report` prints")
+            throw SourceError(
+                "\(name) is a recording of trace-cmd, which is read here and there; expected a text: give the path of the file"
+            )
         }
         unsafe block.bytes.withUnsafeBufferPointer { bytes in
             // The block keeps them as long as it is shown.
@@ -147,7 +148,7 @@ public struct FtraceReader: EventSource {
             }
         } else if let name = story.names.event(EventName.hash(text, head.name)) {
             switch name {
-            case .marker: readMarker(head, text, body)
+            case .marker: mark.read(text, head.arguments..<body.upperBound, at: head.event.time, into: &run)
             case .stack:
                 beginStack(head, into: &events)
                 if let frame = Frame(text, head.arguments..<body.upperBound) { story.frame(frame.function, frame.kind) }
@@ -205,34 +206,9 @@ public struct FtraceReader: EventSource {
         } else if range.count > 2, let head = LineHead(bytes, (range.lowerBound + 2)..<range.upperBound),
             story.names.event(EventName.hash(bytes, head.name)) == .marker
         {
-            readMarker(head, bytes, range)
+            mark.read(bytes, head.arguments..<range.upperBound, at: head.event.time, into: &run)
         }
     }
-
-    // MARK: The run
-
-    /// "futexscope wall_ns=… release=… missing=…", written by the recipe.
-    private mutating func readMarker(_ head: LineHead, _ bytes: TraceText, _ body: Range<Int>) {
-        guard head.arguments < body.upperBound, body.upperBound - head.arguments < 4096 else { return }
-        let words = bytes[head.arguments..<body.upperBound].split(separator: 0x20)
-        guard let start = words.firstIndex(where: { $0.elementsEqual("futexscope".utf8) }) else { return }
-        for word in words[start...].dropFirst() {
-            guard let equal = word.firstIndex(of: UInt8(ascii: "=")) else { continue }
-            let value = String(decoding: word[word.index(after: equal)...], as: UTF8.self)
-            let key = word[..<equal]
-            if key.elementsEqual("wall_ns".utf8) {
-                if let wall = Int64(value), let time = Int64(exactly: head.event.time) {
-                    run.wallClockOffsetNs = wall.subtractingReportingOverflow(time).partialValue
-                }
-            } else if key.elementsEqual("release".utf8) {
-                run.kernelRelease = String(value.prefix(64))
-            } else if key.elementsEqual("missing".utf8), !value.isEmpty {
-                missing = String(value.prefix(1024))
-            }
-        }
-    }
-    /// Events that the recipe could not define.
-    private var missing: String?
 
     // MARK: What is not there
 
@@ -240,25 +216,14 @@ public struct FtraceReader: EventSource {
         var all = foreign.omissions(of: name) + incomplete.omissions(of: name)
         func add(_ what: String) { all.append(Omission(place: name, what: what)) }
         if overlong > 0 { add("\(overlong) lines of more than 64 KiB were passed over") }
-        if let missing { add("the kernel did not take these events of the recipe: \(missing)") }
-        let seen = story.seen
-        guard isOver else { return all }
-        if seen.lookups == 0 { add("there is no entry of get_futex_key() (fs_lookup), so nothing is told of lookups") }
-        if seen.lookups > 0, seen.pins == 0 {
-            add("there is no pin of a page (fs_pin), without which no observation can be told")
-        }
-        if seen.doubtfulUnlocks > 0 {
-            add(
-                "\(seen.doubtfulUnlocks) unlocks within lookups name neither their caller nor the pinned page, so they count for nothing"
-            )
-        }
-        if seen.isAny, !seen.hasProcesses { add("there is no column for processes: threads stand for them") }
+        all += mark.omissions(of: name)
+        if isOver { all += story.omissions(of: name, processes: "there is no column for processes") }
         return all
     }
 
     private func nothingKnown(_ where: String) -> SourceError {
         let place = "\(name), line \(max(line, 1))"
-        let advice = "record with the script that `futexscope doctor --ftrace-recipe` prints"
+        let advice = RecipeMark.advice
         if bytesRead == 0 { return SourceError("\(name) is empty; expected the text of a trace; \(advice)") }
         if let tracer, tracer.hasPrefix("function"), systemCalls == 0 {
             return SourceError(
@@ -277,25 +242,5 @@ public struct FtraceReader: EventSource {
         return SourceError(
             "\(place): nothing in \(`where`) is a line of a trace; expected the text of tracefs, `trace-cmd report` or a console; \(advice)"
         )
-    }
-}
-
-/// Where something was left out: the first places and a count.
-private struct Places {
-    let what: String
-    private(set) var count: UInt64 = 0
-    private var first: [UInt64] = []
-
-    init(_ what: String) { self.what = what }
-
-    mutating func add(_ line: UInt64) {
-        count += 1
-        if first.count < FtraceReader.placeLimit { first.append(line) }
-    }
-
-    func omissions(of name: String) -> [Omission] {
-        guard let line = first.first else { return [] }
-        let others = first.count > 1 ? ", first in lines \(first.map(String.init).joined(separator: ", "))" : ""
-        return [Omission(place: "\(name), line \(line)", what: "\(count) \(what)\(others)")]
     }
 }

@@ -1,8 +1,19 @@
-// trace.dat, the file of trace-cmd. Its format is trace-cmd's own business: the file is recognised here
-// and read through `trace-cmd report`, whose text the reader takes.
+// trace.dat, the file of trace-cmd: how it is recognised, and which way it goes. `TraceDataReader` reads it, whole
+// files of the two versions that trace-cmd 2 and 3 write on a 64-bit little-endian machine. What it does not know it
+// does not guess at: such a file goes through `trace-cmd report`, whose text `FtraceReader` takes.
 
 /// What to do with a trace.dat.
 public enum TraceData {
+    /// Makes of the bytes those of the file from an offset on, a count of them; fewer where the file ends.
+    public typealias Input = (_ offset: UInt64, _ count: Int, _ bytes: inout [UInt8]) throws -> Void
+
+    /// The file is none of those that are read here, and trace-cmd may know it.
+    public struct Unfamiliar: Error, Sendable, Equatable {
+        /// What it has, such as "numbers of a big-endian machine".
+        public let what: String
+        public init(_ what: String) { self.what = what }
+    }
+
     /// How such a file begins.
     public static let magic: [UInt8] = [0x17, 0x08, 0x44] + "tracing".utf8
 
@@ -18,8 +29,8 @@ public enum TraceData {
     }
 
     /// For whoever has no such program.
-    public static func notInstalled(_ path: String) -> String {
-        "\(path) is a recording of trace-cmd, and trace-cmd, which has to print it, is not installed: "
+    public static func notInstalled(_ path: String, _ unfamiliar: Unfamiliar) -> String {
+        "\(path) is a recording of trace-cmd with \(unfamiliar.what), and trace-cmd, which has to print it, is not installed: "
             + "install the Debian package trace-cmd"
     }
 }

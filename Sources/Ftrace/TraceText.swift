@@ -20,6 +20,15 @@ import Glibc
         count = bytes.count - Self.padding
     }
 
+    /// The bytes of an array but the padding at their end, which stay where they are while `body` looks at them.
+    @inline(__always)
+    static func reading<Result>(padded bytes: [UInt8], _ body: (TraceText) throws -> Result) rethrows -> Result {
+        unsafe try bytes.withUnsafeBufferPointer { try unsafe body(TraceText(padded: $0)) }
+    }
+
+    /// Puts the padding behind the bytes of an array.
+    static func pad(_ bytes: inout [UInt8]) { bytes.append(contentsOf: repeatElement(0, count: padding)) }
+
     var startIndex: Int { 0 }
     var endIndex: Int { count }
 

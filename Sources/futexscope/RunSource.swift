@@ -1,5 +1,5 @@
 // What a user names to be read, found out by looking at it: a directory is a recording, a file that begins
-// like a trace.dat goes through trace-cmd, anything else is a text. Ctrl-C ends the reading and not the
+// like a trace.dat is one, which trace-cmd has to print if it is of an unfamiliar sort, anything else is a text. Ctrl-C ends the reading and not the
 // program, so that what was read so far is told.
 
 internal import Events
@@ -28,10 +28,16 @@ enum RunSource {
         guard isFile, try TraceData.isRecognised(stream.peek(TraceData.magic.count)) else {
             return try text(stream, name: path)
         }
-        guard let program = ChildCommand(TraceData.command(for: path)) else {
-            throw SourceError(TraceData.notInstalled(path))
+        do {
+            return try TraceDataReader(name: path, size: stream.size ?? 0) { offset, count, bytes in
+                try stream.read(count, at: offset, into: &bytes)
+            }
+        } catch let unfamiliar as TraceData.Unfamiliar {
+            guard let program = ChildCommand(TraceData.command(for: path)) else {
+                throw SourceError(TraceData.notInstalled(path, unfamiliar))
+            }
+            return try text(ByteStream(outputOf: program), name: path + " (as trace-cmd prints it)")
         }
-        return try text(ByteStream(outputOf: program), name: path + " (as trace-cmd prints it)")
     }
 
     private static func text(_ stream: ByteStream, name: String) throws -> FtraceReader {
@@ -86,6 +92,28 @@ private final class ByteStream {
         }
         program = nil
         return false
+    }
+
+    /// Makes `bytes` those of the file from `offset` on; fewer than `count` where it ends.
+    func read(_ count: Int, at offset: UInt64, into bytes: inout [UInt8]) throws {
+        bytes.removeAll(keepingCapacity: true)
+        while bytes.count < count {
+            var (result, error) = (0, Int32(0))
+            let missing = count - bytes.count
+            let place = off_t(clamping: offset + UInt64(bytes.count))
+            bytes.append(addingCapacity: missing) { room in
+                unsafe room.withUnsafeMutableBufferPointer { room, filled in
+                    // The room that was just made, and no more.
+                    result = unsafe pread(descriptor, room.baseAddress, missing, place)
+                    error = errno
+                    filled = max(0, result)
+                }
+            }
+            if result == 0 { return }
+            guard result > 0 || error == EINTR else {
+                throw SourceError("cannot read on: \(Descriptor.text(error))")
+            }
+        }
     }
 
     /// Appends a whole chunk, or what there is until the end or until the user has had enough; false when that is

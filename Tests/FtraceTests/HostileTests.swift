@@ -128,7 +128,7 @@ extension Comm {
 }
 
 /// The same numbers in every run.
-private struct Generator: RandomNumberGenerator {
+struct Generator: RandomNumberGenerator {
     var state: UInt64
 
     mutating func next() -> UInt64 {

@@ -88,6 +88,8 @@ extension KernelFacts {
         #expect(!TraceData.isRecognised(Array("# tracer: nop".utf8)))
         #expect(!TraceData.isRecognised([]))
         #expect(TraceData.command(for: "a.dat").suffix(2) == ["-i", "a.dat"])
-        #expect(TraceData.notInstalled("a.dat").contains("install the Debian package trace-cmd"))
+        let message = TraceData.notInstalled("a.dat", TraceData.Unfamiliar("numbers of a big-endian machine"))
+        #expect(message.contains("a.dat is a recording of trace-cmd with numbers of a big-endian machine"))
+        #expect(message.contains("install the Debian package trace-cmd"))
     }
 }

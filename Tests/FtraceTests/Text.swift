@@ -58,14 +58,28 @@ struct Reading {
 
     init(bytes: [UInt8], chunk: Int = 256 << 10, threads: Int = 2, tellsAll: Bool = false) throws {
         var position = 0
-        var reader = try FtraceReader(
-            name: "t.txt", showsKernelAddresses: true, tellsAll: tellsAll, threads: threads
-        ) { buffer in
-            guard position < bytes.count else { return false }
-            buffer += bytes[position..<min(position + chunk, bytes.count)]
-            position += chunk
-            return true
-        }
+        try self.init(
+            FtraceReader(name: "t.txt", showsKernelAddresses: true, tellsAll: tellsAll, threads: threads) { buffer in
+                guard position < bytes.count else { return false }
+                buffer += bytes[position..<min(position + chunk, bytes.count)]
+                position += chunk
+                return true
+            }, tellsAll: tellsAll)
+    }
+
+    /// Of a trace.dat.
+    init(data: [UInt8], tellsAll: Bool = false) throws {
+        try self.init(
+            TraceDataReader(
+                name: "t.dat", size: UInt64(data.count), showsKernelAddresses: true, tellsAll: tellsAll
+            ) { offset, count, bytes in
+                let begin = min(Int(clamping: offset), data.count)
+                bytes.replaceSubrange(0..., with: data[begin..<min(begin + count, data.count)])
+            }, tellsAll: tellsAll)
+    }
+
+    private init(_ source: some EventSource, tellsAll: Bool) throws {
+        var reader = source
         while try reader.read(into: &events) {}
         var correlator = Correlator(tellsAll: tellsAll)
         for event in events {
@@ -86,9 +100,14 @@ struct Reading {
 }
 
 /// The message of the error that a text gives.
-func refusal(of bytes: [UInt8]) -> String? {
+func refusal(of bytes: [UInt8]) -> String? { message { _ = try Reading(bytes: bytes) } }
+
+/// The message of the error that a trace.dat gives.
+func refusal(ofData bytes: [UInt8]) -> String? { message { _ = try Reading(data: bytes) } }
+
+private func message(_ read: () throws -> Void) -> String? {
     do {
-        _ = try Reading(bytes: bytes)
+        try read()
         return nil
     } catch {
         return (error as? SourceError)?.message

@@ -1,0 +1,2 @@
+/* What trace-cmd compresses its recordings with. */
+#include <zstd.h>

@@ -1,0 +1,39 @@
+// The mark that the recipe puts into a trace: "futexscope wall_ns=… release=… missing=…". Nothing else ties the
+// times of a trace to a clock, or says which events the kernel refused.
+
+internal import Events
+
+/// What the marks so far have said, apart from what is known of the run.
+struct RecipeMark {
+    static let advice = "record with the script that `futexscope doctor --ftrace-recipe` prints"
+    private static let limit = 4096
+
+    /// Events that the recipe could not define.
+    private var missing: String?
+
+    /// Looks for a mark in what an event at `time` says.
+    mutating func read(_ text: TraceText, _ range: Range<Int>, at time: UInt64, into run: inout RunInfo) {
+        guard !range.isEmpty, range.count < Self.limit else { return }
+        let words = text[range].split(separator: 0x20)
+        guard let start = words.firstIndex(where: { $0.elementsEqual("futexscope".utf8) }) else { return }
+        for word in words[start...].dropFirst() {
+            guard let equal = word.firstIndex(of: UInt8(ascii: "=")) else { continue }
+            let value = String(decoding: word[word.index(after: equal)...], as: UTF8.self)
+            let key = word[..<equal]
+            if key.elementsEqual("wall_ns".utf8) {
+                if let wall = Int64(value), let time = Int64(exactly: time) {
+                    run.wallClockOffsetNs = wall.subtractingReportingOverflow(time).partialValue
+                }
+            } else if key.elementsEqual("release".utf8) {
+                run.kernelRelease = String(value.prefix(64))
+            } else if key.elementsEqual("missing".utf8), !value.isEmpty {
+                missing = String(value.prefix(1024))
+            }
+        }
+    }
+
+    func omissions(of name: String) -> [Omission] {
+        guard let missing else { return [] }
+        return [Omission(place: name, what: "the kernel did not take these events of the recipe: \(missing)")]
+    }
+}
