@@ -25,20 +25,28 @@ struct Frame {
 
     /// By a function's name.
     init(function range: Range<Int>, in bytes: TraceText) {
-        let name = bytes[range]
         // A compiler's suffix, such as ".isra.0", begins with a dot.
-        let base = name.dropFirst().firstIndex(of: UInt8(ascii: ".")) ?? name.endIndex
-        self.init(function: EventName.hash(bytes, range.lowerBound..<base), kind: Self.kind(name))
+        let base = range.isEmpty ? nil : bytes.first(".", in: range.lowerBound + 1..<range.upperBound)
+        self.init(
+            function: EventName.hash(bytes, range.lowerBound..<(base ?? range.upperBound)),
+            kind: Self.kind(of: range, in: bytes))
     }
 
-    private static let entries = [
-        "entry_SYSCALL_64", "entry_SYSENTER", "entry_INT80", "ret_from_fork", "el0t_64_sync", "el0t_32_sync",
-        "asm_exc_page_fault",
-    ]
-    private static let hiding = ["arch_rethook_trampoline", "kretprobe_trampoline", "__kretprobe_trampoline"]
+    /// How functions begin that say something of the stack and not of the cause, with their first eight bytes.
+    private static let special: [(first: UInt64, name: String, kind: Story.FrameKind)] = {
+        let entries = [
+            "entry_SYSCALL_64", "entry_SYSENTER", "entry_INT80", "ret_from_fork", "el0t_64_sync", "el0t_32_sync",
+            "asm_exc_page_fault",
+        ]
+        let hiding = ["arch_rethook_trampoline", "kretprobe_trampoline", "__kretprobe_trampoline"]
+        return entries.map { (Arguments.pack($0), $0, .entry) } + hiding.map { (Arguments.pack($0), $0, .hidden) }
+    }()
 
-    private static func kind(_ name: Slice<TraceText>) -> Story.FrameKind {
-        if entries.contains(where: { name.starts(with: $0.utf8) }) { return .entry }
-        return hiding.contains { name.starts(with: $0.utf8) } ? .hidden : .function
+    private static func kind(of range: Range<Int>, in bytes: TraceText) -> Story.FrameKind {
+        let first = bytes.word(at: range.lowerBound)
+        for function in special where function.first == first {
+            if bytes[range].starts(with: function.name.utf8) { return function.kind }
+        }
+        return .function
     }
 }

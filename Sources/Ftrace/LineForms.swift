@@ -54,7 +54,7 @@ struct LineForms: Sendable {
         // A frame where there is a stack; whether there is one is known to who has the lines before.
         if let frame = Frame(text, body) { return .frame(frame) }
         guard let head = LineHead(text, body) else { return .noLine }
-        heads.learn(head, text, body)
+        let isLikely = heads.learn(head, text, body)
         guard !head.name.isEmpty else { return .nameless }
         guard let event = names.event(EventName.hash(text, head.name)) else {
             let tail = head.timeEnd..<head.name.upperBound + 1
@@ -67,7 +67,8 @@ struct LineForms: Sendable {
             arguments.read(text, head.arguments..<body.upperBound, of: event, names: names) { numbers.append($0) }
         }
         arguments.pack(into: &values)
-        tails.learn(text, head.timeEnd..<body.upperBound, event, keys: arguments.packedKeys, numbers)
+        // Behind a head that is never known nobody would look for a tail.
+        if isLikely { tails.learn(text, head.timeEnd..<body.upperBound, event, keys: arguments.packedKeys, numbers) }
         return .event(event, head.event, keys: arguments.packedKeys)
     }
 }
@@ -136,16 +137,17 @@ private struct HeadForms {
     }
 
     /// Only what any line that begins so has in common with this one: the task's name ends in the first of the
-    /// columns that are tried, whatever follows; and the time has microseconds or nanoseconds.
-    mutating func learn(_ head: LineHead, _ text: TraceText, _ body: Range<Int>) {
+    /// columns that are tried, whatever follows; and the time has microseconds or nanoseconds. False for any other.
+    mutating func learn(_ head: LineHead, _ text: TraceText, _ body: Range<Int>) -> Bool {
         let dash = body.lowerBound + 16
         let digits = text[head.time..<head.timeEnd - 1].split(separator: UInt8(ascii: "."))
         let place = Self.place(text, body.lowerBound)
         guard head.column == 16 || (head.column == 8 && head.time > dash && text[dash] != UInt8(ascii: "-")),
             digits.count == 2, digits[0].count <= 8, digits[1].count == 6 || digits[1].count == 9,
             texts.learn(text, body.lowerBound..<head.time, at: place)
-        else { return }
+        else { return false }
         forms[place] = Form(seconds: digits[0].count, fraction: digits[1].count, event: head.event)
+        return true
     }
 }
 
@@ -228,25 +230,26 @@ private struct TailForms {
         let place = first + Int(nextWays[first / Self.wayCount])
         nextWays[first / Self.wayCount] = UInt8(place - first + 1) % UInt8(Self.wayCount)
         (events[place], self.keys[place], lengths[place]) = (event, keys, tail.count)
-        var free: [Range<Int>] = []
+        let begin = place * Self.wordLimit
+        let last = (tail.count - 1) / 8
+        for word in 0...last {
+            words[begin + word] = text.word(at: tail.lowerBound + 8 * word, count: tail.count - 8 * word)
+            masks[begin + word] = .max
+        }
+        masks[begin + last] >>= UInt64(8 * (last + 1) - tail.count) * 8
         let inOrder = found.sorted { ($0.key?.rawValue ?? .max) < ($1.key?.rawValue ?? .max) }
         for (index, number) in inOrder.enumerated() {
+            let digits = number.range.lowerBound - tail.lowerBound..<number.range.upperBound - tail.lowerBound
             numbers[place * Self.numberLimit + index] = Number(
-                offset: UInt16(number.range.lowerBound - tail.lowerBound), digits: UInt8(number.range.count),
-                isHexadecimal: number.isHexadecimal, isNegative: number.isNegative, isKept: number.key != nil)
-            free.append(number.range)
+                offset: UInt16(digits.lowerBound), digits: UInt8(digits.count), isHexadecimal: number.isHexadecimal,
+                isNegative: number.isNegative, isKept: number.key != nil)
+            for place in digits {
+                let byte: UInt64 = 0xff << UInt64(place % 8 * 8)
+                words[begin + place / 8] &= ~byte
+                masks[begin + place / 8] &= ~byte
+            }
         }
         numberCounts[place] = inOrder.count
-        for word in 0..<(tail.count + 7) / 8 {
-            let begin = tail.lowerBound + 8 * word
-            var mask: UInt64 = 0
-            for byte in 0..<8
-            where begin + byte < tail.upperBound && !free.contains(where: { $0.contains(begin + byte) }) {
-                mask |= 0xff << UInt64(8 * byte)
-            }
-            let at = place * Self.wordLimit + word
-            (words[at], masks[at]) = (text.word(at: begin) & mask, mask)
-        }
     }
 }
 

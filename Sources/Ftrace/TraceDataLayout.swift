@@ -252,7 +252,8 @@ struct TraceDataLayout {
     func readSymbols() throws -> KernelSymbols? {
         guard let symbols else { return nil }
         let what = "the kernel's symbols"
-        var bytes = try symbols.isSection
+        var bytes =
+            try symbols.isSection
             ? section(Option.symbols, what, at: symbols.begin) : SectionBytes(file, what, from: symbols.begin)
         let text = try bytes.paddedText(UInt64(bytes.number(UInt32.self)))
         return KernelSymbols(kallsyms: text, names: names)

@@ -118,10 +118,12 @@ import Testing
         #expect(refusal(ofData: bytes) != nil)
     }
 
-    @Test("what only trace-cmd may know is left to it", arguments: [
-        (0x0a, [0x38], "version 8 of the format"), (0x0c, [1], "numbers of a big-endian machine"),
-        (0x12, Array("zlib".utf8), "pages compressed with zlib"),
-    ])
+    @Test(
+        "what only trace-cmd may know is left to it",
+        arguments: [
+            (0x0a, [0x38], "version 8 of the format"), (0x0c, [1], "numbers of a big-endian machine"),
+            (0x12, Array("zlib".utf8), "pages compressed with zlib"),
+        ])
     func unfamiliar(place: Int, new: [UInt8], what: String) throws {
         var bytes = try DataSample("trace-6.12").bytes
         bytes.replaceSubrange(place..<place + new.count, with: new)
