@@ -29,8 +29,7 @@ struct AnalysisRun {
             let correlator = Correlator(
                 thresholds: arguments.loops(of: source.run),
                 tellsAll: source.run.tellsAll && format.showsEveryLookup, filter: filter)
-            // Who reads from a pipe may wait for each row; of a file everything is there.
-            let threads = source.progress.bytesInAll == nil ? 0 : min(CPUs.usable - 1, Self.mostThreads)
+            let threads = min(CPUs.usable - 1, Self.mostThreads)
             var stream = FindingStream(
                 format: format, correlator: correlator, run: source.run,
                 analysis: analysis ? Analysis(window: filter.window) : nil, leavesRows: threads > 0)
