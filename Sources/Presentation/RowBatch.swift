@@ -8,7 +8,7 @@ import Events
 /// Bytes, and the rows that follow them and are not written yet.
 public struct RowBatch: Sendable {
     /// So many rows are worth waking a thread for.
-    static let fullCount = 2048
+    static let fullCount = 1024
 
     /// What comes before the rows.
     public internal(set) var bytes: [UInt8] = []
