@@ -31,7 +31,7 @@ public struct RowBatch: Sendable {
         case loss(Loss)
     }
 
-    /// No rows yet, in a format whose rows stand alone; of `legend` only what holds for the whole run.
+    /// Nothing yet, and rows only where those of the format stand alone. Of `legend` it takes no names.
     init(format: any FindingFormat, legend: Legend) {
         self.format = format
         self.legend = legend.withoutNames
