@@ -111,7 +111,8 @@ let package = Package(
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "CLinux", "futexscope", "Golden", "Service",
+                "CLinux", "Correlation", "Events", "EventSamples", "futexscope", "Golden", "Presentation", "Recording",
+                "Service",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Golden"], swiftSettings: strict),

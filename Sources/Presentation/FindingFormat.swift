@@ -14,7 +14,7 @@ public protocol FindingFormat: Sendable {
     var showsEveryLookup: Bool { get }
     /// Whether each row can be written apart from the others, by a copy of the format, and gives the same bytes.
     var rowsStandAlone: Bool { get }
-    /// Whether what is of this kind has a place in it.
+    /// Whether what is of this kind has a place in it; of other kinds nothing is written.
     func holds(_ type: RowType) -> Bool
 
     /// What comes before the first finding.

@@ -8,7 +8,7 @@ import Events
 /// Bytes, and the rows that follow them and are not written yet.
 public struct RowBatch: Sendable {
     /// So many rows are worth waking a thread for.
-    static let fullCount = 2048
+    static let fullCount = 1024
 
     /// What comes before the rows.
     public internal(set) var bytes: [UInt8] = []
@@ -31,7 +31,7 @@ public struct RowBatch: Sendable {
         case loss(Loss)
     }
 
-    /// No rows yet, in a format whose rows stand alone; of `legend` only what holds for the whole run.
+    /// Nothing yet, and rows only where those of the format stand alone. Of `legend` it takes no names.
     init(format: any FindingFormat, legend: Legend) {
         self.format = format
         self.legend = legend.withoutNames

@@ -8,8 +8,8 @@ internal import Presentation
 
 /// The wiring of an analysis after the fact.
 struct AnalysisRun {
-    /// Making rows of findings takes four times as long as finding them, so more threads would wait.
-    private static let mostThreads = 3
+    /// Finding rows and handing them over takes two fifths of an export, so that a third one would wait.
+    private static let mostThreads = 2
 
     let arguments: AnalysisArguments
     /// Whether the format shows what was left out.
@@ -29,8 +29,7 @@ struct AnalysisRun {
             let correlator = Correlator(
                 thresholds: arguments.loops(of: source.run),
                 tellsAll: source.run.tellsAll && format.showsEveryLookup, filter: filter)
-            // Who reads from a pipe may wait for each row; of a file everything is there.
-            let threads = source.progress.bytesInAll == nil ? 0 : min(CPUs.usable - 1, Self.mostThreads)
+            let threads = min(CPUs.usable - 1, Self.mostThreads)
             var stream = FindingStream(
                 format: format, correlator: correlator, run: source.run,
                 analysis: analysis ? Analysis(window: filter.window) : nil, leavesRows: threads > 0)
