@@ -12,9 +12,11 @@ private import CZstd
 
     deinit { unsafe ZSTD_freeDCtx(context) }
 
-    /// Makes `bytes` what was compressed into `block`: exactly `count` of them; false when it is anything else.
+    /// Makes `bytes` what was compressed into `block`: exactly `count` of them; false when it is anything else. There
+    /// is room for the padding of `TraceText` behind them.
     func decompress(_ block: [UInt8], into bytes: inout [UInt8], count: Int) -> Bool {
         bytes.removeAll(keepingCapacity: true)
+        bytes.reserveCapacity(count + TraceText.padding)
         bytes.append(addingCapacity: count) { room in
             unsafe room.withUnsafeMutableBufferPointer { room, filled in
                 // It gets the true lengths, writes no further than the room, and keeps no address.
