@@ -113,11 +113,12 @@ bench-fleet: readers fleet-programs  ## what a day of scrapes takes in Prometheu
 
 fuzz: build-packages  ## hostile bytes into each reader, FUZZ_SECONDS (default 60) each; needs the toolchain's libFuzzer
 	@cd Tests/Fuzz && place=$$(mktemp -d -p "$$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)") && trap 'rm -rf "$$place"' EXIT && \
-	for reader in recording ftrace; do \
+	for reader in recording ftrace data; do \
+		case $$reader in data) bytes=98304 seeds=../FtraceTests/Samples ;; *) bytes=8192 seeds=Corpus/$$reader ;; esac; \
 		swift build --sanitize=fuzzer --scratch-path .build-fuzz --product fuzz-$$reader || exit; \
 		mkdir -p .build-fuzz/found/$$reader; \
-		TMPDIR=$$place .build-fuzz/debug/fuzz-$$reader -max_total_time=$${FUZZ_SECONDS:-60} -max_len=8192 -timeout=20 -rss_limit_mb=1024 \
-			-print_final_stats=1 -artifact_prefix=.build-fuzz/ .build-fuzz/found/$$reader Corpus/$$reader || exit; \
+		TMPDIR=$$place .build-fuzz/debug/fuzz-$$reader -max_total_time=$${FUZZ_SECONDS:-60} -max_len=$$bytes -timeout=20 -rss_limit_mb=1024 \
+			-print_final_stats=1 -artifact_prefix=.build-fuzz/ .build-fuzz/found/$$reader $$seeds || exit; \
 	done
 
 lint:  ## formatting of Swift, and the shell scripts where shellcheck is installed

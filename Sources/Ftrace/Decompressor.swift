@@ -12,11 +12,9 @@ private import CZstd
 
     deinit { unsafe ZSTD_freeDCtx(context) }
 
-    /// Makes `bytes` what was compressed into `block`: exactly `count` of them; false when it is anything else. There
-    /// is room for the padding of `TraceText` behind them.
+    /// Makes `bytes` what was compressed into `block`: exactly `count` of them; false when it is anything else.
     func decompress(_ block: [UInt8], into bytes: inout [UInt8], count: Int) -> Bool {
         bytes.removeAll(keepingCapacity: true)
-        bytes.reserveCapacity(count + TraceText.padding)
         bytes.append(addingCapacity: count) { room in
             unsafe room.withUnsafeMutableBufferPointer { room, filled in
                 // It gets the true lengths, writes no further than the room, and keeps no address.

@@ -74,9 +74,7 @@ struct SectionBytes {
         guard count <= Self.heldLimit, packed <= Self.heldLimit else {
             throw file.damaged(at: offset, "\(what) have \(max(count, packed)) bytes, which is too much")
         }
-        var block: [UInt8] = []
-        try file.read(packed, at: offset, into: &block)
-        guard UInt64(packed) <= size, block.count == packed else { throw file.damaged(at: offset, "\(what) end too early") }
+        let block = try bytes(packed)
         guard decompressor.decompress(block, into: &window, count: count) else {
             throw file.damaged(at: offset, "\(what) are compressed in a wrong way")
         }
@@ -121,17 +119,10 @@ struct SectionBytes {
         guard count <= UInt64(Self.heldLimit) else { throw tooLong(count) }
         let count = Int(count)
         try need(count)
+        defer { position += count }
         var text: [UInt8] = []
-        if position + count == window.count {
-            // All that is left, which may be megabytes.
-            swap(&text, &window)
-            text.removeSubrange(..<position)
-            position = 0
-        } else {
-            text.reserveCapacity(count + TraceText.padding)
-            text += window[position..<position + count]
-            position += count
-        }
+        text.reserveCapacity(count + TraceText.padding)
+        text += window[position..<position + count]
         TraceText.pad(&text)
         return text
     }

@@ -14,6 +14,9 @@ let package = Package(
         .executableTarget(
             name: "fuzz-ftrace", dependencies: ["Exercise", .product(name: "Readers", package: "futexscope")],
             path: "Sources/FuzzFtrace"),
+        .executableTarget(
+            name: "fuzz-data", dependencies: ["Exercise", .product(name: "Readers", package: "futexscope")],
+            path: "Sources/FuzzData"),
     ],
     swiftLanguageModes: [.v6]
 )

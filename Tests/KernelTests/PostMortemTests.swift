@@ -14,13 +14,30 @@ private struct PostMortem {
     var totals = Totals()
     var omissions: [Omission] = []
 
+    /// Of a text.
     init(_ file: URL) throws {
         let handle = try FileHandle(forReadingFrom: file)
-        var reader = try FtraceReader(name: file.lastPathComponent, tellsAll: true) { bytes in
-            guard let chunk = try handle.read(upToCount: 256 << 10), !chunk.isEmpty else { return false }
-            bytes += chunk
-            return true
-        }
+        try self.init(
+            FtraceReader(name: file.lastPathComponent, tellsAll: true) { bytes in
+                guard let chunk = try handle.read(upToCount: 256 << 10), !chunk.isEmpty else { return false }
+                bytes += chunk
+                return true
+            })
+    }
+
+    /// Of a trace.dat.
+    init(data file: URL) throws {
+        let handle = try FileHandle(forReadingFrom: file)
+        let size = try handle.seekToEnd()
+        try self.init(
+            TraceDataReader(name: file.lastPathComponent, size: size, tellsAll: true) { offset, count, bytes in
+                try handle.seek(toOffset: min(offset, size))
+                bytes = Array(try handle.read(upToCount: count) ?? Data())
+            })
+    }
+
+    private init(_ source: some EventSource) throws {
+        var reader = source
         var correlator = Correlator(tellsAll: true)
         var events: [Event] = []
         while try reader.read(into: &events) {
@@ -104,15 +121,17 @@ struct PostMortemTests {
         #expect(try run.text("start.err").isEmpty)
     }
 
-    @Test("so does a recording of trace-cmd", arguments: guests)
+    @Test("so does a recording of trace-cmd, and the text that trace-cmd makes of it tells the same", arguments: guests)
     func traceData(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
-        let data = try FileHandle(forReadingFrom: run.directory.appending(path: "trace.dat"))
-        let head = try data.read(upToCount: 16) ?? Data()
-        #expect(TraceData.isRecognised(head))
-        // In the guest: the host need not have trace-cmd.
+        let data = try PostMortem(data: run.directory.appending(path: "trace.dat"))
+        try check(data, run, "trace-cmd", skips: skips(run, "trace-cmd.profile"), guest: guest)
+        // Made in the guest: the host need not have trace-cmd.
         let text = try PostMortem(run.directory.appending(path: "trace-cmd.txt"))
         try check(text, run, "trace-cmd", skips: skips(run, "trace-cmd.profile"), guest: guest)
+        #expect(data.lookups.map(\.lookup) == text.lookups.map(\.lookup), "\(guest)")
+        #expect(data.lookups.map(\.cause) == text.lookups.map(\.cause), "\(guest)")
+        #expect(data.totals == text.totals, "\(guest)")
     }
 
     @Test("so does a dump on the console, as far as the console kept it", arguments: guests)
