@@ -71,6 +71,8 @@ internal import Testing
         _ = stream.end()
         let (written, expected) = (Self.bytes(of: output), stream.takeBytes())
         #expect(written.count > 1 << 20)
-        #expect(written == expected)
+        // Of megabytes nobody wants to see the difference.
+        let isSame = written == expected
+        #expect(isSame)
     }
 }
