@@ -12,7 +12,7 @@ struct Arguments: ~Copyable {
         case length, advice, pfn, ofs
     }
 
-    /// A place for each key; an array would be asked at each store whether it is shared.
+    /// A place for each key.
     private var values = [UInt64](repeating: 0, count: keyCount)
     private static let keyCount = 28
     /// A bit for each key, and two for the caller.

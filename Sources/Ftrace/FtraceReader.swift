@@ -86,7 +86,7 @@ public struct FtraceReader: EventSource {
     private mutating func take(_ block: TraceBlock, into events: inout [Event]) throws {
         if linesBefore == 0, TraceData.isRecognised(block.bytes) {
             throw SourceError(
-                "\(name) is a recording of trace-cmd, which is read here and there; expected a text: give the path of the file"
+                "\(name) is a recording of trace-cmd, which is not read from front to back; expected a text, or the path of the file"
             )
         }
         unsafe block.bytes.withUnsafeBufferPointer { bytes in

@@ -76,7 +76,8 @@ struct EventFormats {
         guard let name = names.event(EventName.hash(description.name)), let id = description.id, 0..<65536 ~= id else {
             return true
         }
-        guard description.hasCommonFields else { return false }
+        // Each has a number of its own in a file that is whole, so that there are no more of them.
+        guard description.hasCommonFields, formats.count < Int(UInt16.max) else { return false }
         let first = fields.count
         var format = Format(name: name, fields: first..<first)
         for field in description.fields where field.offset >= 8 {
@@ -89,7 +90,6 @@ struct EventFormats {
         }
         format.fields = first..<fields.count
         if places.count <= id { places += Array(repeating: 0, count: id + 1 - places.count) }
-        // The formats have a number each, and those are fewer than their own type can hold.
         formats.append(format)
         places[id] = UInt16(formats.count)
         return true

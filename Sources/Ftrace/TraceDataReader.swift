@@ -88,6 +88,7 @@ public struct TraceDataReader: EventSource {
         for processor in processors { story.lose(.ftraceBuffer, processor.lost, into: &events) }
         story.end(into: &events)
     }
+
     /// One event; `arguments` are room for its own.
     private mutating func take(
         _ event: RawEvent, in text: TraceText, by arguments: inout Arguments, into events: inout [Event]

@@ -3,8 +3,9 @@
 
 import Events
 import Foundation
-import Ftrace
 import Testing
+
+@testable import Ftrace
 
 @Suite("Hostile trace.dat") struct DataHostileTests {
     /// What may come of damaged bytes. Returns whether there was a reading.
@@ -26,6 +27,23 @@ import Testing
             #expect(error is TraceData.Unfamiliar, "\(place): \(error)")
         }
         return false
+    }
+
+    @Test("more formats than there are numbers for them are refused, and nothing traps")
+    func formats() {
+        let description = Array(
+            """
+            name: fs_pin
+            ID: 7
+            field:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;
+            field:unsigned char common_flags;\toffset:2;\tsize:1;\tsigned:0;
+            field:int common_pid;\toffset:4;\tsize:4;\tsigned:1;
+
+            """.utf8)
+        let names = KnownNames()
+        var formats = EventFormats()
+        let taken = (0..<65_600).count { _ in formats.add(description, names: names) }
+        #expect(taken == 65_535)
     }
 
     @Test("cut off anywhere", arguments: ["trace-6.12", "v6-6.1"])
