@@ -55,6 +55,7 @@ fleet-programs:  ## Debian's Prometheus, VictoriaMetrics and rsyslog, into the c
 
 kernels: guest-packages  ## Debian's kernels for the guests, and a Debian for them, into the cache
 	@$(VM)/kernels fetch || echo "some kernels are skipped: see above" >&2
+	@for kernel in 6.1 6.12; do $(VM)/kernels headers $$kernel >/dev/null || echo "kernel $$kernel has no headers: see above" >&2; done
 	@$(VM)/image debian >/dev/null
 
 demo: all  ## provocations and the findings that they make, live or in a virtual machine

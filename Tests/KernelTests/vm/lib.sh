@@ -77,42 +77,69 @@ CONF
     apt-get -q -q -c "$apt_conf" update >&2 || say "some package lists could not be refreshed"
 }
 
-# apt_newest PACKAGE: the highest version that the open suites have, or nothing.
-apt_newest() {
+# apt_versions PACKAGE: the versions that the open suites have, the newest first.
+apt_versions() {
     apt-cache -c "$apt_conf" madison "$1" 2>/dev/null | awk '{ print $3 }' | {
-        local best='' v
+        local sorted=() v i
         while read -r v; do
-            if [ -z "$best" ] || dpkg --compare-versions "$v" gt "$best"; then best=$v; fi
+            i=${#sorted[@]}
+            while [ "$i" -gt 0 ] && dpkg --compare-versions "$v" gt "${sorted[i - 1]}"; do i=$((i - 1)); done
+            sorted=("${sorted[@]:0:i}" "$v" "${sorted[@]:i}")
         done
-        printf '%s\n' "$best"
-    }
+        printf '%s\n' "${sorted[@]}"
+    } | uniq
 }
 
-# apt_unpack DIR PACKAGE VERSION PATTERN: what the empty package PACKAGE stands for,
-# below DIR: recursively, its dependencies whose names match PATTERN, all of them
-# of the same source and so of the same VERSION.
-apt_unpack() {
-    local into=$1 todo=$2 version=$3 pattern=$4 names=' ' name debs
-    while name=${todo%% *}; [ -n "$name" ]; do
-        todo=${todo#"$name"} todo=${todo# }
-        case $names in *" $name "*) continue ;; esac
-        names="$names$name "
-        todo="$(apt-cache -c "$apt_conf" show "$name=$version" | awk -v pattern="$pattern" '
+# apt_fitting PACKAGE [RELATION VERSION]: the newest version that the relation of a
+# dependency permits, such as ">=" "6.1.192-2"; fails if the open suites have none.
+apt_fitting() {
+    local v
+    for v in $(apt_versions "$1"); do
+        if [ -z "${2:-}" ] || dpkg --compare-versions "$v" "$2" "$3"; then
+            printf '%s\n' "$v"
+            return
+        fi
+    done
+    return 1
+}
+
+# apt_set PACKAGE VERSION PATTERN: a line "NAME=VERSION" for each package that the
+# empty package PACKAGE of this VERSION stands for: recursively, its dependencies
+# whose names match PATTERN, in the versions that the dependencies permit. Fails
+# with a line on standard error if the open suites do not have all of them, as
+# between two uploads.
+apt_set() {
+    local top=$1 pattern=$3 todo=("$1=$2") seen=' ' each name relation version found
+    while [ ${#todo[@]} -gt 0 ]; do
+        each=${todo[0]} todo=("${todo[@]:1}")
+        case $seen in *" ${each%%=*} "*) continue ;; esac
+        seen="$seen${each%%=*} "
+        [ "${each%%=*}" = "$top" ] || printf '%s\n' "$each"
+        while read -r name relation version; do
+            if ! found=$(apt_fitting "$name" "$relation" "$version"); then
+                say "$each depends on $name ($relation $version), which the archive does not have now"
+                return 1
+            fi
+            todo+=("$name=$found")
+        done < <(apt-cache -c "$apt_conf" show "$each" | awk -v pattern="$pattern" '
             /^(Pre-)?Depends:/ {
                 sub(/^[^:]*: */, ""); n = split($0, each, / *, */)
                 for (i = 1; i <= n; i++) {
-                    split(each[i], part, " ")
-                    if (part[1] ~ pattern) printf "%s ", part[1]
+                    gsub(/[()|]/, " ", each[i]); split(each[i], part, " ")
+                    if (part[1] ~ pattern) print part[1], part[2], part[3]
                 }
-            }')$todo"
+            }')
     done
+}
+
+# apt_unpack DIR PACKAGE=VERSION...: downloads these packages and unpacks them below DIR.
+apt_unpack() {
+    local into=$1 debs
+    shift
     debs=$(mktemp -d "$cache/debs.XXXXXX") || return
     (
         trap 'rm -rf "$debs"' EXIT
         cd "$debs" || exit
-        names=${names#" $2 "}
-        set --
-        for name in $names; do set -- "$@" "$name=$version"; done
         apt-get -q -q -c "$apt_conf" download "$@" >&2 || exit
         for name in *.deb; do dpkg-deb -x "$name" "$into" || exit; done
     )
