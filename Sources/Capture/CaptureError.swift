@@ -25,13 +25,6 @@ public struct CaptureError: Error, Sendable, Equatable {
             exitCode: 64)
     }
 
-    static func needsFullDepth(_ option: String) -> CaptureError {
-        CaptureError(
-            message:
-                "cannot use call sites with \(option), which needs entry and return of lookups; leave out one of the two",
-            exitCode: 64)
-    }
-
     static func badRingSize(_ bytes: UInt32) -> CaptureError {
         CaptureError(
             message:

@@ -8,20 +8,20 @@ import Glibc
 public enum AttachMode: String, Sendable, CaseIterable {
     /// The best hook for each probe.
     case auto
-    /// As `auto`, but call sites or nothing.
+    /// As `auto`, but lookups are followed from instructions of get_futex_key() or not at all.
     case callsite
-    /// BTF trampolines only.
+    /// BTF trampolines only: their programs can be preempted, and then some lookups are not seen.
     case fentry
-    /// kprobe.multi where the kernel has it, else kprobes.
+    /// kprobes on whole functions; kprobe.multi for what is only counted.
     case kprobe
 }
 
 /// How much of a lookup is observed.
 public enum CaptureDepth: Sendable {
-    /// Only what met no mapping, from the call instructions that run then: nothing is added to other
-    /// lookups, and what needs their entry and return is not known.
+    /// Observations alone, from the call instructions that run only then: nothing is added to other lookups;
+    /// passes, loops and times are not known.
     case sentinel
-    /// Entry and return of every shared lookup, and of its pins.
+    /// Every shared lookup from its first pin to its return.
     case full
 }
 
@@ -95,7 +95,7 @@ public struct CaptureOptions: Sendable {
     public var filterText = ""
     public init() {}
 
-    /// What needs entry and return of lookups, as a user would name it; nil when call sites do.
+    /// What needs whole lookups, as a user would name it; nil when the observations suffice.
     var needOfFullDepth: String? {
         if depth == .full { return "--full" }
         if attach == .fentry || attach == .kprobe { return "--attach \(attach.rawValue)" }
@@ -106,7 +106,6 @@ public struct CaptureOptions: Sendable {
     }
 
     func check() throws(CaptureError) {
-        if attach == .callsite, let need = needOfFullDepth { throw .needsFullDepth(need) }
         guard ringBytes >= 4096, ringBytes & (ringBytes - 1) == 0 else { throw .badRingSize(ringBytes) }
     }
 }

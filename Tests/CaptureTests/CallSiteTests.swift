@@ -10,13 +10,38 @@ import Testing
     static let good: [KernelCode] = [.v6_1, .v6_12, .v7_3, .arm64Today, .x86Today]
 
     func sites(_ kernel: KernelCode) throws -> [Int] {
-        try CallSites(in: kernel.code, targets: kernel.targets).offsets
+        try CallSites(in: kernel.code, targets: kernel.targets).unlocks
     }
 
     @Test("the unlocks of get_futex_key() are found, and nothing else", arguments: good)
     func found(kernel: KernelCode) throws {
         #expect(!kernel.sites.isEmpty)
         #expect(try sites(kernel) == kernel.sites)
+    }
+
+    /// Calls of the pin, what follows them, and returns, as a disassembler shows them.
+    static let whole: [(KernelCode, pins: [Int], pinned: [Int], returns: [Int])] = [
+        (.v6_1, [0xab, 0xc9], [0xb0, 0xce], [0x23c]), (.v6_12, [0xa0, 0xbe], [0xa5, 0xc3], [0x1c2]),
+        (.v7_3, [0xf2, 0x10e], [0xf7, 0x113], [0x209]),
+    ]
+
+    @Test("the pins and the returns of a lookup are found", arguments: whole)
+    func wholeLookup(kernel: KernelCode, pins: [Int], pinned: [Int], returns: [Int]) throws {
+        let sites = try CallSites(in: kernel.code, targets: kernel.targets)
+        #expect(sites.pins == pins)
+        #expect(sites.pinned == pinned)
+        #expect(sites.returns == returns)
+        #expect(sites.obstacle == nil)
+    }
+
+    @Test("a function that goes on elsewhere is not followed whole")
+    func leaves() throws {
+        var kernel = KernelCode.v6_12
+        let place = kernel.code.bytes.count
+        kernel.code.bytes += [0xe9, 0, 0x10, 0, 0]
+        let sites = try CallSites(in: kernel.code, targets: kernel.targets)
+        #expect(sites.obstacle == "it jumps to another function at +0x\(String(place, radix: 16))")
+        #expect(sites.unlocks == kernel.sites)
     }
 
     @Test("a function with another rule has no sites to use")
@@ -172,7 +197,7 @@ import Testing
 }
 
 @Suite struct DepthTests {
-    @Test("what needs entry and return asks for full depth, and cannot be had from call sites")
+    @Test("what needs whole lookups asks for full depth")
     func needs() {
         let wishes: [(String?, (inout CaptureOptions) -> Void)] = [
             (nil, { _ in }), (nil, { $0.result = -14 }), (nil, { $0.victims.pid = 1 }),
@@ -185,9 +210,6 @@ import Testing
             var options = CaptureOptions()
             wish(&options)
             #expect(options.needOfFullDepth == need)
-            guard let need, !need.hasPrefix("--attach") else { continue }
-            options.attach = .callsite
-            #expect(throws: CaptureError.needsFullDepth(need)) { try options.check() }
         }
     }
 
@@ -197,6 +219,10 @@ import Testing
         var probe = ProbePlan.Probe(role: role, function: "get_futex_key", rungs: [.callsite], offsets: [0x234, 0x25b])
         #expect(ProbePlan(probes: [probe]).reports[0].function == "get_futex_key+0x234, +0x25b")
         #expect(probe.programs(areaReadable: true).entry == "unlock_callsite")
+        #expect(probe.programs(areaReadable: true).exit == nil)
+        (probe.offsets, probe.returnOffsets) = ([], [0x23c])
+        #expect(ProbePlan(probes: [probe]).reports[0].function == "get_futex_key+0x23c")
+        #expect(probe.programs(areaReadable: true).exit == "unlock_return_callsite")
         probe.rungs = [.fentry]
         #expect(ProbePlan(probes: [probe]).reports[0].function == "get_futex_key")
     }
