@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The whole interface of the project. `make` builds, `make demo` shows findings, `make test` proves them.
 # Everything that is needed and not there is installed by name from Debian and PyPI; kernels for the guests
 # and Python's packages are kept in a cache outside the tree.
@@ -122,7 +123,8 @@ fuzz: build-packages  ## hostile bytes into each reader, FUZZ_SECONDS (default 6
 			-print_final_stats=1 -artifact_prefix=.build-fuzz/ .build-fuzz/found/$$reader $$seeds || exit; \
 	done
 
-lint:  ## formatting of Swift, and the shell scripts where shellcheck is installed
+lint:  ## licence lines, formatting of Swift, and the shell scripts where shellcheck is installed
+	.ci/spdx
 	swift format lint --recursive --strict Sources Tests Benchmarks Plugins Package.swift
 	@if command -v shellcheck >/dev/null; then shellcheck -x -P $(VM) $(VM)/* Benchmarks/{compare,document,plot,plot-growth} Benchmarks/*/measure Tests/Retro/build Tests/ExportTests/readers/install Tests/Fleet/programs packaging/build-package; else echo "shellcheck is not installed: scripts are not checked"; fi
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the current system call cuts out of a file, from the registers with which
  * the task entered the kernel.  The hook on fallocate() can be skipped while

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The detach table: the last detach of every page that somebody else held
  * while it lost its mapping.  Direct-mapped by page, no lock and no event.

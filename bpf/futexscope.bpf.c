@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Every program that can be attached: thin sections over the handlers in the
  * headers.  A role has one program for each rung of the ladder: _fentry and
@@ -9,7 +9,7 @@
  */
 #include "sentinel.h"
 
-char LICENSE[] SEC("license") = "GPL";
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* The n-th argument of a traced function.  Through probe_read, because 5.10's
  * verifier refuses direct loads of arguments that are pointers to scalars. */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The few kernel types that the programs read, each with only the fields that
  * are read; CO-RE finds their real offsets in the running kernel's BTF.  A

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One shared lookup from entry to return: its passes, what each pass found at
  * the unlock of the page, and the event at the end or on the way.  A pass is a

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Settings, maps and the counters: everything the programs share.  Settings
  * are written once before loading, so the verifier drops what they switch off.

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What a page is: its head, its flags, its file, and the memory area through
  * which a victim sees it.  Only facts are collected; what they mean is decided

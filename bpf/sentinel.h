@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The sentinel: one observation told from the instruction in get_futex_key()
  * that unlocks the page, without the lookup's entry or return.  The function

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The futex word that the current task's system call is looking up, for a probe
  * in the middle of get_futex_key() that never saw its arguments.  The system

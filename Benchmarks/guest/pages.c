@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * What the page cache takes for each base page of a large file: `pages DIR`
  * prints "write NS", "fault NS", "evict NS", "drop NS" and "truncate NS", the least

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * How long a tracer takes to begin and to go: `start FILE COMMAND…` runs the
  * command, waits until it has made FILE, lets it settle, interrupts it, waits

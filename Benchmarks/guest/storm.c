@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * The least that a consumer can do: `storm OBJECT SHARED READY` loads futexscope's
  * own programs with every lookup told, attaches those of a lookup by fentry, and

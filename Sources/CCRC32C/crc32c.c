@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * CRC-32C in C, since Swift has no name for the instructions.  x86's takes three
  * cycles before the next one can use its result, and three can be under way: three

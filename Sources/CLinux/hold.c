@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A command that is started at a moment of choice, with the rights of an earlier one: a child that has
 // everything ready and waits. Both directions go over one socket: a byte lets it run, and what comes back
 // is the errno of execve(2), or the end when it succeeded.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One datagram to a supervisor's socket, as sd_notify(3) describes it: a path, or a name in the abstract
 // space with an @ for its first byte.
 #define _GNU_SOURCE

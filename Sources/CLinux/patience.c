@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A line for whoever waits for a process that is inside the kernel with all that it has, and so can say
 // nothing itself. A child waits beside it.
 #define _GNU_SOURCE

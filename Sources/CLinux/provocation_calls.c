@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The calls that provocation_calls.h declares, each as short as C lets it be.
 #define _GNU_SOURCE
 #include "provocation_calls.h"

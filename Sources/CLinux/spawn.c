@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // posix_spawn: attributes and file actions are opaque types that are freed on every way out, which is
 // shorter and safer to say in C.
 #define _GNU_SOURCE

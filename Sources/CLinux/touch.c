@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A touch that survives SIGBUS.  The handler leaves by a jump, which only C can express; it jumps
 // only while a touch is under way, any other SIGBUS ends the process as it would have.
 #define _GNU_SOURCE

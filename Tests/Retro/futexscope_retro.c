@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The rule of 2.6.28 to 3.2 on a running kernel: a livepatch whose get_futex_key()
  * looks again, without end, for as long as the page has no mapping. Everything else

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The only contract between the BPF programs and Swift: what travels through
  * the ring buffer, what the counter maps hold, and the numbers both sides use

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * libbpf as Swift sees it.  Function-like macros, variadic callbacks and
  * struct options with size fields do not arrive in Swift, so each gets one

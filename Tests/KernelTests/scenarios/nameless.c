@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A victim of pages that have no name: `nameless anonymous|sysv|memory COUNT`. It wakes nobody on a futex in
 // shared memory while its child, which may interrupt it, takes the page away with MADV_REMOVE. Ends with 0
 // after COUNT calls that failed with EFAULT, with 1 when there were fewer in twenty seconds.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # 2011 again: with the old rule patched back in, a wait on the zero page spins for ever. The trace has
 # to tell of it while it spins.
 # A call site in the kernel's own function sees nothing of that: the trace has to notice the livepatch.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A terminal with somebody in front of it: `terminal LOG COLUMNSxROWS [MILLISECONDS ACTION VALUE]... -- COMMAND`.
 // What COMMAND writes goes to LOG. Each action comes so long after the one before: `key TEXT` types it, `size
 // COLUMNSxROWS` makes the terminal another size, `signal NUMBER` sends one, `run COMMAND` is for a shell, and
