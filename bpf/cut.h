@@ -11,9 +11,9 @@
 
 #include "maps.h"
 
-#define FALLOC_FL_PUNCH_HOLE	0x02
-#define FALLOC_FL_OTHER_CUTS	(0x08 | 0x10 | 0x20) /* collapse, zero, insert range */
-#define MADV_REMOVE		9
+#define FALLOC_FL_PUNCH_HOLE 0x02
+#define FALLOC_FL_OTHER_CUTS (0x08 | 0x10 | 0x20) /* collapse, zero, insert range */
+#define MADV_REMOVE	     9
 
 struct cut {
 	__u32 kind; /* enum fs_activity_kind */

@@ -52,8 +52,7 @@ static __always_inline bool flag_is_set(unsigned long flags, unsigned long bit)
 	return flags & (1ul << bit);
 }
 
-#define PAGE_FLAG(flags, name) \
-	flag_is_set(flags, bpf_core_enum_value(enum pageflags, name))
+#define PAGE_FLAG(flags, name) flag_is_set(flags, bpf_core_enum_value(enum pageflags, name))
 
 static __always_inline __u32 page_count_of(struct page *head)
 {

@@ -151,7 +151,8 @@ static __always_inline int page_unlocks_in_lookup(struct pt_regs *ctx, struct pa
 	if (!(word & WORD_PAGE_ONLY))
 		state->uaddr = word & ~WORD_FLAGS;
 	if (!is_mapped) {
-		describe_observed((__u64)head, flags, word & ~WORD_FLAGS, now - PIN_TO_UNLOCK_NS, told);
+		describe_observed((__u64)head, flags, word & ~WORD_FLAGS, now - PIN_TO_UNLOCK_NS,
+				  told);
 		if (rounds)
 			rounds->told_detach = state->page.detach_time;
 	}

@@ -67,7 +67,8 @@ static void attach_trampoline(const char *function, enum bpf_attach_type attach)
 int main(int argc, char **argv)
 {
 	if (argc != 4) {
-		fprintf(stderr, "usage: floor fentry|fexit|fentry+fexit|kprobe|raw_tp NAME READY\n");
+		fprintf(stderr,
+			"usage: floor fentry|fexit|fentry+fexit|kprobe|raw_tp NAME READY\n");
 		return 64;
 	}
 	if (strstr(argv[1], "fentry"))

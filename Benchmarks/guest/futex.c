@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CALLS 4000
+#define CALLS  4000
 #define ROUNDS 15
 
 static double now(void)

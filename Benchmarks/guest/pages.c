@@ -18,8 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BYTES (32 << 20)
-#define PAGES (BYTES / 4096)
+#define BYTES  (32 << 20)
+#define PAGES  (BYTES / 4096)
 #define ROUNDS 8
 
 static double now(void)

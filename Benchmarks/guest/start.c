@@ -25,7 +25,8 @@ static double now(void)
 static int is_hooked(void)
 {
 	static const char *const lists[] = {
-		"/sys/kernel/tracing/enabled_functions", "/sys/kernel/debug/kprobes/list",
+		"/sys/kernel/tracing/enabled_functions",
+		"/sys/kernel/debug/kprobes/list",
 	};
 	int hooked = 0;
 

@@ -44,8 +44,8 @@ int main(int count, char **arguments)
 	sched_setaffinity(0, sizeof(cpus), &cpus);
 	child = fork();
 	if (!child) {
-		struct sched_param priority = {.sched_priority = 1};
-		struct timespec pause = {.tv_nsec = 100000};
+		struct sched_param priority = { .sched_priority = 1 };
+		struct timespec pause = { .tv_nsec = 100000 };
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		prctl(PR_SET_NAME, "nameless-taker");
