@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The detach table: the last detach of every page that somebody else held
  * while it lost its mapping.  Direct-mapped by page, no lock and no event.
@@ -120,8 +120,8 @@ __noinline int begin_detach(__u64 page, __u32 pages, int refcount, __u32 via)
 	return true;
 }
 
-static __always_inline void store_detach(void *ctx, struct page *head, __u32 pages,
-					 int refcount, __u8 via)
+static __always_inline void store_detach(void *ctx, struct page *head, __u32 pages, int refcount,
+					 __u8 via)
 {
 	struct detach_slot *slot = slot_of(head);
 	struct fs_detach *detach;
@@ -149,9 +149,8 @@ static __always_inline int page_leaves_cache(void *ctx, struct page *head)
 	if (switched_off)
 		return 0;
 	count_detach(bpf_get_current_pid_tgid(), pages);
-	if (refcount > 2 &&
-	    (refcount > (int)pages + 1 ||
-	     BPF_CORE_READ(head, mapping, host, i_sb, s_magic) == HUGETLBFS_MAGIC))
+	if (refcount > 2 && (refcount > (int)pages + 1 ||
+			     BPF_CORE_READ(head, mapping, host, i_sb, s_magic) == HUGETLBFS_MAGIC))
 		store_detach(ctx, head, pages, refcount, FS_VIA_PAGE_CACHE);
 	return 0;
 }

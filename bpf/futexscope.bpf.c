@@ -9,7 +9,7 @@
  */
 #include "sentinel.h"
 
-char LICENSE[] SEC("license") = "GPL";
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* The n-th argument of a traced function.  Through probe_read, because 5.10's
  * verifier refuses direct loads of arguments that are pointers to scalars. */
@@ -26,8 +26,9 @@ static __always_inline __u64 argument(const __u64 *ctx, int n)
 SEC("kprobe")
 int pin_callsite(struct pt_regs *ctx)
 {
-	return switched_off ? 0 : pin_begins(current_lookup(), PT_REGS_PARM1(ctx),
-					     PT_REGS_PARM4(ctx), PT_REGS_PARM3(ctx), true);
+	return switched_off ? 0
+			    : pin_begins(current_lookup(), PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx),
+					 PT_REGS_PARM3(ctx), true);
 }
 
 SEC("kprobe")
@@ -95,8 +96,8 @@ int pin_kprobe(struct pt_regs *ctx)
 {
 	struct lookup_state *state = current_lookup();
 
-	return state ? pin_called(state, PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx),
-				  PT_REGS_PARM3(ctx)) : 0;
+	return state ? pin_called(state, PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM3(ctx))
+		     : 0;
 }
 
 SEC("kretprobe")
@@ -255,8 +256,14 @@ int migrated_page_kprobe(struct pt_regs *ctx)
 /* --- activities ------------------------------------------------------- */
 
 #define ACTIVITY_RETURN(name, hook) \
-	SEC("fexit") int name##_fexit(void *ctx) { return operation_end(hook); } \
-	SEC("kretprobe") int name##_kretprobe(void *ctx) { return operation_end(hook); }
+	SEC("fexit") int name##_fexit(void *ctx) \
+	{ \
+		return operation_end(hook); \
+	} \
+	SEC("kretprobe") int name##_kretprobe(void *ctx) \
+	{ \
+		return operation_end(hook); \
+	}
 
 #define ACTIVITY(name, hook) \
 	SEC("fentry") int name##_fentry(void *ctx) \

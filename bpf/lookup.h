@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One shared lookup from its first pin to its return: its passes, what each pass found
  * at the unlock of the page, and the events about it.  A pass is a pin with FOLL_WRITE;
@@ -19,24 +19,24 @@
 
 struct lookup_state {
 	__u64 start;
-	__u64 uaddr;	      /* of the futex word, or of its page while that is not known */
-	__u64 pinned;	      /* struct page ** that the pin fills */
-	struct page *tail;    /* the pinned page, NULL while there is none */
+	__u64 uaddr;	   /* of the futex word, or of its page while that is not known */
+	__u64 pinned;	   /* struct page ** that the pin fills */
+	struct page *tail; /* the pinned page, NULL while there is none */
 	struct page *head;
 	__u64 mapping_at_pin;
 	__u64 index_at_pin;    /* of the head in its file */
-	__u64 last_progress;  /* time of the last progress event */
+	__u64 last_progress;   /* time of the last progress event */
 	__u64 reported_detach; /* time of the last detach sent for this lookup */
 	__u64 passes;
 	__u64 observations;
 	__u64 retries[FS_RETRY_REASONS];
 	__u32 flags; /* FS_LOOKUP_ */
 	__u32 lock_waits;
-	__u32 pin_depth; /* a fault inside the pin may pin again */
+	__u32 pin_depth;  /* a fault inside the pin may pin again */
 	bool word_sought; /* in the arguments of the system call */
 	bool word_known;  /* uaddr is the word */
-	bool unlocked;	 /* this pass had its own unlock */
-	bool swizzled;	 /* and found swap cache or a new mapping there */
+	bool unlocked;	  /* this pass had its own unlock */
+	bool swizzled;	  /* and found swap cache or a new mapping there */
 	struct fs_page page;
 };
 

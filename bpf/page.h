@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What a page is: its head, its flags, its file, and the memory area through
  * which a victim sees it.  Only facts are collected; what they mean is decided
@@ -52,8 +52,7 @@ static __always_inline bool flag_is_set(unsigned long flags, unsigned long bit)
 	return flags & (1ul << bit);
 }
 
-#define PAGE_FLAG(flags, name) \
-	flag_is_set(flags, bpf_core_enum_value(enum pageflags, name))
+#define PAGE_FLAG(flags, name) flag_is_set(flags, bpf_core_enum_value(enum pageflags, name))
 
 static __always_inline __u32 page_count_of(struct page *head)
 {
@@ -85,7 +84,8 @@ struct area_question {
 	__u64 mapping; /* struct address_space that the area maps, 0 if none */
 };
 
-static __always_inline void describe_area(struct area_question *question, struct vm_area_struct *area)
+static __always_inline void describe_area(struct area_question *question,
+					  struct vm_area_struct *area)
 {
 	struct fs_page *page = question->page;
 	struct file *file = BPF_CORE_READ(area, vm_file);
@@ -113,21 +113,22 @@ static __always_inline void describe_area(struct area_question *question, struct
 }
 
 /* bpf_find_vma() callback: runs under the area's lock. */
-static long describe_found_area(struct task_struct *task, struct vm_area_struct *area, void *context)
+static long describe_found_area(struct task_struct *task, struct vm_area_struct *area,
+				void *context)
 {
 	describe_area(context, area);
 	return 0;
 }
 
 /* lib/maple_tree.c: the low byte of a node's address holds its type. */
-#define MAPLE_TYPE(node)	((node) >> 3 & 0xf)
-#define MAPLE_LEAF		1
-#define MAPLE_RANGE		2
-#define MAPLE_ARANGE		3
-#define MAPLE_RANGE_PIVOTS	15
-#define MAPLE_ARANGE_PIVOTS	9
+#define MAPLE_TYPE(node)    ((node) >> 3 & 0xf)
+#define MAPLE_LEAF	    1
+#define MAPLE_RANGE	    2
+#define MAPLE_ARANGE	    3
+#define MAPLE_RANGE_PIVOTS  15
+#define MAPLE_ARANGE_PIVOTS 9
 /* A tree of this height has room for more areas than a process may have. */
-#define MAPLE_HEIGHT		8
+#define MAPLE_HEIGHT 8
 
 /* The slot of a maple node that covers `address`; 0 if it cannot be read.  A slot's
  * pivot is the last address that it covers; 0 is the end of those in use. */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Probes on instructions of get_futex_key(): the calls of the pin, of the page's lock and
  * unlock, what follows the pins, and the return.  A program there runs with preemption off,

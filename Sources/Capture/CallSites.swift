@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The instructions of get_futex_key() that a probe can stand on, from the function's bytes alone. Found by
 // walking its instructions; checked by what can follow each call of the unlock. A function that is not
 // understood to the last byte, or that does something else after the unlock than today's get_futex_key(), has
