@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Every program that can be attached: thin sections over the handlers in the
  * headers.  A role has one program for each rung of the ladder: _callsite (an
