@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How durations are distributed, fine enough to say which part of their sum lies below any limit to about a hundredth,
 // without keeping them. Of fixed size. The coincidence in time needs this for gaps and for lookups.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A source of events that are happening now. Commands name this protocol and no implementation, so that a source
 // without BPF can stand in for the one with BPF. `EventSource` is its counterpart for runs that are over.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Which lookups are wanted: one type for the filters that a capture applies in the kernel and for those that an
 // analysis applies afterwards, so that both mean the same. It knows nothing of causes: those are known only
 // after the correlation.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What every consumer of events has in common, whether it writes findings, shows them live, serves them, or waits for one:
 // the correlator, the names that findings need, the counters, and the analysis of the whole run where it is wanted.
 // Pure: the caller supplies events, times, and what only the system knows.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // From events to bytes: the pipeline of a run with one format behind it. Findings, detaches, activities and losses are
 // written as the format has them, here or by another thread that takes the rows. Pure, so that a live trace and a
 // recording that is replayed give the same bytes.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Which detaches a stream has had already, in bounded memory.
 
 import Events

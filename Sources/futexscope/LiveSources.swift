@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Which live source a run gets, and what it would attach on this host. The commands go through here and know no
 // implementation, so that another source can stand in.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Files that a command makes: new ones only, since nothing is overwritten. Live runs and analyses use the same words
 // for what is in the way.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a screen shows of a live run: who is looping now, how often each cause strikes, the latest
 // findings, what was lost, how it is attached. Pure: findings go in, and a frame of given size comes out for a state and
 // a moment that are given from outside.
