@@ -30,7 +30,7 @@ public struct CaptureError: Error, Sendable, Equatable {
     static func badRingSize(_ bytes: UInt32) -> CaptureError {
         CaptureError(
             message:
-                "cannot make a ring buffer of \(bytes) bytes: expected a power of two, 4096 or more; try --ring-size 8M",
+                "cannot make a ring buffer of \(bytes) bytes: expected a power of two, 4096 or more, such as 8388608 (8M)",
             exitCode: 64)
     }
 

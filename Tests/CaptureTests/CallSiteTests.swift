@@ -201,17 +201,16 @@ import Testing
 @Suite struct DepthTests {
     @Test("what needs whole lookups asks for full depth")
     func needs() {
-        let wishes: [(String?, (inout CaptureOptions) -> Void)] = [
-            (nil, { _ in }), (nil, { $0.result = -14 }), (nil, { $0.victims.pid = 1 }),
-            (nil, { $0.attach = .callsite }),
-            ("--full", { $0.depth = .full }), ("--all", { $0.emitAll = true }), ("--min-passes", { $0.minPasses = 2 }),
-            ("--min-duration", { $0.minDurationNs = 1 }), ("--result", { $0.result = 0 }),
-            ("--attach fentry", { $0.attach = .fentry }), ("--attach kprobe", { $0.attach = .kprobe }),
+        let wishes: [(Bool, (inout CaptureOptions) -> Void)] = [
+            (false, { _ in }), (false, { $0.wanted.result = -14 }), (false, { $0.wanted.pid = 1 }),
+            (false, { $0.attach = .callsite }), (true, { $0.depth = .full }), (true, { $0.emitAll = true }),
+            (true, { $0.wanted.minPasses = 2 }), (true, { $0.wanted.minDurationNs = 1 }),
+            (true, { $0.wanted.result = 0 }), (true, { $0.attach = .fentry }), (true, { $0.attach = .kprobe }),
         ]
-        for (need, wish) in wishes {
+        for (isNeeded, wish) in wishes {
             var options = CaptureOptions()
             wish(&options)
-            #expect(options.needOfFullDepth == need)
+            #expect(options.needsFullDepth == isNeeded)
         }
     }
 
