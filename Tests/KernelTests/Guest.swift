@@ -24,6 +24,11 @@ struct Guest: Hashable, CustomStringConvertible, Sendable {
     var hasDebian = false
     /// Further arguments of the kernel.
     var arguments = ""
+    var processors = 1
+    /// Variables of the scenario.
+    var variables: [String: String] = [:]
+    /// Seconds for the scenario.
+    var patience = 400
 
     var description: String { "\(scenario) on \(kernel), \(mode.rawValue)" }
 }
@@ -35,6 +40,8 @@ enum Kernels {
     /// Tested where they can be had.
     static let newest = "newest"
     static let early = "5.10"
+    /// With PREEMPT_RT.
+    static let realTime = "6.12-rt"
 
     /// Release by name, of those that guests can boot here.
     static let available: [String: String] = {
@@ -133,10 +140,12 @@ actor GuestRuns {
         let script = directory.appending(path: "script")
         let parts = ["session", guest.scenario].map { Self.root.appending(path: "scenarios/\($0).sh") }
         let text = try parts.map { try String(contentsOf: $0, encoding: .utf8) }.joined(separator: "\n")
-        try "MODE=\(guest.mode.rawValue)\n\(text)".write(to: script, atomically: true, encoding: .utf8)
+        let variables = guest.variables.sorted(by: <).map { "\($0)=\($1)\n" }.joined()
+        try "MODE=\(guest.mode.rawValue)\n\(variables)\(text)".write(to: script, atomically: true, encoding: .utf8)
 
         var arguments = [
-            "-k", guest.kernel, "-b", Self.binary.path, "-s", script.path, "-o", directory.path, "-t", "400",
+            "-k", guest.kernel, "-b", Self.binary.path, "-s", script.path, "-o", directory.path, "-t",
+            String(guest.patience), "-c", String(guest.processors),
         ]
         if guest.hasTools { arguments.append("--tools") }
         if let name = guest.program {
