@@ -28,7 +28,7 @@ BENCH_PARTS := futex pages start storm
 BENCH_CPUS := 1 4 8
 BENCH_POSSIBLE := 2 64 512
 
-.PHONY: all deb build-packages guest-packages demo test unit-test kernels readers fleet-programs fleet-test answer bench \
+.PHONY: all deb build-packages guest-packages demo test unit-test kernels readers fleet-programs fleet-test answer reliability bench \
 	bench-guest bench-cpus bench-host bench-fleet fuzz lint clean help
 
 all: build-packages  ## the release binary: .build/release/futexscope
@@ -79,6 +79,9 @@ fleet-test: all kernels fleet-programs  ## Prometheus and VictoriaMetrics read a
 
 answer: all kernels  ## runs the matrix and writes the answer's table into README.md
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_RECORD=1 swift test --filter KernelTests.AnswerTests
+
+reliability: all kernels  ## runs all provocations at once on each kernel and writes the table into docs/reliability.md
+	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_RECORD=1 swift test --filter KernelTests.StormTests
 
 # After a measurement: the difference from the figures in the tree, or, with RECORD=1, those figures anew.
 figures = @LC_ALL=C sort .build/$(1).txt -o .build/$(1).txt; \

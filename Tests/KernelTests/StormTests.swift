@@ -34,11 +34,61 @@ struct StormTests {
     ]
     static let quiet = ["drop-caches", "fadvise", "reclaim", "swap-out", "collapse"]
 
+    static let table = MarkedTable(document: "docs/reliability.md", word: "reliability")
+
+    /// What a trace said of what the workloads did.
+    struct Account {
+        var made = 0
+        var seen = 0
+        var wrong = 0
+        var unknown = 0
+        var invented = 0
+    }
+
     @Test("under contention every observation is seen, none is wrong, none is invented", arguments: guests)
     func contention(guest: Guest) async throws {
+        let account = try await account(of: guest)
+        say(
+            "storm: \(guest), seed \(Self.seed): \(account.seen) of \(account.made) seen, \(account.wrong) wrong, "
+                + "\(account.unknown) unknown, \(account.invented) invented")
+    }
+
+    @Test(
+        "the table of docs/reliability.md has a row for each kernel and depth", .enabled(if: !MarkedTable.isRecording))
+    func tableIsWhole() throws {
+        let table = try Self.table.read()
+        for guest in Self.guests {
+            let release = try #require(Kernels.available[guest.kernel])
+            let series = release.split(separator: ".").prefix(2).joined(separator: ".")
+            let depth = guest.mode == .sentinel ? "default" : "full"
+            let isThere = table.split(separator: "\n").contains {
+                $0.hasPrefix("| \(series).") && $0.contains("| \(depth) |")
+            }
+            #expect(isThere, "\(release), \(depth)")
+        }
+    }
+
+    @Test("the table is written anew", .enabled(if: Guests.areWanted && MarkedTable.isRecording))
+    func writeTable() async throws {
+        var rows = [
+            "| kernel | preemption | depth | seen | wrong cause | unknown | invented |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for guest in Self.guests {
+            let account = try await account(of: guest)
+            let preemption = guest.kernel == Kernels.realTime ? "real-time" : "full"
+            let depth = guest.mode == .sentinel ? "default" : "full"
+            rows.append(
+                "| \(Kernels.available[guest.kernel] ?? guest.kernel) | \(preemption) | \(depth) | \(account.seen) of "
+                    + "\(account.made) | \(account.wrong) | \(account.unknown) | \(account.invented) |")
+        }
+        try Self.table.write(rows.joined(separator: "\n"))
+    }
+
+    private func account(of guest: Guest) async throws -> Account {
         let run = try await GuestRuns.shared.run(guest)
         let trace = try run.trace("storm")
-        var (made, seen, wrong, unknown, invented) = (0, 0, 0, 0, 0)
+        var account = Account()
         for (name, cause) in Self.causes.sorted(by: <) {
             let provocation = try run.provocation(name)
             let place: Comment = "\(name), \(guest), seed \(Self.seed)"
@@ -47,12 +97,13 @@ struct StormTests {
             let expected =
                 try #require(provocation.number("efault")) - (provocation.number("efault_beyond_end") ?? 0)
             #expect(failed.count == expected, place)
-            (made, seen) = (made + expected, seen + failed.count)
+            account.made += expected
+            account.seen += failed.count
             for finding in findings where finding.flag("unmapped") == true {
                 switch finding.text("cause") {
                 case cause: break
-                case "unknown": unknown += 1
-                default: wrong += 1
+                case "unknown": account.unknown += 1
+                default: account.wrong += 1
                 }
                 #expect(finding.text("cause") == cause, place)
                 #expect(finding.text("confidence") == "exact", place)
@@ -61,18 +112,16 @@ struct StormTests {
                 #expect(finding.object("page")?.text("path") == provocation.text("path"), place)
             }
             // No workload makes a lookup run more passes than a page that went and came again twice.
-            invented += findings.count { $0.number("passes") ?? 0 > 4 }
+            account.invented += findings.count { $0.number("passes") ?? 0 > 4 }
         }
         for name in Self.quiet {
-            invented += trace.lookups(of: try run.provocation(name)).count { $0.flag("unmapped") == true }
+            account.invented += trace.lookups(of: try run.provocation(name)).count { $0.flag("unmapped") == true }
         }
-        #expect(invented == 0, "\(guest), seed \(Self.seed)")
+        #expect(account.invented == 0, "\(guest), seed \(Self.seed)")
         #expect(trace.progress.isEmpty, "\(guest), seed \(Self.seed)")
-        #expect(made > 4000, "\(guest), seed \(Self.seed)")
+        #expect(account.made > 4000, "\(guest), seed \(Self.seed)")
         #expect(trace.summary.number("observations") == trace.lookups.observations)
         #expect(trace.lost("delivery") == 0)
-        say(
-            "storm: \(guest), seed \(Self.seed): \(seen) of \(made) seen, \(wrong) wrong, \(unknown) unknown, "
-                + "\(invented) invented")
+        return account
     }
 }
