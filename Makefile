@@ -4,7 +4,8 @@
 # and Python's packages are kept in a cache outside the tree.
 
 SHELL := /bin/bash
-CONFIGURATION := -c release --static-swift-stdlib -Xswiftc -static-executable -Xlinker -s
+# LINK takes further linker options, such as "-Xlinker -L/path/to/lib" for another libelf.a.
+CONFIGURATION := -c release --static-swift-stdlib -Xswiftc -static-executable -Xlinker -s $(LINK)
 BINARY := .build/release/futexscope
 VM := Tests/KernelTests/vm
 CACHE := $(or $(FUTEXSCOPE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/futexscope)
