@@ -34,31 +34,34 @@ let package = Package(
         .target(
             name: "BPFObject", exclude: ["embed.sh"], swiftSettings: strict, plugins: ["CompileBPF"]),
 
-        // Ordered work on several cores; knows nothing of what it is.
-        .target(name: "Crew", dependencies: ["CLinux"], swiftSettings: strict),
+        // errno, files, clocks and threads: what every module that calls the C library needs.
+        .target(name: "System", dependencies: ["CLinux"], swiftSettings: strict),
+        // Ordered work on several CPUs, whatever the work is.
+        .target(name: "OrderedWork", dependencies: ["System"], swiftSettings: strict),
         .target(name: "Events", swiftSettings: strict),
         .target(name: "Correlation", dependencies: ["Events"], swiftSettings: strict),
         .systemLibrary(name: "CZstd"),
         .target(
-            name: "Ftrace", dependencies: ["CZstd", "Crew", "Events"], swiftSettings: strict,
+            name: "Ftrace", dependencies: ["CZstd", "Events", "OrderedWork", "System"], swiftSettings: strict,
             linkerSettings: [.linkedLibrary(":libzstd.a")]),
         .target(name: "CLinux"),
         .target(
             name: "Capture",
-            dependencies: ["BPFObject", "CLibbpf", "CLinux", "CRecords", "Events", "Ftrace"],
+            dependencies: ["BPFObject", "CLibbpf", "CLinux", "CRecords", "Events", "Ftrace", "System"],
             swiftSettings: strict,
             linkerSettings: [
                 // Debian's static archives: the product is one file without shared libraries.
                 .linkedLibrary(":libbpf.a"), .linkedLibrary(":libelf.a"), .linkedLibrary(":libz.a"),
             ]),
         .target(name: "CCRC32C"),
-        .target(name: "Recording", dependencies: ["CCRC32C", "Events"], swiftSettings: strict),
+        .target(name: "Recording", dependencies: ["CCRC32C", "Events", "System"], swiftSettings: strict),
         .target(name: "Presentation", dependencies: ["Correlation", "Events"], swiftSettings: strict),
-        .target(name: "Provocation", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(name: "Provocation", dependencies: ["CLinux", "System"], swiftSettings: strict),
         // Knows HTTP and nothing of what it serves.
         .target(
             name: "Service",
             dependencies: [
+                "System",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -66,8 +69,8 @@ let package = Package(
         .executableTarget(
             name: "futexscope",
             dependencies: [
-                "Capture", "CLinux", "Correlation", "Crew", "Events", "Ftrace", "Presentation", "Provocation",
-                "Recording", "Service",
+                "Capture", "CLinux", "Correlation", "Events", "Ftrace", "OrderedWork", "Presentation", "Provocation",
+                "Recording", "Service", "System",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -88,7 +91,8 @@ let package = Package(
         .testTarget(
             name: "FtraceTests", dependencies: ["Correlation", "Events", "Ftrace", "Golden"],
             exclude: ["Golden", "Samples"], swiftSettings: strict),
-        .testTarget(name: "CrewTests", dependencies: ["Crew"], swiftSettings: strict),
+        .testTarget(name: "OrderedWorkTests", dependencies: ["OrderedWork"], swiftSettings: strict),
+        .testTarget(name: "SystemTests", dependencies: ["System"], swiftSettings: lenient),
         .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: strict),
         .testTarget(
             name: "CorrelationTests", dependencies: ["Correlation", "Events", "EventSamples"], swiftSettings: strict),
@@ -103,7 +107,7 @@ let package = Package(
             exclude: ["Samples"], swiftSettings: strict),
         .testTarget(
             name: "PresentationTests",
-            dependencies: ["Correlation", "Crew", "Events", "EventSamples", "Golden", "Presentation"],
+            dependencies: ["Correlation", "Events", "EventSamples", "Golden", "OrderedWork", "Presentation"],
             exclude: ["Golden"],
             swiftSettings: strict),
         .testTarget(

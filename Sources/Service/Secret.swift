@@ -4,6 +4,7 @@
 // for browsers, as the password of a user of any name, and compared in a time that says nothing about it.
 
 import Glibc
+import System
 
 /// Bytes that have to be known. Their text is in no error and no log.
 public struct Secret: Sendable {
@@ -23,20 +24,19 @@ public struct Secret: Sendable {
     /// - Throws: `ServiceError` when it cannot be read, when others may read it, or when it is no secret.
     public init(file path: String) throws(ServiceError) {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw .unusable(path, because: ServiceError.text(errno)) }
+        guard descriptor >= 0 else { throw .unusable(path, because: errorText(errno)) }
         defer { close(descriptor) }
         var status = stat()
         // The structure lives over the call.
-        guard unsafe fstat(descriptor, &status) == 0 else { throw .unusable(path, because: ServiceError.text(errno)) }
+        guard unsafe fstat(descriptor, &status) == 0 else { throw .unusable(path, because: errorText(errno)) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw .unusable(path, because: "it is no file") }
         guard status.st_mode & 0o027 == 0 else {
             throw .unusable(path, because: "others may read or change it: chmod 600 it")
         }
-        var content = [UInt8](repeating: 0, count: Self.mostBytes + 1)
-        // As many bytes as there is room for, at most.
-        let count = unsafe read(descriptor, &content, content.count)
-        guard count >= 0 else { throw .unusable(path, because: ServiceError.text(errno)) }
-        let line = content[..<count].prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+        guard let content = readFile(descriptor, limit: Self.mostBytes + 1) else {
+            throw .unusable(path, because: errorText(errno))
+        }
+        let line = content.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
         guard let secret = Secret(Array(line)), line.count <= Self.mostBytes else {
             throw .unusable(
                 path,

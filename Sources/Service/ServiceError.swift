@@ -4,6 +4,7 @@
 // whose doing it is.
 
 import Glibc
+import System
 
 /// Why a service could not start.
 public struct ServiceError: Error, Sendable, Equatable {
@@ -23,11 +24,6 @@ public struct ServiceError: Error, Sendable, Equatable {
             case EADDRNOTAVAIL: "; expected an address of this host"
             default: ""
             }
-        return ServiceError(message: "cannot listen on \(address.text): \(text(number))\(remedy)", exitCode: 1)
-    }
-
-    static func text(_ error: Int32) -> String {
-        // A static string for every number in the C library that is linked in.
-        unsafe String(cString: strerror(error))
+        return ServiceError(message: "cannot listen on \(address.text): \(errorText(number))\(remedy)", exitCode: 1)
     }
 }

@@ -32,25 +32,25 @@ import Testing
         Refusal(arguments: ["trace", "-d"], complaint: "Missing value for '-d <time>'" + hint),
         Refusal(
             arguments: ["trace", "-d", "5x"], complaint: "The value '5x' is invalid for '-d <time>': " + span + hint),
-        Refusal(arguments: ["trace", "-d", "0"], complaint: "cannot trace for no time: -d expects more than 0" + hint),
+        Refusal(arguments: ["trace", "-d", "0"], complaint: "cannot trace for 0 seconds; expected more than 0 after -d" + hint),
         Refusal(
             arguments: ["trace", "-N", "0"], complaint: "cannot end after 0 findings: -N expects 1 or more" + hint),
         Refusal(
             arguments: ["trace", "--live", "-f", "json"],
-            complaint: "cannot use -f, -o or -N with --live, which shows a screen: leave out one of the two" + hint),
+            complaint: "cannot use -f, -o or -N with --live, which shows a screen; leave out one of the two" + hint),
         Refusal(
             arguments: ["trace", "--live", "-o", "file"],
-            complaint: "cannot use -f, -o or -N with --live, which shows a screen: leave out one of the two" + hint),
+            complaint: "cannot use -f, -o or -N with --live, which shows a screen; leave out one of the two" + hint),
         Refusal(
             arguments: ["record", "-o", "x", "--on", "spurious"],
-            complaint: "cannot use --on without --hindsight, which says how long to keep" + recordHint),
+            complaint: "cannot use --on without --hindsight; expected both" + recordHint),
         Refusal(
             arguments: ["record", "-o", "x", "--keep", "2"],
-            complaint: "cannot use --keep without --hindsight, which says how long to keep" + recordHint),
+            complaint: "cannot use --keep without --hindsight; expected both" + recordHint),
         Refusal(
             arguments: ["record", "-o", "x", "--hindsight", "60s", "--max-size", "64M"],
             complaint:
-                "cannot use --max-size with --hindsight, whose snapshots are bounded by --hindsight, --after and --keep"
+                "cannot use --max-size with --hindsight; expected --hindsight, --after and --keep to limit the snapshots"
                 + recordHint),
         Refusal(
             arguments: ["record", "-o", "x", "--hindsight", "60s", "--max-memory", "4K"],
@@ -110,7 +110,7 @@ import Testing
         ),
         Refusal(
             arguments: ["record", "-o", "x", "--rotate"],
-            complaint: "cannot rotate without a limit: --rotate expects --max-size; see `futexscope record --help`"),
+            complaint: "cannot use --rotate without --max-size; expected both; see `futexscope record --help`"),
         Refusal(
             arguments: ["serve", "--listen", "db-1.example:9435"],
             complaint:
@@ -119,17 +119,17 @@ import Testing
         Refusal(
             arguments: ["serve", "--listen", "0.0.0.0:9435"],
             complaint:
-                "cannot listen on 0.0.0.0:9435 without a secret, since others can reach it: give --secret-file, or --insecure if something else keeps strangers out; see `futexscope serve --help`"
+                "cannot listen on 0.0.0.0:9435 without a secret, because other hosts can reach it; give --secret-file, or --insecure if a firewall protects it; see `futexscope serve --help`"
         ),
         Refusal(
             arguments: ["report", "x", "--since", "yesterday"],
             complaint:
-                "The value 'yesterday' is invalid for '--since <time>': expected a time after the beginning such as 90s or 2m, or a date such as 2026-11-23T02:00:00Z; see `futexscope report --help`"
+                "The value 'yesterday' is invalid for '--since <time>': expected a time after the start such as 90s or 2m, or a date such as 2026-11-23T02:00:00Z; see `futexscope report --help`"
         ),
         Refusal(
             arguments: ["export", "x", "-f", "perfetto", "--type", "losses"],
             complaint:
-                "cannot choose what a Perfetto trace holds: it has everything; leave out --type; see `futexscope export --help`"
+                "cannot use --type with -f perfetto, which writes all events; leave out --type; see `futexscope export --help`"
         ),
     ]
 
@@ -160,7 +160,7 @@ import Testing
     func unreadable(input: String, complaint: String) throws {
         for command: any ParsableCommand in [try Report.parse([input]), try Export.parse([input, "-f", "json"])] {
             var command = command
-            let failure = #expect(throws: CommandFailure.self) { try command.run() }
+            let failure = #expect(throws: CommandError.self) { try command.run() }
             #expect(failure?.exitCode == 1)
             #expect(failure?.message.contains(complaint) == true, "\(failure?.message ?? "")")
             #expect(failure?.message.contains("\n") == false)
@@ -179,25 +179,25 @@ import Testing
     @Test(
         "what is not there, or in the way, ends with 64 and one line",
         arguments: [
-            (["-p", "4194305"], "cannot trace process 4194305: there is none; expected the pid of a running process"),
-            (["-p", "0"], "cannot trace process 0: there is none; expected the pid of a running process"),
-            (["-t", "4194305"], "cannot trace thread 4194305: there is none; expected the tid of a running thread"),
+            (["-p", "4194305"], "cannot trace process 4194305: it does not exist; expected the pid of a running process"),
+            (["-p", "0"], "cannot trace process 0: it does not exist; expected the pid of a running process"),
+            (["-t", "4194305"], "cannot trace thread 4194305: it does not exist; expected the tid of a running thread"),
             (
                 ["-o", "/proc/self/status"],
-                "cannot make the output file /proc/self/status: it exists, and nothing is overwritten; remove it or choose another path"
+                "cannot create the output file /proc/self/status: it exists, and is not overwritten; remove it or choose another path"
             ),
             (
                 ["--ready-file", "/proc/self/status"],
-                "cannot make the ready file /proc/self/status: it exists, and nothing is overwritten; remove it or choose another path"
+                "cannot create the ready file /proc/self/status: it exists, and is not overwritten; remove it or choose another path"
             ),
             (
                 ["-o", "/nonexistent/x"],
-                "cannot make the output file /nonexistent/x: No such file or directory; expected a new file in a directory that can be written to"
+                "cannot create the output file /nonexistent/x: No such file or directory; expected a new file in a writable directory"
             ),
         ] as [([String], String)])
     func inTheWay(arguments: [String], complaint: String) throws {
         let command = try Trace.parse(arguments)
-        let failure = #expect(throws: CommandFailure.self) { try command.run() }
+        let failure = #expect(throws: CommandError.self) { try command.run() }
         #expect(failure?.exitCode == 64)
         #expect(failure?.message == complaint)
     }
@@ -212,7 +212,7 @@ import Testing
         let secret = #expect(throws: ServiceError.self) { try Serve.parse(["--secret-file", "/dev/null"]).run() }
         #expect((secret?.exitCode, secret?.message) == (64, "cannot use the secret file /dev/null: it is no file"))
         let output = try Serve.parse(["--listen", "127.0.0.1:0", "-o", "/proc/self/status"])
-        let failure = #expect(throws: CommandFailure.self) { try output.run() }
+        let failure = #expect(throws: CommandError.self) { try output.run() }
         #expect(failure?.exitCode == 64)
     }
 
@@ -230,7 +230,7 @@ import Testing
         #expect((refused.code, refused.complaint, refused.answer) == (77, "no BPF here", nil))
         let told = Ending(ExitCode(77))
         #expect((told.code, told.complaint, told.answer) == (77, nil, nil))
-        #expect(Ending(CommandFailure.running("disk full")) == Ending(CaptureError(message: "disk full", exitCode: 1)))
+        #expect(Ending(CommandError.running("disk full")) == Ending(CaptureError(message: "disk full", exitCode: 1)))
     }
 
     // MARK: Values
@@ -278,7 +278,12 @@ import Testing
         #expect(throws: ValidationError.self) { try RingSize(text) }
     }
 
-    @Test("what is not given is as documented")
+    @Test("provoke takes the durations that the other commands take", arguments: [("5", 5_000_000_000), ("500ms", 500_000_000)])
+    func provokeDuration(text: String, ns: UInt64) throws {
+        #expect(try Provoke.parse(["hole-punch", "-d", text]).duration?.ns == ns)
+    }
+
+    @Test("options without a value have the documented defaults")
     func defaults() throws {
         let trace = try Trace.parse([])
         #expect(trace.capture.loopPasses == 64)

@@ -4,6 +4,7 @@
 // that never comes to it.
 
 internal import Glibc
+internal import System
 internal import Testing
 
 @testable internal import futexscope
@@ -16,10 +17,10 @@ internal import Testing
         let command = try #require(ChildCommand(["mkdir", path]))
         try command.hold()
         usleep(100_000)
-        #expect(!Descriptor.exists(path))
+        #expect(!OutputFile.exists(path))
         try command.start()
         #expect(command.waitStatus() == 0)
-        #expect(Descriptor.exists(path))
+        #expect(OutputFile.exists(path))
     }
 
     @Test("a held command that is never started ends with its holder")
@@ -30,7 +31,7 @@ internal import Testing
             try command.hold()
         }
         usleep(100_000)
-        #expect(!Descriptor.exists(path))
+        #expect(!OutputFile.exists(path))
     }
 
     @Test("a held command that is no program is told as such")
@@ -42,7 +43,7 @@ internal import Testing
         defer { unsafe unlink(path) }
         let command = try #require(ChildCommand([path]))
         try command.hold()
-        #expect(throws: CommandFailure.running("cannot run \(path): \(Descriptor.text(ENOEXEC))")) {
+        #expect(throws: CommandError.running("cannot run \(path): \(errorText(ENOEXEC))")) {
             try command.start()
         }
     }

@@ -24,8 +24,8 @@ final class Client {
             unsafe connect(socket, name, socklen_t(size))
         }
         guard code == 0 else { throw Failure(description: "cannot connect: \(errno)") }
-        // A test that waits for ever says nothing.
-        var patience = timeval(tv_sec: 5, tv_usec: 0)
+        // A test that waits for ever reports nothing.
+        var patience = timeval(tv_sec: 30, tv_usec: 0)
         unsafe setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         unsafe setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     }

@@ -76,7 +76,6 @@ long clinux_process_madvise(int pidfd, void *address, size_t length, int advice)
 long clinux_move_page(int pid, void *address, int node, int *status);
 
 int clinux_nap(int64_t ns);
-int64_t clinux_now_ns(void);
 
 // Signals the coordinator waits for; blocked while it runs, so that none is lost between looks.
 int clinux_block_signals(sigset_t *before);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What `report` and `export` have in common: what is read, which of its findings are wanted, and where the
-// result goes. The questions are those that a capture can ask, and a few that can only be asked afterwards.
+// The arguments that `report` and `export` have in common: the input, which findings, and the output. They have the
+// filters of a capture, and filters by cause and by time.
 
 public import ArgumentParser
 internal import Correlation
@@ -12,7 +12,7 @@ internal import Presentation
 struct AnalysisArguments: ParsableArguments {
     @Argument(
         help: ArgumentHelp(
-            "A recording, a text of ftrace (- for standard input), or a trace.dat of trace-cmd.", valueName: "input"))
+            "A recording, an ftrace text (- for standard input), or a trace.dat of trace-cmd.", valueName: "input"))
     var input: String
 
     // MARK: Which findings
@@ -20,31 +20,31 @@ struct AnalysisArguments: ParsableArguments {
     @OptionGroup
     var wanted: LookupArguments
 
-    @Option(help: ArgumentHelp("Only findings with this cause; may be repeated.", valueName: "cause"))
+    @Option(help: ArgumentHelp("Only findings with this cause; can be repeated.", valueName: "cause"))
     var cause: [Correlation.Cause] = []
 
     @Option(
         help: ArgumentHelp(
-            "Only from then on: 90s after the beginning, or 2026-11-23T02:00:00Z.", valueName: "time"),
+            "Only from this time on: 90s after the start, or 2026-11-23T02:00:00Z.", valueName: "time"),
         transform: Moment.init)
     var since: Moment?
 
-    @Option(help: ArgumentHelp("Only until then, as for --since.", valueName: "time"), transform: Moment.init)
+    @Option(help: ArgumentHelp("Only until this time, written as for --since.", valueName: "time"), transform: Moment.init)
     var until: Moment?
 
     @Option(
-        help: ArgumentHelp("A lookup with so many passes is a loop (default: as recorded).", valueName: "n"),
+        help: ArgumentHelp("A lookup with N passes is a loop (default: as recorded).", valueName: "n"),
         transform: wholeNumber)
     var loopPasses: UInt64?
 
     @Option(
-        help: ArgumentHelp("A lookup that takes so long is a loop (default: as recorded).", valueName: "time"),
+        help: ArgumentHelp("A lookup that takes TIME is a loop (default: as recorded).", valueName: "time"),
         transform: Span.init)
     var loopDuration: Span?
 
     // MARK: Where to
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("Where to write: a new file.", valueName: "file"))
+    @Option(name: .shortAndLong, help: ArgumentHelp("Write to this new file.", valueName: "file"))
     var output: String?
 
     /// When an unfinished lookup counts as a loop.
@@ -53,7 +53,7 @@ struct AnalysisArguments: ParsableArguments {
             passes: loopPasses ?? run.loops.passes, durationNs: loopDuration?.ns ?? run.loops.durationNs)
     }
 
-    /// - Parameter begin: time of the first event, for moments that count from there.
+    /// - Parameter begin: time of the first event, from which relative times count.
     func filter(for run: RunInfo, begin: UInt64) throws -> FindingFilter {
         var filter = FindingFilter()
         (filter.pid, filter.tid, filter.uid) = (wanted.pid, wanted.tid, wanted.uid)
@@ -64,13 +64,13 @@ struct AnalysisArguments: ParsableArguments {
         let from = since?.time(in: run, begin: begin) ?? 0
         let to = until?.time(in: run, begin: begin) ?? .max
         guard from <= to else {
-            throw CommandFailure.usage("cannot show what is until a time before --since: exchange --since and --until")
+            throw CommandError.usage("cannot use an --until before --since; exchange the two times")
         }
         filter.window = from...to
         return filter
     }
 
-    /// The filters as they would be typed.
+    /// The filters as a user types them.
     var filterText: String {
         let times = [("--since", since), ("--until", until)].compactMap { word, moment in
             moment.map { "\(word) \($0.text)" }
@@ -79,7 +79,7 @@ struct AnalysisArguments: ParsableArguments {
     }
 }
 
-/// A moment of a run: so long after its beginning, or by the wall clock.
+/// A time of a run: after its start, or by the wall clock.
 struct Moment: Equatable {
     var text: String
     private var afterBeginNs: UInt64?
@@ -93,7 +93,7 @@ struct Moment: Equatable {
             self.epochNs = epochNs
         } else {
             throw ValidationError(
-                "expected a time after the beginning such as 90s or 2m, or a date such as 2026-11-23T02:00:00Z")
+                "expected a time after the start such as 90s or 2m, or a date such as 2026-11-23T02:00:00Z")
         }
     }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Types of arguments: spans of time, sizes, results, names of tasks. Each parses one word, or says in
-// one clause what it expected.
+// Types of arguments: times, sizes, results. Each parses one word, or throws what it expected.
 
 public import ArgumentParser
 internal import Capture
@@ -9,7 +8,7 @@ internal import Events
 internal import Presentation
 internal import Recording
 
-/// A count or a number that the kernel gave.
+/// A count, a pid or another number.
 func wholeNumber<Number: FixedWidthInteger>(_ text: String) throws -> Number {
     guard let number = Number(text) else {
         throw ValidationError("expected a whole number from 0 to \(Number.max)")
@@ -17,7 +16,7 @@ func wholeNumber<Number: FixedWidthInteger>(_ text: String) throws -> Number {
     return number
 }
 
-/// A span of time: `10`, `0.5`, `500ms`, `2m`. Seconds without a unit.
+/// A duration: `10`, `0.5`, `500ms`, `2m`. Without a unit, seconds.
 struct Span: Equatable {
     var ns: UInt64
 
@@ -49,7 +48,7 @@ struct ByteSize: Equatable {
     }
 }
 
-/// A size that a ring buffer can have.
+/// The size of a ring buffer.
 struct RingSize: Equatable {
     var bytes: UInt32
 
@@ -60,7 +59,7 @@ struct RingSize: Equatable {
     }
 }
 
-/// A size that a recording can be held to.
+/// The size limit of a recording.
 struct RecordingSize: Equatable {
     var bytes: UInt64
 
@@ -72,7 +71,7 @@ struct RecordingSize: Equatable {
     }
 }
 
-/// What a lookup returned: `ok` or the name of an error.
+/// The result of a lookup: `ok` or the name of an error.
 struct LookupResult: Equatable {
     var number: Int32
 
@@ -86,12 +85,12 @@ struct LookupResult: Equatable {
 
 extension AttachMode: ExpressibleByArgument {}
 
-/// How findings are written.
+/// The format of findings.
 enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
     case table, json, csv
 
-    /// What writes it there.
-    func writer(for output: Descriptor) -> any FindingFormat {
+    /// The writer of this format.
+    func writer(for output: OutputFile) -> any FindingFormat {
         switch self {
         case .table: Table(width: output.tableWidth, colour: output.wantsColour)
         case .json: JSONLines()
@@ -100,21 +99,7 @@ enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
     }
 }
 
-/// How a report about the host is written.
+/// The format of a report about the host or about a provocation.
 enum ReportFormat: String, CaseIterable, ExpressibleByArgument {
     case text, json
-}
-
-extension Descriptor {
-    /// Whether colours are wanted there: on a terminal that has them, unless NO_COLOR says no.
-    var wantsColour: Bool {
-        isTerminal && (Self.environment("NO_COLOR") ?? "").isEmpty && Self.environment("TERM") != "dumb"
-    }
-
-    /// Columns for a table: those of the terminal. A file or a pipe gets room for everything, unless
-    /// COLUMNS says how much.
-    var tableWidth: Int {
-        if isTerminal { return columns ?? 80 }
-        return Self.environment("COLUMNS").flatMap(Int.init) ?? 160
-    }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What `trace`, `record` and `serve` have in common: which victims, which lookups, how long, how to attach. What
-// a user asks for here is applied in the kernel.
+// The arguments that `trace`, `record` and `serve` have in common: which victims, which lookups, how long, how to attach.
+// The kernel applies the filters.
 
 internal import ArgumentParser
 internal import Capture
@@ -12,60 +12,60 @@ struct CaptureArguments: ParsableArguments {
     @OptionGroup
     var wanted: LookupArguments
 
-    @Flag(help: "Every shared lookup, also those that met nothing.")
+    @Flag(help: "Report every shared lookup, including those that succeed.")
     var all = false
 
     @Option(
-        help: ArgumentHelp("A lookup with so many passes is a loop (default: 64).", valueName: "n"),
+        help: ArgumentHelp("A lookup with N passes is a loop (default: 64).", valueName: "n"),
         transform: wholeNumber)
     var loopPasses: UInt64 = LoopThresholds().passes
 
     @Option(
-        help: ArgumentHelp("A lookup that takes so long is a loop (default: 10ms).", valueName: "time"),
+        help: ArgumentHelp("A lookup that takes TIME is a loop (default: 10ms).", valueName: "time"),
         transform: Span.init)
     var loopDuration: Span?
 
     // MARK: How long
 
     @Option(
-        name: .shortAndLong, help: ArgumentHelp("End after so long: 10 (seconds), 500ms, 2m.", valueName: "time"),
+        name: .shortAndLong, help: ArgumentHelp("End after TIME: 10 (seconds), 500ms, 2m.", valueName: "time"),
         transform: Span.init)
     var duration: Span?
 
     // MARK: How to attach
 
-    @Option(help: "Which hooks to use.")
+    @Option(help: "Hooks to use.")
     var attach: AttachMode = .auto
 
     @Flag(
-        help: "Follow every lookup from entry to return: tells passes and durations too, and costs each call.")
+        help: "Follow every lookup from entry to return: reports passes and durations too, at a cost for each call.")
     var full = false
 
     @Option(
         help: ArgumentHelp(
-            "Size of the ring buffer, a power of two from 4096 (default: 8M).", valueName: "bytes"),
+            "Size of the ring buffer: a power of two, 4096 or more (default: 8M).", valueName: "bytes"),
         transform: RingSize.init)
     var ringSize: RingSize?
 
-    @Flag(help: "Let the kernel count what the tool's own programs cost.")
+    @Flag(help: "Count the CPU time of futexscope's own BPF programs.")
     var bpfStats = false
 
     // MARK: For scripts
 
-    @Option(help: ArgumentHelp("A file to make, with the pid, once all is attached.", valueName: "file"))
+    @Option(help: ArgumentHelp("Create this file, with the pid, when all probes are attached.", valueName: "file"))
     var readyFile: String?
 
     @Flag(help: "Show kernel addresses instead of page ids.")
     var kernelAddresses = false
 
-    @Flag(name: .shortAndLong, help: "Say how each probe is attached.")
+    @Flag(name: .shortAndLong, help: "Show how each probe is attached.")
     var verbose = false
 
-    @Flag(help: "Show what would be attached, and end.")
+    @Flag(help: "Show which probes would be attached, and end.")
     var dryRun = false
 
     func validate() throws {
-        if duration?.ns == 0 { throw ValidationError("cannot trace for no time: -d expects more than 0") }
+        if duration?.ns == 0 { throw ValidationError("cannot trace for 0 seconds; expected more than 0 after -d") }
     }
 
     /// When an unfinished lookup counts as a loop.
@@ -73,8 +73,8 @@ struct CaptureArguments: ParsableArguments {
         LoopThresholds(passes: loopPasses, durationNs: loopDuration?.ns ?? LoopThresholds().durationNs)
     }
 
-    /// As the capture takes them.
-    /// - Throws: what is wrong with a process or a control group that was named.
+    /// The options of the capture.
+    /// - Throws: what is wrong with the process or control group of a filter.
     func options() throws -> CaptureOptions {
         var options = CaptureOptions()
         options.attach = attach
@@ -97,26 +97,26 @@ struct CaptureArguments: ParsableArguments {
     }
 
     private func existingProcess(_ pid: UInt32) throws -> UInt32 {
-        guard let process = Descriptor.process(ofThread: pid) else {
-            throw CommandFailure.usage(
-                "cannot trace process \(pid): there is none; expected the pid of a running process")
+        guard let process = TaskFiles.process(ofThread: pid) else {
+            throw CommandError.usage(
+                "cannot trace process \(pid): it does not exist; expected the pid of a running process")
         }
         guard process == pid else {
-            throw CommandFailure.usage(
+            throw CommandError.usage(
                 "cannot trace process \(pid): it is a thread of \(process); try -t \(pid) or -p \(process)")
         }
         return pid
     }
 
     private func existingThread(_ tid: UInt32) throws -> UInt32 {
-        guard Descriptor.process(ofThread: tid) != nil else {
-            throw CommandFailure.usage(
-                "cannot trace thread \(tid): there is none; expected the tid of a running thread")
+        guard TaskFiles.process(ofThread: tid) != nil else {
+            throw CommandError.usage(
+                "cannot trace thread \(tid): it does not exist; expected the tid of a running thread")
         }
         return tid
     }
 
-    /// The filters as they would be typed.
+    /// The filters as a user types them.
     private var filterText: String {
         (wanted.words + (all ? ["--all"] : [])).joined(separator: " ")
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What `record --hindsight` is asked for: how far back, for what, for how long afterwards, how often, how
-// many. The conditions are a small language of their own, parsed here.
+// The arguments of `record --hindsight`: how far back, for which conditions, how long afterwards, how often, how many.
+// This file also parses the conditions.
 
 internal import ArgumentParser
 internal import Correlation
@@ -12,40 +12,39 @@ internal import Recording
 struct HindsightArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Keep so long in memory, and write it only when something happens that --on names: 60s. "
-                + "SIGUSR1 writes it too.",
+            "Keep the last TIME of events in memory, such as 60s; write them when an --on condition occurs, or at SIGUSR1.",
             valueName: "time"), transform: Span.init)
     var hindsight: Span?
 
     @Option(
         help: ArgumentHelp(
-            "What it is written for: spurious, failed, loop, cause=NAME, result=NAME, passes>=N, duration>=TIME; "
-                + "several with commas must all hold; of several --on any will do.", valueName: "condition"),
+            "Condition for a snapshot: spurious, failed, loop, cause=NAME, result=NAME, passes>=N, duration>=TIME. "
+                + "Conditions with commas must all hold; of several --on, one is enough.", valueName: "condition"),
         transform: Trigger.init(parsing:))
     var on: [Trigger] = []
 
     @Option(
-        help: ArgumentHelp("Go on for so long afterwards (default: 5s).", valueName: "time"), transform: Span.init)
+        help: ArgumentHelp("Continue a snapshot for TIME after the condition (default: 5s).", valueName: "time"), transform: Span.init)
     var after: Span?
 
     @Option(
-        help: ArgumentHelp("Not more often than that (default: 10m).", valueName: "time"), transform: Span.init)
+        help: ArgumentHelp("Minimum interval between snapshots (default: 10m).", valueName: "time"), transform: Span.init)
     var every: Span?
 
     @Option(
-        help: ArgumentHelp("Snapshots that are kept; then the oldest gives way (default: 16).", valueName: "n"),
+        help: ArgumentHelp("Keep at most N snapshots; then the oldest is removed (default: 16).", valueName: "n"),
         transform: wholeNumber)
     var keep: UInt32?
 
     @Option(
-        help: ArgumentHelp("Room in memory: 64M (the default), 1G. The oldest give way.", valueName: "bytes"),
+        help: ArgumentHelp("Memory for events (default: 64M). When it is full, the oldest events are dropped.", valueName: "bytes"),
         transform: MemorySize.init)
     var maxMemory: MemorySize?
 
     func validate() throws {
         if let hindsight {
-            if hindsight.ns == 0 { throw ValidationError("cannot keep no time: --hindsight expects more than 0") }
-            if keep == 0 { throw ValidationError("cannot keep no snapshot: --keep expects 1 or more") }
+            if hindsight.ns == 0 { throw ValidationError("cannot keep 0 seconds; expected more than 0 after --hindsight") }
+            if keep == 0 { throw ValidationError("cannot keep 0 snapshots; expected 1 or more after --keep") }
             return
         }
         let given: [(String, Bool)] = [
@@ -53,11 +52,11 @@ struct HindsightArguments: ParsableArguments {
             ("--max-memory", maxMemory != nil),
         ]
         if let (word, _) = given.first(where: \.1) {
-            throw ValidationError("cannot use \(word) without --hindsight, which says how long to keep")
+            throw ValidationError("cannot use \(word) without --hindsight; expected both")
         }
     }
 
-    /// Nil when everything is to be recorded.
+    /// Nil without --hindsight: everything is recorded.
     var limits: SnapshotLimits? {
         guard let hindsight else { return nil }
         var limits = SnapshotLimits(beforeNs: hindsight.ns)
@@ -69,7 +68,7 @@ struct HindsightArguments: ParsableArguments {
     }
 }
 
-/// Room for events in memory.
+/// Memory for events.
 struct MemorySize: Equatable {
     var bytes: UInt64
 
@@ -101,7 +100,7 @@ extension Trigger {
         if let value = text.value(after: "cause=") {
             guard let cause = Cause(rawValue: value) else {
                 let names = Cause.allCases.map(\.rawValue).joined(separator: ", ")
-                throw ValidationError("there is no cause '\(value)'; expected one of \(names)")
+                throw ValidationError("'\(value)' is no cause; expected one of \(names)")
             }
             return .cause(cause)
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Which lookups are wanted: the questions that `trace` and `record` ask in the kernel, and `report` and
-// `export` of what was recorded.
+// The filters on victims and lookups. `trace`, `record` and `serve` apply them in the kernel, `report` and `export` to
+// recorded events.
 
 internal import ArgumentParser
 internal import Events
@@ -17,10 +17,10 @@ struct LookupArguments: ParsableArguments {
     @Option(name: .shortAndLong, help: "Only this thread.", transform: wholeNumber)
     var tid: UInt32?
 
-    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Only tasks of this name.", valueName: "name"))
+    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Only tasks with this name.", valueName: "name"))
     var comm: String?
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("Only tasks in this control group or below.", valueName: "path"))
+    @Option(name: .shortAndLong, help: ArgumentHelp("Only tasks in this control group or below it.", valueName: "path"))
     var cgroup: String?
 
     @Option(name: .shortAndLong, help: "Only tasks of this user.", transform: wholeNumber)
@@ -29,17 +29,17 @@ struct LookupArguments: ParsableArguments {
     // MARK: Which lookups
 
     @Option(
-        help: ArgumentHelp("Only lookups with at least so many passes (default: 0).", valueName: "n"),
+        help: ArgumentHelp("Only lookups with at least N passes (default: 0).", valueName: "n"),
         transform: wholeNumber)
     var minPasses: UInt64 = 0
 
     @Option(
-        help: ArgumentHelp("Only lookups that took at least so long: 500us, 2ms.", valueName: "time"),
+        help: ArgumentHelp("Only lookups that took at least TIME, such as 500us or 2ms.", valueName: "time"),
         transform: Span.init)
     var minDuration: Span?
 
     @Option(
-        help: ArgumentHelp("Only lookups that returned ok or this error: EFAULT.", valueName: "result"),
+        help: ArgumentHelp("Only lookups that returned ok or this error, such as EFAULT.", valueName: "result"),
         transform: LookupResult.init)
     var result: LookupResult?
 
@@ -51,7 +51,7 @@ struct LookupArguments: ParsableArguments {
         }
     }
 
-    /// As they would be typed.
+    /// The options as a user types them.
     var words: [String] {
         let words: [(String, String?)] = [
             ("-p", pid.map { "\($0)" }), ("-t", tid.map { "\($0)" }), ("-n", comm), ("-c", cgroup),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// `futexscope doctor`: asks the capture what this host allows and which probes it would get, and prints
-// the answer; or prints the recipe for recording without BPF. Nothing stays attached.
+// `futexscope doctor`: shows what this host permits and which hook each probe gets, or prints the script that records
+// without BPF. Nothing stays attached.
 
 internal import ArgumentParser
 internal import Capture
@@ -12,26 +12,27 @@ internal import Presentation
 struct Doctor: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
-        abstract: "Say what this host allows, and what would be attached and how.",
+        abstract: "Check what this host permits, and which hook each probe gets.",
         discussion: """
-            Each probe is attached with the best hook that the kernel grants it, and detached at once.
+            Attaches each probe with the best hook that the kernel permits, detaches it at once, and \
+            shows the result and what to do about the rest.
 
             EXIT CODES:
-              0 tracing is possible, 64 usage, 77 it is not
+              0 tracing is possible, 64 usage, 77 tracing is not permitted
             """)
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("How to print the report.", valueName: "text|json"))
+    @Option(name: .shortAndLong, help: ArgumentHelp("Format of the report.", valueName: "text|json"))
     var format: ReportFormat = .text
 
     @Flag(
         name: .customLong("ftrace-recipe"),
-        help: "Print a shell script that records, without BPF, what a post-mortem needs.")
+        help: "Print a shell script that records with ftrace, without BPF, for a later report.")
     var wantsRecipe = false
 
     func run() throws {
         if wantsRecipe {
-            // Nothing is traced, so that it works where tracing with BPF is refused.
-            try Descriptor.standardOutput.write(FtraceRecipe(facts: KernelFacts.read()).script)
+            // Nothing is traced, so it works where BPF is not permitted.
+            try OutputFile.standardOutput.write(FtraceRecipe(facts: KernelFacts.read()).script)
             return
         }
         var report = DoctorReport(host: HostReport.read(), probes: [])
@@ -42,7 +43,7 @@ struct Doctor: ParsableCommand {
                 report.host.refusal = error.message
             }
         }
-        let output = Descriptor.standardOutput
+        let output = OutputFile.standardOutput
         try? output.write(format == .json ? report.json : Array(report.text(colour: output.wantsColour).utf8))
         if report.host.refusal != nil { throw ExitCode(77) }
     }

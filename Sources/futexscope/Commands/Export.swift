@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// `futexscope export`: a run that is over in the formats of other programs.
+// `futexscope export`: its arguments and its help. It writes a recording or an ftrace text in the formats of other
+// programs.
 
 public import ArgumentParser
 internal import Events
@@ -11,8 +12,9 @@ struct Export: ParsableCommand {
         commandName: "export",
         abstract: "Write a recording or an ftrace text as CSV, JSON Lines or a Perfetto trace.",
         discussion: """
-            CSV has one kind of rows a file; JSON Lines have the kinds that --type names, else what trace \
-            writes; a Perfetto trace has everything, and opens in https://ui.perfetto.dev.
+            A CSV file has rows of one type. JSON Lines have the types that --type names; without \
+            --type, the lines of `trace -f json`. A Perfetto trace has all events; open it in \
+            https://ui.perfetto.dev.
 
             EXAMPLES:
               futexscope export app.ctf > findings.csv
@@ -27,18 +29,18 @@ struct Export: ParsableCommand {
     @OptionGroup
     var analysis: AnalysisArguments
 
-    @Option(name: .shortAndLong, help: "What to write.")
+    @Option(name: .shortAndLong, help: "Format of the export.")
     var format: ExportFormat = .csv
 
-    @Option(help: "What rows are about (default: findings); may be repeated for json.")
+    @Option(help: "Type of rows (default: findings); can be repeated for json.")
     var type: [RowType] = []
 
     func validate() throws {
         if !type.isEmpty, format == .perfetto {
-            throw ValidationError("cannot choose what a Perfetto trace holds: it has everything; leave out --type")
+            throw ValidationError("cannot use --type with -f perfetto, which writes all events; leave out --type")
         }
         if type.count > 1, format == .csv {
-            throw ValidationError("cannot write rows of several kinds to one file of CSV: give one --type, or -f json")
+            throw ValidationError("cannot write several types to one CSV file; expected one --type, or -f json")
         }
     }
 
@@ -49,7 +51,7 @@ struct Export: ParsableCommand {
             case .json: return type.isEmpty ? JSONLines() : JSONLines(rows: Set(type), of: run)
             case .perfetto:
                 if output.isTerminal {
-                    throw CommandFailure.usage("cannot write a Perfetto trace to a terminal: try -o trace.pftrace")
+                    throw CommandError.usage("cannot write a Perfetto trace to a terminal; try -o trace.pftrace")
                 }
                 return Perfetto(of: run)
             }
@@ -57,7 +59,7 @@ struct Export: ParsableCommand {
     }
 }
 
-/// What an export is for.
+/// The format of an export.
 enum ExportFormat: String, CaseIterable, ExpressibleByArgument {
     case csv, json, perfetto
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The root of the command. It knows its subcommands and how a run ends: help and version on standard
-// output, one line on standard error for whatever went wrong, and the exit code that belongs to it.
+// The root of the command: its subcommands, its version, and how a run ends. Help and version go to standard output, an
+// error is one line on standard error, and each kind of error has its exit code.
 
 internal import ArgumentParser
 internal import Capture
@@ -9,50 +9,53 @@ internal import Service
 
 @main
 struct Futexscope: ParsableCommand {
-    static let number = "0.1.0"
+    /// The latest release, or the next one with `-dev`. CHANGELOG.md has the same.
+    static let version = "0.2.0-dev"
 
     static let configuration = CommandConfiguration(
         commandName: "futexscope",
-        abstract: "Show every futex lookup that met a page without a mapping, and what took it away.",
+        abstract: "Show futex lookups that found a page without a mapping, and what detached it.",
         discussion: """
-            A futex that processes share is found through its page. When get_futex_key() pins that \
-            page and finds no mapping, it has to try again or to fail with EFAULT. futexscope shows \
-            each time this happens: who was hit, how many passes it took, what came back, which page \
-            of which file, what took the mapping away and who did it, and what each of the kernel's \
-            rules, past and present, would have made of it.
+            The kernel finds a futex that several processes share through its page. When \
+            get_futex_key() pins that page and the page has no mapping, the kernel must retry or \
+            fail with EFAULT. futexscope reports each such observation: the victim, the number of \
+            passes, the result, the page and its file, which operation detached the page and which \
+            task did it, and what each of the kernel's rules, past and present, would have returned.
 
             EXAMPLES:
-              futexscope doctor                   what this host allows
-              futexscope trace                    live findings until Ctrl-C
-              futexscope trace -p 4711 -d 60      one process for a minute
-              futexscope trace -f json -o f.json  findings for another program
-              futexscope serve                    metrics for Prometheus, and a live page
+              futexscope doctor                   check what this host permits
+              futexscope trace                    show findings until Ctrl-C
+              futexscope trace -p 4711 -d 60      trace one process for a minute
+              futexscope trace -f json -o f.json  write findings for another program
+              futexscope record -o app.ctf        record for a later report
+              futexscope report app.ctf           analyse a recording
+              futexscope serve                    serve metrics and a live page
               futexscope provoke hole-punch       make one cause happen
 
             EXIT CODES:
-              0 done, 1 failed while running, 64 usage, 77 this host does not permit it
+              0 done, 1 failed while running, 64 usage, 77 not permitted on this host
             """,
-        version: "futexscope \(number)",
+        version: "futexscope \(version)",
         subcommands: [
             Trace.self, Record.self, Report.self, Export.self, Serve.self, Doctor.self, Provoke.self,
         ])
 
     static func main() {
-        Descriptor.occupyStandardStreams()
-        Descriptor.ignoreClosedPipes()
+        ThisProcess.occupyStandardStreams()
+        ThisProcess.ignoreClosedPipes()
         Supervisor.adopt()
         do {
             var command = try parseAsRoot()
             try command.run()
         } catch {
             let ending = Ending(error)
-            ending.tell()
-            Descriptor.exit(ending.code)
+            ending.show()
+            ThisProcess.exit(ending.code)
         }
     }
 }
 
-/// How a run ends that did not end by itself.
+/// How a run ends that threw an error: help and version are such errors too.
 struct Ending: Equatable {
     var code: Int32
     /// For standard output: help or version.
@@ -63,7 +66,7 @@ struct Ending: Equatable {
     init(_ error: any Error) {
         code = Futexscope.exitCode(for: error).rawValue
         switch error {
-        case let failure as CommandFailure:
+        case let failure as CommandError:
             (code, complaint) = (failure.exitCode, failure.message)
         case let failure as CaptureError:
             (code, complaint) = (failure.exitCode, failure.message)
@@ -78,7 +81,7 @@ struct Ending: Equatable {
         }
     }
 
-    /// What was wrong with the arguments, and where to read about them, in one line.
+    /// What is wrong with the arguments and which help to read, in one line.
     private static func usage(_ error: any Error) -> String {
         let lines = Futexscope.message(for: error).split(separator: "\n")
         var text = lines.map { String($0.drop { $0 == " " }) }.joined(separator: "; ")
@@ -90,19 +93,19 @@ struct Ending: Equatable {
         return text + "; see `\(hint[hint.index(after: start)..<end])`"
     }
 
-    func tell() {
-        if let answer { try? Descriptor.standardOutput.write(answer + "\n") }
-        if let complaint { Descriptor.tell(complaint) }
+    func show() {
+        if let answer { try? OutputFile.standardOutput.write(answer + "\n") }
+        if let complaint { Messages.emit(complaint) }
     }
 }
 
-/// Something that a command cannot do as asked.
-struct CommandFailure: Error, Equatable {
+/// Why a command cannot do what its arguments ask for.
+struct CommandError: Error, Equatable {
     /// One line: what was tried, on what, what was expected, what to do.
     var message: String
-    /// 1 failed while running, 64 usage, 77 this host does not permit it.
+    /// 1 failed while running, 64 usage, 77 not permitted on this host.
     var exitCode: Int32
 
-    static func usage(_ message: String) -> CommandFailure { CommandFailure(message: message, exitCode: 64) }
-    static func running(_ message: String) -> CommandFailure { CommandFailure(message: message, exitCode: 1) }
+    static func usage(_ message: String) -> CommandError { CommandError(message: message, exitCode: 64) }
+    static func running(_ message: String) -> CommandError { CommandError(message: message, exitCode: 1) }
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// `futexscope record`: its arguments, and the run from the directory made to the last packet written. What
-// is recorded is what a trace would see, and besides it every operation that detached pages, for the
-// analysis afterwards.
+// `futexscope record`: its arguments, its help, and the run from the new directory to the last packet. A recording has
+// the events of a trace, and every operation that detached pages, for the analysis in time.
 
 internal import ArgumentParser
 internal import Capture
@@ -13,14 +12,14 @@ internal import Recording
 struct Record: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "record",
-        abstract: "Record events for an analysis afterwards, elsewhere, without root.",
+        abstract: "Record events for a later report, on any host, without root.",
         discussion: """
-            Makes a directory in the Common Trace Format 1.8: `futexscope report` reads it, and so do \
-            babeltrace2 and Trace Compass. It ends with Ctrl-C, after a duration, at the size limit, \
-            or with the command that is given after --; then its exit status is the command's. What is \
-            written stays readable whatever happens to the process. Filters choose victims, never \
-            culprits. With --hindsight the directory gets a recording of its own for each moment \
-            that --on names, named by its time, with what came before it.
+            Creates a directory in the Common Trace Format 1.8, for `futexscope report`, babeltrace2 \
+            and Trace Compass. Ends with Ctrl-C, after a duration, at the size limit, or with the \
+            command after --, whose exit status it returns. The recording stays readable when the \
+            process is killed or the disk is full. Filters select victims, never culprits. With \
+            --hindsight, events stay in memory; each time an --on condition occurs, a recording of \
+            the time before and after is written into the directory, named by its time.
 
             EXAMPLES:
               futexscope record -o app.ctf -n app -d 60
@@ -31,8 +30,8 @@ struct Record: ParsableCommand {
 
             EXIT CODES:
               0 done (Ctrl-C is a normal end), 1 failed while running, 64 usage,
-              77 this host does not permit it, 127 there is no such command; with a
-              command, its own
+              77 not permitted on this host, 127 command not found; with a command, the
+              status of the command
             """)
 
     @OptionGroup
@@ -43,15 +42,15 @@ struct Record: ParsableCommand {
     @Option(
         name: .shortAndLong,
         help: ArgumentHelp(
-            "The recording: a new directory; with --hindsight a directory for recordings.", valueName: "directory"))
+            "The recording: a new directory. With --hindsight: a directory for recordings.", valueName: "directory"))
     var output: String
 
     @Option(
-        help: ArgumentHelp("End at this size: 64M, 2G (default: no limit).", valueName: "bytes"),
+        help: ArgumentHelp("End at this size, such as 64M or 2G (default: no limit).", valueName: "bytes"),
         transform: RecordingSize.init)
     var maxSize: RecordingSize?
 
-    @Flag(help: "At the size limit let the oldest part give way instead of ending.")
+    @Flag(help: "At the size limit, drop the oldest part instead of ending.")
     var rotate = false
 
     // MARK: Only the moments that matter
@@ -62,16 +61,16 @@ struct Record: ParsableCommand {
     @Argument(
         parsing: .postTerminator,
         help: ArgumentHelp(
-            "A command, after --: its start begins the recording and its end ends it.", valueName: "command"))
+            "A command, after --. The recording starts and ends with it.", valueName: "command"))
     var command: [String] = []
 
     func validate() throws {
         if rotate, maxSize == nil {
-            throw ValidationError("cannot rotate without a limit: --rotate expects --max-size")
+            throw ValidationError("cannot use --rotate without --max-size; expected both")
         }
         if moments.hindsight != nil, maxSize != nil {
             throw ValidationError(
-                "cannot use --max-size with --hindsight, whose snapshots are bounded by --hindsight, --after and --keep"
+                "cannot use --max-size with --hindsight; expected --hindsight, --after and --keep to limit the snapshots"
             )
         }
     }
@@ -84,11 +83,11 @@ struct Record: ParsableCommand {
         try LiveRun.check(capture)
         let child = command.isEmpty ? nil : ChildCommand(command)
         if let name = command.first, child == nil {
-            throw CommandFailure(
-                message: "cannot run \(name): there is no such command; expected a program by its path or in PATH",
+            throw CommandError(
+                message: "cannot run \(name): command not found; expected the path of a program, or a name in PATH",
                 exitCode: 127)
         }
-        // The command runs with the rights of its caller, which this process gives up when all is attached.
+        // The command runs with the capabilities of its caller, which this process drops when all is attached.
         try child?.hold()
         let snapshots = try moments.limits.map {
             try HindsightSink(directory: output, limits: $0, triggers: moments.on, loops: options.loops)
@@ -106,7 +105,7 @@ struct Record: ParsableCommand {
         }
         try sink.begin(live.capture.run)
         try child?.start()
-        try follow(live, child: child, to: sink, onRequest: snapshots?.ask)
+        try follow(live, child: child, to: sink, onRequest: snapshots?.request)
         if let status = child?.waitStatus() { throw ExitCode(status) }
         if sink.hasFailed { throw ExitCode(1) }
     }
@@ -121,7 +120,7 @@ struct Record: ParsableCommand {
                 onRequest()
                 return false
             }
-            // The terminal tells the command itself; a second signal is for this program.
+            // A terminal sends the signal to the command itself; a second signal is for this program.
             signals += 1
             guard let child, signals == 1 else { return true }
             if !isFromTerminal { child.send(signal: number) }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// `futexscope report`: what a run that is over means, on one screen, as a page, or for another program.
+// `futexscope report`: its arguments and its help. It analyses a recording or an ftrace text: as text, as an HTML page,
+// or as JSON Lines.
 
 internal import ArgumentParser
 internal import Presentation
@@ -8,12 +9,12 @@ internal import Presentation
 struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "report",
-        abstract: "Say what a recording or an ftrace text means.",
+        abstract: "Analyse a recording or an ftrace text.",
         discussion: """
-            Shows what each rule would have cost, findings by cause, by who hit whom and by file, how \
-            passes and durations are distributed, how observations lie in time against reclaim, \
-            invalidation and truncation, and what was lost. Needs no privilege. With json it writes \
-            exactly what trace wrote, and one more line with the rest.
+            Shows what each rule would have returned; findings by cause, by culprit and victim, and by \
+            file; the distribution of passes and durations; whether observations coincide in time with \
+            reclaim, invalidation or truncation; and losses. Needs no privileges. With -f json it \
+            writes the lines of `trace -f json`, byte for byte, and one more line with the analysis.
 
             EXAMPLES:
               futexscope report app.ctf
@@ -29,7 +30,7 @@ struct Report: ParsableCommand {
     @OptionGroup
     var analysis: AnalysisArguments
 
-    @Option(name: .shortAndLong, help: "How to write the report.")
+    @Option(name: .shortAndLong, help: "Format of the report.")
     var format: AnalysisFormat = .text
 
     func run() throws {
@@ -44,7 +45,7 @@ struct Report: ParsableCommand {
     }
 }
 
-/// How a report about a run is written.
+/// The format of a report.
 enum AnalysisFormat: String, CaseIterable, ExpressibleByArgument {
     case text, json, html
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// `futexscope trace`: its arguments, and what they ask of the capture. Findings go to standard output or
-// to a file; everything else goes to standard error. The run itself is in TraceRun.swift.
+// `futexscope trace`: its arguments and its help. Findings go to standard output or to a file; everything else goes to
+// standard error. The run itself is in TraceRun.swift.
 
 internal import ArgumentParser
 internal import Capture
@@ -14,13 +14,13 @@ struct Trace: ParsableCommand {
         commandName: "trace",
         abstract: "Show findings as they happen, until Ctrl-C, a duration or a count.",
         discussion: """
-            Each line is one lookup. In the table, EFAULT! is a failure although the file still \
-            backs the address; a question mark after a cause says that it is inferred, and > that \
-            the hole was in another page of the same folio. R/E/S is what each rule would have \
-            made of it: retry (2.6.28 to 3.2), efault (proposed in 2011), swizzle (3.3 to today), \
-            each s(ucceeds), f(ails) or l(oops). Filters choose victims, never culprits. --live \
-            shows one screen instead of lines: who is looping now, how often each cause strikes, \
-            the latest findings, losses; q quits, p pauses.
+            Each line is one lookup. In the table, EFAULT! marks a spurious failure: the file still \
+            backs the address. A question mark after a cause marks an inferred cause; > marks a hole \
+            in another page of the same folio. R/E/S shows what each rule would have returned: \
+            retry (2.6.28 to 3.2), efault (proposed in 2011), swizzle (3.3 to today); s is success, \
+            f failure, l a loop. Filters select victims, never culprits. --live shows one screen \
+            instead of lines: loops in progress, rates by cause, the latest findings, losses; \
+            q quits, p pauses.
 
             EXAMPLES:
               futexscope trace -n app -d 30
@@ -31,39 +31,39 @@ struct Trace: ParsableCommand {
 
             EXIT CODES:
               0 done (Ctrl-C is a normal end), 1 failed while running, 64 usage,
-              77 this host does not permit it
+              77 not permitted on this host
             """)
 
     @OptionGroup
     var capture: CaptureArguments
 
     @Option(
-        name: [.customShort("N"), .long], help: ArgumentHelp("End after so many findings.", valueName: "n"),
+        name: [.customShort("N"), .long], help: ArgumentHelp("End after N findings.", valueName: "n"),
         transform: wholeNumber)
     var count: UInt64?
 
     // MARK: What comes out
 
-    @Option(help: ArgumentHelp("Only findings with this cause; may be repeated.", valueName: "cause"))
+    @Option(help: ArgumentHelp("Only findings with this cause; can be repeated.", valueName: "cause"))
     var cause: [Correlation.Cause] = []
 
-    @Option(name: .shortAndLong, help: "How to write findings.")
+    @Option(name: .shortAndLong, help: "Format of findings.")
     var format: OutputFormat = .table
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("Where to write findings: a new file.", valueName: "file"))
+    @Option(name: .shortAndLong, help: ArgumentHelp("Write findings to this new file.", valueName: "file"))
     var output: String?
 
-    @Flag(help: "One screen that is kept up to date, instead of a line for each finding.")
+    @Flag(help: "Show one screen that is updated, instead of a line for each finding.")
     var live = false
 
     @Option(
-        help: ArgumentHelp("Record the run as well, in a new directory for report and export.", valueName: "directory"))
+        help: ArgumentHelp("Record the run too, in this new directory, for report and export.", valueName: "directory"))
     var record: String?
 
     func validate() throws {
         if count == 0 { throw ValidationError("cannot end after 0 findings: -N expects 1 or more") }
         if live, output != nil || format != .table || count != nil {
-            throw ValidationError("cannot use -f, -o or -N with --live, which shows a screen: leave out one of the two")
+            throw ValidationError("cannot use -f, -o or -N with --live, which shows a screen; leave out one of the two")
         }
     }
 

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Another program under this one: the command that a recording follows from its start to its end, and the
-// program that turns somebody else's binary trace into text. It is looked for before anything else is
-// done, so that a name that is wrong costs nothing.
+// A child process: the command of `record -- COMMAND`, or trace-cmd, which prints a binary trace as text. The program is
+// looked up before anything else is done, so that a wrong name costs nothing.
 
 internal import CLinux
 internal import Glibc
+internal import System
 
-/// A program by its path, and the process once it is started.
+/// A program, and its process when it has started.
 final class ChildCommand {
     private let path: String
     private let arguments: [String]
     private var process: pid_t = -1
-    /// Lets a held process run; -1 when there is none.
+    /// Releases a held process; -1 when there is none.
     private var release: Int32 = -1
     /// Readable when the process has ended.
     private(set) var endDescriptor: Int32 = -1
 
-    /// Looks for the program as a shell would.
+    /// Looks for the program as a shell does.
     /// - Returns: nil when there is no such program.
     init?(_ arguments: [String]) {
         guard let name = arguments.first, let path = Self.find(name) else { return nil }
@@ -26,14 +26,14 @@ final class ChildCommand {
 
     deinit { for descriptor in [endDescriptor, release] where descriptor >= 0 { close(descriptor) } }
 
-    /// Makes its process, which keeps the rights that this one has now, and waits for `start`. If that never
-    /// comes it ends with this object.
+    /// Starts its process, which keeps the capabilities that this process has now, and waits for `start` before it runs the
+    /// program. Without `start` it ends with this object.
     func hold() throws {
         process = unsafe withWords { unsafe clinux_hold_command(path, $0, &release) }
         guard process > 0 else { throw failure() }
     }
 
-    /// Starts it, with `output` as its standard output if one is given and it was not held.
+    /// Runs the program. `output` becomes its standard output, unless it is -1 or the process was held.
     func start(output: Int32 = -1) throws {
         if release >= 0 {
             let code = clinux_release_command(release)
@@ -45,15 +45,15 @@ final class ChildCommand {
         }
         endDescriptor = clinux_process_descriptor(process)
         guard endDescriptor >= 0 else {
-            throw CommandFailure.running("cannot wait for \(path): \(Descriptor.text(errno)); Linux 5.3 is needed")
+            throw CommandError.running("cannot wait for \(path): \(errorText(errno)); expected Linux 5.3 or later")
         }
     }
 
-    private func failure() -> CommandFailure {
-        .running("cannot run \(path): \(Descriptor.text(errno))")
+    private func failure() -> CommandError {
+        .running("cannot run \(path): \(errorText(errno))")
     }
 
-    /// The arguments as C has them: copies that live until the process has its own.
+    /// Calls `body` with the arguments as C strings, which live until the process has its own copy.
     private func withWords<Result>(_ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result) -> Result {
         let words = unsafe arguments.map { unsafe strdup($0) } + [nil]
         defer { unsafe words.forEach { unsafe free($0) } }
@@ -64,12 +64,13 @@ final class ChildCommand {
         if process > 0 { kill(process, number) }
     }
 
-    /// Waits for its end. The exit status as a shell has it.
+    /// Waits for its end.
+    /// - Returns: the exit status as a shell reports it.
     func waitStatus() -> Int32 { clinux_wait_status(process) }
 
     private static func find(_ name: String) -> String? {
         if name.utf8.contains(UInt8(ascii: "/")) { return isProgram(name) ? name : nil }
-        let places = (Descriptor.environment("PATH") ?? "/usr/bin:/bin").split(separator: ":")
+        let places = (ThisProcess.environment("PATH") ?? "/usr/bin:/bin").split(separator: ":")
         return places.map { "\($0)/\(name)" }.first(where: isProgram)
     }
 

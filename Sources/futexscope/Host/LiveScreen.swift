@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The terminal under a live view: its alternate screen, its keys, its size, and everything as it was before
-// once the run has ended, in whichever way. A frame is one write, so that nothing flickers, and goes over
-// the one before.
+// The terminal of a live view: its alternate screen, its keys and its size. At the end of the run, whatever ends it, the
+// terminal is as it was before. A frame is one write that overwrites the last frame, so that nothing flickers.
 
 internal import Glibc
 internal import Presentation
+internal import System
 
-/// A terminal that shows frames. Nothing is changed before the first one.
+/// A terminal that shows frames. The first frame changes the terminal.
 final class LiveScreen {
-    /// Between two frames, however much happens meanwhile.
+    /// The minimum interval between two frames.
     private static let intervalNs: UInt64 = 250_000_000
 
-    private let output: Descriptor
+    private let output: OutputFile
     private let colour: Bool
-    /// As it was before; nil where keys do not come from a terminal.
+    /// The settings before; nil where standard input is no terminal.
     private var before: termios?
     private var isEntered = false
     private var isPaused = false
@@ -22,20 +22,20 @@ final class LiveScreen {
     private var lastNs: UInt64 = 0
     private var hasKeys: Bool
 
-    /// - Throws: why there can be no screen.
+    /// - Throws: why this terminal cannot show a screen.
     static func check() throws {
-        guard Descriptor.standardOutput.isTerminal else {
-            throw CommandFailure.usage(
-                "cannot show --live: standard output is no terminal; expected one, or leave --live out")
+        guard OutputFile.standardOutput.isTerminal else {
+            throw CommandError.usage(
+                "cannot show --live: standard output is no terminal; expected a terminal, or leave out --live")
         }
-        let type = Descriptor.environment("TERM") ?? ""
+        let type = ThisProcess.environment("TERM") ?? ""
         guard !type.isEmpty, type != "dumb" else {
-            throw CommandFailure.usage(
-                "cannot show --live on this terminal (TERM=\(type)): it cannot be written over; leave --live out")
+            throw CommandError.usage(
+                "cannot show --live on this terminal (TERM=\(type)): it cannot overwrite lines; leave out --live")
         }
     }
 
-    init(on output: Descriptor) {
+    init(on output: OutputFile) {
         self.output = output
         colour = output.wantsColour
         hasKeys = isatty(0) == 1
@@ -43,18 +43,18 @@ final class LiveScreen {
 
     deinit { leave() }
 
-    /// Readable when a key was pressed; nil where there are none.
+    /// Readable when a key was pressed; nil where standard input is no terminal.
     var keyDescriptor: Int32? { hasKeys ? 0 : nil }
 
     // MARK: Keys
 
-    /// Obeys the keys that were pressed; false when the run shall end.
+    /// Handles the keys that were pressed; false when the user ends the run.
     func takeKeys() -> Bool {
         guard hasKeys else { return true }
         var waiting = pollfd(fd: 0, events: Int16(POLLIN), revents: 0)
         while unsafe poll(&waiting, 1, 0) > 0 {
             var key: UInt8 = 0
-            // One byte, and there is room for it.
+            // One byte into a variable of one byte.
             let count = unsafe read(0, &key, 1)
             if count < 0, errno == EINTR || errno == EAGAIN { continue }
             // The terminal has gone.
@@ -70,27 +70,27 @@ final class LiveScreen {
 
     // MARK: Frames
 
-    /// Draws what `frame` makes, unless the last frame is too young, or the user wants to look at it.
+    /// Draws the frame, unless the minimum interval has not passed or the view is paused.
     func redraw(
         _ frame: (_ size: (columns: Int, rows: Int), _ now: UInt64, _ isPaused: Bool, _ colour: Bool) -> [String]
-    ) throws(Descriptor.WriteFailure) {
-        let now = Descriptor.monotonicNs
+    ) throws(OutputFile.WriteError) {
+        let now = Clock.monotonicNs
         guard isDue || !isPaused && now - lastNs >= Self.intervalNs else { return }
         let size = output.size ?? (80, 24)
         (lastNs, isDue) = (now, false)
         var text = isEntered ? "" : enter()
         text += "\u{1b}[H"
         let lines = frame((size.columns, size.rows > 0 ? size.rows : 24), now, isPaused, colour)
-        // Each line takes away what was behind it, and the last has no line end that would scroll.
+        // Each line erases the rest of the old line; the last has no line end, which would scroll.
         text += lines.map { $0 + "\u{1b}[K" }.joined(separator: "\r\n") + "\u{1b}[J"
         try output.write(text)
     }
 
-    /// Takes the keys one by one and without echo. Stopping or quitting by a key would leave the screen as it
-    /// is, so those keys do nothing; Ctrl-C ends the run as ever.
+    /// From now on keys arrive one by one and without echo. The keys for stop and quit do nothing, because they would not
+    /// restore the screen; Ctrl-C ends the run as usual.
     private func enter() -> String {
         isEntered = true
-        Descriptor.hold()
+        Messages.hold()
         var terminal = termios()
         if hasKeys, unsafe tcgetattr(0, &terminal) == 0 {
             before = terminal
@@ -106,13 +106,13 @@ final class LiveScreen {
         return "\u{1b}[?1049h\u{1b}[?25l"
     }
 
-    /// Gives the terminal back as it was. Harmless when done already.
+    /// Restores the terminal. Harmless when called again.
     func leave() {
         guard isEntered else { return }
         isEntered = false
         try? output.write("\u{1b}[?25h\u{1b}[?1049l")
         if var terminal = before { unsafe tcsetattr(0, TCSAFLUSH, &terminal) }
         before = nil
-        Descriptor.release()
+        Messages.release()
     }
 }

@@ -1,65 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a supervisor such as systemd is told: that everything is attached, how the run is, that it ends, and,
-// where it asks for that, that the run is alive (sd_notify(3)). Without NOTIFY_SOCKET nothing is told.
-// Nobody there reading is no reason to end a run.
+// Notifications to a supervisor such as systemd (sd_notify(3)): the run is ready, its status, its end, and, where the
+// supervisor has a watchdog, signs of life. Without NOTIFY_SOCKET nothing is sent. An error in sending does not end the
+// run.
 
 internal import CLinux
 internal import Events
 internal import Glibc
 internal import Presentation
 
-/// The supervisor of this process, if it has one.
+/// The supervisor of this process, if there is one.
 struct Supervisor {
-    /// As the environment named it at the start of the process, for which `adopt` has to be called there.
+    /// From the environment at the start of the process; `adopt` must be called there.
     static let current = Supervisor()
 
     private let socket: String?
-    /// How long it waits for a sign of life before it takes the run for hung; nil when it does not.
+    /// The time without a sign of life after which the supervisor ends the run; nil without a watchdog.
     let patienceNs: UInt64?
 
     private init() {
-        socket = Descriptor.environment("NOTIFY_SOCKET")
-        let isMeant = Descriptor.environment("WATCHDOG_PID").map { $0 == "\(Descriptor.processID)" } ?? true
+        socket = ThisProcess.environment("NOTIFY_SOCKET")
+        let isMeant = ThisProcess.environment("WATCHDOG_PID").map { $0 == "\(ThisProcess.id)" } ?? true
         patienceNs =
             socket == nil || !isMeant
-            ? nil : Descriptor.environment("WATCHDOG_USEC").flatMap { UInt64($0) }.map { $0 &* 1000 }
-        // A command that is started here is not the service. No other thread exists yet.
+            ? nil : ThisProcess.environment("WATCHDOG_USEC").flatMap { UInt64($0) }.map { $0 &* 1000 }
+        // A command that this process starts is not the service. No other thread exists yet.
         for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] { unsafe unsetenv(name) }
     }
 
-    /// Takes the supervisor out of the environment.
+    /// Reads the supervisor from the environment and removes it there.
     static func adopt() { _ = current }
 
     /// Everything is attached.
-    func tellReady(_ status: String) { tell("READY=1\nSTATUS=\(status)") }
-    func tell(status: String) { tell("STATUS=\(status)") }
-    func tellEnding() { tell("STOPPING=1\nSTATUS=taking the programs off") }
-    fileprivate func tellAlive() { tell("WATCHDOG=1") }
+    func notifyReady(_ status: String) { notify("READY=1\nSTATUS=\(status)") }
+    func notify(status: String) { notify("STATUS=\(status)") }
+    func notifyEnding() { notify("STOPPING=1\nSTATUS=detaching the programs") }
+    fileprivate func notifyAlive() { notify("WATCHDOG=1") }
 
-    private func tell(_ text: String) {
+    private func notify(_ text: String) {
         guard let socket else { return }
         // Both strings live over the call.
         _ = unsafe clinux_notify(socket, text)
     }
 }
 
-/// The signs of life of one run. One is sent only when the consumer has come round again and the thread
-/// that drains the ring buffer has done so too: either hanging is what the watchdog is for.
+/// The signs of life of one run. One is sent only when both the consumer and the thread that drains the ring buffer have
+/// made progress since the last one, so the watchdog notices when either hangs.
 struct SignsOfLife {
     private let clock = ContinuousClock()
     private var last: ContinuousClock.Instant?
     private var turns: UInt64 = 0
 
-    /// To be called whenever the consumer comes round.
-    /// - Parameter drainTurns: how often the draining thread has come round.
-    mutating func consumerCameRound(drainTurns: UInt64) {
+    /// Call it in each turn of the consumer.
+    /// - Parameter drainTurns: number of turns of the draining thread.
+    mutating func consumerIsAlive(drainTurns: UInt64) {
         guard let patienceNs = Supervisor.current.patienceNs, drainTurns != turns else { return }
         let now = clock.now
-        // Twice as often as asked is what sd_watchdog_enabled(3) recommends; a loop that pauses for half a
-        // second needs some room more.
+        // sd_watchdog_enabled(3) recommends half of the interval; a loop that pauses for half a second needs more room.
         if let last, now - last < .nanoseconds(Int64(clamping: patienceNs / 4)) { return }
         (last, turns) = (now, drainTurns)
-        Supervisor.current.tellAlive()
+        Supervisor.current.notifyAlive()
     }
 }

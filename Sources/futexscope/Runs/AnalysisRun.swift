@@ -1,27 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// One analysis from opening what is read to the last byte written: source to correlator, findings to a
-// format. What the source had to leave out is told in any case.
+// One run of `report` or `export`, from the input to the last byte: events go from the source to the correlator, findings
+// to a format. Parts of the input that could not be read are always reported.
 
 internal import Correlation
-internal import Crew
+internal import OrderedWork
 internal import Events
 internal import Presentation
+internal import System
 
-/// The wiring of an analysis after the fact.
+/// The run of an analysis.
 struct AnalysisRun {
-    /// Finding rows and handing them over takes two fifths of an export, so that a third one would wait.
+    /// Making findings takes two fifths of the time of an export, so a third thread would wait.
     private static let mostThreads = 2
 
     let arguments: AnalysisArguments
-    /// Whether the format shows what was left out.
+    /// Whether the format shows the parts that could not be read.
     let showsOmissions: Bool
 
-    /// Reads everything and writes it in a format that is made for the run.
-    func run(analysis: Bool, format: (RunInfo, Descriptor) throws -> any FindingFormat) throws {
+    /// Reads all events and writes them in the format that `format` makes for the run.
+    func run(analysis: Bool, format: (RunInfo, OutputFile) throws -> any FindingFormat) throws {
         do {
             var source = try RunSource.open(arguments.input)
-            // Moments that count from the beginning need its time.
+            // Times relative to the start need the time of the first event.
             var first: [Event] = []
             var hasMore = try source.read(into: &first)
             let begin = first.lazy.compactMap(\.time).first ?? 0
@@ -35,7 +36,7 @@ struct AnalysisRun {
             var stream = FindingStream(
                 format: format, correlator: correlator, run: source.run,
                 analysis: analysis ? Analysis(window: filter.window) : nil, leavesRows: threads > 0)
-            var crew = Crew(threads: threads) { (batch: consuming RowBatch) in
+            var workers = OrderedWorkers(threads: threads) { (batch: consuming RowBatch) in
                 batch.writeRows()
                 return batch
             }
@@ -43,7 +44,7 @@ struct AnalysisRun {
             for event in first { stream.take(event) }
             first = []
             while hasMore {
-                if stream.hasBatch, let batch = crew.add(stream.takeBatch()) {
+                if stream.hasBatch, let batch = workers.add(stream.takeBatch()) {
                     try output.write(batch.bytes)
                     stream.giveBack(consume batch)
                 }
@@ -52,27 +53,27 @@ struct AnalysisRun {
             }
             status.clear()
             let report = stream.end(omissions: source.omissions)
-            if let batch = crew.add(stream.takeBatch()) { try output.write(batch.bytes) }
-            while let batch = crew.next() { try output.write(batch.bytes) }
-            // Where the format has no place for them, losses are told beside it.
+            if let batch = workers.add(stream.takeBatch()) { try output.write(batch.bytes) }
+            while let batch = workers.next() { try output.write(batch.bytes) }
+            // Where the format has no place for losses, they are reported on standard error.
             let losses = Loss.Stage.allCases.compactMap { stage in
                 report.losses[stage].map { Event.lost(Loss(time: 0, stage: stage, count: $0)) }
             }
-            for line in stream.textOfLosses(in: losses) { Descriptor.tell(line) }
-            tell(source.omissions)
+            for line in stream.textOfLosses(in: losses) { Messages.emit(line) }
+            self.report(source.omissions)
         } catch let error as SourceError {
-            throw CommandFailure.running(error.message)
-        } catch Descriptor.WriteFailure.closed {
-            // Whoever read it had enough.
-        } catch Descriptor.WriteFailure.failed(let reason) {
-            throw CommandFailure.running("cannot write to \(arguments.output ?? "standard output"): \(reason)")
+            throw CommandError.running(error.message)
+        } catch OutputFile.WriteError.closed {
+            // The reader of the pipe has ended; that is no error.
+        } catch OutputFile.WriteError.failed(let reason) {
+            throw CommandError.running("cannot write to \(arguments.output ?? "standard output"): \(reason)")
         }
     }
 
-    private func tell(_ omissions: [Omission]) {
-        if Interruption.isWanted { Descriptor.tell("interrupted: the rest of \(arguments.input) was not read") }
+    private func report(_ omissions: [Omission]) {
+        if Interruption.isWanted { Messages.emit("interrupted: the rest of \(arguments.input) is not read") }
         if showsOmissions { return }
-        for omission in omissions { Descriptor.tell("\(omission.place): \(omission.what)") }
+        for omission in omissions { Messages.emit("\(omission.place): \(omission.what)") }
     }
 
     private static func text(of progress: SourceProgress) -> String {

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A word for whoever waits while probes are being attached. The kernel attaches and detaches one probe after the
-// other for the whole host, and while a task spins in the kernel it may not get done with detaching. Whoever attaches
-// then waits inside a system call that no signal interrupts, so that somebody else has to say so: no thread, since
-// capabilities are given up before there is a second one, but a child.
+// A message for the user when attaching takes long. The kernel attaches and detaches one probe after the other for the
+// whole host, and while a task spins in the kernel, detaching may not end. This process then waits inside a system call
+// that no signal interrupts, so a child emits the message. A thread cannot, because capabilities must be dropped before
+// there is a second thread.
 
 internal import Capture
 internal import CLinux
 internal import Glibc
 
 enum AttachWatch {
-    /// A kernel in software emulation takes seconds.
+    /// A kernel in software emulation takes some seconds.
     private static let patienceSeconds: Int32 = 30
 
     private static let line =
-        "futexscope: the probes are not attached after \(patienceSeconds) s, and until they are nothing ends this "
-        + "process: a task that spins in the kernel holds up all tracing on this host; find one that takes a whole "
-        + "CPU of system time, and end it\n"
+        "futexscope: the probes are not attached after \(patienceSeconds) s, and this process cannot end before they are: "
+        + "a task that spins in the kernel may delay all tracing on this host; look for a task that uses a whole CPU of "
+        + "system time, and end it\n"
 
-    /// Says so when `attach` takes longer than that.
+    /// Emits the message when `attach` takes longer than that.
     static func during<Result>(_ attach: () throws(CaptureError) -> Result) throws(CaptureError) -> Result {
         var leash: Int32 = -1
         // The child has its own copy of the line; both arguments live over the call.
@@ -26,7 +26,7 @@ enum AttachWatch {
         defer {
             if watcher > 0 {
                 close(leash)
-                // It is no matter how it ended.
+                // Its exit status does not matter.
                 waitpid(watcher, nil, 0)
             }
         }

@@ -1,38 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Snapshots out of a live run: events go into memory, findings are compared with what the user waits for, and
-// a match writes a recording. What is written, passed over or could not be written is told in a line each.
+// `record --hindsight`: events stay in memory, findings are compared with the --on conditions, and a match writes a
+// snapshot, which is a recording. Each snapshot, each suppressed condition and each failed write gets a line.
 
 internal import Correlation
 internal import Events
 internal import Presentation
 internal import Recording
+internal import System
 
-/// Keeps the last while of a run until something happens.
+/// Keeps the last events of a run until a condition occurs.
 final class HindsightSink: RunRecorder {
     private let recorder: SnapshotRecorder
     private let triggers: [Trigger]
     private var correlator: Correlator
     private var clock = WallClock(offsetNs: 0)
-    private var isAsked = false
-    /// Since the last end of a batch.
+    private var isRequested = false
+    /// Events since the last end of a batch.
     private var events: [Event] = []
     private var written = 0
     private var lost: UInt64 = 0
-    private var suppressedTold: UInt64 = 0
+    private var suppressedReported: UInt64 = 0
     private(set) var hasFailed = false
 
     init(directory: String, limits: SnapshotLimits, triggers: [Trigger], loops: LoopThresholds) throws {
         do throws(RecordingFailure) {
             recorder = try SnapshotRecorder(directory: directory, limits: limits)
         } catch {
-            throw CommandFailure(message: error.message, exitCode: error.isUsage ? 64 : 1)
+            throw CommandError(message: error.message, exitCode: error.isUsage ? 64 : 1)
         }
         self.triggers = triggers
         correlator = Correlator(thresholds: loops)
     }
 
-    /// The directory is empty, or was there before: it stays.
+    /// The directory is empty, or existed before: it stays.
     func abandon() {}
 
     func begin(_ run: RunInfo) {
@@ -40,11 +41,11 @@ final class HindsightSink: RunRecorder {
         recorder.begin(run)
     }
 
-    /// The directory was there before, and may be another user's.
+    /// The directory existed before, and may belong to another user.
     var isInFoundDirectory: Bool { recorder.isInFoundDirectory }
 
-    /// The user wants to see what there is.
-    func ask() { isAsked = true }
+    /// The user requests a snapshot now.
+    func request() { isRequested = true }
 
     func take(_ lookup: Lookup, isProgress: Bool) { events.take(lookup, isProgress: isProgress) }
     func take(_ detach: Detach) { events.take(detach) }
@@ -53,17 +54,17 @@ final class HindsightSink: RunRecorder {
     func take(_ loss: Loss) { events.take(loss) }
     func take(_ totals: Totals) { events.take(totals) }
 
-    /// Always true: a snapshot that cannot be written is no reason to wait for no other.
+    /// Always true: after a snapshot that cannot be written, the run continues, because the next one may succeed.
     func endBatch() -> Bool {
         defer { events.removeAll(keepingCapacity: true) }
-        end(at: Descriptor.monotonicNs)
+        end(at: Clock.monotonicNs)
         var rest = events[...]
         for (index, event) in events.enumerated() {
             if case .lost(let loss) = event { lost += loss.count }
             guard let finding = correlator.consume(event),
                 let trigger = triggers.first(where: { $0.holds(for: finding) })
             else { continue }
-            // The events up to here belong before the trigger, where it begins a snapshot.
+            // When this finding starts a snapshot, the events up to here are those before it.
             if recorder.isOpen(at: finding.lookup.time) {
                 append(rest[...index])
                 rest = events[(index + 1)...]
@@ -74,21 +75,21 @@ final class HindsightSink: RunRecorder {
                 at: finding.lookup.time)
         }
         append(rest)
-        if isAsked {
-            isAsked = false
-            begin("asked for by SIGUSR1", at: Descriptor.monotonicNs, isAsked: true)
+        if isRequested {
+            isRequested = false
+            begin("requested by SIGUSR1", at: Clock.monotonicNs, isRequested: true)
         }
         return true
     }
 
     func finish() {
-        end(at: Descriptor.monotonicNs, isEnd: true)
-        tellSuppressed()
-        if written == 0 { Descriptor.tell("nothing was written: nothing happened that was waited for") }
+        end(at: Clock.monotonicNs, isEnd: true)
+        reportSuppressed()
+        if written == 0 { Messages.emit("no snapshot written: no --on condition occurred") }
     }
 
     var amount: String {
-        "\(written) snapshots" + (recorder.suppressed > 0 ? ", \(recorder.suppressed) triggers passed over" : "")
+        "\(written) snapshots" + (recorder.suppressed > 0 ? ", \(recorder.suppressed) conditions suppressed" : "")
             + (lost > 0 ? ", \(lost) events lost" : "")
     }
 
@@ -98,14 +99,14 @@ final class HindsightSink: RunRecorder {
         attempt { () throws(RecordingFailure) in try recorder.append(events) }
     }
 
-    private func begin(_ reason: String, at time: UInt64, isAsked: Bool = false) {
+    private func begin(_ reason: String, at time: UInt64, isRequested: Bool = false) {
         attempt { () throws(RecordingFailure) in
             guard
                 case .began(let directory, let removed) = try recorder.trigger(
-                    reason, at: time, stamp: clock.stamp(time), isAsked: isAsked)
+                    reason, at: time, stamp: clock.stamp(time), isAsked: isRequested)
             else { return }
-            tellSuppressed()
-            Descriptor.tell("snapshot in \(directory): \(reason)" + (removed.map { "; \($0) gave way" } ?? ""))
+            reportSuppressed()
+            Messages.emit("snapshot in \(directory): \(reason)" + (removed.map { "; the oldest, \($0), was removed" } ?? ""))
         }
     }
 
@@ -115,18 +116,18 @@ final class HindsightSink: RunRecorder {
             written += 1
             let gone =
                 finished.eventsGone > 0
-                ? "; \(finished.eventsGone) events before that had no room in memory: try a larger --max-memory" : ""
-            Descriptor.tell(
+                ? "; \(finished.eventsGone) events before it were dropped, because memory was full; try a larger --max-memory" : ""
+            Messages.emit(
                 "recorded \(finished.records) events, \(ShortNumber.bytes(finished.bytes)) in \(finished.directory)"
                     + gone)
         }
     }
 
-    private func tellSuppressed() {
-        let fresh = recorder.suppressed - suppressedTold
-        suppressedTold = recorder.suppressed
+    private func reportSuppressed() {
+        let fresh = recorder.suppressed - suppressedReported
+        suppressedReported = recorder.suppressed
         if fresh > 0 {
-            Descriptor.tell("\(fresh) triggers were passed over: the snapshot before was younger than --every")
+            Messages.emit("\(fresh) conditions were suppressed: they occurred within --every of the last snapshot")
         }
     }
 
@@ -135,7 +136,7 @@ final class HindsightSink: RunRecorder {
             try action()
         } catch {
             hasFailed = true
-            Descriptor.tell(error.message)
+            Messages.emit(error.message)
         }
     }
 }

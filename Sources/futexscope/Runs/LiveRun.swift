@@ -1,31 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A live run from the ready file's check to the last event, whatever becomes of the events. The order
-// matters: the files of a command are made before anything is attached, so that a path in the way costs
-// nothing; the ready file comes when everything is attached, and so does the word to a supervisor;
-// whatever ends the run, the ready file is removed and the programs are off.
+// A live run from the check of the ready file to the last event. The order matters. A command creates its files before
+// anything is attached, so that a bad path costs nothing. The ready file is created, and the supervisor informed, when
+// everything is attached. Whatever ends the run, the ready file is removed and the programs are detached.
 
 internal import Capture
 internal import Events
 internal import Presentation
 
-/// A capture with what the user is told about it.
+/// A capture, with its messages for the user and for a supervisor.
 struct LiveRun {
     let capture: LiveCapture
     private let arguments: CaptureArguments
 
-    /// Nothing is attached when the ready file's path is taken.
+    /// Throws when the path of the ready file exists, before anything is attached.
     static func check(_ arguments: CaptureArguments) throws {
-        if let path = arguments.readyFile, Descriptor.exists(path) { throw inTheWay(path, of: "the ready file") }
+        if let path = arguments.readyFile, OutputFile.exists(path) { throw pathExists(path, of: "the ready file") }
     }
 
-    /// Attaches all probes and says so.
+    /// Attaches all probes.
     init(_ arguments: CaptureArguments, options: CaptureOptions) throws(CaptureError) {
         self.arguments = arguments
         capture = try AttachWatch.during { () throws(CaptureError) in try LiveCapture(options: options) }
     }
 
-    /// Hands over events until the run ends, a batch of them kept at a time.
+    /// Passes events to `handle`, a batch at a time, until the run ends or `handle` returns false.
     func follow(_ limits: RunLimits, ending: String, handle: ([Event]) throws -> Bool) throws {
         var batch: [Event] = []
         try follow(limits, ending: ending, into: &batch) { batch in
@@ -34,51 +33,52 @@ struct LiveRun {
         }
     }
 
-    /// Hands over events until the run ends or `goesOn`, called now and then and after the last, says so.
+    /// Passes events to `sink` until the run ends or `goesOn` returns false. It is called a few times a second and after the
+    /// last event.
     func follow<Sink: EventSink>(
         _ limits: RunLimits, ending: String, into sink: inout Sink, goesOn: (inout Sink) throws -> Bool
     ) throws {
-        let probes = tellProbes(ending: ending)
+        let probes = reportProbes(ending: ending)
         let ready = try arguments.readyFile.map { try Self.create($0, what: "the ready file") }
         defer { ready?.remove() }
-        try ready?.write("\(Descriptor.processID)\n")
-        Supervisor.current.tellReady(probes)
-        defer { Supervisor.current.tellEnding() }
+        try ready?.write("\(ThisProcess.id)\n")
+        Supervisor.current.notifyReady(probes)
+        defer { Supervisor.current.notifyEnding() }
         var limits = limits
         limits.durationNs = arguments.duration?.ns
         let endsOnSignal = limits.endsOnSignal
         limits.endsOnSignal = { number, isFromTerminal in
             let ends = endsOnSignal?(number, isFromTerminal) ?? true
-            if ends { Supervisor.current.tellEnding() }
+            if ends { Supervisor.current.notifyEnding() }
             return ends
         }
         var life = SignsOfLife()
-        var isBlindnessTold = false
+        var isBlindnessReported = false
         var statusTime: UInt64 = 0
-        func tellBlindness() {
-            guard !isBlindnessTold, let blindness = capture.blindness else { return }
-            isBlindnessTold = true
-            Descriptor.tell(blindness)
+        func reportBlindness() {
+            guard !isBlindnessReported, let blindness = capture.blindness else { return }
+            isBlindnessReported = true
+            Messages.emit(blindness)
         }
         try capture.run(until: limits, into: &sink) { sink in
-            tellBlindness()
+            reportBlindness()
             let wantsMore = try goesOn(&sink)
-            life.consumerCameRound(drainTurns: capture.drainTurns)
+            life.consumerIsAlive(drainTurns: capture.drainTurns)
             let totals = capture.totals
             if totals.time != statusTime, !totals.isFinal {
                 statusTime = totals.time
-                Supervisor.current.tell(status: "\(probes), \(totals.observations) observations so far")
+                Supervisor.current.notify(status: "\(probes), \(totals.observations) observations so far")
             }
             return wantsMore
         }
-        tellBlindness()
-        if let leftover = capture.leftover { Descriptor.tell(leftover) }
+        reportBlindness()
+        if let leftover = capture.leftover { Messages.emit(leftover) }
     }
 
     /// A dry run: attaches all probes, detaches them at once, and prints how each was attached.
     static func show(_ options: CaptureOptions, format: OutputFormat) throws(CaptureError) {
         let probes = try plan(options)
-        let output = Descriptor.standardOutput
+        let output = OutputFile.standardOutput
         let bytes =
             format == .json
             ? DoctorReport.json(probes: probes)
@@ -90,41 +90,41 @@ struct LiveRun {
         try AttachWatch.during { () throws(CaptureError) in try LiveCapture.plan(options: options) }
     }
 
-    /// - Returns: how many probes there are, for a reader.
-    private func tellProbes(ending: String) -> String {
+    /// - Returns: a line with the number of probes.
+    private func reportProbes(ending: String) -> String {
         let probes = capture.run.probes
         if arguments.verbose {
-            try? Descriptor.standardError.write(
-                DoctorReport.text(probes: probes, colour: Descriptor.standardError.wantsColour))
+            try? OutputFile.standardError.write(
+                DoctorReport.text(probes: probes, colour: OutputFile.standardError.wantsColour))
             let kept = capture.capabilities
-            Descriptor.tell("capabilities kept: \(kept.isEmpty ? "none" : kept.joined(separator: ", "))")
+            Messages.emit("capabilities kept: \(kept.isEmpty ? "none" : kept.joined(separator: ", "))")
         } else {
             for probe in probes where probe.hook == nil {
-                Descriptor.tell("\(probe.role) is not attached: \(probe.note ?? "no hook is left")")
+                Messages.emit("\(probe.role) is not attached: \(probe.note ?? "no hook works")")
             }
         }
-        if let note = capture.depthNote { Descriptor.tell("\(note); entry hooks are used") }
+        if let note = capture.depthNote { Messages.emit("\(note); entry hooks are used") }
         let text = "tracing with \(probes.count { $0.hook != nil }) probes"
-        Descriptor.tell(text + ending)
+        Messages.emit(text + ending)
         return text
     }
 
     // MARK: Files
 
-    static func create(_ path: String, what: String) throws -> Descriptor {
-        do throws(Descriptor.CreateFailure) {
-            return try Descriptor.create(path)
+    static func create(_ path: String, what: String) throws -> OutputFile {
+        do throws(OutputFile.CreateError) {
+            return try OutputFile(creating: path)
         } catch {
             switch error {
-            case .exists: throw inTheWay(path, of: what)
+            case .exists: throw pathExists(path, of: what)
             case .failed(let reason):
-                throw CommandFailure.usage(
-                    "cannot make \(what) \(path): \(reason); expected a new file in a directory that can be written to")
+                throw CommandError.usage(
+                    "cannot create \(what) \(path): \(reason); expected a new file in a writable directory")
             }
         }
     }
 
-    static func inTheWay(_ path: String, of what: String) -> CommandFailure {
-        .usage("cannot make \(what) \(path): it exists, and nothing is overwritten; remove it or choose another path")
+    static func pathExists(_ path: String, of what: String) -> CommandError {
+        .usage("cannot create \(what) \(path): it exists, and is not overwritten; remove it or choose another path")
     }
 }

@@ -1,47 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A recording beside whatever else becomes of a live run. A disk that is full ends the recording with one
-// line and nothing else: the run goes on, and what is written stays good.
+// A recording of a live run. A full disk ends the recording with one message; the run continues, and the recording stays
+// readable.
 
 internal import Events
 internal import Presentation
 internal import Recording
 
-/// Where the events of a live run go that is recorded.
+/// A sink that records the events of a live run.
 protocol RunRecorder: EventSink, AnyObject {
-    /// Something could not be written, and somebody was told.
+    /// A write failed, and a message was emitted.
     var hasFailed: Bool { get }
-    /// How much was recorded and lost, for a reader.
+    /// How much was recorded and lost, as text.
     var amount: String { get }
-    /// Takes back what was made, as long as nothing is in it.
+    /// Removes what was created, if it is still empty.
     func abandon()
     func begin(_ run: RunInfo) throws
-    /// To be called now and then, and after the last event; false when no more is wanted.
+    /// Call it after each batch and after the last event. False when the recording has ended.
     func endBatch() -> Bool
-    /// Writes what is left and says what there is.
+    /// Writes the rest and emits how much was recorded.
     func finish()
 }
 
-/// Takes events into a recording until that ends.
+/// Writes events to a recording until it ends.
 final class RecordingSink: RunRecorder {
     private let writer: RecordingWriter
     private(set) var hasFailed = false
-    private var hasToldLimit = false
+    private var hasReportedLimit = false
     private var lost: UInt64 = 0
 
     init(directory: String, limits: RecordingLimits = RecordingLimits()) throws {
         do throws(RecordingFailure) {
             writer = try RecordingWriter(directory: directory, limits: limits)
         } catch {
-            throw CommandFailure(message: error.message, exitCode: error.isUsage ? 64 : 1)
+            throw CommandError(message: error.message, exitCode: error.isUsage ? 64 : 1)
         }
     }
 
-    /// Takes back the directory, as long as nothing is in it.
+    /// Removes the directory, if it is still empty.
     func abandon() { writer.abandon() }
 
     func begin(_ run: RunInfo) throws {
-        do throws(RecordingFailure) { try writer.begin(run) } catch { throw CommandFailure.running(error.message) }
+        do throws(RecordingFailure) { try writer.begin(run) } catch { throw CommandError.running(error.message) }
     }
 
     func take(_ lookup: Lookup, isProgress: Bool) { writer.take(lookup, isProgress: isProgress) }
@@ -54,23 +54,23 @@ final class RecordingSink: RunRecorder {
         writer.take(loss)
     }
 
-    /// False when the recording has ended, in one way or the other.
+    /// False when the recording has ended: at its limit, or after a failed write.
     func endBatch() -> Bool {
         attempt { () throws(RecordingFailure) in try writer.endBatch() }
-        if writer.hasReachedLimit, !hasToldLimit {
-            hasToldLimit = true
-            Descriptor.tell("the recording \(writer.directory) ends at its size limit: \(amount)")
+        if writer.hasReachedLimit, !hasReportedLimit {
+            hasReportedLimit = true
+            Messages.emit("the recording \(writer.directory) ends at its size limit: \(amount)")
         }
-        return !hasFailed && !hasToldLimit
+        return !hasFailed && !hasReportedLimit
     }
 
-    /// Writes what is left and says what there is.
+    /// Writes the rest and emits how much was recorded.
     func finish() {
         attempt { () throws(RecordingFailure) in try writer.finish() }
-        if !hasFailed { Descriptor.tell("recorded \(amount) in \(writer.directory)") }
+        if !hasFailed { Messages.emit("recorded \(amount) in \(writer.directory)") }
     }
 
-    /// How much was recorded and lost, for a reader.
+    /// How much was recorded and lost, as text.
     var amount: String {
         "\(writer.recordsWritten) events, \(ShortNumber.bytes(writer.bytesWritten))"
             + (lost > 0 ? ", \(lost) lost" : "")
@@ -82,33 +82,7 @@ final class RecordingSink: RunRecorder {
             try action()
         } catch {
             hasFailed = true
-            Descriptor.tell(error.message)
+            Messages.emit(error.message)
         }
-    }
-}
-
-/// One line on a terminal that is written over; nothing elsewhere.
-final class StatusLine {
-    private let isShown: Bool
-    private let clock = ContinuousClock()
-    private let began: ContinuousClock.Instant
-    private var last: ContinuousClock.Instant?
-
-    init(isShown: Bool = true) {
-        self.isShown = isShown && Descriptor.standardError.isTerminal
-        began = clock.now
-    }
-
-    /// Shows `text`, at most four times a second and not within the first second.
-    func show(_ text: @autoclosure () -> String) {
-        guard isShown else { return }
-        let now = clock.now
-        guard now - began > .seconds(1), last.map({ now - $0 > .milliseconds(250) }) ?? true else { return }
-        last = now
-        try? Descriptor.standardError.write("\r\u{1b}[K" + text())
-    }
-
-    func clear() {
-        if last != nil { try? Descriptor.standardError.write("\r\u{1b}[K") }
     }
 }

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a user names to be read, found out by looking at it: a directory is a recording, a file that begins like a
-// trace.dat is one, which trace-cmd has to print if it is of an unfamiliar sort, anything else is a text. Ctrl-C ends
-// the reading and not the program, so that what was read so far is told.
+// Opens the input of `report` and `export`. A directory is a recording; a file with the magic bytes of a trace.dat is one,
+// and trace-cmd prints it if this program cannot read its version; anything else is a text. Ctrl-C ends the reading and
+// not the program, so that the events read so far are analysed.
 
 internal import Events
 internal import Ftrace
 internal import Glibc
 internal import Recording
 internal import Synchronization
+internal import System
 
-/// Runs that are over.
+/// The input of an analysis.
 enum RunSource {
     static func open(_ path: String) throws -> any EventSource {
         Interruption.begin()
@@ -19,12 +20,12 @@ enum RunSource {
         // The structure lives over the call.
         guard unsafe stat(path, &status) == 0 else {
             throw SourceError(
-                "cannot read \(path): \(Descriptor.text(errno)); expected a recording, a text of ftrace, or a trace.dat"
+                "cannot read \(path): \(errorText(errno)); expected a recording, an ftrace text, or a trace.dat"
             )
         }
         if status.st_mode & S_IFMT == S_IFDIR { return try RecordingReader(directory: path) }
         let number = unsafe Glibc.open(path, O_RDONLY | O_CLOEXEC)
-        guard number >= 0 else { throw SourceError("cannot read \(path): \(Descriptor.text(errno))") }
+        guard number >= 0 else { throw SourceError("cannot read \(path): \(errorText(errno))") }
         let isFile = status.st_mode & S_IFMT == S_IFREG
         let stream = ByteStream(descriptor: number, size: isFile ? UInt64(max(0, status.st_size)) : nil)
         guard isFile, try TraceData.isRecognised(stream.peek(TraceData.magic.count)) else {
@@ -58,12 +59,12 @@ private final class ByteStream {
 
     init(descriptor: Int32, size: UInt64?) { (self.descriptor, self.size) = (descriptor, size) }
 
-    /// What a program prints.
+    /// The output of a program.
     init(outputOf program: ChildCommand) throws {
         var ends: [Int32] = [-1, -1]
         // Two numbers are written into the two of the array.
         guard unsafe pipe(&ends) == 0 else {
-            throw CommandFailure.running("cannot make a pipe: \(Descriptor.text(errno))")
+            throw CommandError.running("cannot make a pipe: \(errorText(errno))")
         }
         // The program gets a copy of the second as its output, and neither under this number.
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
@@ -74,13 +75,13 @@ private final class ByteStream {
 
     deinit { if descriptor > 2 { close(descriptor) } }
 
-    /// The first bytes, which `read` will give all the same.
+    /// The first bytes; `read` returns them too.
     func peek(_ count: Int) throws -> [UInt8] {
         if peeked.isEmpty { _ = try fill(&peeked) }
         return Array(peeked.prefix(count))
     }
 
-    /// Appends a chunk; false at the end, and when the user has had enough.
+    /// Appends a chunk; false at the end, and after an interruption.
     func read(into bytes: inout [UInt8]) throws -> Bool {
         if !peeked.isEmpty {
             bytes += peeked
@@ -88,15 +89,15 @@ private final class ByteStream {
             return true
         }
         if try fill(&bytes) { return true }
-        // A program that failed had something to say about it on standard error.
+        // A program that failed has written why to standard error.
         if let program, !Interruption.isWanted, case let status = program.waitStatus(), status != 0 {
-            throw SourceError("trace-cmd ended with status \(status): what it read is incomplete or no trace.dat")
+            throw SourceError("trace-cmd ended with status \(status): its input is incomplete or no trace.dat")
         }
         program = nil
         return false
     }
 
-    /// Makes `bytes` those of the file from `offset` on; fewer than `count` where it ends.
+    /// Replaces `bytes` with those of the file at `offset`; fewer than `count` at its end.
     func read(_ count: Int, at offset: UInt64, into bytes: inout [UInt8]) throws {
         bytes.removeAll(keepingCapacity: true)
         while bytes.count < count {
@@ -113,13 +114,13 @@ private final class ByteStream {
             }
             if result == 0 { return }
             guard result > 0 || error == EINTR else {
-                throw SourceError("cannot read on: \(Descriptor.text(error))")
+                throw SourceError("cannot read the input: \(errorText(error))")
             }
         }
     }
 
-    /// Appends a whole chunk, or what there is until the end or until the user has had enough; false when that is
-    /// nothing. A pipe gives less at a time than is worth looking at by itself.
+    /// Appends a whole chunk, or the bytes until the end or an interruption; false when there are none. One read from a pipe
+    /// returns less than a chunk.
     private func fill(_ bytes: inout [UInt8]) throws -> Bool {
         var filled = 0
         while filled < Self.chunkBytes, !Interruption.isWanted {
@@ -134,7 +135,7 @@ private final class ByteStream {
                 }
             }
             if count < 0, error == EINTR { continue }
-            guard count >= 0 else { throw SourceError("cannot read on: \(Descriptor.text(error))") }
+            guard count >= 0 else { throw SourceError("cannot read the input: \(errorText(error))") }
             if count == 0 { break }
             filled += count
         }
@@ -142,21 +143,21 @@ private final class ByteStream {
     }
 }
 
-/// The wish of the user to see what there is.
+/// The request of the user to end reading and to show the events read so far.
 enum Interruption {
-    private static let wish = Atomic<Bool>(false)
+    private static let isRequested = Atomic<Bool>(false)
 
-    /// From here on the first SIGINT or SIGTERM is a wish; the second ends the program as usual.
+    /// From now on the first SIGINT or SIGTERM is a request; the second ends the program as usual.
     static func begin() {
-        // Made before the handler can run.
-        wish.store(false, ordering: .relaxed)
+        // Initialized before the handler can run.
+        isRequested.store(false, ordering: .relaxed)
         var action = sigaction()
         // The handler only stores.
-        unsafe action.__sigaction_handler.sa_handler = { _ in Interruption.wish.store(true, ordering: .relaxed) }
-        // Reads are interrupted, not begun again.
+        unsafe action.__sigaction_handler.sa_handler = { _ in Interruption.isRequested.store(true, ordering: .relaxed) }
+        // Reads are interrupted, not restarted.
         action.sa_flags = Int32(bitPattern: UInt32(SA_RESETHAND))
         for number in [SIGINT, SIGTERM] { unsafe sigaction(number, &action, nil) }
     }
 
-    static var isWanted: Bool { wish.load(ordering: .relaxed) }
+    static var isWanted: Bool { isRequested.load(ordering: .relaxed) }
 }

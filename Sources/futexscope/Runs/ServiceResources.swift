@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What the service has to show of a run: the resources, and how long ago a state may have been taken for each.
-// The state comes from the thread that traces, through an exchange, whenever somebody asks.
+// The resources of the service, and how old the state of the run may be for each. The state comes from the tracing thread,
+// through an exchange, when a request asks for it.
 
 internal import Presentation
 internal import Service
 internal import Synchronization
 
 /// The resources of one run.
-struct ServedRun: Sendable {
-    /// Scrapes so close to one another get the same counters: asking what each program cost is a system call each.
+struct ServiceResources: Sendable {
+    /// Scrapes within this time get the same counters, because reading them takes a system call for each program.
     private static let scrapeAge = Duration.milliseconds(250)
-    /// All who look at the page together cost one reading a second.
+    /// All readers of the page together cost one state a second.
     private static let pageAge = Duration.seconds(1)
-    /// The thread that traces comes round twice a second. Without a sign for so long it hangs, or waits for
-    /// somebody who does not read its findings.
+    /// The tracing thread gives a sign of life twice a second. Without one for this time it hangs, or waits for a reader of
+    /// its findings that does not read.
     private static let patience = Duration.seconds(10)
 
     let exchange = Exchange<RunState>()
     let counts = ServiceCounts()
-    /// Why the probes see nothing any more.
+    /// Why the probes observe nothing any more.
     let blindness = BlindnessNote()
 
-    var resources: [String: Resource] {
+    var byPath: [String: Resource] {
         [
             "/": { _, reply in
                 ask(within: Self.pageAge, reply) { state in
@@ -35,7 +35,7 @@ struct ServedRun: Sendable {
                             Reply.Header("Content-Security-Policy", LivePage.policy(nonce: nonce)),
                             Reply.Header("Referrer-Policy", "no-referrer"),
                         ],
-                        body: LivePage(state, version: Futexscope.number).bytes(nonce: nonce))
+                        body: LivePage(state, version: Futexscope.version).bytes(nonce: nonce))
                 }
             },
             "/metrics": { request, reply in
@@ -66,22 +66,22 @@ struct ServedRun: Sendable {
         switch refusal {
         case .notYet: .line(503, "the probes are being attached")
         case .over: .line(503, "the trace has ended")
-        case .busy: .line(503, "too many wait for an answer")
+        case .busy: .line(503, "too many requests wait for an answer")
         }
     }
 
     private var health: Reply {
-        guard let since = exchange.sinceSign else { return .line(503, "not tracing: beginning or ending") }
+        guard let since = exchange.sinceSign else { return .line(503, "not tracing: starting or ending") }
         guard since < Self.patience else {
-            return .line(503, "the tracer has not moved for \(since.components.seconds) s")
+            return .line(503, "the tracer gives no sign of life since \(since.components.seconds) s")
         }
         if let text = blindness.text { return .line(503, text) }
         return .line(200, "ok")
     }
 
     private var facts: ServiceFacts {
-        var facts = ServiceFacts(version: Futexscope.number)
-        ProcessFile.addUse(to: &facts)
+        var facts = ServiceFacts(version: Futexscope.version)
+        ThisProcess.addUse(to: &facts)
         (facts.answers, facts.connectionsRefused) = (counts.answers, counts.connectionsRefused)
         return facts
     }

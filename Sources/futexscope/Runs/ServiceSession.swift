@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// One service from the port that is bound to the last answer. The port comes first, so that one that is taken
-// costs nothing; then the probes are attached and what the process may do is given up; then the thread that
-// speaks to strangers begins, with as little. It ends after the probes, so that who asks meanwhile is told. The
-// thread that traces publishes what it knows when somebody asks.
+// One run of `serve`, from binding the port to the last answer. The port comes first, so that a port in use costs
+// nothing. Then the probes are attached and the capabilities dropped. Then the thread that serves HTTP starts, without
+// capabilities. It ends after the probes are detached, so that requests meanwhile get an answer. The tracing thread
+// publishes its state when a request asks for it.
 
 internal import ArgumentParser
 internal import Capture
@@ -12,8 +12,8 @@ internal import Events
 internal import Presentation
 internal import Service
 
-/// The wiring of a service.
-struct ServeRun {
+/// The run of a service.
+struct ServiceSession {
     let serve: Serve
     let options: CaptureOptions
 
@@ -31,35 +31,35 @@ struct ServeRun {
             output?.remove()
             throw error
         }
-        let served = ServedRun()
-        let service = try Service(on: port, secret: secret, counts: served.counts, resources: served.resources)
+        let resources = ServiceResources()
+        let service = try Service(on: port, secret: secret, counts: resources.counts, resources: resources.byPath)
         defer { service.stop() }
-        try follow(live, service: service, served: served, to: output)
+        try follow(live, service: service, resources: resources, to: output)
     }
 
-    private func follow(_ live: LiveRun, service: Service, served: ServedRun, to output: Descriptor?) throws {
+    private func follow(_ live: LiveRun, service: Service, resources: ServiceResources, to output: OutputFile?) throws {
         let format = output.map { (serve.format ?? .json).writer(for: $0) }
         var stream = FindingStream(
             format: format ?? JSONLines(rows: [], of: live.capture.run),
             correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll), run: live.capture.run)
         var latest = LatestFindings()
         var sink = FindingSink(output: output, name: serve.output ?? "standard output")
-        let (exchange, blindness) = (served.exchange, served.blindness)
+        let (exchange, blindness) = (resources.exchange, resources.blindness)
         exchange.open()
         defer { exchange.close() }
         let limits = RunLimits(countersDescriptor: exchange.descriptor)
-        try live.follow(limits, ending: "; http://\(service.address.text)/ has the results") { events in
+        try live.follow(limits, ending: "; results at http://\(service.address.text)/") { events in
             var found: UInt64 = 0
             _ = stream.consume(events) { finding in
                 latest.add(finding)
                 found += 1
             }
-            for line in stream.textOfLosses(in: events) where output != nil { Descriptor.tell(line) }
+            for line in stream.textOfLosses(in: events) where output != nil { Messages.emit(line) }
             sink.write(stream.takeBytes(), findings: found)
             blindness.text = live.capture.blindness
             exchange.giveSign()
             if events.contains(where: \.isTotals) {
-                var state = stream.state(canLoop: ProcessFile.canLoop)
+                var state = stream.state(canLoop: TaskFiles.canLoop)
                 (state.latest, state.blindness) = (latest.inOrder, blindness.text)
                 state.findingsNotWritten = sink.notWritten
                 exchange.publish(state)
@@ -71,16 +71,15 @@ struct ServeRun {
     }
 }
 
-/// Where findings are written beside the service. What goes wrong there is told once, counted, and no reason to
-/// end the service.
+/// The file with findings beside the service. A failed write is reported once and counted; the service continues.
 private struct FindingSink {
-    let output: Descriptor?
+    let output: OutputFile?
     let name: String
     private(set) var notWritten: UInt64 = 0
     private var isClosed = false
-    private var isToldOfFailure = false
+    private var hasReportedFailure = false
 
-    init(output: Descriptor?, name: String) { (self.output, self.name) = (output, name) }
+    init(output: OutputFile?, name: String) { (self.output, self.name) = (output, name) }
 
     mutating func write(_ bytes: [UInt8], findings: UInt64) {
         guard let output, !bytes.isEmpty else { return }
@@ -88,17 +87,17 @@ private struct FindingSink {
             notWritten += findings
             return
         }
-        do throws(Descriptor.WriteFailure) {
+        do throws(OutputFile.WriteError) {
             try output.write(bytes)
         } catch {
             notWritten += findings
             switch error {
             case .closed:
                 isClosed = true
-                Descriptor.tell("nobody reads the findings on \(name) any more: they are served and no longer written")
-            case .failed(let reason) where !isToldOfFailure:
-                isToldOfFailure = true
-                Descriptor.tell("cannot write to \(name): \(reason); findings that cannot be written are counted")
+                Messages.emit("nobody reads the findings on \(name) any more: they are counted and served, and not written")
+            case .failed(let reason) where !hasReportedFailure:
+                hasReportedFailure = true
+                Messages.emit("cannot write to \(name): \(reason); the service continues and counts findings that are not written")
             case .failed: break
             }
         }

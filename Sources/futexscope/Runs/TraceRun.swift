@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// One trace from the first file made to the last line written: capture to findings, findings to a
-// descriptor.
+// One run of `trace`, from the first file to the last line: events go from the capture to the correlator and to a
+// recording, findings to the output or to the live screen.
 
 internal import ArgumentParser
 internal import Capture
 internal import Correlation
 internal import Events
 internal import Presentation
+internal import System
 
-/// The wiring of a trace.
+/// The run of a trace.
 struct TraceRun {
     let trace: Trace
     let options: CaptureOptions
@@ -28,7 +29,7 @@ struct TraceRun {
         do throws(CaptureError) {
             live = try LiveRun(trace.capture, options: options)
         } catch {
-            // Made by this run and still empty.
+            // Created by this run and still empty.
             output.remove()
             recording?.abandon()
             throw error
@@ -42,7 +43,7 @@ struct TraceRun {
         if recording?.hasFailed == true { throw ExitCode(1) }
     }
 
-    private func follow(_ live: LiveRun, to output: Descriptor, recording: RecordingSink?) throws {
+    private func follow(_ live: LiveRun, to output: OutputFile, recording: RecordingSink?) throws {
         defer { recording?.finish() }
         let stream = FindingStream(
             format: trace.format.writer(for: output),
@@ -54,34 +55,34 @@ struct TraceRun {
             try output.write(sink.stream.takeBytes())
             let ending = trace.capture.duration == nil && trace.count == nil ? "; Ctrl-C ends" : ""
             try live.follow(RunLimits(), ending: ending, into: &sink) { sink in
-                // A recording that has ended is no reason to end the trace.
+                // The trace continues when the recording has ended.
                 _ = recording?.endBatch()
-                for line in sink.takeTextOfLosses() { Descriptor.tell(line) }
+                for line in sink.takeTextOfLosses() { Messages.emit(line) }
                 try output.write(sink.stream.takeBytes())
                 if let columns = output.columns { sink.stream.resize(to: columns) }
                 return !sink.stream.isAtLimit
             }
             let report = sink.stream.end()
             try output.write(sink.stream.takeBytes())
-            let error = Descriptor.standardError
+            let error = OutputFile.standardError
             if let text = sink.stream.summaryText(report, width: error.tableWidth, colour: error.wantsColour) {
                 try? error.write(text)
             }
-        } catch Descriptor.WriteFailure.closed {
-            Descriptor.tell("nobody reads the findings any more: the trace ends without a summary")
-        } catch Descriptor.WriteFailure.failed(let reason) {
-            throw CommandFailure.running(
-                "cannot write to \(trace.output ?? "standard output"): \(reason); the trace ends without a summary")
+        } catch OutputFile.WriteError.closed {
+            Messages.emit("nobody reads the findings any more: the trace ends, without a summary")
+        } catch OutputFile.WriteError.failed(let reason) {
+            throw CommandError.running(
+                "cannot write to \(trace.output ?? "standard output"): \(reason); the trace ends, without a summary")
         }
     }
 
     /// One screen until the run ends, then the summary.
     private func show(_ live: LiveRun, recording: RecordingSink?) throws {
         defer { recording?.finish() }
-        let output = Descriptor.standardOutput
+        let output = OutputFile.standardOutput
         var view = LiveView(
             correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll, filter: filter),
-            run: live.capture.run, begin: Descriptor.monotonicNs)
+            run: live.capture.run, begin: Clock.monotonicNs)
         let screen = LiveScreen(on: output)
         do {
             defer { screen.leave() }
@@ -93,19 +94,19 @@ struct TraceRun {
                 view.consume(events)
                 let wantsMore = screen.takeKeys()
                 try screen.redraw { size, now, isPaused, colour in
-                    view.giveUpLoops(at: now) { !Descriptor.isGone($0) }
+                    view.giveUpLoops(at: now) { !TaskFiles.isGone($0) }
                     return view.frame(
                         width: size.columns, height: size.rows, now: now, isPaused: isPaused, colour: colour)
                 }
                 return wantsMore
             }
-        } catch is Descriptor.WriteFailure {
-            throw CommandFailure.running("cannot write to the terminal any more: the trace ends without a summary")
+        } catch is OutputFile.WriteError {
+            throw CommandError.running("cannot write to the terminal any more; the trace ends, without a summary")
         }
         try? output.write(view.end(width: output.tableWidth, colour: output.wantsColour))
     }
 
-    /// What only the correlator knows; everything else is left out in the kernel.
+    /// The filter by cause, which only the correlator knows; the kernel applies the other filters.
     private var filter: FindingFilter {
         var filter = FindingFilter()
         filter.causes = trace.cause.isEmpty ? nil : Set(trace.cause)
@@ -113,7 +114,7 @@ struct TraceRun {
     }
 }
 
-/// Findings as text, and the recording beside it.
+/// Passes events to the findings and to the recording.
 private struct TraceSink: EventSink {
     var stream: FindingStream
     let recording: RecordingSink?
@@ -121,7 +122,7 @@ private struct TraceSink: EventSink {
 
     init(stream: FindingStream, recording: RecordingSink?) { (self.stream, self.recording) = (stream, recording) }
 
-    /// Losses for a reader since the last call, where they have no place in the format.
+    /// Lines about losses since the last call, where the format has no place for losses.
     mutating func takeTextOfLosses() -> [String] {
         defer { losses = [] }
         return stream.textOfLosses(in: losses)

@@ -2,25 +2,25 @@
 
 internal import Glibc
 
-/// The file or device that one run plays on: made new, never found, and removed with its owner.
-/// The one exception is a block device that the user names, which must be unused and all zero.
-struct Stage: ~Copyable {
+/// The file or device of one run. It is created new and removed with this value. The one exception is a block device
+/// that the user names, which must be unused and begin with zeros.
+struct TestFile: ~Copyable {
     typealias Shown = (path: String, device: String, inode: UInt64)
 
-    /// What the players open; empty where the cause has no file.
+    /// What the workers open; empty where the cause has no file.
     let path: String
-    /// What is shown of it: file system or device as "MAJ:MIN", inode in there.
+    /// For the report: file system or device as "MAJ:MIN", and the inode there.
     let shown: Shown?
 
-    // Owned until the players have ended.
+    // Owned until the workers have ended.
     private let device: HeldDevice?
     private let file: NewFile?
     private let memory: Descriptor?
 
-    /// Checks `place` against what the scenario wants and makes what it needs there.
-    init(_ scenario: Scenario, at place: String?) throws(ProvocationFailure) {
+    /// Checks `place` against the scenario and creates what it needs there.
+    init(_ scenario: Scenario, at place: String?) throws(ProvocationError) {
         let cause = scenario.cause
-        // Gathered here first: nothing of a stage that could not be set may be left to clean up.
+        // Local until all of it succeeds, so that each part is cleaned up after a failure.
         let path: String
         let shown: Shown?
         var device: HeldDevice?
@@ -28,14 +28,14 @@ struct Stage: ~Copyable {
         var memory: Descriptor?
         switch scenario.place {
         case .nowhere:
-            if place != nil { throw .usage("\(cause) has no file: leave --path out") }
+            if place != nil { throw .usage("cannot use --path with \(cause), which has no file; leave --path out") }
             path = ""
             shown = nil
         case .hugetlb where Host.freeHugePages < 2:
-            throw .notPermitted("no two huge pages of 2 MiB are free; \(cause) needs \(cause.needs)")
+            throw .notPermitted("cannot provoke \(cause): fewer than two huge pages of 2 MiB are free; it needs \(cause.needs)")
         case .hugetlb where place == nil:
             let made = try Self.hugeMemory(scenario)
-            // The players find it through their parent; it has no other name.
+            // The workers open it through their parent; it has no other name.
             path = "/proc/\(Syscalls.processId)/fd/\(made.number)"
             let facts = try Self.facts(of: path, cause)
             shown = (made.subject, facts.fileSystem, facts.inode)
@@ -67,12 +67,12 @@ struct Stage: ~Copyable {
         self.memory = memory
     }
 
-    private static func facts(of path: String, _ cause: Cause) throws(ProvocationFailure) -> Syscalls.FileFacts {
-        try failing(in: cause) { () throws(SystemError) in try Syscalls.facts(of: path) }
+    private static func facts(of path: String, _ cause: ProvokedCause) throws(ProvocationError) -> Syscalls.FileFacts {
+        try failing(in: cause) { () throws(SyscallError) in try Syscalls.facts(of: path) }
     }
 
-    private static func hugeMemory(_ scenario: Scenario) throws(ProvocationFailure) -> Descriptor {
-        try failing(in: scenario.cause) { () throws(SystemError) in
+    private static func hugeMemory(_ scenario: Scenario) throws(ProvocationError) -> Descriptor {
+        try failing(in: scenario.cause) { () throws(SyscallError) in
             let name = "futexscope-provoke-\(Syscalls.processId)"
             let made = Descriptor(owning: try Syscalls.hugeMemoryFile(name), subject: "memfd:\(name)")
             try made.resize(to: scenario.fileBytes)

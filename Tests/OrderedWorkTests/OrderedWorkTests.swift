@@ -4,9 +4,9 @@ import Glibc
 import Synchronization
 import Testing
 
-@testable import Crew
+@testable import OrderedWork
 
-@Suite("A crew does work in order", .timeLimit(.minutes(1))) struct CrewTests {
+@Suite("A workers does work in order", .timeLimit(.minutes(1))) struct OrderedWorkTests {
     /// Work whose length has nothing to do with its place.
     @Sendable static func square(_ number: Int) -> Int {
         var spent = 0
@@ -15,104 +15,104 @@ import Testing
         return spent == -1 ? 0 : number * number
     }
 
-    @Test("products come in the order of their jobs, however long each takes", arguments: 0...4)
+    @Test("products come in the order of their jobs, whatever time each job takes", arguments: 0...4)
     func order(threads: Int) {
-        var crew = Crew(threads: threads, work: Self.square)
+        var workers = OrderedWorkers(threads: threads, work: Self.square)
         var products: [Int] = []
         for number in 0..<2000 {
-            if let product = crew.add(number) { products.append(product) }
+            if let product = workers.add(number) { products.append(product) }
         }
-        while let product = crew.next() { products.append(product) }
+        while let product = workers.next() { products.append(product) }
         #expect(products == (0..<2000).map { $0 * $0 })
-        #expect(crew.next() == nil)
+        #expect(workers.next() == nil)
     }
 
     @Test("products can be taken out at any time", arguments: 0...3)
     func mixed(threads: Int) {
-        var crew = Crew(threads: threads, work: Self.square)
+        var workers = OrderedWorkers(threads: threads, work: Self.square)
         var products: [Int] = []
         for number in 0..<2000 {
-            if let product = crew.add(number) { products.append(product) }
+            if let product = workers.add(number) { products.append(product) }
             for _ in 0..<(number % 11 == 0 ? 9 : 0) {
-                if let product = crew.next() { products.append(product) }
+                if let product = workers.next() { products.append(product) }
             }
         }
-        while let product = crew.next() { products.append(product) }
+        while let product = workers.next() { products.append(product) }
         #expect(products == (0..<2000).map { $0 * $0 })
     }
 
-    @Test("no more jobs are under way than three for each thread", arguments: 0...3)
+    @Test("at most three jobs for each thread are in progress", arguments: 0...3)
     func bound(threads: Int) {
         let begun = Atomic(0)
-        var crew = Crew(threads: threads) { (number: Int) in
+        var workers = OrderedWorkers(threads: threads) { (number: Int) in
             begun.add(1, ordering: .relaxed)
             return number
         }
         var taken = 0
         for number in 0..<1000 {
             // What is begun was handed in, so it is ahead of what was taken by no more than is under way.
-            let product = crew.add(number)
+            let product = workers.add(number)
             #expect((product == nil) == (number < 3 * threads))
             if product != nil { taken += 1 }
             #expect(begun.load(ordering: .relaxed) <= taken + 3 * threads)
         }
     }
 
-    @Test("without threads a job is done when it is handed in, by who hands it in")
+    @Test("without threads the caller does a job when it adds it")
     func inPlace() {
         let me = pthread_self()
-        var crew = Crew(threads: 0) { (number: Int) in (number, pthread_self()) }
+        var workers = OrderedWorkers(threads: 0) { (number: Int) in (number, pthread_self()) }
         for number in 0..<10 {
-            let product = crew.add(number)
+            let product = workers.add(number)
             #expect(product?.0 == number)
             #expect(product?.1 == me)
         }
-        #expect(crew.next() == nil)
+        #expect(workers.next() == nil)
     }
 
     @Test("for a single job no thread is started")
     func single() {
         let me = pthread_self()
-        var crew = Crew(threads: 4) { (_: Int) in pthread_self() }
+        var workers = OrderedWorkers(threads: 4) { (_: Int) in pthread_self() }
         for number in 0..<10 {
-            #expect(crew.add(number) == nil)
-            #expect(crew.next() == me)
+            #expect(workers.add(number) == nil)
+            #expect(workers.next() == me)
         }
     }
 
     /// A job that does not end before the next one has begun: where the caller only waited for a thread, and there
     /// is one thread, neither would ever end.
-    @Test("the caller works where it would wait")
+    @Test("the caller does jobs where it would wait")
     func callerWorks() {
         let begun = Atomic(0)
-        var crew = Crew(threads: 1) { (number: Int) in
+        var workers = OrderedWorkers(threads: 1) { (number: Int) in
             begun.add(1, ordering: .acquiringAndReleasing)
             while begun.load(ordering: .acquiring) < 2 { usleep(100) }
             return pthread_self()
         }
-        #expect(crew.add(0) == nil)
-        #expect(crew.add(1) == nil)
-        let workers = [crew.next(), crew.next()].compactMap(\.self)
-        #expect(workers.count == 2)
-        #expect(workers.contains(pthread_self()))
-        #expect(workers.first != workers.last)
+        #expect(workers.add(0) == nil)
+        #expect(workers.add(1) == nil)
+        let threads = [workers.next(), workers.next()].compactMap(\.self)
+        #expect(threads.count == 2)
+        #expect(threads.contains(pthread_self()))
+        #expect(threads.first != threads.last)
     }
 
-    @Test("as many jobs are done at once as there are threads and the caller")
+    @Test("the threads and the caller do jobs at the same time")
     func allWork() {
         let begun = Atomic(0)
-        var crew = Crew(threads: 3) { (number: Int) in
+        var workers = OrderedWorkers(threads: 3) { (number: Int) in
             begun.add(1, ordering: .acquiringAndReleasing)
             while begun.load(ordering: .acquiring) < 4 { usleep(100) }
             return pthread_self()
         }
-        for number in 0..<4 { #expect(crew.add(number) == nil) }
-        var workers: Set<pthread_t> = []
-        while let worker = crew.next() { workers.insert(worker) }
-        #expect(workers.count == 4)
+        for number in 0..<4 { #expect(workers.add(number) == nil) }
+        var seen: Set<pthread_t> = []
+        while let worker = workers.next() { seen.insert(worker) }
+        #expect(seen.count == 4)
     }
 
-    @Test("a signal is for those who were there before")
+    @Test("signals are delivered to the threads that were there before")
     func signals() {
         // Whoever runs this test may have blocked them.
         var (wanted, before) = (sigset_t(), sigset_t())
@@ -121,14 +121,14 @@ import Testing
         unsafe pthread_sigmask(SIG_UNBLOCK, &wanted, &before)
         defer { unsafe pthread_sigmask(SIG_SETMASK, &before, nil) }
         let begun = Atomic(0)
-        var crew = Crew(threads: 1) { (number: Int) in
+        var workers = OrderedWorkers(threads: 1) { (number: Int) in
             begun.add(1, ordering: .acquiringAndReleasing)
             while begun.load(ordering: .acquiring) < 2 { usleep(100) }
             return (worker: pthread_self(), isInterruptible: Self.takes(SIGINT), isStoppable: Self.takes(SIGTERM))
         }
-        _ = crew.add(0)
-        _ = crew.add(1)
-        while let product = crew.next() {
+        _ = workers.add(0)
+        _ = workers.add(1)
+        while let product = workers.next() {
             let isCaller = product.worker == pthread_self()
             #expect(product.isInterruptible == isCaller)
             #expect(product.isStoppable == isCaller)
@@ -158,19 +158,19 @@ import Testing
         deinit { alive.value.subtract(1, ordering: .relaxed) }
     }
 
-    @Test("an end drops what nobody has begun, waits for what is being done, and keeps nothing", arguments: 0...3)
+    @Test("the end drops jobs that have not started, waits for the others, and keeps nothing", arguments: 0...3)
     func end(threads: Int) {
         let begun = Atomic(0)
         let ended = Atomic(0)
         let alive = Count()
         do {
-            var crew = Crew(threads: threads) { (job: Counted) in
+            var workers = OrderedWorkers(threads: threads) { (job: Counted) in
                 begun.add(1, ordering: .relaxed)
                 usleep(1000)
                 ended.add(1, ordering: .relaxed)
                 return Counted(in: alive)
             }
-            for _ in 0..<(3 * threads + 2) { _ = crew.add(Counted(in: alive)) }
+            for _ in 0..<(3 * threads + 2) { _ = workers.add(Counted(in: alive)) }
         }
         #expect(begun.load(ordering: .relaxed) == ended.load(ordering: .relaxed))
         #expect(begun.load(ordering: .relaxed) <= 3 * threads + 2)
@@ -178,11 +178,5 @@ import Testing
         let begunByThen = begun.load(ordering: .relaxed)
         usleep(5000)
         #expect(begun.load(ordering: .relaxed) == begunByThen)
-    }
-
-    @Test("a process has a CPU, and no more than it may use")
-    func cpus() {
-        #expect(CPUs.usable >= 1)
-        #expect(CPUs.usable <= sysconf(Int32(_SC_NPROCESSORS_CONF)))
     }
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// Why a provocation did not run, or did not end well.  Every line that a person may read about it
-/// is worded here: what was tried, on what, what was expected, and what to do.
-public struct ProvocationFailure: Error, Equatable, Sendable, CustomStringConvertible {
+internal import System
+
+/// Why a provocation did not run, or failed. All messages of this module are here: what was tried, on what, what was
+/// expected, and what to do.
+public struct ProvocationError: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Kind: Int, Equatable, Sendable {
         case failed = 1
         case usage = 64
@@ -23,21 +25,21 @@ public struct ProvocationFailure: Error, Equatable, Sendable, CustomStringConver
     }
 }
 
-extension ProvocationFailure {
-    /// A system call failed for this cause: a refusal names what the cause needs.
-    init(_ error: SystemError, in cause: Cause) {
+extension ProvocationError {
+    /// A system call failed. When the kernel refused it, the message names what the cause needs.
+    init(_ error: SyscallError, in cause: ProvokedCause) {
         self =
             error.isRefusal
             ? .notPermitted("\(error); \(cause) needs \(cause.needs)")
             : .failed("\(error)")
     }
 
-    static func needsPath(_ cause: Cause, _ expected: String) -> Self {
-        .usage("\(cause) needs --path: \(expected)")
+    static func needsPath(_ cause: ProvokedCause, _ expected: String) -> Self {
+        .usage("cannot provoke \(cause) without --path; expected \(expected)")
     }
 
     static func wrongPath(_ path: String, found: String, expected: String) -> Self {
-        .usage("cannot use --path \(path): it is \(found), expected is \(expected)")
+        .usage("cannot use --path \(path): it is \(found); expected \(expected)")
     }
 
     static func exists(_ path: String) -> Self {
@@ -45,26 +47,26 @@ extension ProvocationFailure {
     }
 
     static func badLimit(_ option: String, _ expected: String) -> Self {
-        .usage("\(option) must be \(expected)")
+        .usage("cannot use this \(option); expected \(expected)")
     }
 
-    static func idle(_ cause: Cause, tries: Int, errno number: Int32) -> Self {
+    static func idle(_ cause: ProvokedCause, tries: Int, errno number: Int32) -> Self {
         .failed(
-            "none of \(tries) operations of \(cause) could be done: "
-                + "\(Syscalls.describe(errno: number)); it needs \(cause.needs)")
+            "cannot provoke \(cause): none of \(tries) operations succeeded: \(errorText(number)); "
+                + "it needs \(cause.needs)")
     }
 
     static func died(_ role: Role, pid: Int32, signal: Int32, code: Int32) -> Self {
         let how = signal > 0 ? "was killed by signal \(signal)" : "ended with exit code \(code)"
         return .failed(
-            "the \(role.rawValue) (pid \(pid)) \(how) before the run was over; "
-                + "what was made is removed, try again")
+            "the \(role.rawValue) (pid \(pid)) \(how) before the end of the run; "
+                + "its file is removed, try again")
     }
 }
 
-/// Runs `body`, with the errors of its system calls as failures of this cause.
+/// Runs `body`; errors of its system calls become errors of this cause.
 func failing<Result: ~Copyable>(
-    in cause: Cause, _ body: () throws(SystemError) -> Result
-) throws(ProvocationFailure) -> Result {
-    do { return try body() } catch { throw ProvocationFailure(error, in: cause) }
+    in cause: ProvokedCause, _ body: () throws(SyscallError) -> Result
+) throws(ProvocationError) -> Result {
+    do { return try body() } catch { throw ProvocationError(error, in: cause) }
 }

@@ -2,23 +2,22 @@
 
 internal import Glibc
 
-/// The task that takes pages away: a real-time one on the victim's CPU, whose timer interrupts the
-/// victim at any point, inside a futex call now and then.  Two tasks that race on two CPUs hardly
-/// ever meet there.
-struct Disturber {
+/// The task that detaches pages: a real-time task on the victim's CPU, whose timer interrupts the victim at any point,
+/// sometimes inside a futex call. Two tasks that race on two CPUs almost never meet there.
+struct Culprit {
     let scenario: Scenario
     let board: Scoreboard
 
-    /// Enough that the page is mapped; then the timer decides where it finds the victim.
+    /// Enough for the page to be mapped again; then the timer decides where it interrupts the victim.
     private static let callsBetween = 8
-    /// A victim that does not call at all must not stop the disturber.
+    /// A victim that makes no calls must not stop the culprit.
     private static let naps = 50
-    /// So many operations may be refused at the start before the cause counts as not permitted.
+    /// Operations that may be refused at the start before the cause counts as not permitted.
     private static let patience = 20
 
-    /// Operates and naps until the run is stopped or the scenario's limit is reached.
-    func run(path: String) throws(SystemError) {
-        guard let setUp = scenario.disturber else { return }
+    /// Operates and sleeps until the run stops or the scenario's limit is reached.
+    func run(path: String) throws(SyscallError) {
+        guard let setUp = scenario.culprit else { return }
         let operate = try setUp(path, board)
         board[.culpritReady] = 1
         guard board.wait(for: .go) else { return }
@@ -38,8 +37,8 @@ struct Disturber {
         }
     }
 
-    /// Naps until the victim has its page back and is calling again: on a slow disk or a busy host it
-    /// would otherwise be interrupted in its page fault every time, and never in a call.
+    /// Sleeps until the victim has its page again and makes calls: otherwise, on a slow disk or a busy host, it would be
+    /// interrupted in its page fault every time, and never in a call.
     private func letVictimCall() {
         let before = board[.calls]
         for _ in 0..<Self.naps {

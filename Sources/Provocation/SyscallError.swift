@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
 internal import Glibc
+internal import System
 
-/// A system call that failed: which one, on what, and why.  Made in `Syscalls.swift` and nowhere
-/// else; `ProvocationFailure` turns it into a line for people.
-struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
+/// A system call that failed: which one, on what, and why. Only `Syscalls.swift` and `Descriptor.swift` create it;
+/// `ProvocationError` makes a message of it.
+struct SyscallError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What was tried, as a verb phrase: "open", "punch a hole in".
     let action: String
     /// On what: a path, or empty where the action says it all.
@@ -12,11 +13,11 @@ struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
     /// The value of `errno`.
     let number: Int32
 
-    /// Whether the kernel refuses, or does not know, what was asked; another host may permit it.
+    /// Whether the kernel refuses or does not know the call; another host may permit it.
     var isRefusal: Bool {
         switch number {
         case EPERM, EACCES, ENOSYS, EOPNOTSUPP, EINVAL, ENODEV, ENOTTY, EROFS: true
-        // A control file that the kernel was built without, or a module that is not there.
+        // A control file that this kernel does not have, or a module that is not loaded.
         case ENOENT, ENXIO: ["/dev/loop", "/proc/", "/sys/"].contains { subject.hasPrefix($0) }
         default: false
         }
@@ -24,6 +25,6 @@ struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
 
     var description: String {
         let what = subject.isEmpty ? action : "\(action) \(subject)"
-        return "cannot \(what): \(Syscalls.describe(errno: number))"
+        return "cannot \(what): \(errorText(number))"
     }
 }

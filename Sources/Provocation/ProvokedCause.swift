@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The causes that can be provoked, by the names under which findings show them, and `ordinary`,
-/// the control: lookups that find their mapping.  One line each on what happens and what it needs;
-/// how each is done is told by its `Scenario`.
-public enum Cause: String, CaseIterable, Sendable, CustomStringConvertible {
+/// The causes that can be provoked, with the names that findings show, and `ordinary`, the control: lookups that find
+/// their mapping. Each has one line on what happens and one on what it needs; its `Scenario` says how it is done.
+public enum ProvokedCause: String, CaseIterable, Sendable, CustomStringConvertible {
     case ordinary
     case zeroPage = "zero-page"
     case specialMapping = "special-mapping"
@@ -29,9 +28,9 @@ public enum Cause: String, CaseIterable, Sendable, CustomStringConvertible {
         case none
         /// Every call fails with `EFAULT`.
         case always
-        /// A call fails now and then: it is a race.
+        /// Some calls fail: it is a race.
         case sometimes
-        /// The page goes away and comes back, and the kernels known so far never let a call meet it.
+        /// The page is detached and comes back, and on the kernels known so far no call observes it.
         case withstood
     }
 
@@ -40,7 +39,7 @@ public enum Cause: String, CaseIterable, Sendable, CustomStringConvertible {
     /// What happens, in one line.
     public var summary: String { about.summary }
 
-    /// What the host must offer, in one line.
+    /// What the host must have or permit, in one line.
     public var needs: String { about.needs }
 
     private var about: (expectation: Expectation, summary: String, needs: String) {
@@ -56,18 +55,18 @@ public enum Cause: String, CaseIterable, Sendable, CustomStringConvertible {
             )
         case .holePunch:
             (
-                .sometimes, "the disturber punches a hole where the futex is",
+                .sometimes, "the culprit punches a hole in the page of the futex",
                 "a directory to write to (/dev/shm unless --path)"
             )
         case .truncate:
             (
-                .sometimes, "the disturber truncates the file and lets it grow again",
+                .sometimes, "the culprit truncates the file and extends it again",
                 "a directory to write to (/dev/shm unless --path)"
             )
         case .directIOInvalidation:
             (
-                .sometimes, "the disturber writes past the page cache (O_DIRECT)",
-                "--path DIR on a disk file system that takes O_DIRECT (ext4, XFS)"
+                .sometimes, "the culprit writes past the page cache (O_DIRECT)",
+                "--path DIR on a disk file system with O_DIRECT (ext4, XFS)"
             )
         case .neighbourPunch:
             (
@@ -82,15 +81,15 @@ public enum Cause: String, CaseIterable, Sendable, CustomStringConvertible {
         case .blockZeroOut:
             (
                 .sometimes, "BLKZEROOUT on a mapped block device",
-                "root, and --path DIR for a file behind a loop device (module loop), or --path DEVICE: "
-                    + "unused, all zero, its first 4096 bytes are written"
+                "root, and --path DIR for a file behind a loop device (module loop), or --path DEVICE that is "
+                    + "unused and begins with zeros (its first 4096 bytes are overwritten)"
             )
         case .memoryFailure:
             (
                 .sometimes, "the page is poisoned (MADV_HWPOISON)",
                 "root, a kernel with CONFIG_MEMORY_FAILURE, --path DIR on a disk file system; at most "
-                    + "\(Scenario.poisonLimit) pages of 4 KiB are lost until the next boot "
-                    + "unless the module hwpoison_inject is there"
+                    + "\(Scenario.poisonLimit) pages of 4 KiB are lost until the next boot, "
+                    + "unless the module hwpoison_inject is loaded"
             )
         case .dropCaches:
             (.withstood, "/proc/sys/vm/drop_caches, for the whole host", "root, --path DIR on a disk file system")
@@ -104,7 +103,7 @@ public enum Cause: String, CaseIterable, Sendable, CustomStringConvertible {
         case .swapOut:
             (
                 .withstood, "the victim's tmpfs page is swapped out (MADV_PAGEOUT by process_madvise)",
-                "root, Linux 5.10, tmpfs, swap that is on (mkswap and swapon; it is never switched on from here)"
+                "root, Linux 5.10, tmpfs, and swap that is on (futexscope does not switch it on: see mkswap and swapon)"
             )
         case .migration:
             (
