@@ -20,7 +20,8 @@ let package = Package(
     products: [
         .executable(name: "futexscope", targets: ["futexscope"]),
         // What takes hostile bytes and what is made of them: for the fuzzers in Tests/Fuzz.
-        .library(name: "Readers", targets: ["Correlation", "Events", "Ftrace", "Presentation", "Recording"]),
+        .library(
+            name: "Readers", targets: ["Correlation", "Events", "Ftrace", "Pipeline", "Presentation", "Recording"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -56,6 +57,8 @@ let package = Package(
         .target(name: "CCRC32C"),
         .target(name: "Recording", dependencies: ["CCRC32C", "Events", "System"], swiftSettings: strict),
         .target(name: "Presentation", dependencies: ["Correlation", "Events"], swiftSettings: strict),
+        // Drives correlator and analysis for trace, live view, service, snapshots and report alike.
+        .target(name: "Pipeline", dependencies: ["Correlation", "Events", "Presentation"], swiftSettings: strict),
         .target(name: "Provocation", dependencies: ["CLinux", "System"], swiftSettings: strict),
         // Knows HTTP and nothing of what it serves.
         .target(
@@ -69,8 +72,8 @@ let package = Package(
         .executableTarget(
             name: "futexscope",
             dependencies: [
-                "Capture", "CLinux", "Correlation", "Events", "Ftrace", "OrderedWork", "Presentation", "Provocation",
-                "Recording", "Service", "System",
+                "Capture", "CLinux", "Correlation", "Events", "Ftrace", "OrderedWork", "Pipeline", "Presentation",
+                "Provocation", "Recording", "Service", "System",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -100,24 +103,26 @@ let package = Package(
             name: "synthesize", dependencies: ["Events", "EventSamples", "Recording"], path: "Tests/Synthesize",
             swiftSettings: strict),
         .executableTarget(
-            name: "replay", dependencies: ["Correlation", "Events", "Presentation", "Recording"],
+            name: "replay", dependencies: ["Correlation", "Events", "Pipeline", "Presentation", "Recording"],
             path: "Benchmarks/Replay", swiftSettings: strict),
         .testTarget(
             name: "RecordingTests", dependencies: ["CCRC32C", "Events", "EventSamples", "Recording", "synthesize"],
             exclude: ["Samples"], swiftSettings: strict),
         .testTarget(
             name: "PresentationTests",
-            dependencies: ["Correlation", "Events", "EventSamples", "Golden", "OrderedWork", "Presentation"],
+            dependencies: [
+                "Correlation", "Events", "EventSamples", "Golden", "OrderedWork", "Pipeline", "Presentation",
+            ],
             exclude: ["Golden"],
             swiftSettings: strict),
         .testTarget(
-            name: "ExportTests", dependencies: ["Correlation", "Events", "EventSamples", "Presentation"],
+            name: "ExportTests", dependencies: ["Correlation", "Events", "EventSamples", "Pipeline", "Presentation"],
             exclude: ["readers"], swiftSettings: strict),
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "CLinux", "Correlation", "Events", "EventSamples", "futexscope", "Golden", "Presentation", "Recording",
-                "Service",
+                "CLinux", "Correlation", "Events", "EventSamples", "futexscope", "Golden", "Pipeline", "Presentation",
+                "Recording", "Service",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Golden"], swiftSettings: strict),

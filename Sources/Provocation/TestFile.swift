@@ -32,7 +32,8 @@ struct TestFile: ~Copyable {
             path = ""
             shown = nil
         case .hugetlb where Host.freeHugePages < 2:
-            throw .notPermitted("cannot provoke \(cause): fewer than two huge pages of 2 MiB are free; it needs \(cause.needs)")
+            throw .notPermitted(
+                "cannot provoke \(cause): fewer than two huge pages of 2 MiB are free; it needs \(cause.needs)")
         case .hugetlb where place == nil:
             let made = try Self.hugeMemory(scenario)
             // The workers open it through their parent; it has no other name.

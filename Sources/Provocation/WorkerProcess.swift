@@ -31,14 +31,18 @@ enum WorkerProcess {
         }
     }
 
-    private static func runVictim(_ scenario: Scenario, _ arguments: WorkerArguments, _ board: Scoreboard) throws(SyscallError) {
+    private static func runVictim(_ scenario: Scenario, _ arguments: WorkerArguments, _ board: Scoreboard)
+        throws(SyscallError)
+    {
         board[.victimPid] = Int(Syscalls.processId)
         board[.victimTid] = Int(Syscalls.threadId)
         var victim = try Victim(scenario, path: arguments.path, board: board)
         victim.run(calls: arguments.calls, durationNs: arguments.durationNs)
     }
 
-    private static func runCulprit(_ scenario: Scenario, _ arguments: WorkerArguments, _ board: Scoreboard) throws(SyscallError) {
+    private static func runCulprit(_ scenario: Scenario, _ arguments: WorkerArguments, _ board: Scoreboard)
+        throws(SyscallError)
+    {
         board[.culpritPid] = Int(Syscalls.processId)
         board[.culpritTid] = Int(Syscalls.threadId)
         if (try? Syscalls.realTime(priority: priority)) == nil { board[.realTimeRefused] = 1 }

@@ -32,7 +32,9 @@ import Testing
         Refusal(arguments: ["trace", "-d"], complaint: "Missing value for '-d <time>'" + hint),
         Refusal(
             arguments: ["trace", "-d", "5x"], complaint: "The value '5x' is invalid for '-d <time>': " + span + hint),
-        Refusal(arguments: ["trace", "-d", "0"], complaint: "cannot trace for 0 seconds; expected more than 0 after -d" + hint),
+        Refusal(
+            arguments: ["trace", "-d", "0"],
+            complaint: "cannot trace for 0 seconds; expected more than 0 after -d" + hint),
         Refusal(
             arguments: ["trace", "-N", "0"], complaint: "cannot end after 0 findings: -N expects 1 or more" + hint),
         Refusal(
@@ -179,9 +181,15 @@ import Testing
     @Test(
         "what is not there, or in the way, ends with 64 and one line",
         arguments: [
-            (["-p", "4194305"], "cannot trace process 4194305: it does not exist; expected the pid of a running process"),
+            (
+                ["-p", "4194305"],
+                "cannot trace process 4194305: it does not exist; expected the pid of a running process"
+            ),
             (["-p", "0"], "cannot trace process 0: it does not exist; expected the pid of a running process"),
-            (["-t", "4194305"], "cannot trace thread 4194305: it does not exist; expected the tid of a running thread"),
+            (
+                ["-t", "4194305"],
+                "cannot trace thread 4194305: it does not exist; expected the tid of a running thread"
+            ),
             (
                 ["-o", "/proc/self/status"],
                 "cannot create the output file /proc/self/status: it exists, and is not overwritten; remove it or choose another path"
@@ -278,7 +286,9 @@ import Testing
         #expect(throws: ValidationError.self) { try RingSize(text) }
     }
 
-    @Test("provoke takes the durations that the other commands take", arguments: [("5", 5_000_000_000), ("500ms", 500_000_000)])
+    @Test(
+        "provoke takes the durations that the other commands take",
+        arguments: [("5", 5_000_000_000), ("500ms", 500_000_000)])
     func provokeDuration(text: String, ns: UInt64) throws {
         #expect(try Provoke.parse(["hole-punch", "-d", text]).duration?.ns == ns)
     }

@@ -28,9 +28,13 @@ import Testing
         var report = report
         report.culprit = nil
         report.file = nil
-        #expect(String(decoding: report.json, as: UTF8.self).contains(#""culprit":null,"path":null,"dev":null,"inode":null,"#))
+        #expect(
+            String(decoding: report.json, as: UTF8.self).contains(
+                #""culprit":null,"path":null,"dev":null,"inode":null,"#))
         report.file = .init(path: "/a\"\\\n\u{7f}ü\u{202e}", device: "0:1", inode: .max)
-        #expect(String(decoding: report.json, as: UTF8.self).contains(#""path":"/a\"\\\n\u007fü\u202e","dev":"0:1","inode":"18446744073709551615","#))
+        #expect(
+            String(decoding: report.json, as: UTF8.self).contains(
+                #""path":"/a\"\\\n\u007fü\u202e","dev":"0:1","inode":"18446744073709551615","#))
     }
 
     @Test("text has a line for each figure, and nothing that a terminal interprets")

@@ -24,11 +24,13 @@ struct HindsightArguments: ParsableArguments {
     var on: [Trigger] = []
 
     @Option(
-        help: ArgumentHelp("Continue a snapshot for TIME after the condition (default: 5s).", valueName: "time"), transform: Span.init)
+        help: ArgumentHelp("Continue a snapshot for TIME after the condition (default: 5s).", valueName: "time"),
+        transform: Span.init)
     var after: Span?
 
     @Option(
-        help: ArgumentHelp("Minimum interval between snapshots (default: 10m).", valueName: "time"), transform: Span.init)
+        help: ArgumentHelp("Minimum interval between snapshots (default: 10m).", valueName: "time"),
+        transform: Span.init)
     var every: Span?
 
     @Option(
@@ -37,13 +39,16 @@ struct HindsightArguments: ParsableArguments {
     var keep: UInt32?
 
     @Option(
-        help: ArgumentHelp("Memory for events (default: 64M). When it is full, the oldest events are dropped.", valueName: "bytes"),
+        help: ArgumentHelp(
+            "Memory for events (default: 64M). When it is full, the oldest events are dropped.", valueName: "bytes"),
         transform: MemorySize.init)
     var maxMemory: MemorySize?
 
     func validate() throws {
         if let hindsight {
-            if hindsight.ns == 0 { throw ValidationError("cannot keep 0 seconds; expected more than 0 after --hindsight") }
+            if hindsight.ns == 0 {
+                throw ValidationError("cannot keep 0 seconds; expected more than 0 after --hindsight")
+            }
             if keep == 0 { throw ValidationError("cannot keep 0 snapshots; expected 1 or more after --keep") }
             return
         }

@@ -51,6 +51,16 @@ struct LookupArguments: ParsableArguments {
         }
     }
 
+    /// The filter of a capture and of an analysis.
+    var filter: LookupFilter {
+        var filter = LookupFilter()
+        (filter.pid, filter.tid, filter.uid) = (pid, tid, uid)
+        (filter.comm, filter.cgroup) = (comm.map { Comm($0) }, cgroup)
+        (filter.minPasses, filter.minDurationNs) = (minPasses, minDuration?.ns ?? 0)
+        filter.result = result?.number
+        return filter
+    }
+
     /// The options as a user types them.
     var words: [String] {
         let words: [(String, String?)] = [

@@ -52,7 +52,8 @@ struct Serve: ParsableCommand {
 
     @Option(
         name: .shortAndLong,
-        help: ArgumentHelp("Write findings in this format, to standard output unless -o is given.", valueName: "table|json|csv"))
+        help: ArgumentHelp(
+            "Write findings in this format, to standard output unless -o is given.", valueName: "table|json|csv"))
     var format: OutputFormat?
 
     @Option(

@@ -41,6 +41,25 @@ struct OutputFile {
         }
     }
 
+    /// Creates the file of an option, `what` in messages.
+    /// - Throws: why it cannot be created, as an error of usage.
+    static func create(_ path: String, what: String) throws -> OutputFile {
+        do throws(CreateError) {
+            return try OutputFile(creating: path)
+        } catch {
+            switch error {
+            case .exists: throw pathExists(path, of: what)
+            case .failed(let reason):
+                throw CommandError.usage(
+                    "cannot create \(what) \(path): \(reason); expected a new file in a writable directory")
+            }
+        }
+    }
+
+    static func pathExists(_ path: String, of what: String) -> CommandError {
+        .usage("cannot create \(what) \(path): it exists, and is not overwritten; remove it or choose another path")
+    }
+
     /// Writes all of it, and waits where the other side is slow. A line that a full disk cut off is removed where that
     /// is possible, so that a file ends with a whole line.
     func write(_ bytes: [UInt8]) throws(WriteError) {

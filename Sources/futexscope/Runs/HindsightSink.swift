@@ -5,6 +5,7 @@
 
 internal import Correlation
 internal import Events
+internal import Pipeline
 internal import Presentation
 internal import Recording
 internal import System
@@ -13,8 +14,8 @@ internal import System
 final class HindsightSink: RunRecorder {
     private let recorder: SnapshotRecorder
     private let triggers: [Trigger]
-    private var correlator: Correlator
-    private var clock = WallClock(offsetNs: 0)
+    private let loops: LoopThresholds
+    private var pipeline: FindingPipeline
     private var isRequested = false
     /// Events since the last end of a batch.
     private var events: [Event] = []
@@ -30,14 +31,15 @@ final class HindsightSink: RunRecorder {
             throw CommandError(message: error.message, exitCode: error.isUsage ? 64 : 1)
         }
         self.triggers = triggers
-        correlator = Correlator(thresholds: loops)
+        self.loops = loops
+        pipeline = FindingPipeline(correlator: Correlator(thresholds: loops), run: RunInfo())
     }
 
     /// The directory is empty, or existed before: it stays.
     func abandon() {}
 
     func begin(_ run: RunInfo) {
-        clock = WallClock(offsetNs: run.wallClockOffsetNs)
+        pipeline = FindingPipeline(correlator: Correlator(thresholds: loops), run: run)
         recorder.begin(run)
     }
 
@@ -61,9 +63,9 @@ final class HindsightSink: RunRecorder {
         var rest = events[...]
         for (index, event) in events.enumerated() {
             if case .lost(let loss) = event { lost += loss.count }
-            guard let finding = correlator.consume(event),
-                let trigger = triggers.first(where: { $0.holds(for: finding) })
-            else { continue }
+            var found: Finding?
+            pipeline.take(event) { finding, _ in found = finding }
+            guard let finding = found, let trigger = triggers.first(where: { $0.holds(for: finding) }) else { continue }
             // When this finding starts a snapshot, the events up to here are those before it.
             if recorder.isOpen(at: finding.lookup.time) {
                 append(rest[...index])
@@ -103,10 +105,11 @@ final class HindsightSink: RunRecorder {
         attempt { () throws(RecordingFailure) in
             guard
                 case .began(let directory, let removed) = try recorder.trigger(
-                    reason, at: time, stamp: clock.stamp(time), isAsked: isRequested)
+                    reason, at: time, stamp: pipeline.legend.clock.stamp(time), isAsked: isRequested)
             else { return }
             reportSuppressed()
-            Messages.emit("snapshot in \(directory): \(reason)" + (removed.map { "; the oldest, \($0), was removed" } ?? ""))
+            Messages.emit(
+                "snapshot in \(directory): \(reason)" + (removed.map { "; the oldest, \($0), was removed" } ?? ""))
         }
     }
 
@@ -116,7 +119,8 @@ final class HindsightSink: RunRecorder {
             written += 1
             let gone =
                 finished.eventsGone > 0
-                ? "; \(finished.eventsGone) events before it were dropped, because memory was full; try a larger --max-memory" : ""
+                ? "; \(finished.eventsGone) events before it were dropped, because memory was full; try a larger --max-memory"
+                : ""
             Messages.emit(
                 "recorded \(finished.records) events, \(ShortNumber.bytes(finished.bytes)) in \(finished.directory)"
                     + gone)

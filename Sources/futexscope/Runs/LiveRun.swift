@@ -8,20 +8,22 @@ internal import Capture
 internal import Events
 internal import Presentation
 
-/// A capture, with its messages for the user and for a supervisor.
+/// A live source, with its messages for the user and for a supervisor.
 struct LiveRun {
-    let capture: LiveCapture
+    let source: any LiveSource
     private let arguments: CaptureArguments
 
     /// Throws when the path of the ready file exists, before anything is attached.
     static func check(_ arguments: CaptureArguments) throws {
-        if let path = arguments.readyFile, OutputFile.exists(path) { throw pathExists(path, of: "the ready file") }
+        if let path = arguments.readyFile, OutputFile.exists(path) {
+            throw OutputFile.pathExists(path, of: "the ready file")
+        }
     }
 
     /// Attaches all probes.
     init(_ arguments: CaptureArguments, options: CaptureOptions) throws(CaptureError) {
         self.arguments = arguments
-        capture = try AttachWatch.during { () throws(CaptureError) in try LiveCapture(options: options) }
+        source = try LiveSources.open(options)
     }
 
     /// Passes events to `handle`, a batch at a time, until the run ends or `handle` returns false.
@@ -33,13 +35,13 @@ struct LiveRun {
         }
     }
 
-    /// Passes events to `sink` until the run ends or `goesOn` returns false. It is called a few times a second and after the
-    /// last event.
+    /// Passes events to `sink` until the run ends or `continues` returns false. It is called a few times a second and after
+    /// the last event.
     func follow<Sink: EventSink>(
-        _ limits: RunLimits, ending: String, into sink: inout Sink, goesOn: (inout Sink) throws -> Bool
+        _ limits: RunLimits, ending: String, into sink: inout Sink, continues: (inout Sink) throws -> Bool
     ) throws {
         let probes = reportProbes(ending: ending)
-        let ready = try arguments.readyFile.map { try Self.create($0, what: "the ready file") }
+        let ready = try arguments.readyFile.map { try OutputFile.create($0, what: "the ready file") }
         defer { ready?.remove() }
         try ready?.write("\(ThisProcess.id)\n")
         Supervisor.current.notifyReady(probes)
@@ -56,15 +58,15 @@ struct LiveRun {
         var isBlindnessReported = false
         var statusTime: UInt64 = 0
         func reportBlindness() {
-            guard !isBlindnessReported, let blindness = capture.blindness else { return }
+            guard !isBlindnessReported, let blindness = source.blindness else { return }
             isBlindnessReported = true
             Messages.emit(blindness)
         }
-        try capture.run(until: limits, into: &sink) { sink in
+        try source.run(until: limits, into: &sink) { sink in
             reportBlindness()
-            let wantsMore = try goesOn(&sink)
-            life.consumerIsAlive(drainTurns: capture.drainTurns)
-            let totals = capture.totals
+            let wantsMore = try continues(&sink)
+            life.consumerIsAlive(drainTurns: source.drainTurns)
+            let totals = source.totals
             if totals.time != statusTime, !totals.isFinal {
                 statusTime = totals.time
                 Supervisor.current.notify(status: "\(probes), \(totals.observations) observations so far")
@@ -72,12 +74,12 @@ struct LiveRun {
             return wantsMore
         }
         reportBlindness()
-        if let leftover = capture.leftover { Messages.emit(leftover) }
+        if let leftover = source.leftover { Messages.emit(leftover) }
     }
 
     /// A dry run: attaches all probes, detaches them at once, and prints how each was attached.
     static func show(_ options: CaptureOptions, format: OutputFormat) throws(CaptureError) {
-        let probes = try plan(options)
+        let probes = try LiveSources.plan(options)
         let output = OutputFile.standardOutput
         let bytes =
             format == .json
@@ -86,45 +88,22 @@ struct LiveRun {
         try? output.write(bytes)
     }
 
-    static func plan(_ options: CaptureOptions) throws(CaptureError) -> [ProbeReport] {
-        try AttachWatch.during { () throws(CaptureError) in try LiveCapture.plan(options: options) }
-    }
-
     /// - Returns: a line with the number of probes.
     private func reportProbes(ending: String) -> String {
-        let probes = capture.run.probes
+        let probes = source.run.probes
         if arguments.verbose {
             try? OutputFile.standardError.write(
                 DoctorReport.text(probes: probes, colour: OutputFile.standardError.wantsColour))
-            let kept = capture.capabilities
+            let kept = source.capabilities
             Messages.emit("capabilities kept: \(kept.isEmpty ? "none" : kept.joined(separator: ", "))")
         } else {
             for probe in probes where probe.hook == nil {
                 Messages.emit("\(probe.role) is not attached: \(probe.note ?? "no hook works")")
             }
         }
-        if let note = capture.depthNote { Messages.emit("\(note); entry hooks are used") }
+        if let note = source.depthNote { Messages.emit("\(note); entry hooks are used") }
         let text = "tracing with \(probes.count { $0.hook != nil }) probes"
         Messages.emit(text + ending)
         return text
-    }
-
-    // MARK: Files
-
-    static func create(_ path: String, what: String) throws -> OutputFile {
-        do throws(OutputFile.CreateError) {
-            return try OutputFile(creating: path)
-        } catch {
-            switch error {
-            case .exists: throw pathExists(path, of: what)
-            case .failed(let reason):
-                throw CommandError.usage(
-                    "cannot create \(what) \(path): \(reason); expected a new file in a writable directory")
-            }
-        }
-    }
-
-    static func pathExists(_ path: String, of what: String) -> CommandError {
-        .usage("cannot create \(what) \(path): it exists, and is not overwritten; remove it or choose another path")
     }
 }

@@ -22,7 +22,8 @@ struct ServiceResources: Sendable {
     /// Why the probes observe nothing any more.
     let blindness = BlindnessNote()
 
-    var byPath: [String: Resource] {
+    /// By path.
+    var all: [String: Resource] {
         [
             "/": { _, reply in
                 ask(within: Self.pageAge, reply) { state in

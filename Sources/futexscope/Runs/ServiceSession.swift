@@ -9,6 +9,7 @@ internal import ArgumentParser
 internal import Capture
 internal import Correlation
 internal import Events
+internal import Pipeline
 internal import Presentation
 internal import Service
 
@@ -22,7 +23,7 @@ struct ServiceSession {
         let secret = try serve.secretFile.map { path throws(ServiceError) in try Secret(file: path) }
         let port = try BoundPort(serve.listen)
         let output =
-            try serve.output.map { try LiveRun.create($0, what: "the output file") }
+            try serve.output.map { try OutputFile.create($0, what: "the output file") }
             ?? (serve.format == nil ? nil : .standardOutput)
         let live: LiveRun
         do throws(CaptureError) {
@@ -32,7 +33,7 @@ struct ServiceSession {
             throw error
         }
         let resources = ServiceResources()
-        let service = try Service(on: port, secret: secret, counts: resources.counts, resources: resources.byPath)
+        let service = try Service(on: port, secret: secret, counts: resources.counts, resources: resources.all)
         defer { service.stop() }
         try follow(live, service: service, resources: resources, to: output)
     }
@@ -40,8 +41,8 @@ struct ServiceSession {
     private func follow(_ live: LiveRun, service: Service, resources: ServiceResources, to output: OutputFile?) throws {
         let format = output.map { (serve.format ?? .json).writer(for: $0) }
         var stream = FindingStream(
-            format: format ?? JSONLines(rows: [], of: live.capture.run),
-            correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll), run: live.capture.run)
+            format: format ?? JSONLines(rows: [], of: live.source.run),
+            correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll), run: live.source.run)
         var latest = LatestFindings()
         var sink = FindingSink(output: output, name: serve.output ?? "standard output")
         let (exchange, blindness) = (resources.exchange, resources.blindness)
@@ -50,13 +51,13 @@ struct ServiceSession {
         let limits = RunLimits(countersDescriptor: exchange.descriptor)
         try live.follow(limits, ending: "; results at http://\(service.address.text)/") { events in
             var found: UInt64 = 0
-            _ = stream.consume(events) { finding in
-                latest.add(finding)
+            _ = stream.take(events) { finding in
+                latest.take(finding)
                 found += 1
             }
             for line in stream.textOfLosses(in: events) where output != nil { Messages.emit(line) }
             sink.write(stream.takeBytes(), findings: found)
-            blindness.text = live.capture.blindness
+            blindness.text = live.source.blindness
             exchange.giveSign()
             if events.contains(where: \.isTotals) {
                 var state = stream.state(canLoop: TaskFiles.canLoop)
@@ -94,10 +95,13 @@ private struct FindingSink {
             switch error {
             case .closed:
                 isClosed = true
-                Messages.emit("nobody reads the findings on \(name) any more: they are counted and served, and not written")
+                Messages.emit(
+                    "nobody reads the findings on \(name) any more: they are counted and served, and not written")
             case .failed(let reason) where !hasReportedFailure:
                 hasReportedFailure = true
-                Messages.emit("cannot write to \(name): \(reason); the service continues and counts findings that are not written")
+                Messages.emit(
+                    "cannot write to \(name): \(reason); the service continues and counts findings that are not written"
+                )
             case .failed: break
             }
         }

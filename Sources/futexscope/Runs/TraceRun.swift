@@ -7,6 +7,7 @@ internal import ArgumentParser
 internal import Capture
 internal import Correlation
 internal import Events
+internal import Pipeline
 internal import Presentation
 internal import System
 
@@ -17,7 +18,7 @@ struct TraceRun {
 
     func run() throws {
         try LiveRun.check(trace.capture)
-        let output = try trace.output.map { try LiveRun.create($0, what: "the output file") } ?? .standardOutput
+        let output = try trace.output.map { try OutputFile.create($0, what: "the output file") } ?? .standardOutput
         let recording: RecordingSink?
         do {
             recording = try trace.record.map { try RecordingSink(directory: $0) }
@@ -34,7 +35,7 @@ struct TraceRun {
             recording?.abandon()
             throw error
         }
-        try recording?.begin(live.capture.run)
+        try recording?.begin(live.source.run)
         if trace.live {
             try show(live, recording: recording)
         } else {
@@ -48,7 +49,7 @@ struct TraceRun {
         let stream = FindingStream(
             format: trace.format.writer(for: output),
             correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll, filter: filter),
-            run: live.capture.run,
+            run: live.source.run,
             limit: trace.count)
         var sink = TraceSink(stream: stream, recording: recording)
         do {
@@ -80,9 +81,10 @@ struct TraceRun {
     private func show(_ live: LiveRun, recording: RecordingSink?) throws {
         defer { recording?.finish() }
         let output = OutputFile.standardOutput
-        var view = LiveView(
+        var pipeline = FindingPipeline(
             correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll, filter: filter),
-            run: live.capture.run, begin: Clock.monotonicNs)
+            run: live.source.run)
+        var view = LiveView(begin: Clock.monotonicNs)
         let screen = LiveScreen(on: output)
         do {
             defer { screen.leave() }
@@ -91,19 +93,23 @@ struct TraceRun {
                     for event in events { recording.take(event) }
                     _ = recording.endBatch()
                 }
-                view.consume(events)
+                for event in events { pipeline.take(event) { finding, _ in view.take(finding) } }
                 let wantsMore = screen.takeKeys()
                 try screen.redraw { size, now, isPaused, colour in
-                    view.giveUpLoops(at: now) { !TaskFiles.isGone($0) }
-                    return view.frame(
-                        width: size.columns, height: size.rows, now: now, isPaused: isPaused, colour: colour)
+                    view.frame(
+                        pipeline.state(at: now) { !TaskFiles.isGone($0) }, width: size.columns, height: size.rows,
+                        now: now, isPaused: isPaused, colour: colour)
                 }
                 return wantsMore
             }
         } catch is OutputFile.WriteError {
             throw CommandError.running("cannot write to the terminal any more; the trace ends, without a summary")
         }
-        try? output.write(view.end(width: output.tableWidth, colour: output.wantsColour))
+        let report = pipeline.end()
+        try? output.write(
+            SummaryText(
+                report: report, legend: pipeline.legend, width: output.tableWidth, colour: output.wantsColour
+            ).text)
     }
 
     /// The filter by cause, which only the correlator knows; the kernel applies the other filters.
