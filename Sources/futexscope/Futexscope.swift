@@ -9,6 +9,13 @@ internal import Service
 struct Futexscope: ParsableCommand {
     static let number = "0.1.0"
 
+    /// Of the processor that this binary is for, as `uname -m` names it.
+    #if arch(arm64)
+        static let architecture = "aarch64"
+    #else
+        static let architecture = "x86_64"
+    #endif
+
     static let configuration = CommandConfiguration(
         commandName: "futexscope",
         abstract: "Show every futex lookup that met a page without a mapping, and what took it away.",
@@ -30,7 +37,7 @@ struct Futexscope: ParsableCommand {
             EXIT CODES:
               0 done, 1 failed while running, 64 usage, 77 this host does not permit it
             """,
-        version: "futexscope \(number)",
+        version: "futexscope \(number) (\(architecture))",
         subcommands: [
             Trace.self, Record.self, Report.self, Export.self, Serve.self, Doctor.self, Provoke.self,
         ])

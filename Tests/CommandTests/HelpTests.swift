@@ -58,8 +58,12 @@ import Testing
         #expect(ending?.answer?.isEmpty == false)
     }
 
-    @Test("the version names the program") func version() {
-        #expect(ending(of: ["--version"])?.answer?.hasPrefix("futexscope ") == true)
+    @Test("the version names the program and the processor") func version() throws {
+        var host = utsname()
+        #expect(uname(&host) == 0)
+        let machine = withUnsafeBytes(of: &host.machine) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        let answer = try #require(ending(of: ["--version"])?.answer)
+        #expect(answer.hasPrefix("futexscope \(Futexscope.number) (\(machine))"))
     }
 }
 
