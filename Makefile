@@ -56,7 +56,8 @@ deb: all  ## the Debian package, with manual pages, completions and services: .b
 deb-arm64: arm64  ## the same for arm64: .build/deb-arm64/futexscope_VERSION_arm64.deb
 	$(call install,$(DEB_PACKAGES))
 	swift build --product generate-manual
-	@packaging/build-package $(ARM64_BINARY) .build/debug/generate-manual .build/deb-arm64
+	@packaging/build-package $(ARM64_BINARY) .build/debug/generate-manual .build/deb-arm64 \
+		"$$(Toolchain/arm64-sdk)/built-using"
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
