@@ -11,15 +11,19 @@ internal import Presentation
 struct LiveRun {
     let capture: LiveCapture
     private let arguments: CaptureArguments
+    /// The task whose end is the end of the run.
+    private let victim: VictimWatch?
 
     /// Nothing is attached when the ready file's path is taken.
     static func check(_ arguments: CaptureArguments) throws {
         if let path = arguments.readyFile, Descriptor.exists(path) { throw inTheWay(path, of: "the ready file") }
     }
 
-    /// Attaches all probes and says so.
-    init(_ arguments: CaptureArguments, options: CaptureOptions) throws(CaptureError) {
+    /// Attaches all probes and says so. The run will end with the process or thread that it follows, if there is one
+    /// and `endsWithVictim`.
+    init(_ arguments: CaptureArguments, options: CaptureOptions, endsWithVictim: Bool) throws(CaptureError) {
         self.arguments = arguments
+        victim = endsWithVictim ? VictimWatch(arguments.wanted) : nil
         capture = try AttachWatch.during { () throws(CaptureError) in try LiveCapture(options: options) }
     }
 
@@ -50,6 +54,7 @@ struct LiveRun {
             if ends { Supervisor.current.tellEnding() }
             return ends
         }
+        limits.endDescriptor = limits.endDescriptor ?? victim?.descriptor
         var life = SignsOfLife()
         var isBlindnessTold = false
         var statusTime: UInt64 = 0
@@ -60,6 +65,7 @@ struct LiveRun {
         }
         try capture.run(until: limits, into: &sink) { sink in
             tellBlindness()
+            victim?.look()
             let wantsMore = try goesOn(&sink)
             life.consumerCameRound(drainTurns: capture.drainTurns)
             let totals = capture.totals
@@ -70,6 +76,7 @@ struct LiveRun {
             return wantsMore
         }
         tellBlindness()
+        if let victim, victim.hasEnded { Descriptor.tell("\(victim.name) has ended, and so has this run") }
         if let leftover = capture.leftover { Descriptor.tell(leftover) }
     }
 

@@ -24,7 +24,7 @@ struct ServeRun {
             ?? (serve.format == nil ? nil : .standardOutput)
         let live: LiveRun
         do throws(CaptureError) {
-            live = try LiveRun(serve.capture, options: options)
+            live = try LiveRun(serve.capture, options: options, endsWithVictim: false)
         } catch {
             output?.remove()
             throw error

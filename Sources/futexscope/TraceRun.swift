@@ -24,7 +24,7 @@ struct TraceRun {
         }
         let live: LiveRun
         do throws(CaptureError) {
-            live = try LiveRun(trace.capture, options: options)
+            live = try LiveRun(trace.capture, options: options, endsWithVictim: true)
         } catch {
             // Made by this run and still empty.
             output.remove()
