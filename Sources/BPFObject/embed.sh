@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Compiles a BPF source file for each architecture and writes the objects as Swift string literals of hexadecimal
 # digits, which the compiler reads in a tenth of a second where an array literal takes minutes. The Swift compiler
 # chooses the one for its target, so that a cross build takes the right one.

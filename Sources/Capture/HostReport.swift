@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 AND (GPL-2.0-only OR BSD-2-Clause)
+
 // What this host allows, before anything is loaded: kernel, BTF, lockdown, capabilities, the options
 // that tracing needs. A refusal is named for what it is, since the kernel itself only says "Operation
 // not permitted".
@@ -149,9 +151,10 @@ extension HostReport {
         }
     }
 
-    static let features = [
-        "register_kprobe", "register_fprobe_ips", "bpf_find_vma", "get_futex_key",
-    ]
+    static let features =
+        [
+            "register_kprobe", "register_fprobe_ips", "bpf_find_vma", "get_futex_key",
+        ] + ProbePlan.trampolines
 
     /// Loads and drops a program that reads kernel memory, the least that tracing needs: as a kprobe
     /// program, and where there are no kprobes as one for a trampoline.
@@ -166,7 +169,7 @@ extension HostReport {
         // The kernel copies the instructions during the call.
         let descriptor =
             unsafe hasKprobes
-            ? bpf_prog_load(BPF_PROG_TYPE_KPROBE, "futexscope_try", "GPL", program, program.count, nil)
+            ? bpf_prog_load(BPF_PROG_TYPE_KPROBE, "futexscope_try", "Dual BSD/GPL", program, program.count, nil)
             : fs_try_trampoline("get_futex_key", program, program.count)
         if descriptor >= 0 {
             close(descriptor)

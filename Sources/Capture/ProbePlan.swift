@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The ladder: which hook each probe gets on this kernel. The first plan comes from what BTF and the
 // symbols say; a rung that the kernel then refuses is struck off and the next one is tried, until every
 // probe is attached or has no rung left. A refusal never takes another probe with it.
@@ -76,7 +78,7 @@ struct ProbePlan: Sendable {
 
     /// What puts a BPF trampoline on a function: BPF's half, and ftrace's (CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS),
     /// which arm64 has since 6.4 (2aa6ac03516d). Without the latter each attachment ends with ENOTSUPP.
-    private static let trampolines = ["bpf_trampoline_link_prog", "register_ftrace_direct"]
+    static let trampolines = ["bpf_trampoline_link_prog", "register_ftrace_direct"]
 
     /// Whether fentry can be attached to a function.
     static func hasTrampolines(_ symbols: KernelSymbols) -> Bool { trampolines.allSatisfy(symbols.has) }

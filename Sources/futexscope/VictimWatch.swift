@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Notices the end of the process or thread that a user named with -p or -t, so that a run does not wait for ever for
 // a victim that is gone. It holds a descriptor of the task, so a later task with the same number is not mistaken
 // for it. Kernels before 6.9 have no such descriptor of a thread; there the thread is looked for instead.

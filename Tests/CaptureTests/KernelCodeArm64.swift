@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 AND GPL-2.0-only
+
 // The code of get_futex_key() in Debian's arm64 kernels, as it stood in the memory of guests; more of what
 // KernelCode.swift has for x86-64.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A run ends when the process or thread that it follows has ended, and not before.
 
 import Foundation

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The JSON encoder of release builds against the toolchain's own, byte for byte.
 
 import Foundation

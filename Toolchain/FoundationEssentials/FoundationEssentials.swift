@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The part of FoundationEssentials that swift-argument-parser uses, under the same names: what an error says of
 // itself, and a JSON encoder for `--experimental-dump-help`, from which manual pages are made. The module takes the
 // place of the toolchain's own in release builds; the texts are the same, byte for byte.

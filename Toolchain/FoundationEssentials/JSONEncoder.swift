@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Values as JSON, in the layout of Foundation's encoder. A value is first taken apart into a tree of nodes, since a
 // container may be filled after others were begun; the tree is then written with its keys in order and indented.
 // Both output options are always in force: nothing else is used.
