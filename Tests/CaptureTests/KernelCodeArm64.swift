@@ -35,7 +35,8 @@ extension KernelCode {
             """)
 
     static let arm64v6_12 = KernelCode(
-        "6.12.117+deb12-cloud-arm64", .arm64, at: 0xffffa7fa8e3ad498, unlocks: [0xffffa7fa8e516380], pin: 0xffffa7fa8e5709b8,
+        "6.12.117+deb12-cloud-arm64", .arm64, at: 0xffffa7fa8e3ad498, unlocks: [0xffffa7fa8e516380],
+        pin: 0xffffa7fa8e5709b8,
         sites: [0x1a8],
         hex: """
             e9031eaa1f2003d53f2303d5ffc301d1fd7b01a9fd430091f96b05a9f90302aa024138d5f35302a9f55b03a9152c001244b4
@@ -59,7 +60,8 @@ extension KernelCode {
             """)
 
     static let arm64v7_3 = KernelCode(
-        "7.3.4+deb13-cloud-arm64", .arm64, at: 0xffffa023ed03a888, unlocks: [0xffffa023ed20d3e8], pin: 0xffffa023ed27b658,
+        "7.3.4+deb13-cloud-arm64", .arm64, at: 0xffffa023ed03a888, unlocks: [0xffffa023ed20d3e8],
+        pin: 0xffffa023ed27b658,
         sites: [0x2a4],
         hex: """
             e9031eaa1f2003d53f2303d5ffc301d124008052fd7b01a9fd430091f55b03a9f603012a21040012f35302a9540080529422
