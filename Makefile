@@ -6,13 +6,19 @@
 SHELL := /bin/bash
 # LINK takes further linker options, such as "-Xlinker -L/path/to/lib" for another libelf.a.
 CONFIGURATION := -c release --static-swift-stdlib -Xswiftc -static-executable -Xlinker -s $(LINK)
+# On the search paths before the toolchain's module of that name; see Toolchain/essentials.
+ESSENTIALS := $(CURDIR)/.build/essentials
+NATIVE := $(CONFIGURATION) -Xswiftc -I$(ESSENTIALS) -Xlinker -L$(ESSENTIALS)
 BINARY := .build/release/futexscope
+ARM64_BUILD := .build/arm64
+ARM64_BINARY := $(ARM64_BUILD)/release/futexscope
 VM := Tests/KernelTests/vm
 CACHE := $(or $(FUTEXSCOPE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/futexscope)
 PYTHON := $(CACHE)/python
 FLEET := $(CACHE)/fleet
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev libzstd-dev libc6-dev
+ARM64_PACKAGES := python3 xz-utils qemu-user
 READER_PACKAGES := babeltrace2 curl trace-cmd python3-venv
 BENCH_PACKAGES := gcc libc6-dev time valgrind
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio zstd e2fsprogs xfsprogs kmod gcc make mmdebstrap genext2fs
@@ -29,16 +35,32 @@ BENCH_PARTS := futex pages start storm
 BENCH_CPUS := 1 4 8
 BENCH_POSSIBLE := 2 64 512
 
-.PHONY: all deb build-packages guest-packages demo test unit-test kernels readers fleet-programs fleet-test answer bench \
+.PHONY: all arm64 deb deb-arm64 build-packages guest-packages demo test unit-test kernels readers fleet-programs fleet-test answer bench \
 	bench-guest bench-cpus bench-host bench-fleet fuzz lint clean help
 
-all: build-packages  ## the release binary: .build/release/futexscope
-	swift build $(CONFIGURATION) --product futexscope
+all: build-packages $(ESSENTIALS)/libFoundationEssentials.a  ## the release binary: .build/release/futexscope
+	swift build $(NATIVE) --product futexscope
+
+$(ESSENTIALS)/libFoundationEssentials.a: $(wildcard Toolchain/FoundationEssentials/*) Toolchain/essentials \
+		$(shell readlink -f "$$(command -v swiftc)")
+	Toolchain/essentials $(ESSENTIALS)
+
+arm64: all  ## the release binary for arm64, cross-built and compared with the native one: .build/arm64/release/futexscope
+	$(call install,$(ARM64_PACKAGES))
+	@sdk=$$(Toolchain/arm64-sdk) || exit; swift build --scratch-path $(ARM64_BUILD) --swift-sdks-path "$$sdk" \
+		--swift-sdk futexscope-arm64 $(CONFIGURATION) --product futexscope
+	Toolchain/compare $(BINARY) $(ARM64_BINARY)
 
 deb: all  ## the Debian package, with manual pages, completions and services: .build/deb/futexscope_VERSION_ARCH.deb
 	$(call install,$(DEB_PACKAGES))
 	swift build --product generate-manual
 	@packaging/build-package $(BINARY) .build/debug/generate-manual .build/deb
+
+deb-arm64: arm64  ## the same for arm64: .build/deb-arm64/futexscope_VERSION_arm64.deb
+	$(call install,$(DEB_PACKAGES))
+	swift build --product generate-manual
+	@packaging/build-package $(ARM64_BINARY) .build/debug/generate-manual .build/deb-arm64 \
+		"$$(Toolchain/arm64-sdk)/built-using"
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -91,13 +113,13 @@ bench: bench-guest bench-cpus bench-host bench-fleet  ## figures beside those in
 bench-guest: all guest-packages  ## cost in the kernel, in instruction-counted time (BENCH_KERNEL=6.12)
 	$(VM)/kernels fetch $(BENCH_KERNEL)
 	Benchmarks/guest/measure $(BENCH_KERNEL) $(BINARY) \
-		"$$(find .build/plugins/outputs -path '*/BPFObject/*' -name futexscope.bpf.o | head -n 1)" \
+		"$$(find .build/plugins/outputs -path '*/BPFObject/*' -name futexscope.x86.bpf.o | head -n 1)" \
 		"$(BENCH_PARTS)" > .build/guest-$(BENCH_KERNEL).txt
 	$(call figures,guest-$(BENCH_KERNEL))
 
 bench-cpus: all guest-packages  ## what it takes at rest on more CPUs, and a storm on two, in the machine's own time
 	$(VM)/kernels fetch 6.1 6.12
-	object="$$(find .build/plugins/outputs -path '*/BPFObject/*' -name futexscope.bpf.o | head -n 1)"; \
+	object="$$(find .build/plugins/outputs -path '*/BPFObject/*' -name futexscope.x86.bpf.o | head -n 1)"; \
 	{ for cpus in $(BENCH_CPUS); do BENCH_CPUS=$$cpus Benchmarks/guest/measure 6.12 $(BINARY) "$$object" rest || exit; done; \
 	for cpus in $(BENCH_POSSIBLE); do BENCH_POSSIBLE=$$cpus Benchmarks/guest/measure 6.1 $(BINARY) "$$object" rest || exit; done; \
 	BENCH_CPUS=2 Benchmarks/guest/measure 6.12 $(BINARY) "$$object" storm; } > .build/cpus-6.12.txt
@@ -106,8 +128,8 @@ bench-cpus: all guest-packages  ## what it takes at rest on more CPUs, and a sto
 bench-host: all guest-packages  ## reading, correlating and writing, beside other programs on this machine
 	$(call install,$(READER_PACKAGES) $(BENCH_PACKAGES))
 	$(VM)/kernels fetch 6.12
-	swift build $(CONFIGURATION) --product synthesize
-	swift build $(CONFIGURATION) --product replay
+	swift build $(NATIVE) --product synthesize
+	swift build $(NATIVE) --product replay
 	Benchmarks/host/measure .build/release > .build/host.txt
 	$(call figures,host)
 

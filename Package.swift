@@ -126,6 +126,9 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Golden"], swiftSettings: strict),
+        // What release builds have in place of the toolchain's FoundationEssentials; see Toolchain/essentials.
+        .target(name: "ReleaseEssentials", path: "Toolchain/FoundationEssentials", swiftSettings: strict),
+        .testTarget(name: "ReleaseEssentialsTests", dependencies: ["ReleaseEssentials"], swiftSettings: lenient),
         .testTarget(name: "ServiceTests", dependencies: ["Service"], swiftSettings: strict),
         .testTarget(name: "ProvocationTests", dependencies: ["Provocation"], swiftSettings: strict),
     ]

@@ -6,6 +6,7 @@
 #include "provocation_calls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -74,6 +75,18 @@ int clinux_process_descriptor(pid_t process)
 #define SYS_pidfd_open 434
 #endif
 	return (int)syscall(SYS_pidfd_open, process, 0);
+}
+
+int clinux_thread_descriptor(pid_t thread)
+{
+	/* PIDFD_THREAD is O_EXCL (include/uapi/linux/pidfd.h). */
+	return (int)syscall(SYS_pidfd_open, thread, O_EXCL);
+}
+
+int clinux_thread_exists(pid_t process, pid_t thread)
+{
+	/* The null signal. EPERM means that it is there. */
+	return syscall(SYS_tgkill, process, thread, 0) == 0 || errno != ESRCH;
 }
 
 int clinux_wait_status(pid_t process)

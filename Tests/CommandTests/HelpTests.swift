@@ -69,7 +69,7 @@ import Testing
     /// CHANGELOG.md decides: with entries under "Unreleased" the version is a development version of a later release, and
     /// otherwise the latest release.
     @Test("--version agrees with the changelog") func version() throws {
-        #expect(ending(of: ["--version"])?.answer == "futexscope " + Futexscope.version)
+        #expect(ending(of: ["--version"])?.answer == "futexscope \(Futexscope.version) (\(Futexscope.architecture))")
         let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
         let changelog = try String(contentsOf: root.appending(path: "CHANGELOG.md"), encoding: .utf8)
         let sections = changelog.components(separatedBy: "\n## ").dropFirst()

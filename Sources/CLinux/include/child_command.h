@@ -20,6 +20,12 @@ int clinux_release_command(int release);
 /// A descriptor that is readable when the process has ended (pidfd_open(2), Linux 5.3); -1 with errno.
 int clinux_process_descriptor(pid_t process);
 
+/// The same for a thread (PIDFD_THREAD, Linux 6.9); -1 with errno, which is EINVAL on earlier kernels.
+int clinux_thread_descriptor(pid_t thread);
+
+/// Whether a thread of the process is there.
+int clinux_thread_exists(pid_t process, pid_t thread);
+
 /// Waits for the process. Its exit status as a shell has it: 128 and the signal where one ended it.
 int clinux_wait_status(pid_t process);
 

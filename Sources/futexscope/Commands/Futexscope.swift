@@ -12,6 +12,13 @@ struct Futexscope: ParsableCommand {
     /// The latest release, or the next one with `-dev`. CHANGELOG.md has the same.
     static let version = "0.2.0-dev"
 
+    /// The processor that this binary is for, as `uname -m` names it.
+    #if arch(arm64)
+        static let architecture = "aarch64"
+    #else
+        static let architecture = "x86_64"
+    #endif
+
     static let configuration = CommandConfiguration(
         commandName: "futexscope",
         abstract: "Show futex lookups that found a page without a mapping, and what detached it.",
@@ -35,7 +42,7 @@ struct Futexscope: ParsableCommand {
             EXIT CODES:
               0 done, 1 failed while running, 64 usage, 77 not permitted on this host
             """,
-        version: "futexscope \(version)",
+        version: "futexscope \(version) (\(architecture))",
         subcommands: [
             Trace.self, Record.self, Report.self, Export.self, Serve.self, Doctor.self, Provoke.self,
         ])

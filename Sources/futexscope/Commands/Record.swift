@@ -98,7 +98,7 @@ struct Record: ParsableCommand {
         if snapshots?.isInFoundDirectory == true { options.keepsFileAccess = true }
         let live: LiveRun
         do throws(CaptureError) {
-            live = try LiveRun(capture, options: options)
+            live = try LiveRun(capture, options: options, endsWithVictim: child == nil)
         } catch {
             sink.abandon()
             throw error

@@ -12,6 +12,8 @@ internal import Presentation
 struct LiveRun {
     let source: any LiveSource
     private let arguments: CaptureArguments
+    /// The task whose end is the end of the run; nil where there is none.
+    private let victim: VictimWatch?
 
     /// Throws when the path of the ready file exists, before anything is attached.
     static func check(_ arguments: CaptureArguments) throws {
@@ -20,9 +22,10 @@ struct LiveRun {
         }
     }
 
-    /// Attaches all probes.
-    init(_ arguments: CaptureArguments, options: CaptureOptions) throws(CaptureError) {
+    /// Attaches all probes. With `endsWithVictim`, the run ends with the process or thread of -p or -t.
+    init(_ arguments: CaptureArguments, options: CaptureOptions, endsWithVictim: Bool) throws(CaptureError) {
         self.arguments = arguments
+        victim = endsWithVictim ? VictimWatch(arguments.wanted) : nil
         source = try LiveSources.open(options)
     }
 
@@ -54,6 +57,7 @@ struct LiveRun {
             if ends { Supervisor.current.notifyEnding() }
             return ends
         }
+        limits.endDescriptor = limits.endDescriptor ?? victim?.descriptor
         var life = SignsOfLife()
         var isBlindnessReported = false
         var statusTime: UInt64 = 0
@@ -64,6 +68,7 @@ struct LiveRun {
         }
         try source.run(until: limits, into: &sink) { sink in
             reportBlindness()
+            victim?.check()
             let wantsMore = try continues(&sink)
             life.consumerIsAlive(drainTurns: source.drainTurns)
             let totals = source.totals
@@ -74,6 +79,7 @@ struct LiveRun {
             return wantsMore
         }
         reportBlindness()
+        if let victim, victim.hasEnded { Messages.emit("\(victim.name) has ended, and so has this run") }
         if let leftover = source.leftover { Messages.emit(leftover) }
     }
 

@@ -27,7 +27,7 @@ struct ServiceSession {
             ?? (serve.format == nil ? nil : .standardOutput)
         let live: LiveRun
         do throws(CaptureError) {
-            live = try LiveRun(serve.capture, options: options)
+            live = try LiveRun(serve.capture, options: options, endsWithVictim: false)
         } catch {
             output?.remove()
             throw error

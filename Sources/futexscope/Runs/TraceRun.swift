@@ -28,7 +28,7 @@ struct TraceRun {
         }
         let live: LiveRun
         do throws(CaptureError) {
-            live = try LiveRun(trace.capture, options: options)
+            live = try LiveRun(trace.capture, options: options, endsWithVictim: true)
         } catch {
             // Created by this run and still empty.
             output.remove()
