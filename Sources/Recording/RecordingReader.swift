@@ -195,7 +195,8 @@ public import Events
         let begin = Int(offset - window.lowerBound)
         // The whole packet is in the window.
         var load = unsafe RecordLoad(
-            UnsafeRawBufferPointer(rebasing: buffer[begin..<begin + head.contentSize]), from: PacketHead.size)
+            UnsafeRawBufferPointer(rebasing: buffer[begin..<begin + head.contentSize]), from: PacketHead.size,
+            format: format)
         while !load.isAtEnd {
             let place = load.position
             _ = load.take(UInt64.self)
@@ -226,7 +227,7 @@ public import Events
             activity.visit(&load)
             if load.isWhole { sink.take(activity) }
         case .file:
-            var file = FileName(format: format)
+            var file = FileName()
             file.visit(&load)
             if load.isWhole {
                 sink.take(
