@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Words of the recording format. An enumeration that conforms to `RecordedWord` is part of a file format: recordings
 // hold its values, and the metadata of a recording lists its words. So that older recordings stay readable, each word
 // says which format brought it, and the reader compares a recording with the words of the recording's own format.
