@@ -198,7 +198,8 @@ internal import System
         let begin = Int(offset - window.lowerBound)
         // The whole packet is in the window.
         var load = unsafe RecordLoad(
-            UnsafeRawBufferPointer(rebasing: buffer[begin..<begin + head.contentSize]), from: PacketHead.size)
+            UnsafeRawBufferPointer(rebasing: buffer[begin..<begin + head.contentSize]), from: PacketHead.size,
+            format: format)
         while !load.isAtEnd {
             let place = load.position
             _ = load.take(UInt64.self)
@@ -229,7 +230,7 @@ internal import System
             activity.visit(&load)
             if load.isWhole { sink.take(activity) }
         case .file:
-            var file = FileName(format: format)
+            var file = FileName()
             file.visit(&load)
             if load.isWhole {
                 sink.take(

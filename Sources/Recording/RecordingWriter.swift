@@ -77,7 +77,14 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     private var isTellingAgain = false
 
     /// Makes the directory. It must not exist.
-    public init(directory: String, limits: RecordingLimits = RecordingLimits()) throws(RecordingFailure) {
+    public convenience init(
+        directory: String, limits: RecordingLimits = RecordingLimits()
+    ) throws(RecordingFailure) {
+        try self.init(directory: directory, limits: limits, trace: .random())
+    }
+
+    /// The same with a UUID that is given.
+    init(directory: String, limits: RecordingLimits, trace: TraceID) throws(RecordingFailure) {
         do throws(SystemError) {
             try Files.makeDirectory(directory)
         } catch {
@@ -89,7 +96,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
         }
         self.directory = directory
         self.limits = limits
-        head = PacketHead(trace: .random())
+        head = PacketHead(trace: trace)
         unsafe page = .allocate(byteCount: Self.pageBytes, alignment: 64)
         unsafe packetPlace = .allocate(capacity: 1)
         unsafe packetPlace.initialize(to: PacketBuffer(page, bytes: Self.pageBytes))
@@ -166,8 +173,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
         switch name.subject {
         case .file(let file):
             let record = FileName(
-                format: Metadata.formats.upperBound, file: file, path: name.text.cut(3600),
-                fileSystem: name.detail.cut(200), state: name.fileState)
+                file: file, path: name.text.cut(3600), fileSystem: name.detail.cut(200), state: name.fileState)
             put(.file, record, at: time)
         case .cgroup(let id): put(.cgroup, CgroupName(id: id, path: name.text.cut(3600)), at: time)
         }
