@@ -63,7 +63,8 @@ import Testing
         let seen = Seen()
         let thread = try Thread { seen.isBlocked.store(isTermBlocked, ordering: .relaxed) }
         thread.join()
-        #expect(seen.isBlocked.load(ordering: .relaxed))
+        let isBlocked = seen.isBlocked.load(ordering: .relaxed)
+        #expect(isBlocked)
         #expect(!isTermBlocked)
     }
 
