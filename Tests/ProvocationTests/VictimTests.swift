@@ -49,8 +49,8 @@ import Testing
         let board = try Scoreboard()
         board[.go] = 1
         var victim = try Victim(scenario, path: file.path, board: board)
-        let file = try Descriptor(opening: file.path, flags: O_RDWR)
-        try file.resize(to: 0)
+        let opened = try Descriptor(opening: file.path, flags: O_RDWR)
+        try opened.resize(to: 0)
         victim.run(calls: 5, durationNs: 0)
         #expect(board[.efault] == 5)
         #expect(board[.efaultBeyondEnd] == 0, "nobody has said yet that the file is short")
