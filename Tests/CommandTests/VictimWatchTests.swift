@@ -16,7 +16,7 @@ import Testing
     /// Until it says so, for 10 s at most.
     private func hasEnded(_ watch: VictimWatch) -> Bool {
         for _ in 0..<1000 {
-            watch.look()
+            watch.check()
             if watch.hasEnded { return true }
             usleep(10_000)
         }
@@ -32,7 +32,7 @@ import Testing
         defer { process.terminate() }
         let victim = try #require(try watch([option, "\(process.processIdentifier)"]))
         #expect(victim.name == (option == "-p" ? "process " : "thread ") + "\(process.processIdentifier)")
-        victim.look()
+        victim.check()
         #expect(!victim.hasEnded)
         process.terminate()
         #expect(hasEnded(victim))
@@ -52,7 +52,7 @@ import Testing
         begun.wait()
         let id = try #require(link.path.withLock { $0.split(separator: "/").last.map(String.init) })
         let victim = try #require(try watch(["-t", id]))
-        victim.look()
+        victim.check()
         #expect(!victim.hasEnded)
         goes.signal()
         #expect(hasEnded(victim))
