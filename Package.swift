@@ -122,7 +122,7 @@ let package = Package(
             name: "CommandTests",
             dependencies: [
                 "CLinux", "Correlation", "Events", "EventSamples", "futexscope", "Golden", "Pipeline", "Presentation",
-                "Recording", "Service",
+                "Provocation", "Recording", "Service",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Golden"], swiftSettings: strict),

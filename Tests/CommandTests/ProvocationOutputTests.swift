@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-import Provocation
 import Testing
 
+@testable import Provocation
 @testable import futexscope
 
 /// What `provoke` prints at the end, byte for byte: other programs read it.
