@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What can go wrong before a service runs, in one line each. What goes wrong while it runs is told to the client
-// whose doing it is.
+// Errors before a service runs, one line each. Errors while it runs are reported to the client that caused them.
 
 import Glibc
 import System
@@ -20,7 +19,7 @@ public struct ServiceError: Error, Sendable, Equatable {
     static func cannotListen(_ address: ListenAddress, errno number: Int32) -> ServiceError {
         let remedy =
             switch number {
-            case EADDRINUSE: "; another program has the port: choose one with --listen"
+            case EADDRINUSE: "; another program uses the port; choose one with --listen"
             case EADDRNOTAVAIL: "; expected an address of this host"
             default: ""
             }

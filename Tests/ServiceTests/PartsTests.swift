@@ -68,8 +68,8 @@ import Testing
     @Test(
         "a file that keeps no secret is refused, and what is in it is not told",
         arguments: [
-            ("0123456789abcdef", mode_t(0o604), "others may read or change it: chmod 600 it"),
-            ("0123456789abcdef", 0o660, "others may read or change it: chmod 600 it"),
+            ("0123456789abcdef", mode_t(0o604), "others can read or change it; run chmod 600"),
+            ("0123456789abcdef", 0o660, "others can read or change it; run chmod 600"),
             ("\n0123456789abcdef", 0o600, "its first line has 0 bytes; expected 16 to 4096"),
             ("hunter2", 0o600, "its first line has 7 bytes; expected 16 to 4096"),
             (String(repeating: "x", count: 4097), 0o600, "its first line has 4097 bytes; expected 16 to 4096"),

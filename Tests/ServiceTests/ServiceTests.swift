@@ -377,7 +377,7 @@ import Testing
         #expect(error?.exitCode == 1)
         #expect(
             error?.message
-                == "cannot listen on \(service.address.text): Address already in use; another program has the port: choose one with --listen"
+                == "cannot listen on \(service.address.text): Address already in use; another program uses the port; choose one with --listen"
         )
         let elsewhere = try #require(ListenAddress("192.0.2.1:9435"))
         let other = #expect(throws: ServiceError.self) { try BoundPort(elsewhere) }
