@@ -218,7 +218,6 @@ int clinux_nap(int64_t ns)
 	return clock_nanosleep(CLOCK_MONOTONIC, 0, &duration, NULL);
 }
 
-
 static sigset_t awaited(void)
 {
 	sigset_t set;
