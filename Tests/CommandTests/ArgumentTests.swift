@@ -10,7 +10,7 @@ import Testing
 
 @testable import futexscope
 
-/// What is refused, with which words, and what arguments become.
+/// Arguments that are refused, with their messages, and the values of arguments.
 @Suite("Arguments") struct ArgumentTests {
     struct Refusal: Sendable, CustomTestStringConvertible {
         var arguments: [String]
@@ -135,8 +135,8 @@ import Testing
         ),
     ]
 
-    /// Refused when it is read: the input is at fault, not the words.
-    @Test("conditions are read as they are typed")
+    /// Refused when the input is read: the input is wrong, not the arguments.
+    @Test("conditions of --on are parsed")
     func conditions() throws {
         let trigger = try Trigger(
             parsing: "cause=direct-io-invalidation,spurious,duration>=10ms,passes>=100,result=EFAULT")
@@ -151,7 +151,7 @@ import Testing
     }
 
     @Test(
-        "what cannot be read ends with 1 and one line",
+        "an input that cannot be read ends with 1 and one line",
         arguments: [
             ("/nonexistent", "cannot read /nonexistent: No such file or directory"),
             ("/proc", "cannot read the recording /proc: it has no file metadata"),
@@ -169,7 +169,7 @@ import Testing
         }
     }
 
-    @Test("bad usage ends with 64 and one line", arguments: refusals)
+    @Test("wrong usage ends with 64 and one line", arguments: refusals)
     func refusal(_ refusal: Refusal) {
         let ending = ending(of: refusal.arguments)
         #expect(ending?.code == 64)
@@ -177,9 +177,9 @@ import Testing
         #expect(ending?.answer == nil)
     }
 
-    /// Refused when the run begins, before anything is attached.
+    /// Refused at the start of the run, before anything is attached.
     @Test(
-        "what is not there, or in the way, ends with 64 and one line",
+        "a missing task or an existing file ends with 64 and one line",
         arguments: [
             (
                 ["-p", "4194305"],
@@ -210,7 +210,7 @@ import Testing
         #expect(failure?.message == complaint)
     }
 
-    @Test("a service that cannot be as asked ends before anything is attached")
+    @Test("a port in use and a bad secret end a service before anything is attached")
     func serve() throws {
         let taken = try Service(on: BoundPort(try #require(ListenAddress("127.0.0.1:0"))), resources: [:])
         defer { taken.stop() }
@@ -224,7 +224,7 @@ import Testing
         #expect(failure?.exitCode == 64)
     }
 
-    @Test("a control group that is none is refused with its path")
+    @Test("a control group that does not exist is refused with its path")
     func cgroup() throws {
         let command = try Trace.parse(["-c", "/no/such/group"])
         let failure = #expect(throws: CaptureError.self) { try command.run() }
@@ -232,7 +232,7 @@ import Testing
         #expect(failure?.message.hasPrefix("cannot filter by control group /no/such/group: ") == true)
     }
 
-    @Test("a host that refuses ends with 77, and an exit code with no further word")
+    @Test("a host that does not permit tracing ends with 77, and an exit code has no further message")
     func otherEndings() {
         let refused = Ending(CaptureError(message: "no BPF here", exitCode: 77))
         #expect((refused.code, refused.complaint, refused.answer) == (77, "no BPF here", nil))
@@ -243,7 +243,7 @@ import Testing
 
     // MARK: Values
 
-    @Test("moments count from the beginning or from 1970")
+    @Test("times count from the start or from 1970")
     func moments() throws {
         let run = RunInfo(wallClockOffsetNs: 1_795_399_200_000_000_000)
         #expect(try Moment("90s").time(in: run, begin: 5) == 90_000_000_005)
@@ -255,7 +255,7 @@ import Testing
     }
 
     @Test(
-        "spans of time",
+        "durations",
         arguments: [
             ("10", 10_000_000_000), ("0.5", 500_000_000), ("500ms", 500_000_000), ("2m", 120_000_000_000),
             ("1.5s", 1_500_000_000), ("250us", 250_000), ("7ns", 7), ("1h", 3_600_000_000_000),
@@ -266,7 +266,7 @@ import Testing
     }
 
     @Test(
-        "no spans of time", arguments: ["", "s", "-1", "1 s", "1.2.3", "1e3", "inf", "nan", "1y", "99999999999d", "١"])
+        "invalid durations", arguments: ["", "s", "-1", "1 s", "1.2.3", "1e3", "inf", "nan", "1y", "99999999999d", "١"])
     func noSpans(text: String) {
         #expect(throws: ValidationError.self) { try Span(text) }
     }
@@ -280,7 +280,7 @@ import Testing
     }
 
     @Test(
-        "no ring sizes",
+        "invalid ring sizes",
         arguments: ["", "0", "1", "2048", "4097", "3M", "4G", "8MB", "-8M", "18446744073709551616", "16777216G"])
     func noRingSizes(text: String) {
         #expect(throws: ValidationError.self) { try RingSize(text) }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A command that is held waits until it is let go, tells when it cannot be run, and does not outlive a run
-// that never comes to it.
+// A held command waits until it is released, reports when it cannot be run, and ends with a parent that never releases it.
 
 internal import Glibc
 internal import System
@@ -23,7 +22,7 @@ internal import Testing
         #expect(OutputFile.exists(path))
     }
 
-    @Test("a held command that is never started ends with its holder")
+    @Test("a held command that is never started ends with its parent")
     func abandoned() throws {
         let path = "/tmp/futexscope-abandoned-\(getpid())"
         do {
@@ -34,7 +33,7 @@ internal import Testing
         #expect(!OutputFile.exists(path))
     }
 
-    @Test("a held command that is no program is told as such")
+    @Test("a held command that is no program is reported")
     func noProgram() throws {
         let path = "/tmp/futexscope-no-program-\(getpid())"
         let number = unsafe open(path, O_WRONLY | O_CREAT, 0o700)

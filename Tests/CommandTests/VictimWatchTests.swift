@@ -23,7 +23,7 @@ import Testing
         return false
     }
 
-    @Test("the end of a process, and of its first thread, is seen", arguments: ["-p", "-t"])
+    @Test("the end of a process, and of its first thread, is detected", arguments: ["-p", "-t"])
     func process(option: String) throws {
         let process = Process()
         process.executableURL = URL(filePath: "/bin/sleep")
@@ -38,7 +38,7 @@ import Testing
         #expect(hasEnded(victim))
     }
 
-    @Test("the end of a thread is seen while its process goes on")
+    @Test("the end of a thread is detected while its process continues")
     func thread() throws {
         let (begun, goes) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
         let link = Link()
@@ -62,7 +62,7 @@ import Testing
         let path = Mutex("")
     }
 
-    @Test("a filter that names no task has no end")
+    @Test("a filter without a task has no end to detect")
     func others() throws {
         #expect(try watch([]) == nil)
         #expect(try watch(["-n", "sleep"]) == nil)

@@ -7,7 +7,7 @@ import Testing
 @testable import OrderedWork
 
 @Suite("A workers does work in order", .timeLimit(.minutes(1))) struct OrderedWorkTests {
-    /// Work whose length has nothing to do with its place.
+    /// Work whose duration does not depend on its place.
     @Sendable static func square(_ number: Int) -> Int {
         var spent = 0
         for step in 0..<(number % 7 == 0 ? 20_000 : number % 3 * 50) { spent &+= step ^ number }
@@ -50,7 +50,7 @@ import Testing
         }
         var taken = 0
         for number in 0..<1000 {
-            // What is begun was handed in, so it is ahead of what was taken by no more than is under way.
+            // A started job was added before, so there are at most as many as in the queue.
             let product = workers.add(number)
             #expect((product == nil) == (number < 3 * threads))
             if product != nil { taken += 1 }
@@ -80,8 +80,8 @@ import Testing
         }
     }
 
-    /// A job that does not end before the next one has begun: where the caller only waited for a thread, and there
-    /// is one thread, neither would ever end.
+    /// A job that does not end before the next one has started: if the caller only waited for the one thread, neither would
+    /// end.
     @Test("the caller does jobs where it would wait")
     func callerWorks() {
         let begun = Atomic(0)
@@ -114,7 +114,7 @@ import Testing
 
     @Test("signals are delivered to the threads that were there before")
     func signals() {
-        // Whoever runs this test may have blocked them.
+        // The process that runs this test may have blocked them.
         var (wanted, before) = (sigset_t(), sigset_t())
         unsafe sigemptyset(&wanted)
         for signal in [SIGINT, SIGTERM] { unsafe sigaddset(&wanted, signal) }
@@ -146,7 +146,7 @@ import Testing
         let value = Atomic(0)
     }
 
-    /// A job or a product, counted as long as somebody holds it.
+    /// A job or a product, counted while a reference to it exists.
     private final class Counted: Sendable {
         private let alive: Count
 

@@ -5,9 +5,9 @@ import Testing
 
 @testable import Provocation
 
-/// The victim's calls and the file, in this very process: nothing here races, and nothing needs
-/// privileges.  One at a time, since the file is named for the process.
-@Suite("Victim and file", .serialized) struct VictimTests {
+/// The victim's calls and the test file, in this process: nothing here races, and nothing needs privileges. One test at a
+/// time, because the file has the pid in its name.
+@Suite("Victim and test file", .serialized) struct VictimTests {
     private func run(_ cause: ProvokedCause, calls: Int) throws -> (board: Scoreboard, path: String) {
         let scenario = Scenario(cause)
         let file = try TestFile(scenario, at: nil)

@@ -9,6 +9,7 @@ struct Provoke: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "provoke",
         abstract: "Make one cause of an observation happen.",
+        usage: "futexscope provoke <cause> [<options>]",
         discussion: """
             Starts two processes on one CPU: provoke-victim calls FUTEX_WAKE on a shared futex, and \
             provoke-culprit detaches the page of that futex. Run it while `futexscope trace` runs, to \
