@@ -29,12 +29,13 @@ import Testing
         process.executableURL = URL(filePath: "/bin/sleep")
         process.arguments = ["1000"]
         try process.run()
-        defer { process.terminate() }
+        // SIGTERM may be blocked in a child of this process.
+        defer { kill(process.processIdentifier, SIGKILL) }
         let victim = try #require(try watch([option, "\(process.processIdentifier)"]))
         #expect(victim.name == (option == "-p" ? "process " : "thread ") + "\(process.processIdentifier)")
         victim.check()
         #expect(!victim.hasEnded)
-        process.terminate()
+        kill(process.processIdentifier, SIGKILL)
         #expect(hasEnded(victim))
     }
 
