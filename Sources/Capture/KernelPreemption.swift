@@ -3,6 +3,8 @@
 // Whether the kernel preempts its own code. Where it does, a program on kprobe.multi can be preempted, and meanwhile
 // the kernel skips every kprobe program for the other tasks on that CPU; so nothing is put there.
 
+import System
+
 /// The preemption model that is in force (CONFIG_PREEMPT_DYNAMIC can change it while the kernel runs).
 enum KernelPreemption: String, Sendable {
     case none

@@ -43,6 +43,16 @@ struct FilterTests {
         }
     }
 
+    @Test("a trace of one process or thread ends with it, and says so", arguments: guests)
+    func endsWithVictim(guest: Guest) async throws {
+        let run = try await GuestRuns.shared.run(guest)
+        for (option, what) in [("-p", "process"), ("-t", "thread")] {
+            let pid = try run.words("ended\(option).pid")[0]
+            #expect(try run.words("ended\(option).status") == ["0"], "\(guest)")
+            #expect(try run.text("ended\(option).err").contains("\(what) \(pid) has ended"), "\(guest)")
+        }
+    }
+
     @Test("a killed tracer leaves nothing in the kernel", arguments: guests)
     func killLeavesNothing(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
@@ -55,7 +65,7 @@ struct FilterTests {
     @Test("bad input gets one line and its exit code", arguments: guests)
     func badInput(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
-        for name in ["pid", "ring", "option", "depth", "cgroup", "output", "ready"] {
+        for name in ["pid", "ring", "option", "cgroup", "output", "ready"] {
             let place: Comment = "\(name), \(guest)"
             #expect(try run.words("bad-\(name).status") == ["64"], place)
             #expect(try run.text("bad-\(name).out").isEmpty, place)

@@ -24,7 +24,7 @@ struct RestartTests {
         let run = try await GuestRuns.shared.run(guest)
         let cycles = try run.text("restarts.cycles").split(separator: "\n").map { $0.split(separator: " ") }
         let seed: Comment = "\(guest), seed \(StormTests.seed)"
-        #expect(cycles.count > seconds / 12, seed)
+        #expect(cycles.count > Self.seconds / 12, seed)
         // Before a tracer listens to signals, they end it as they end any program.
         let endings = ["INT": ["0", "130"], "TERM": ["0", "143"], "KILL": ["137"]]
         for cycle in cycles { #expect(endings[String(cycle[0])]?.contains(String(cycle[1])) == true, seed) }
