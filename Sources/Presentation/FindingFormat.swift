@@ -52,10 +52,14 @@ public struct RunReport: Sendable, Equatable {
     public var analysis: Analysis?
     /// What the source could not give.
     public var omissions: [Omission]
+    /// How tasks are put together in the table of who hit whom and in the conclusions.
+    public var grouping: WorkloadGrouping
+    /// Filters that were applied after the capture, as options of the command; empty for none.
+    public var filters: String
 
     public init(
         summary: Summary, totals: Totals, losses: [Loss.Stage: UInt64], run: RunInfo, analysis: Analysis? = nil,
-        omissions: [Omission] = []
+        omissions: [Omission] = [], grouping: WorkloadGrouping = .workload, filters: String = ""
     ) {
         self.summary = summary
         self.totals = totals
@@ -63,6 +67,8 @@ public struct RunReport: Sendable, Equatable {
         self.run = run
         self.analysis = analysis
         self.omissions = omissions
+        self.grouping = grouping
+        self.filters = filters
     }
 
     /// The stages that lost something, in the order of the way of the data.

@@ -17,6 +17,8 @@ struct AnalysisRun {
     let arguments: AnalysisArguments
     /// Whether the format shows what was left out.
     let showsOmissions: Bool
+    /// How tables and conclusions put tasks together.
+    var grouping = WorkloadGrouping.workload
 
     /// Reads everything and writes it in a format that is made for the run.
     func run(analysis: Bool, format: (RunInfo, Descriptor) throws -> any FindingFormat) throws {
@@ -31,11 +33,13 @@ struct AnalysisRun {
             let format = try format(source.run, output)
             let correlator = Correlator(
                 thresholds: arguments.loops(of: source.run),
-                tellsAll: source.run.tellsAll && format.showsEveryLookup, filter: filter)
+                tellsAll: source.run.tellsAll && format.showsEveryLookup, filter: filter,
+                keepsProcesses: grouping == .pid)
             let threads = min(CPUs.usable - 1, Self.mostThreads)
             var stream = FindingStream(
                 format: format, correlator: correlator, run: source.run,
-                analysis: analysis ? Analysis(window: filter.window) : nil, leavesRows: threads > 0)
+                analysis: analysis ? Analysis(window: filter.window) : nil, grouping: grouping, filters: arguments.filterText,
+                leavesRows: threads > 0)
             var crew = Crew(threads: threads) { (batch: consuming RowBatch) in
                 batch.writeRows()
                 return batch
@@ -55,7 +59,11 @@ struct AnalysisRun {
             let report = stream.end(omissions: source.omissions)
             if let batch = crew.add(stream.takeBatch()) { try output.write(batch.bytes) }
             while let batch = crew.next() { try output.write(batch.bytes) }
-            // Where the format has no place for them, losses are told beside it.
+            if let since = arguments.since, filter.window.lowerBound > stream.latestTime {
+                Descriptor.tell(
+                    "nothing is left: --since \(since.text) is after the last event of \(arguments.input)")
+            }
+            // Where the format has no place for them, losses are reported beside it.
             let losses = Loss.Stage.allCases.compactMap { stage in
                 report.losses[stage].map { Event.lost(Loss(time: 0, stage: stage, count: $0)) }
             }

@@ -16,6 +16,8 @@ final class HindsightSink: RunRecorder {
     private let loops: LoopThresholds
     private var pipeline: FindingPipeline
     private var isAsked = false
+    /// Of the finding that triggered last.
+    private var meaning: Conclusion?
     /// Since the last end of a batch.
     private var events: [Event] = []
     private var written = 0
@@ -71,6 +73,7 @@ final class HindsightSink: RunRecorder {
                 rest = events[(index + 1)...]
             }
             let victim = finding.lookup.victim
+            meaning = Conclusions.conclusion(of: finding, names: pipeline.legend.names)
             begin(
                 "\(trigger.text): \(victim.comm.text)/\(victim.pid), \(finding.explainedCause?.rawValue ?? "no cause")",
                 at: finding.lookup.time)
@@ -107,7 +110,8 @@ final class HindsightSink: RunRecorder {
                     reason, at: time, stamp: pipeline.legend.clock.stamp(time), isAsked: isAsked)
             else { return }
             tellSuppressed()
-            Descriptor.tell("snapshot in \(directory): \(reason)" + (removed.map { "; \($0) gave way" } ?? ""))
+            Descriptor.tell("snapshot in \(directory): \(reason)" + (removed.map { "; \($0) was removed for it" } ?? ""))
+            if let meaning, !isAsked { Descriptor.tell(meaning.line) }
         }
     }
 

@@ -2,7 +2,8 @@
 
 // `futexscope report`: what a run that is over means, on one screen, as a page, or for another program.
 
-internal import ArgumentParser
+public import ArgumentParser
+internal import Correlation
 internal import Presentation
 
 struct Report: ParsableCommand {
@@ -10,7 +11,7 @@ struct Report: ParsableCommand {
         commandName: "report",
         abstract: "Say what a recording or an ftrace text means.",
         discussion: """
-            Shows what each rule would have cost, findings by cause, by who hit whom and by file, how \
+            Says first what the run means and what to do. Shows what each rule would have cost, findings by cause, by who hit whom and by file, how \
             passes and durations are distributed, how observations lie in time against reclaim, \
             invalidation and truncation, and what was lost. Needs no privilege. With json it writes \
             exactly what trace wrote, and one more line with the rest.
@@ -18,6 +19,7 @@ struct Report: ParsableCommand {
             EXAMPLES:
               futexscope report app.ctf
               futexscope report app.ctf --cause direct-io-invalidation --since 90s
+              futexscope report app.ctf --by pid
               futexscope report app.ctf -f html -o app.html
               futexscope report trace.txt
               ssh host cat /sys/kernel/tracing/trace | futexscope report -
@@ -32,8 +34,11 @@ struct Report: ParsableCommand {
     @Option(name: .shortAndLong, help: "How to write the report.")
     var format: AnalysisFormat = .text
 
+    @Option(help: WorkloadGrouping.help)
+    var by: WorkloadGrouping = .workload
+
     func run() throws {
-        try AnalysisRun(arguments: analysis, showsOmissions: format != .json).run(analysis: true) { _, output in
+        try AnalysisRun(arguments: analysis, showsOmissions: format != .json, grouping: by).run(analysis: true) { _, output in
             let origin = ReportOrigin(source: analysis.input, filters: analysis.filterText)
             switch format {
             case .text: return ReportText(width: output.tableWidth, colour: output.wantsColour, origin: origin)
@@ -42,6 +47,11 @@ struct Report: ParsableCommand {
             }
         }
     }
+}
+
+extension WorkloadGrouping: ExpressibleByArgument {
+    static let help = ArgumentHelp(
+        "How to put tasks together in \"who hit whom\" and in the conclusions.", valueName: "grouping")
 }
 
 /// How a report about a run is written.

@@ -47,6 +47,9 @@ struct Trace: ParsableCommand {
     @Option(help: ArgumentHelp("Only findings with this cause; may be repeated.", valueName: "cause"))
     var cause: [Correlation.Cause] = []
 
+    @Option(help: WorkloadGrouping.help)
+    var by: WorkloadGrouping = .workload
+
     @Option(name: .shortAndLong, help: "How to write findings.")
     var format: OutputFormat = .table
 

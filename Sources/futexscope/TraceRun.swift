@@ -47,9 +47,8 @@ struct TraceRun {
         defer { recording?.finish() }
         let stream = FindingStream(
             format: trace.format.writer(for: output),
-            correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll, filter: filter),
-            run: live.source.run,
-            limit: trace.count)
+            correlator: correlator, run: live.source.run, grouping: trace.by,
+            filters: filterText, limit: trace.count)
         var sink = TraceSink(stream: stream, recording: recording)
         do {
             try output.write(sink.stream.takeBytes())
@@ -81,8 +80,7 @@ struct TraceRun {
         defer { recording?.finish() }
         let output = Descriptor.standardOutput
         var pipeline = FindingPipeline(
-            correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll, filter: filter),
-            run: live.source.run)
+            correlator: correlator, run: live.source.run, grouping: trace.by, filters: filterText)
         var view = LiveView(begin: Descriptor.monotonicNs)
         let screen = LiveScreen(on: output)
         do {
@@ -108,6 +106,13 @@ struct TraceRun {
             SummaryText(
                 report: report, legend: pipeline.legend, width: output.tableWidth, colour: output.wantsColour
             ).text)
+    }
+
+    private var filterText: String { trace.cause.map { "--cause \($0.rawValue)" }.joined(separator: " ") }
+
+    private var correlator: Correlator {
+        Correlator(
+            thresholds: options.loops, tellsAll: options.emitAll, filter: filter, keepsProcesses: trace.by == .pid)
     }
 
     /// What only the correlator knows; everything else is left out in the kernel.

@@ -31,6 +31,8 @@ struct ReportFacts {
         analysis = report.analysis ?? Analysis()
     }
 
+    var conclusions: Conclusions { report.conclusions(legend: legend) }
+
     private var summary: Summary { report.summary }
     private var totals: Totals { report.totals }
 
@@ -89,27 +91,9 @@ struct ReportFacts {
                     + [.number(all.spurious(under: counts))]
             },
             notes: [
-                "observed lookups; spurious: failures although the file still backed the address, so that going "
-                    + "back would have succeeded"
+                "lookups with an observation; spurious: failures although the file still backed the address, so that "
+                    + "going back would have succeeded" + summary.withoutVerdict
             ])
-    }
-
-    // MARK: Who hit whom
-
-    func pairs(limit: Int) -> ReportTable {
-        let rows = analysis.sortedPairs
-        return ReportTable(
-            caption: "Who hit whom",
-            columns: [
-                .name("culprit", 19), .name("victim", 19), .name("cause", 23), .number("lookups", 9),
-                .number("spurious", 9), ReportTable.Column(title: "failed", width: 9, isForWide: true),
-            ],
-            rows: rows.prefix(limit).map { key, pair in
-                [
-                    .process(key.culprit), .process(key.victim), .own(key.cause.rawValue), .number(pair.lookups),
-                    .number(pair.spurious), .number(pair.failed),
-                ]
-            }, notes: RunReport.more(rows.count, limit, beyond: analysis.pairsBeyondLimit, "pairs"))
     }
 
     // MARK: Coincidence

@@ -57,8 +57,9 @@ public struct ReportHTML: FindingFormat {
         Self.hatches(&page)
         page.element("header") { Self.header(facts, &$0) }
         page.element("main") { main in
+            main.write(facts.conclusions)
             if facts.report.summary.causes.isEmpty {
-                main.element("section") { $0.element("p", SummaryText.noCause) }
+                main.element("section") { $0.element("p", facts.report.noCause) }
             } else {
                 Self.rules(facts, &main)
                 Self.time(facts, &main)
@@ -114,7 +115,7 @@ public struct ReportHTML: FindingFormat {
         }
         let lost = facts.report.lostStages.reduce(0 as UInt64) { $0 &+ $1.count }
         let figures: [(String, UInt64)] = [
-            ("observed lookups", all.lookups), ("failed", all.failed), ("failed spuriously", all.spurious),
+            ("findings", summary.findings), ("with an observation", summary.judged), ("failed", all.failed), ("failed spuriously", all.spurious),
             ("still looping", summary.looping), ("of unknown cause", summary.causes[.unknown]?.lookups ?? 0),
             ("events lost", lost),
         ]
@@ -165,7 +166,7 @@ public struct ReportHTML: FindingFormat {
 
     private static func pairs(_ facts: ReportFacts, _ page: inout HTMLWriter) {
         page.section("Who and where") {
-            $0.write(facts.pairs(limit: rowsShown))
+            $0.write(facts.report.pairs(limit: rowsShown, legend: facts.legend))
             $0.write(facts.report.processes(limit: rowsShown))
             $0.write(facts.report.workloads(limit: rowsShown, legend: facts.legend))
             $0.write(facts.report.files(limit: rowsShown, legend: facts.legend))

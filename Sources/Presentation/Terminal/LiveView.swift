@@ -38,7 +38,8 @@ public struct LiveView: Sendable {
         _ state: RunState, width: Int, height: Int, now: UInt64, isPaused: Bool, colour: Bool
     ) -> [String] {
         let paint = Paint(isOn: colour)
-        let top = head(state, now: now) + [""]
+        let conclusion = Self.conclusion(state, width: width, limit: height >= 20 ? 3 : height >= 12 ? 1 : 0)
+        let top = head(state, now: now) + conclusion + [""]
         let bottom = Self.foot(state, isPaused: isPaused)
         var room = max(0, height - top.count - bottom.count)
         // A third for the latest findings at least; of the rest half for loops, where there are so many.
@@ -46,7 +47,8 @@ public struct LiveView: Sendable {
         let looping = Self.loopTable(state, width: width, limit: max(1, share / 2))
         let causes = rates(state, at: now, width: width, limit: max(1, share - (looping.count - 1)))
         var middle: [Line] = []
-        for part in [looping, causes] where !part.isEmpty {
+        let pairs = Self.pairs(state, width: width, limit: height >= 30 ? 5 : height >= 24 ? 2 : 0)
+        for part in [looping, causes, pairs] where !part.isEmpty {
             let lines = Array((part + [""]).prefix(room))
             middle += lines
             room -= lines.count
@@ -69,6 +71,27 @@ public struct LiveView: Sendable {
             Line("futexscope  \(clock) UTC  up \((now - min(now, begin)) / 1_000_000_000)s  \(counts)", .header),
             Line("attached: \(attached)" + (missing > 0 ? "; \(missing) not attached" : ""), .faint),
         ]
+    }
+
+    /// The most harmful conclusion in at most `limit` lines.
+    private static func conclusion(_ state: RunState, width: Int, limit: Int) -> [Line] {
+        let first = state.report.conclusions(legend: state.legend, loops: state.loops).list[0]
+        guard limit > 0, first.verdict != .nothing else { return [] }
+        let lines = wrapped(TerminalText.escaped(first.sentence), width: width, indent: "")
+        let isAlarm = first.verdict == .kernel
+        return lines.prefix(limit).enumerated().map { position, line in
+            let isCut = position == limit - 1 && lines.count > limit
+            return Line(isCut ? line + " …" : line, isAlarm ? .warning : .plain)
+        }
+    }
+
+    /// Who hits whom, in at most `limit` rows.
+    private static func pairs(_ state: RunState, width: Int, limit: Int) -> [Line] {
+        guard limit > 0 else { return [] }
+        var table = state.report.pairs(limit: limit, legend: state.legend)
+        guard !table.rows.isEmpty else { return [] }
+        table.notes = []
+        return lines(table, width: width, style: .plain)
     }
 
     /// Losses always have the last lines to themselves.
