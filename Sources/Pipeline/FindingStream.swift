@@ -53,6 +53,9 @@ public struct FindingStream: Sendable {
     /// Whether there is enough to take: any bytes that are written, and of rows that are not, a full batch.
     public var hasBatch: Bool { writer.leavesRows ? writer.batch.isFull : !writer.batch.bytes.isEmpty }
 
+    /// No event came for a while: what the format held back is written.
+    public mutating func idle() { writer.format.idle(into: &writer.batch.bytes) }
+
     /// The terminal has another width.
     public mutating func resize(to width: Int) {
         writer.format.resize(to: width, into: &writer.batch.bytes)

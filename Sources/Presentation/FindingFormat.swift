@@ -28,6 +28,8 @@ public protocol FindingFormat: Sendable {
     mutating func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8])
     mutating func write(_ loss: Loss, into bytes: inout [UInt8])
     mutating func end(_ report: RunReport, legend: Legend, into bytes: inout [UInt8])
+    /// No event came for a while: what was held back is written now. Nothing to most formats.
+    mutating func idle(into bytes: inout [UInt8])
     /// The terminal has another width; nothing to most formats.
     mutating func resize(to width: Int, into bytes: inout [UInt8])
 }
@@ -39,6 +41,15 @@ extension FindingFormat {
     public mutating func write(_ detach: Detach, legend: Legend, into bytes: inout [UInt8]) {}
     public mutating func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8]) {}
     public mutating func resize(to width: Int, into bytes: inout [UInt8]) {}
+    public mutating func idle(into bytes: inout [UInt8]) {}
+}
+
+extension RunInfo {
+    /// Whether lookups are followed from entry to return, so that passes and durations are known. A source that does not
+    /// list its probes may know them.
+    public var followsLookups: Bool {
+        probes.isEmpty || probes.contains { $0.role == "lookup" && $0.hook != nil }
+    }
 }
 
 /// What is known at the end of a run.

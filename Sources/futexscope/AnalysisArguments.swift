@@ -20,7 +20,7 @@ struct AnalysisArguments: ParsableArguments {
     @OptionGroup
     var wanted: LookupArguments
 
-    @Option(help: ArgumentHelp("Only findings with this cause; may be repeated.", valueName: "cause"))
+    @Option(help: Vocabulary<Correlation.Cause>.help, transform: { try Vocabulary.causes.value(of: $0) })
     var cause: [Correlation.Cause] = []
 
     @Option(
@@ -101,5 +101,3 @@ struct Moment: Equatable {
         return time.overflow ? (run.wallClockOffsetNs < 0 ? .max : 0) : UInt64(max(0, time.partialValue))
     }
 }
-
-extension Correlation.Cause: ExpressibleByArgument {}

@@ -94,9 +94,10 @@ enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
     case table, json, csv
 
     /// What writes it there.
-    func writer(for output: Descriptor) -> any FindingFormat {
+    func writer(for output: Descriptor, isTimed: Bool, columns: [TableColumn]? = nil) -> any FindingFormat {
         switch self {
-        case .table: Table(width: output.tableWidth, colour: output.wantsColour)
+        case .table:
+            Table(width: output.tableWidth, colour: output.wantsColour, isTimed: isTimed, columns: columns)
         case .json: JSONLines()
         case .csv: CSV()
         }

@@ -14,7 +14,8 @@ struct Serve: ParsableCommand {
         abstract: "Serve metrics for Prometheus and a live page, until Ctrl-C or a duration.",
         discussion: """
             Traces as `futexscope trace` does, and answers HTTP: /metrics in the formats of Prometheus \
-            and OpenMetrics, /healthz with 200 while the tracer sees, and a page at /. Counters are \
+            and OpenMetrics, /findings with the latest findings as JSON Lines, /healthz with 200 while \
+            the tracer sees, and a page at /. Counters are \
             read from the kernel when they are asked for. Findings are written, too, where -f or -o \
             says so, in the words of trace. On an address that others can reach a secret is needed, \
             sent as a bearer token or as the password of any user; TLS is left to a reverse proxy.

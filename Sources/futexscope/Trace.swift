@@ -14,7 +14,7 @@ struct Trace: ParsableCommand {
         commandName: "trace",
         abstract: "Show findings as they happen, until Ctrl-C, a duration or a count.",
         discussion: """
-            Each line is one lookup. In the table, EFAULT! is a failure although the file still \
+            Each line is one lookup; ×N stands for N more that differ only in time. In the table, EFAULT! is a failure although the file still \
             backs the address; a question mark after a cause says that it is inferred, and > that \
             the hole was in another page of the same folio. R/E/S is what each rule would have \
             made of it: retry (2.6.28 to 3.2), efault (proposed in 2011), swizzle (3.3 to today), \
@@ -26,6 +26,7 @@ struct Trace: ParsableCommand {
               futexscope trace -n app -d 30
               futexscope trace -c /system.slice/app.service --result EFAULT
               futexscope trace -f json -N 1000 -o findings.json
+              futexscope trace --columns time,workload,result,cause,culprit,file
               futexscope trace --live
               futexscope trace --dry-run
 
@@ -44,7 +45,7 @@ struct Trace: ParsableCommand {
 
     // MARK: What comes out
 
-    @Option(help: ArgumentHelp("Only findings with this cause; may be repeated.", valueName: "cause"))
+    @Option(help: Vocabulary<Correlation.Cause>.help, transform: { try Vocabulary.causes.value(of: $0) })
     var cause: [Correlation.Cause] = []
 
     @Option(help: WorkloadGrouping.help)
@@ -52,6 +53,12 @@ struct Trace: ParsableCommand {
 
     @Option(name: .shortAndLong, help: "How to write findings.")
     var format: OutputFormat = .table
+
+    @Option(
+        help: ArgumentHelp(
+            "Columns of the table, with commas between them.", discussion: "From \(ColumnList.words.list).",
+            valueName: "names"), transform: ColumnList.init)
+    var columns: ColumnList?
 
     @Option(name: .shortAndLong, help: ArgumentHelp("Where to write findings: a new file.", valueName: "file"))
     var output: String?
@@ -65,6 +72,9 @@ struct Trace: ParsableCommand {
 
     func validate() throws {
         if count == 0 { throw ValidationError("cannot end after 0 findings: -N expects 1 or more") }
+        if columns != nil, live || format != .table {
+            throw ValidationError("cannot choose columns here: --columns is for the table of trace, without --live")
+        }
         if live, output != nil || format != .table || count != nil {
             throw ValidationError("cannot use -f, -o or -N with --live, which shows a screen: leave out one of the two")
         }

@@ -46,10 +46,12 @@ struct TraceRun {
     private func follow(_ live: LiveRun, to output: Descriptor, recording: RecordingSink?) throws {
         defer { recording?.finish() }
         let stream = FindingStream(
-            format: trace.format.writer(for: output),
+            format: trace.format.writer(
+                for: output, isTimed: live.source.run.followsLookups, columns: trace.columns?.columns),
             correlator: correlator, run: live.source.run, grouping: trace.by,
             filters: filterText, limit: trace.count)
         var sink = TraceSink(stream: stream, recording: recording)
+        var latestTime: UInt64 = 0
         do {
             try output.write(sink.stream.takeBytes())
             let ending = trace.capture.duration == nil && trace.count == nil ? "; Ctrl-C ends" : ""
@@ -57,6 +59,8 @@ struct TraceRun {
                 // A recording that has ended is no reason to end the trace.
                 _ = recording?.endBatch()
                 for line in sink.takeTextOfLosses() { Descriptor.tell(line) }
+                if sink.stream.latestTime == latestTime { sink.stream.idle() }
+                latestTime = sink.stream.latestTime
                 try output.write(sink.stream.takeBytes())
                 if let columns = output.columns { sink.stream.resize(to: columns) }
                 return !sink.stream.isAtLimit

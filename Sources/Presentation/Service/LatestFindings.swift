@@ -37,3 +37,12 @@ extension Finding {
         isProgress && lookup.victim.tid == other.lookup.victim.tid && lookup.start == other.lookup.start
     }
 }
+
+extension RunState {
+    /// The latest findings as JSON Lines, as `trace -f json` writes them; the oldest first.
+    public var findingLines: [UInt8] {
+        var (format, bytes) = (JSONLines(), [UInt8]())
+        for finding in latest.reversed() { format.write(finding, legend: legend, into: &bytes) }
+        return bytes
+    }
+}

@@ -32,6 +32,8 @@ public struct LivePage: Sendable {
                     $0.element("p") {
                         $0.text("futexscope \(version). Numbers for a monitoring system are at ")
                         $0.element("a", ["href": "metrics"], "metrics")
+                        $0.text(", the latest findings as JSON Lines at ")
+                        $0.element("a", ["href": "findings"], "findings")
                         $0.text(".")
                     }
                 }

@@ -53,7 +53,7 @@ public struct LiveView: Sendable {
             middle += lines
             room -= lines.count
         }
-        middle += findingLines(legend: state.legend, width: width, limit: room, paint: paint)
+        middle += findingLines(state, width: width, limit: room, paint: paint)
         middle += [Line](repeating: "", count: max(0, height - top.count - bottom.count - middle.count))
         return (top + middle + bottom).prefix(height).map { $0.text(width: width, paint: paint) }
     }
@@ -160,13 +160,13 @@ public struct LiveView: Sendable {
     }
 
     /// The youngest first. A table has 80 columns or more; of a narrower screen's lines the end is cut off.
-    private func findingLines(legend: Legend, width: Int, limit: Int, paint: Paint) -> [Line] {
+    private func findingLines(_ state: RunState, width: Int, limit: Int, paint: Paint) -> [Line] {
         guard limit > 1, !latest.isEmpty else { return [] }
-        let layout = TableLayout(width: width)
+        let layout = TableLayout(width: width, isTimed: state.report.run.followsLookups)
         let isWide = width >= 80
         return [Line(layout.header, .header)]
             + latest.suffix(limit - 1).reversed().map { finding in
-                let line = layout.line(finding, legend: legend, paint: isWide ? paint : Paint(isOn: false))
+                let line = layout.line(finding, legend: state.legend, paint: isWide ? paint : Paint(isOn: false))
                 return Line(line, isWide ? .whole : .plain)
             }
     }
