@@ -3,7 +3,7 @@
 // What `report` and `export` have in common: what is read, which of its findings are wanted, and where the
 // result goes. The questions are those that a capture can ask, and a few that can only be asked afterwards.
 
-public import ArgumentParser
+internal import ArgumentParser
 internal import Correlation
 internal import Events
 internal import Presentation

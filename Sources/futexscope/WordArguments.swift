@@ -3,12 +3,12 @@
 // Arguments that are words of this program: causes by name or by the abbreviation that tables print, columns. A word
 // that is nearly right is answered with the right one.
 
-public import ArgumentParser
+internal import ArgumentParser
 internal import Correlation
 internal import Presentation
 
 /// The words that an argument takes.
-struct Vocabulary<Value> {
+struct Vocabulary<Value: Sendable>: Sendable {
     /// What the words are, with an article.
     let what: String
     /// The words and what each means; the first word of a value is its name.

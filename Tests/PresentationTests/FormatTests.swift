@@ -296,4 +296,33 @@ import Testing
             separator: "\n")
         for line in lines { #expect(line.unicodeScalars.reduce(0) { $0 + $1.columns } < width) }
     }
+
+    @Test("findings that differ only in time are folded, once a second and when no event comes; the numbers add up")
+    func fold() {
+        func lines(_ times: [UInt64], isTimed: Bool = false) -> [Substring] {
+            var stream = FindingStream(
+                format: Table(width: 80, colour: false, isTimed: isTimed), correlator: Correlator(), run: Story.run)
+            _ = stream.takeBytes()
+            for time in times { stream.take(.inside(page: .zero()) { $0.time = time }, isProgress: false) }
+            stream.idle()
+            return String(decoding: stream.takeBytes(), as: UTF8.self).split(separator: "\n")
+        }
+        let second: UInt64 = 1_000_000_000
+        let few = lines((1...190).map { $0 * 1_000_000 })
+        #expect(few.count == 2)
+        #expect(few.last == "         ×189 more, 02:00:00.002 to 02:00:00.190")
+        let many = lines((0...25).map { second + $0 * second / 10 })
+        #expect(many.dropFirst().map { $0.trimmingPrefix { $0 == " " }.prefix(4) } == ["×11 ", "×11 ", "×3 m"])
+        #expect(lines([1, 2, 3], isTimed: true).count == 3, "durations differ")
+        #expect(lines([7]).count == 1)
+    }
+
+    @Test("the table has the columns that were asked for, in their order")
+    func columns() {
+        let table = Table(width: 80, colour: false, columns: [.cause, .workload, .culpritWorkload, .age])
+        let lines = String(decoding: Story.told(table), as: UTF8.self).split(separator: "\n")
+        #expect(lines[0].hasPrefix("CAUSE"))
+        #expect(lines[1].contains("direct-io") && lines[1].contains("app.service") && lines[1].hasSuffix("1.84us"))
+        #expect(lines[1].contains("container 34dc0b5e6"))
+    }
 }

@@ -23,6 +23,12 @@ import Testing
         #expect(try difference(of: Story.told(Table(width: width, colour: false)), from: "run-\(width).txt") == nil)
     }
 
+    @Test("table at the default depth", arguments: [80, 120])
+    func sentinel(width: Int) throws {
+        let table = Table(width: width, colour: false, isTimed: false)
+        #expect(try difference(of: Story.told(table), from: "sentinel-\(width).txt") == nil)
+    }
+
     @Test("table in colour") func colour() throws {
         #expect(try difference(of: Story.told(Table(width: 100, colour: true)), from: "run-colour.txt") == nil)
     }
