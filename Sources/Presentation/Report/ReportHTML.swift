@@ -74,7 +74,7 @@ public struct ReportHTML: FindingFormat {
         page.element("footer") {
             $0.element(
                 "p",
-                "Written by futexscope. An observed lookup met a page without a mapping, or one whose detach was seen.")
+                "Written by futexscope. An observed lookup met a page without a mapping, or a page whose detach was seen.")
         }
     }
 
@@ -125,9 +125,9 @@ public struct ReportHTML: FindingFormat {
     // MARK: Sections
 
     private static func rules(_ facts: ReportFacts, _ page: inout HTMLWriter) {
-        page.section("What each rule would have made of it") {
+        page.section("What each rule would have returned") {
             facts.rulesPicture().write(
-                id: "rules", title: "What each rule would have made of the observed lookups",
+                id: "rules", title: "What each rule would have returned for the findings with an observation",
                 description: "One bar for each rule, divided by result. The table below has the numbers.", into: &$0)
             legend(ReportFacts.rulesLegend, &$0)
             $0.write(facts.rules, withCaption: false)
@@ -140,7 +140,7 @@ public struct ReportHTML: FindingFormat {
             let lanes = facts.lanes.isEmpty ? "" : " Below, when operations that detach pages were in progress."
             facts.timelinePicture().write(
                 id: "time", title: "Observed lookups over time",
-                description: "Observed lookups by cause in \(timeline.bins) stretches of "
+                description: "Observed lookups by cause in \(timeline.bins) intervals of "
                     + "\(ShortNumber.duration(timeline.binNs)).\(lanes) The table below has the numbers.",
                 into: &$0)
             legend(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // How the page of a report looks: light and dark as the reader's system is set, and on paper. Colours are
-// those of Okabe and Ito, which people who see colours differently can tell apart; half of the causes have
+// those of Okabe and Ito, which colour-blind readers can distinguish; half of the causes have
 // hatching besides, and every plot has its numbers in words and in a table.
 
 /// The style sheet.

@@ -21,7 +21,7 @@ extension RunReport {
         if summary.incomplete > 0 { findings += ", \(summary.incomplete) incomplete" }
         // A snapshot, or a recording that ended before anything was counted.
         guard totals != Totals() else {
-            return [("findings", findings), ("counters", "none were told")]
+            return [("findings", findings), ("counters", "none were reported")]
         }
         var failures = "\(totals.failedUnmapped) unmapped"
         if totals.followsLookups {
@@ -101,7 +101,7 @@ extension RunReport {
             }
         }
         return ReportTable(
-            caption: "Each rule, cause by cause", heading: "EACH RULE WOULD HAVE MADE OF IT",
+            caption: "Each rule, cause by cause", heading: "WHAT EACH RULE WOULD HAVE RETURNED",
             columns: [.name("cause", 23), .name("rule", 16)] + RuleResult.allCases.map { .number($0.rawValue) },
             rows: rows,
             notes: [summary.allCauses.rules.map { "\($0.rule.name): \($0.rule.kernels)" }.joined(separator: "; ")])
