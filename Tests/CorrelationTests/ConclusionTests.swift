@@ -119,7 +119,7 @@ import Testing
         #expect(undecided.sentence.contains("is unknown: the record of the removal was overwritten"))
         let exact = Self.conclusions(Self.names + [loss] + Self.direct(1_000_000)).list[0]
         #expect(!exact.isComplete)
-        #expect(exact.evidence.hasPrefix("Evidence of these calls complete; there may be more of them"))
+        #expect(exact.evidence.hasPrefix("Evidence complete for these calls; there may be more"))
     }
 
     @Test("a run without findings says what was watched, for how long, and what was not")

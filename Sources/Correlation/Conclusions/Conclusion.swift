@@ -281,7 +281,7 @@ private struct Group {
             )
         }
         guard let lost else { return ("Evidence complete.", true) }
-        return ("Evidence of these calls complete; there may be more of them, because events were lost (\(lost)).", false)
+        return ("Evidence complete for these calls; there may be more, because events were lost (\(lost)).", false)
     }
 }
 

@@ -53,11 +53,23 @@ extension Conclusions {
             if let remedy = conclusion.remedy {
                 lines += wrapped("Remedy: " + TerminalText.escaped(remedy) + ".", width: width, indent: "    ")
             }
-            let evidence = wrapped(conclusion.evidence, width: width, indent: "    ")
-            lines += evidence.map(conclusion.isComplete ? paint.faint : paint.warning)
+            if common == nil { lines += evidence(of: conclusion, width: width, indent: "    ", paint: paint) }
         }
+        // The same for all is said once.
+        if common != nil, let first = list.first { lines += evidence(of: first, width: width, indent: "  ", paint: paint) }
         if let rest { lines += wrapped(rest, width: width).map(paint.faint) }
         return lines
+    }
+
+    /// The evidence that all conclusions have; nil where they differ.
+    private var common: String? {
+        guard list.count > 1, let first = list.first?.evidence else { return nil }
+        return list.allSatisfy { $0.evidence == first } ? first : nil
+    }
+
+    private func evidence(of conclusion: Conclusion, width: Int, indent: String, paint: Paint) -> [String] {
+        wrapped(conclusion.evidence, width: width, indent: indent)
+            .map(conclusion.isComplete ? paint.faint : paint.warning)
     }
 
     /// How many kinds of findings had no room; nil when all had.

@@ -38,16 +38,16 @@ public struct LiveView: Sendable {
         _ state: RunState, width: Int, height: Int, now: UInt64, isPaused: Bool, colour: Bool
     ) -> [String] {
         let paint = Paint(isOn: colour)
-        let conclusion = Self.conclusion(state, width: width, limit: height >= 20 ? 3 : height >= 12 ? 1 : 0)
+        let conclusion = Self.conclusion(state, width: width, limit: height >= 30 ? 3 : height >= 20 ? 2 : height >= 12 ? 1 : 0)
         let top = head(state, now: now) + conclusion + [""]
         let bottom = Self.foot(state, isPaused: isPaused)
         var room = max(0, height - top.count - bottom.count)
         // A third for the latest findings at least; of the rest half for loops, where there are so many.
-        let share = room - room / 3 - 4
+        let pairs = Self.pairs(state, width: width, limit: height >= 30 ? 3 : 0)
+        let share = room - room / 3 - 4 - (pairs.isEmpty ? 0 : pairs.count + 1)
         let looping = Self.loopTable(state, width: width, limit: max(1, share / 2))
         let causes = rates(state, at: now, width: width, limit: max(1, share - (looping.count - 1)))
         var middle: [Line] = []
-        let pairs = Self.pairs(state, width: width, limit: height >= 30 ? 5 : height >= 24 ? 2 : 0)
         for part in [looping, causes, pairs] where !part.isEmpty {
             let lines = Array((part + [""]).prefix(room))
             middle += lines

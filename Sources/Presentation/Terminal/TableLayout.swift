@@ -53,7 +53,8 @@ struct TableLayout: Sendable {
         if has(.file) { file += take(10) }
         if takes(.age, age) { insert(.age, before: .file) }
         if has(.victim), has(.culprit), take(9) > 0 { (victim, culprit) = (victim + 4, culprit + 5) }
-        if takes(.rules, rules) { insert(.rules, before: .file) }
+        // Without passes and durations, the file is worth more than the verdicts.
+        if isTimed || spare >= rules + 11, takes(.rules, rules) { insert(.rules, before: .file) }
         if has(.time) { time += take(4) }
         if has(.cause) { cause += take(11) }
         // Room for fifteen bytes of name and seven digits of process.
