@@ -72,6 +72,13 @@ import Testing
         #expect(byProcess.omitted == 4)
     }
 
+    @Test("a culprit of the victim's name is not called the victim itself")
+    func sameName() {
+        let other = TaskIdentity(pid: 999, tid: 999, comm: Comm("app"), cgroup: 77)
+        let one = Self.conclusions(Self.names + Self.direct(1_000_000, culprit: other)).list[0]
+        #expect(one.sentence.contains("because a task of orders.service invalidated cached pages of /srv/state"))
+    }
+
     @Test("the most harmful comes first: loops, spurious failures, what is not decided, failures, delays")
     func order() {
         let events =

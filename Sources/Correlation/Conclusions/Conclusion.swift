@@ -262,7 +262,8 @@ private struct Group {
         if let reason = cause.lastingReason { return ", because " + reason + sure }
         let others = files.count - 1
         let named = (file ?? "a file") + (others == 0 || file == nil ? "" : " and \(others) other " + (others == 1 ? "file" : "files"))
-        let culprit = key.culprit.map { $0 == key.victim ? $0 + " itself" : $0 } ?? "an unknown task"
+        // Equal names do not make it the same process.
+        let culprit = key.culprit.map { $0 == key.victim ? "a task of " + $0 : $0 } ?? "an unknown task"
         var text = ", because \(culprit) " + cause.action(on: named, isNeighbour: key.isNeighbour) + sure
         switch key.result {
         case .failed: text += " and the file no longer reaches the address"
