@@ -85,6 +85,6 @@ struct HindsightTests {
         let left = try run.words("few.left")
         #expect(left.count == 2)
         #expect(left.map { $0.split(separator: "-").last } == ["2", "3"])
-        #expect(try run.text("few.err").contains("-1 gave way"))
+        #expect(try run.text("few.err").contains("-1 was removed for it"))
     }
 }

@@ -310,7 +310,7 @@ import Testing
         let second: UInt64 = 1_000_000_000
         let few = lines((1...190).map { $0 * 1_000_000 })
         #expect(few.count == 2)
-        #expect(few.last == "         ×189 more, 02:00:00.002 to 02:00:00.190")
+        #expect(few.last == "             ×189 more, 02:00:00.002 to 02:00:00.190")
         let many = lines((0...25).map { second + $0 * second / 10 })
         #expect(many.dropFirst().map { $0.trimmingPrefix { $0 == " " }.prefix(4) } == ["×11 ", "×11 ", "×3 m"])
         #expect(lines([1, 2, 3], isTimed: true).count == 3, "durations differ")
