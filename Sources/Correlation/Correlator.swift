@@ -11,7 +11,7 @@ public struct Correlator: Sendable {
     /// Detaches remembered for a lookup that has yet to come.
     static let detachLimit = RecentDetaches.limit
 
-    public private(set) var summary = Summary()
+    public private(set) var summary: Summary
     /// Losses by stage, as they arrived.
     public private(set) var losses: [Loss.Stage: UInt64] = [:]
     /// Unfinished loops, so that the end of a run can tell of them.
@@ -23,10 +23,13 @@ public struct Correlator: Sendable {
     private var filter: FindingFilter
 
     /// With `tellsAll` every lookup gives a finding, also one that met nothing. The summary counts
-    /// only those that did. What `filter` does not let through is neither told nor counted.
+    /// only those that did. What `filter` does not let through is neither told nor counted. With `keepsProcesses` the
+    /// summary's encounters distinguish processes of one name.
     public init(
-        thresholds: LoopThresholds = LoopThresholds(), tellsAll: Bool = false, filter: FindingFilter = FindingFilter()
+        thresholds: LoopThresholds = LoopThresholds(), tellsAll: Bool = false, filter: FindingFilter = FindingFilter(),
+        keepsProcesses: Bool = false
     ) {
+        summary = Summary(keepsProcesses: keepsProcesses)
         self.thresholds = thresholds
         self.tellsAll = tellsAll
         self.filter = filter
@@ -79,7 +82,10 @@ public struct Correlator: Sendable {
 
     public mutating func take(_ loss: Loss) { lose(loss.count, at: loss.stage) }
 
-    public mutating func take(_ name: Name) { filter.learn(name) }
+    public mutating func take(_ name: Name) {
+        filter.learn(name)
+        summary.learn(name)
+    }
 
     /// Ends the run: loops that have not ended are counted with what was last known of them. Returns
     /// those.

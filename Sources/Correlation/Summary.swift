@@ -132,7 +132,8 @@ public struct Summary: Sendable, Equatable {
     public var passes = BoundedHistogram(bounds: Self.passBounds)
     public var durationsNs = BoundedHistogram(bounds: Self.durationBoundsNs)
     public var processes: [ProcessKey: Row] = [:]
-    public var files: [FileID: Row] = [:]
+    /// A number that had several paths has a row for each of them.
+    public var files: [FileKey: Row] = [:]
     /// By the number of the control group; 0 where it is not known.
     public var cgroups: [UInt64: Row] = [:]
     /// Findings whose process, file or control group had no row of its own any more.
@@ -140,7 +141,16 @@ public struct Summary: Sendable, Equatable {
     public var filesBeyondLimit: UInt64 = 0
     public var cgroupsBeyondLimit: UInt64 = 0
 
-    public init() {}
+    /// Findings with an observation: these have verdicts. The others only retried.
+    public private(set) var judged: UInt64 = 0
+    /// Passes of the findings that met a page without a mapping.
+    public private(set) var observations: UInt64 = 0
+    /// Who hit whom, because of what, on which file.
+    public private(set) var encounters: Encounters
+    private var identities = FileIdentities()
+
+    /// With `keepsProcesses` processes of one name count apart in `encounters`.
+    public init(keepsProcesses: Bool = false) { encounters = Encounters(keepsProcesses: keepsProcesses) }
 
     public var findings: UInt64 { withoutCause.total + causes.values.reduce(0) { $0 + $1.lookups } }
     public var looping: UInt64 { withoutCause.looping + causes.values.reduce(0) { $0 + $1.outcomes.looping } }
@@ -156,6 +166,8 @@ public struct Summary: Sendable, Equatable {
     /// progress when it had not by the end of the run.
     mutating func add(_ finding: Finding) {
         if finding.isIncomplete { incomplete += 1 }
+        if finding.lookup.observations > 0 { judged += 1 }
+        observations &+= finding.lookup.observations
         let failed: UInt64 = finding.outcome == .failed ? 1 : 0
 
         if let cause = finding.explainedCause {
@@ -176,10 +188,31 @@ public struct Summary: Sendable, Equatable {
         }
         if !processes.change(ProcessKey(victim), by: asVictim) { processesBeyondLimit += 1 }
         if !cgroups.change(victim.cgroup, by: asVictim) { cgroupsBeyondLimit += 1 }
-        if let file = finding.file, !files.change(file, by: asVictim) { filesBeyondLimit += 1 }
+        let file = finding.file.map(identities.key)
+        encounters.add(finding, file: file)
+        if let file, !files.change(file, by: asVictim) { filesBeyondLimit += 1 }
         guard let culprit = finding.detach?.culprit else { return }
         if !processes.change(ProcessKey(culprit), by: { $0.asCulprit += 1 }) { processesBeyondLimit += 1 }
         if !cgroups.change(culprit.cgroup, by: { $0.asCulprit += 1 }) { cgroupsBeyondLimit += 1 }
+    }
+
+    /// Counts a lookup in the encounters alone.
+    mutating func addEncounter(_ finding: Finding) { encounters.add(finding, file: finding.file.map(identities.key)) }
+
+    /// Learns which file a number means from now on.
+    mutating func learn(_ name: Name) { identities.learn(name) }
+
+    /// The path that a file had in this run; nil when it is not known.
+    public func path(of key: FileKey, names: Names) -> String? {
+        identities.path(of: key) ?? (identities.isCurrent(key) ? names.path(of: key.file) : nil)
+    }
+
+    /// Whether the number of the file still means this file.
+    public func isCurrent(_ key: FileKey) -> Bool { identities.isCurrent(key) }
+
+    /// The path, else `major:minor:inode`.
+    func title(of key: FileKey, names: Names) -> String {
+        path(of: key, names: names) ?? "\(key.file.major):\(key.file.minor):\(key.file.inode)"
     }
 
     /// The verdicts over all causes.

@@ -119,7 +119,7 @@ import Testing
         let victim = summary.processes[Summary.ProcessKey(pid: 211, comm: Comm("app"))]
         #expect((victim?.asVictim, victim?.asCulprit, victim?.failed) == (6, 0, 5))
         #expect(summary.processes[Summary.ProcessKey(pid: 300, comm: Comm("backup"))]?.asCulprit == 3)
-        #expect(summary.files[.data]?.asVictim == 3)
+        #expect(summary.files[FileKey(file: .data)]?.asVictim == 3)
     }
 
     @Test("losses are added up by stage")

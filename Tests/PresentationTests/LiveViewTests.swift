@@ -45,7 +45,7 @@ import Testing
         screen.lines(width, height, now: now, isPaused: isPaused, colour: colour).joined(separator: "\n") + "\n"
     }
 
-    /// A loop that goes on, besides what the story tells.
+    /// A loop that goes on, besides those of the story.
     private static let looping =
         Story.events + [
             .progress(.looping(passes: 4096, durationNs: 84_000_000)),
