@@ -155,14 +155,10 @@ struct Coincidence: Sendable, Equatable {
 
     /// Something was lost.
     mutating func add(_ loss: Loss) {
-        switch loss.stage {
-        case .ringActivity, .operationTable, .returnMissed, .programMissed, .delivery, .malformed,
-            .recording:
-            isLowerBound = true
-            // What began may have ended unseen.
-            forgetOpen()
-        default: break
-        }
+        guard loss.stage.hidesOperations else { return }
+        isLowerBound = true
+        // What started may have ended unseen.
+        forgetOpen()
     }
 
     /// The run has come to this time: lookups of long ago are decided.

@@ -145,7 +145,8 @@ public struct Correlator: Sendable {
         guard attribution.cause == .unknown else { return false }
         switch attribution.reason {
         case .slotOverwritten?, .slotTorn?, .detachLost?: return true
-        default: return losses.contains { $0.key.touchesEvidence && $0.value > 0 }
+        case .noDetachSeen?, .formerLife?, .stackUnnamed?, .areaUnreadable?, .notObserved?, nil:
+            return losses.contains { $0.key.touchesEvidence && $0.value > 0 }
         }
     }
 }

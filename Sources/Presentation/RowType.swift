@@ -12,22 +12,6 @@ public enum RowType: String, Sendable, CaseIterable {
     case losses
 }
 
-extension Landmarks {
-    /// Each by the meaning that its functions have in common.
-    private static let allNames: [(landmark: Landmarks, name: String)] = [
-        (.memoryFailure, "memory-failure"), (.dropCaches, "drop-caches"), (.fadvise, "fadvise"),
-        (.blockDeviceTruncate, "block-device-truncate"), (.invalidate2, "invalidate2"), (.fallocate, "fallocate"),
-        (.partialFolio, "partial-folio"), (.setSize, "set-size"), (.truncateRange, "truncate-range"),
-        (.reclaim, "reclaim"), (.swapOut, "swap-out"), (.migration, "migration"), (.collapse, "collapse"),
-        (.split, "split"), (.evict, "evict"), (.invalidate, "invalidate"),
-    ]
-
-    /// The names of those that are set, in a fixed order.
-    var names: [String] {
-        Self.allNames.compactMap { contains($0.landmark) ? $0.name : nil }
-    }
-}
-
 /// Which detaches were told lately. Every lookup that met a detach tells of it, so that one detach may
 /// come several times; it is one row all the same.
 struct ToldDetaches: Sendable {

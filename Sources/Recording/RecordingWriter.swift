@@ -295,7 +295,7 @@ extension RecordingWriter: EventSink {
 
     public func take(_ loss: Loss) {
         tellNames(at: loss.time)
-        if loss.stage.isOfEvents { head.eventsDiscarded &+= loss.count }
+        if loss.stage.discardsEvents { head.eventsDiscarded &+= loss.count }
         put(.lost, loss, at: loss.time)
     }
 
@@ -306,16 +306,6 @@ extension RecordingWriter: EventSink {
             put(.activityTotals, OneActivity(kind: kind, totals: counted), at: totals.time)
         }
         put(.totals, totals, at: totals.time)
-    }
-}
-
-extension Loss.Stage {
-    /// Counts of these are of events that would have been recorded: CTF's `events_discarded`.
-    var isOfEvents: Bool {
-        switch self {
-        case .ringLookup, .ringProgress, .ringDetach, .ringActivity, .delivery, .malformed: true
-        default: false
-        }
     }
 }
 

@@ -1,24 +1,42 @@
-// Every enumeration whose words stand in recordings, and which of its words a format has. A new enumeration is added
-// to the list here; a new word needs nothing but its own format.
+// Every enumeration and set of bits whose words stand in recordings, and which of its words a format has. A new
+// enumeration is added to the list here; a new word needs nothing but its own format.
 
 import Events
 
 /// The words of the recording format.
 enum Words {
-    private static let types: [any RecordedWord.Type] = [
+    private static let enumerations: [any RecordedWord.Type] = [
         RecordKind.self, PageFacts.SlotAnswer.self, Detach.Source.self, ActivityKind.self, Phase.self, FileState.self,
         Loss.Stage.self, Hook.self,
     ]
+    /// By the name of the field.
+    private static let sets: [(field: String, type: any RecordedBits.Type)] = [
+        ("flags", Lookup.Flags.self), ("page_facts", PageFacts.Facts.self), ("landmarks", Landmarks.self),
+    ]
 
     /// The format of the newest word.
-    static let newestFormat = types.map { newestFormat(of: $0) }.max() ?? 1
+    static let newestFormat =
+        (enumerations.map { newestFormat(of: $0) } + sets.map { newestFormat(ofBits: $0.type) }).max() ?? 1
 
     /// The words of an enumeration that recordings of this format have, in the order of the enumeration.
     static func of<Word: RecordedWord>(_ type: Word.Type, in format: Int) -> [Word] {
         type.allCases.filter { $0.format <= format }
     }
 
+    /// One line for each set of bits: the field, and the bits that recordings of this format have.
+    static func bits(in format: Int) -> [String] {
+        sets.map { field, type in "\(field): \(bits(of: type, in: format).joined(separator: ", "))" }
+    }
+
+    private static func bits<Bits: RecordedBits>(of type: Bits.Type, in format: Int) -> [String] {
+        type.words.filter { $0.format <= format }.map { "0x\(String($0.bit.rawValue, radix: 16)) \($0.name)" }
+    }
+
     private static func newestFormat<Word: RecordedWord>(of type: Word.Type) -> Int {
         type.allCases.map(\.format).max() ?? 1
+    }
+
+    private static func newestFormat<Bits: RecordedBits>(ofBits type: Bits.Type) -> Int {
+        type.words.map(\.format).max() ?? 1
     }
 }

@@ -126,6 +126,19 @@ private let second: UInt64 = 1_000_000_000
             ], during: 1, busyNs: 50),
     ]
 
+    @Test("times are lower bounds after a loss that may hide the start or end of an operation, and only then")
+    func hiddenOperations() {
+        let hiding = Loss.Stage.allCases.filter { stage in
+            analysed([.lost(Loss(time: 5, stage: stage, count: 1)), Self.end(.reclaim, 10, 20), Self.lookup(12, 30)])
+                .coincidenceIsLowerBound
+        }
+        #expect(
+            hiding == [
+                .ringActivity, .operationTable, .returnMissed, .programMissed, .ftraceBuffer, .delivery, .malformed,
+                .recording,
+            ])
+    }
+
     @Test("overlap", arguments: cases)
     func overlap(_ one: Case) throws {
         let analysis = analysed(one.events)

@@ -29,21 +29,6 @@ import Testing
         #expect(!FileID(device: 0, inode: 1).isNone)
     }
 
-    @Test("names in output are unique")
-    func names() {
-        #expect(Set(ActivityKind.allCases.map(\.name)).count == ActivityKind.allCases.count)
-        #expect(Set(Loss.Stage.allCases.map(\.rawValue)).count == Loss.Stage.allCases.count)
-    }
-
-    @Test("each landmark is one bit, and each function of the kernel leads to one landmark")
-    func landmarks() {
-        let bits = Landmarks.functions.map(\.landmark.rawValue)
-        #expect(bits.allSatisfy { $0.nonzeroBitCount == 1 })
-        #expect(Set(bits).count == bits.count)
-        let names = Landmarks.functions.flatMap(\.names)
-        #expect(Set(names).count == names.count)
-    }
-
     @Test("a loss that a source counts is told once, and only what is new of it")
     func losses() {
         var log = LossLog()
