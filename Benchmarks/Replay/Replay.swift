@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Goes through a recording as far as it is told and throws away what comes out: `replay STAGE DIRECTORY`.
 // Each stage does the work of the one before, so the difference is its own: `read` decodes every record,
 // `correlate` makes findings and their summary, `csv` and `json` are `correlate` and the rows as text.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Everything that can go wrong on the way to a running capture, with all wording in one place. An
 // error says what was tried, on what, what was expected and what to do, in one line, and carries the
 // exit code that belongs to it.

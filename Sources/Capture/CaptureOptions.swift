@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a user can ask of a capture. Everything here is applied in the kernel, so that what is not
 // wanted costs nothing on the way.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A capture on the running kernel: plan, load, attach, drain, detach. A sink takes events in order on the
 // caller's thread; signals that end a program end the run in the ordinary way, so that nothing stays
 // attached and the summary is told.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The `const volatile` variables of bpf/maps.h, written before the object is loaded, so that the
 // verifier drops what they switch off. They are found by name in the object's own BTF.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A run seen as a whole, for a report: how passes and durations are distributed, when findings came, who
 // hit whom, what stays unexplained, and how observed lookups lie in time against the operations that
 // detach pages. An observed lookup is one that counts in the summary's table of causes: it met a page

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How observed lookups lie in time against the operations that detach pages. A lookup coincides with a
 // kind of operation if it overlaps one of that kind anywhere on the host; so many would by chance as the
 // kind's operations, each widened by the lookup's length, cover of the run. Operations are told at their

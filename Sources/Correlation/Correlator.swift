@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Turns the stream of events into findings. Pure and streaming: no clock, no I/O, memory bounded by
 // two constants; the same events give the same findings, live or from a recording. A detach precedes
 // the lookup that met it, since the victim's own task sends both.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Which findings of a run that is over are wanted: the same questions that a capture can ask in the
 // kernel, asked afterwards, and a few that can only be asked then. It decides about findings; the
 // detaches that explain them always count.

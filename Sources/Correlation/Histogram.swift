@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How numbers are distributed: in buckets of powers of two, as tracers show it, coarse enough for a screen;
 // and up to bounds that are given, with the sum, as a monitoring system keeps it. Of fixed size whatever
 // comes.

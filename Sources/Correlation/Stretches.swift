@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The time in which at least one of many operations was in progress, kept as a sorted list of disjoint
 // stretches. Operations come in any order; the list is bounded, so the oldest stretches are settled:
 // only their sum and the distribution of the gaps between them stay.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // CSV by RFC 4180: a header row, CRLF line ends, units in the column names, rows of one kind. The columns
 // are the keys of the JSON lines, flattened, and their order is fixed: new ones are added at the end.
 // An empty field means not known or not applicable.

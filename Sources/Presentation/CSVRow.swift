@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // One CSV row on its way into a buffer, field after field, by RFC 4180. Words and numbers of this program
 // need no look; text that other tasks chose is made harmless for a spreadsheet, a terminal and a parser.
 

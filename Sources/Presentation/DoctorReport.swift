@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a host allows and which probes a capture gets there, as text and as JSON. It shows; what is
 // looked at, and what it means, is the capture's business.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Names of error numbers, for results that the kernel gives back. Linux's numbers on x86-64 and arm64;
 // only those that a lookup or a futex call may return, since a name that is never seen helps nobody.
 

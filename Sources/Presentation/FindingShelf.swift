@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The findings that a page has room for. Those that somebody has to look at come first: failures that were
 // spurious, and loops. A loop is told again and again and has one place.
 

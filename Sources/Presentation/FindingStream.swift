@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // From events to bytes: names are learnt, the correlator is fed, what it makes known is written in the
 // chosen format, here or by whoever takes the rows. Pure, so that a live trace and a recording that is read again
 // give the same bytes.

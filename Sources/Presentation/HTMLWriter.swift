@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // HTML with pictures in it, element by element. Everything that is written goes through one escape, so
 // that no text can become markup, whoever it is from; text of others is set apart from what is around it,
 // so that its direction of writing stays its own.

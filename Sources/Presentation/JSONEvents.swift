@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The JSON lines of an export that are not findings: detaches and activities, with the keys of the CSV
 // columns, nested as they are in findings.
 

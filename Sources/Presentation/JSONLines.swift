@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // JSON Lines: a `lookup` or `progress` for each finding, a `lost` for each loss, one `summary` at the
 // end, and one `report` after it where the run was analysed as a whole; or, where certain rows are asked
 // for, those alone. Keys and their order are a contract; further keys may follow those that are there.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The report of a run as one more JSON line after the summary: what text and page show as tables and
 // plots, as numbers.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The summary of a run as the last JSON line: what the findings add up to, what the kernel side
 // counted, what was lost, what the tool cost, and how each probe was attached.
 

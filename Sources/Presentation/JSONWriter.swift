@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Compact JSON: one object a line, keys in the order in which they are written. Numbers beyond 2^53,
 // where readers lose digits, become strings. Text is kept exactly; what a terminal would obey (control
 // characters, bidirectional overrides) is written as \u escapes, which mean the same.

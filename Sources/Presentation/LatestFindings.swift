@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The findings that came last, for a page that shows a run while it goes on. A loop is told again and again and
 // has one place.
 

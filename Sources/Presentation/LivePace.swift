@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How often something happens now and on average, by a clock that is given from outside: the times of
 // events and of whoever looks. A few seconds are kept apart, so memory does not grow.
 

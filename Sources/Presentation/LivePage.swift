@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A run while it goes on, as one page: the findings that came last, what they add up to, what is attached and
 // what was lost. It is whole without its script; that fetches the page again now and then and puts its main part
 // in the place of the old one, so that what is shown, and how it is escaped, is decided here alone.

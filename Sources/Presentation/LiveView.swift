@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a screen shows of a live run: who is looping now, how often each cause strikes, the latest
 // findings, what was lost, how it is attached. Pure: events go in with their times, a frame of so many
 // lines and columns comes out for a moment that is given from outside.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Metrics as text, in the two formats that Prometheus and others read: its own format 0.0.4 and OpenMetrics
 // 1.0. A family has one meaning, one type and one unit; what tells its series apart are labels. Both formats
 // name the same series, so that it does not matter which one a reader asks for.

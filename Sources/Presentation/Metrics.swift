@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Which metrics there are. Labels come from this program's own enumerations and from nothing that another
 // task can choose, so that the number of series is bounded; each that can occur is there from the first
 // scrape, at 0, so that rates and alerts work. What a depth does not count is left out rather than shown as

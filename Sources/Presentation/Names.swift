@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What turns the numbers of events into what a reader knows: paths, control groups, wall clock time,
 // page ids. How text is escaped is left to each format, since that depends on where it lands.
 

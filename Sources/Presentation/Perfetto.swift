@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A Perfetto trace of a run: lookups as slices on the tracks of their threads, detaches on those of their
 // culprits, activities by kind, and a flow from each detach to the lookups that met it. Events are written
 // as they come; only what has no end yet is kept until it has one, or until the run ends.

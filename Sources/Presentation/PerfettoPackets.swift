@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The packets of a Perfetto trace, as its files trace_packet.proto, track_descriptor.proto,
 // track_event.proto, debug_annotation.proto and clock_snapshot.proto describe them: which field has which
 // number, and nothing of what a run means. All packets are of one sequence; nothing is interned.

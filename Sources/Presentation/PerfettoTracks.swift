@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The tracks of a Perfetto trace: which there are, how they are called, and that what lies on one of them
 // does not overlap. Their number is bounded; what has no track of its own shares one.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // As much of the protobuf wire format as a trace needs: varints, fixed 64 bits, text, nested messages. A
 // runtime for protobuf would bring more code than the rest of this program has.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a report says, whether as text or as a page: where the run comes from, what each rule would have
 // cost, who hit whom, what coincides with what, what is not known. Nothing here says how it looks.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A run that is over as one page that needs nothing beside it: no script, no font, no picture from
 // elsewhere, and a policy in its head by which a browser would refuse them. The tables are those of the
 // text; plots stand beside them.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The plots of a report: when lookups met a page without a mapping and what was in progress then, how
 // passes and durations are distributed, what each rule would have made of it, and what coincides with
 // what. Each is a picture with its words; how the page is made of them is elsewhere.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How the page of a report looks: light and dark as the reader's system is set, and on paper. Colours are
 // those of Okabe and Ito, which people who see colours differently can tell apart; half of the causes have
 // hatching besides, and every plot has its numbers in words and in a table.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A table before anybody has decided how it looks: what its columns are called, and what stands in its
 // cells. The formats that are read by people lay the same tables out, as text and as a page, so that
 // what they say is written once. Cells say whose text they hold, since each format has to escape it.

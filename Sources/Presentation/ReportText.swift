@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A run that is over, on one screen: which rule would have cost what comes first, then causes, who hit
 // whom, files, when and how long, the coincidence in time, and last what is missing from all that. At least
 // 80 columns; wider terminals show more of the coincidence, and longer bars.

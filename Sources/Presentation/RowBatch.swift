@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Rows on their way to bytes, apart from whoever found them: with the names that they need, so that they can be
 // written by another thread, before or after other batches, and give the bytes that they would have given in
 // their place. A batch is like a packet of a recording: a name comes ahead of the row that needs it.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What the rows of an export are about, and the words in them that are not the correlator's: kinds of
 // detach, landmarks, and which detaches were told before.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a run has come to while it goes on, as a service shows it: everything of the report of a run that is
 // over, the loops of the moment, and the findings that came last.
 

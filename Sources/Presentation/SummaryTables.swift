@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What the summary of a live run and a report have in common: what was counted, the tables of causes,
 // rules, processes, files and activities, and what is missing.
 

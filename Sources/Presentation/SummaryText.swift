@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The end of a run for a reader: lookups, failures and retries, the causes, what each rule would have
 // done, who and which files were concerned, the activities with and without a finding, what was lost,
 // what the tool cost. Always within 80 columns except for paths on a wider terminal.

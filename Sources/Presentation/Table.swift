@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The live table: a header once, then one line a finding, as wide as the terminal and never wider than
 // it. What there is no room for is shortened or left out, in the order that `TableLayout` says; nothing
 // that matters is shown by colour alone.

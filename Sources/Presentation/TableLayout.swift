@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Which columns a table of a given width has, how wide each is, and how one finding fills them. At 80
 // columns all that is needed to act is there; wider terminals add the age of the detach, more of names
 // and paths, what each rule would have done, milliseconds, and full names of causes.

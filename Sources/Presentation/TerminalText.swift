@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Text from the kernel on its way to a terminal or a spreadsheet. A task names itself as it likes and
 // files are called anything, so what a terminal would obey or what would turn a line around is shown
 // by its number instead. Also how many columns text takes, to keep the columns of a table straight.

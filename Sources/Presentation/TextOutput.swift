@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Numbers, words and text written straight into bytes that are there already, without a `String` and without
 // a question to an array for each: a run has millions of rows, and what a row costs is mostly what its fields
 // cost. The unsafe part of writing text is here and nowhere else: every store has asked for its room before.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Wall clock time from the kernel's monotonic time. The offset between the two is given once, so that
 // the times of one run keep their distances whatever is done to the clock meanwhile. UTC only: a
 // recording is read elsewhere than where it was made.

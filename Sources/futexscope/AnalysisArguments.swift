@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What `report` and `export` have in common: what is read, which of its findings are wanted, and where the
 // result goes. The questions are those that a capture can ask, and a few that can only be asked afterwards.
 

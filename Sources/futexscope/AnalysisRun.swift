@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // One analysis from opening what is read to the last byte written: source to correlator, findings to a
 // format. What the source had to leave out is told in any case.
 

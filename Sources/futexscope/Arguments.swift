@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Types of arguments: spans of time, sizes, results, names of tasks. Each parses one word, or says in
 // one clause what it expected.
 

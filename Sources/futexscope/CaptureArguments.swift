@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What `trace`, `record` and `serve` have in common: which victims, which lookups, how long, how to attach. What
 // a user asks for here is applied in the kernel.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // `futexscope doctor`: asks the capture what this host allows and which probes it would get, and prints
 // the answer; or prints the recipe for recording without BPF. Nothing stays attached.
 

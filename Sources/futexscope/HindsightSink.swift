@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Snapshots out of a live run: events go into memory, findings are compared with what the user waits for, and
 // a match writes a recording. What is written, passed over or could not be written is told in a line each.
 

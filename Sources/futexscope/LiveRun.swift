@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A live run from the ready file's check to the last event, whatever becomes of the events. The order
 // matters: the files of a command are made before anything is attached, so that a path in the way costs
 // nothing; the ready file comes when everything is attached, and so does the word to a supervisor;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Which lookups are wanted: the questions that `trace` and `record` ask in the kernel, and `report` and
 // `export` of what was recorded.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // `futexscope serve`: its arguments, and what they ask of the capture and of the service. The run itself is in
 // ServeRun.swift.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // One service from the port that is bound to the last answer. The port comes first, so that one that is taken
 // costs nothing; then the probes are attached and what the process may do is given up; then the thread that
 // speaks to strangers begins, with as little. It ends after the probes, so that who asks meanwhile is told. The

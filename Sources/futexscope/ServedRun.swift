@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What the service has to show of a run: the resources, and how long ago a state may have been taken for each.
 // The state comes from the thread that traces, through an exchange, whenever somebody asks.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // One trace from the first file made to the last line written: capture to findings, findings to a
 // descriptor.
 

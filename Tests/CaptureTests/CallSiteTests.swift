@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Call sites in the code of real kernels, and none in code that only looks like it. What a disassembler says
 // of the same bytes stands beside them in KernelCode.swift.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // An export from a recording on disk to a file, with as many threads as this machine has CPUs for.
 
 internal import Correlation

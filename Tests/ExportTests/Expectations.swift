@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a run adds up to by this program's own reckoning, counted from the events and not from any export.
 
 import Correlation

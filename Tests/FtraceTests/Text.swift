@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Texts for tests: the samples, which guests recorded with the recipe, and ways to take something out of
 // them or to put something in.
 

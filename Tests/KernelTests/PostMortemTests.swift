@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a kernel recorded without any BPF explains the same: the recipe runs in the guest as it is printed,
 // and the host reads its text, trace-cmd's report of a trace.dat, and the dump on the console.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What is done with whatever a reader makes of hostile bytes: everything that the command would do with it.
 // A trap anywhere on the way is a finding; an error that is thrown is an answer.
 
