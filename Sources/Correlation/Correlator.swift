@@ -18,15 +18,19 @@ public struct Correlator: Sendable {
     public private(set) var loops = LoopsInProgress()
 
     private let thresholds: LoopThresholds
+    private let pageBytes: UInt64
     private var detaches = RecentDetaches()
     private let tellsAll: Bool
     private var filter: FindingFilter
 
-    /// With `tellsAll` every lookup gives a finding, also one that met nothing. The summary counts
-    /// only those that did. What `filter` does not let through is neither told nor counted.
+    /// With `tellsAll` every lookup gives a finding, including those that met nothing. The summary counts
+    /// only those that did. What `filter` rejects is neither reported nor counted. `pageBytes` is the size of a base
+    /// page on the traced machine, a power of two.
     public init(
-        thresholds: LoopThresholds = LoopThresholds(), tellsAll: Bool = false, filter: FindingFilter = FindingFilter()
+        thresholds: LoopThresholds = LoopThresholds(), tellsAll: Bool = false,
+        pageBytes: UInt64 = RunInfo.usualPageBytes, filter: FindingFilter = FindingFilter()
     ) {
+        self.pageBytes = pageBytes
         self.thresholds = thresholds
         self.tellsAll = tellsAll
         self.filter = filter
@@ -111,7 +115,7 @@ public struct Correlator: Sendable {
             return finding(for: lookup, isProgress: isProgress, by: .ofNothing)
         }
         let detach = page.slot == .found ? detaches.detach(of: page.page, at: page.detachTime) : nil
-        let attribution = Attribution(lookup: lookup, page: page, detach: detach)
+        let attribution = Attribution(lookup: lookup, page: page, detach: detach, pageBytes: pageBytes)
         if attribution.reason == .detachLost && detaches.hasForgotten { lose(1, at: .correlator) }
         var finding = finding(for: lookup, isProgress: isProgress, by: attribution)
         finding.detach = detach

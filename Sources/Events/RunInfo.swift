@@ -19,15 +19,21 @@ public struct RunInfo: Sendable, Equatable {
     public var loops: LoopThresholds
     /// Every lookup was reported, including those that succeeded at once.
     public var tellsAll: Bool
+    /// Bytes of a base page on the traced machine, a power of two.
+    public var pageBytes: UInt64
     /// The filters of the run, as options of the command; empty for none.
     public var filters: String
     /// The condition for which this run was written, if it is a snapshot of a longer one; empty otherwise.
     public var trigger: String
 
+    /// What is assumed where the source does not have the size: recordings of formats 1 and 2, and traces without a
+    /// mark of the recipe.
+    public static let usualPageBytes: UInt64 = 4096
+
     public init(
         kernelRelease: String? = nil, host: String? = nil, probes: [ProbeReport] = [], wallClockOffsetNs: Int64 = 0,
         showsKernelAddresses: Bool = false, loops: LoopThresholds = LoopThresholds(), tellsAll: Bool = false,
-        filters: String = "", trigger: String = ""
+        pageBytes: UInt64 = RunInfo.usualPageBytes, filters: String = "", trigger: String = ""
     ) {
         self.kernelRelease = kernelRelease
         self.host = host
@@ -36,6 +42,7 @@ public struct RunInfo: Sendable, Equatable {
         self.showsKernelAddresses = showsKernelAddresses
         self.loops = loops
         self.tellsAll = tellsAll
+        self.pageBytes = pageBytes
         self.filters = filters
         self.trigger = trigger
     }

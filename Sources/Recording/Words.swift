@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Every enumeration and set of bits whose words stand in recordings, and which of its words a format has. A new
 // enumeration is added to the list here; a new word needs nothing but its own format.
 

@@ -30,7 +30,8 @@ struct AnalysisRun {
             let format = try format(source.run, output)
             let correlator = Correlator(
                 thresholds: arguments.loops(of: source.run),
-                tellsAll: source.run.tellsAll && format.showsEveryLookup, filter: filter)
+                tellsAll: source.run.tellsAll && format.showsEveryLookup, pageBytes: source.run.pageBytes,
+                filter: filter)
             let threads = min(CPUs.usable - 1, Self.mostThreads)
             var stream = FindingStream(
                 format: format, correlator: correlator, run: source.run,

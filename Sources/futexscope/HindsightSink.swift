@@ -37,6 +37,7 @@ final class HindsightSink: RunRecorder {
 
     func begin(_ run: RunInfo) {
         clock = WallClock(offsetNs: run.wallClockOffsetNs)
+        correlator = Correlator(thresholds: run.loops, pageBytes: run.pageBytes)
         recorder.begin(run)
     }
 

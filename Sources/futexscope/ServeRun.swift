@@ -41,7 +41,9 @@ struct ServeRun {
         let format = output.map { (serve.format ?? .json).writer(for: $0) }
         var stream = FindingStream(
             format: format ?? JSONLines(rows: [], of: live.capture.run),
-            correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll), run: live.capture.run)
+            correlator: Correlator(
+                thresholds: options.loops, tellsAll: options.emitAll, pageBytes: live.capture.run.pageBytes),
+            run: live.capture.run)
         var latest = LatestFindings()
         var sink = FindingSink(output: output, name: serve.output ?? "standard output")
         let (exchange, blindness) = (served.exchange, served.blindness)

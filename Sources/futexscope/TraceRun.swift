@@ -46,7 +46,9 @@ struct TraceRun {
         defer { recording?.finish() }
         let stream = FindingStream(
             format: trace.format.writer(for: output),
-            correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll, filter: filter),
+            correlator: Correlator(
+                thresholds: options.loops, tellsAll: options.emitAll, pageBytes: live.capture.run.pageBytes,
+                filter: filter),
             run: live.capture.run,
             limit: trace.count)
         var sink = TraceSink(stream: stream, recording: recording)
@@ -80,7 +82,9 @@ struct TraceRun {
         defer { recording?.finish() }
         let output = Descriptor.standardOutput
         var view = LiveView(
-            correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll, filter: filter),
+            correlator: Correlator(
+                thresholds: options.loops, tellsAll: options.emitAll, pageBytes: live.capture.run.pageBytes,
+                filter: filter),
             run: live.capture.run, begin: Descriptor.monotonicNs)
         let screen = LiveScreen(on: output)
         do {

@@ -163,6 +163,20 @@ import Testing
         #expect(finding.neighbour == isNeighbour)
     }
 
+    @Test("the size of a page is that of the traced machine")
+    func pageSize() throws {
+        let bytes: UInt64 = 65_536
+        func finding(_ detach: Detach) -> Finding? {
+            var correlator = Correlator(pageBytes: bytes)
+            return [.detach(detach), .lookup(.sample())].reduce(Finding?.none) { correlator.consume($1) }
+        }
+        // The futex is in page 3.
+        #expect(finding(.sample { $0.hole = 3 * bytes..<4 * bytes })?.neighbour == false)
+        #expect(finding(.sample { $0.hole = 0..<3 * bytes })?.neighbour == true)
+        #expect(finding(.sample { $0.fileSize = 3 * bytes + 1 })?.spurious == true)
+        #expect(finding(.sample { $0.fileSize = 3 * bytes })?.spurious == false)
+    }
+
     @Test("without a hole, or by another cause, there is no neighbour")
     func noNeighbour() throws {
         let unknownHole = Detach.sample { $0.hole = nil }

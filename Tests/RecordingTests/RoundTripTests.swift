@@ -30,7 +30,7 @@ extension RunInfo {
             ProbeReport(role: "collapse", function: nil, hook: nil, isRequired: false, note: "there is | none"),
         ],
         wallClockOffsetNs: 1_795_399_200_000_000_000, showsKernelAddresses: true,
-        loops: LoopThresholds(passes: .max, durationNs: 5), tellsAll: true, filters: "-n 'a = b'",
+        loops: LoopThresholds(passes: .max, durationNs: 5), tellsAll: true, pageBytes: 65_536, filters: "-n 'a = b'",
         trigger: "spurious: \"x\"")
 }
 
