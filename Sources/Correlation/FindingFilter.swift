@@ -1,37 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Which findings of a run that is over are wanted: the same questions that a capture can ask in the
-// kernel, asked afterwards, and a few that can only be asked then. It decides about findings; the
-// detaches that explain them always count.
+// The filter of a run that is over: the same conditions that a capture can apply in the kernel, and a few that can only
+// be applied afterwards. It selects findings; the detaches that explain them always count.
 
 public import Events
 
-/// Which findings are told and counted. What is nil or 0 lets everything through.
+/// Which findings are reported and counted. A condition that is nil or 0 accepts everything.
 public struct FindingFilter: Sendable, Equatable {
     // The victim.
     public var pid: UInt32?
     public var tid: UInt32?
     public var uid: UInt32?
     public var comm: Comm?
-    /// Path below the root of the hierarchy, with or without its slashes; groups below it are meant too.
+    /// Path below the root of the hierarchy, with or without slashes around it; includes the groups below it.
     public var cgroup: String?
 
     // The lookup.
     public var minPasses: UInt64 = 0
     public var minDurationNs: UInt64 = 0
-    /// What it returned, 0 or a negative errno; a lookup that has not returned is not wanted then.
+    /// What it returned, 0 or a negative errno; a lookup that has not returned is then rejected.
     public var result: Int32?
-    /// What explains it; a lookup that only went back has no cause.
+    /// What explains it; a lookup that only retried has no cause.
     public var causes: Set<Cause>?
     /// CLOCK_MONOTONIC nanoseconds of the lookup's end, or of its progress.
     public var window: ClosedRange<UInt64> = 0...UInt64.max
 
-    /// Control groups that are wanted, as learnt so far; as many as names are kept.
+    /// Control groups below `cgroup`, as learnt so far; as many as names are kept.
     private var cgroups: Set<UInt64> = []
 
     public init() {}
 
-    /// Control groups go by number in events, and by path in the question.
+    /// Events have the number of a control group, the filter its path.
     mutating func learn(_ name: Name) {
         guard let cgroup, case .cgroup(let id) = name.subject else { return }
         if Self.parts(of: name.text).starts(with: Self.parts(of: cgroup)) {
@@ -43,7 +42,7 @@ public struct FindingFilter: Sendable, Equatable {
 
     private static func parts(of path: String) -> [Substring] { path.split(separator: "/") }
 
-    /// Whether a lookup is wanted as far as its cause does not matter.
+    /// Whether a lookup passes all conditions but that on its cause.
     func admits(_ lookup: Lookup) -> Bool {
         let victim = lookup.victim
         return window.contains(lookup.time)
@@ -58,7 +57,7 @@ public struct FindingFilter: Sendable, Equatable {
             && (result == nil || result == lookup.result)
     }
 
-    /// Whether a finding of a wanted lookup is wanted for its cause.
+    /// Whether a finding passes the condition on its cause.
     func admits(_ finding: Finding) -> Bool {
         guard let causes else { return true }
         return finding.explainedCause.map(causes.contains) ?? false

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// How numbers are distributed: in buckets of powers of two, as tracers show it, coarse enough for a screen;
-// and up to bounds that are given, with the sum, as a monitoring system keeps it. Of fixed size whatever
-// comes.
+// Distributions of numbers, of fixed size: in buckets of powers of two, as tracers show them; in buckets with given
+// bounds and with the sum, as monitoring systems keep them; and in finer buckets with sums, for estimates.
 
 /// Counts of values in the buckets 0, 1, 2–3, 4–7, 8–15 and so on to 2^64 − 1.
 public struct Histogram: Sendable, Equatable {
@@ -22,7 +21,7 @@ public struct Histogram: Sendable, Equatable {
         total += 1
     }
 
-    /// From the first bucket that holds something to the last, with the empty ones between them.
+    /// From the first bucket that is not empty to the last, with the empty ones between them.
     public var buckets: [Bucket] {
         guard let first = counts.firstIndex(where: { $0 > 0 }), let last = counts.lastIndex(where: { $0 > 0 })
         else { return [] }
@@ -38,7 +37,7 @@ public struct Histogram: Sendable, Equatable {
 public struct BoundedHistogram: Sendable, Equatable {
     /// Ascending; each value counts in the first bucket whose bound it does not exceed.
     public let bounds: [UInt64]
-    /// One for each bound, and one for what exceeds them all.
+    /// One for each bound, and one for values above all bounds.
     public private(set) var counts: [UInt64]
     /// Of all values; wraps like any counter of 64 bits.
     public private(set) var sum: UInt64 = 0
@@ -54,9 +53,9 @@ public struct BoundedHistogram: Sendable, Equatable {
     }
 }
 
-/// Lengths with their number and their sum, in buckets of a quarter of a power of two: enough to say how
-/// much of them lies below any limit to about a hundredth, without keeping them.
-struct LengthTally: Sendable, Equatable {
+/// Durations in buckets of a quarter of a power of two, with number and sum: enough to estimate the part below any limit
+/// to about one percent, without keeping the durations.
+struct DurationHistogram: Sendable, Equatable {
     private static let size = 252
     private var counts = [UInt64](repeating: 0, count: size)
     private var sums = [UInt64](repeating: 0, count: size)
@@ -68,7 +67,7 @@ struct LengthTally: Sendable, Equatable {
         sums[index] = overflow ? .max : sum
     }
 
-    /// The mean of each bucket that holds something.
+    /// The mean of each bucket that is not empty.
     var means: [(length: Double, count: Double)] {
         counts.indices.compactMap { index in
             counts[index] == 0 ? nil : (Double(sums[index]) / Double(counts[index]), Double(counts[index]))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Everything of a recording that touches the C library: directories, files that must not exist yet, writes
-// that happen whole or not at all, reads at an offset. What fails comes back as an errno.
+// The calls of the C library that recordings need: directories, files that must not exist yet, writes that happen whole
+// or not at all, reads at an offset. A failure is an errno.
 
 import Glibc
 
@@ -37,7 +37,7 @@ enum Files {
         return unsafe stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    /// Removes a recording, and nothing that somebody else has put into its directory.
+    /// Removes a recording, but no file that somebody else has put into its directory.
     static func removeRecording(_ path: String) {
         for name in (try? list(path)) ?? [] where name == "metadata" || name.hasPrefix("stream_") {
             remove(path + "/" + name)
@@ -45,7 +45,7 @@ enum Files {
         removeDirectory(path)
     }
 
-    /// Names in a directory that do not begin with a dot, in order.
+    /// Names in a directory that do not start with a dot, sorted.
     static func list(_ path: String) throws(SystemFailure) -> [String] {
         guard let directory = unsafe opendir(path) else { throw .last() }
         defer { unsafe closedir(directory) }
@@ -61,14 +61,14 @@ enum Files {
     }
 }
 
-/// A file that is written from its beginning to its end.
+/// A file that is written from start to end.
 final class NewFile {
     private let descriptor: Int32
     let path: String
     /// Bytes written so far.
     private(set) var size: UInt64 = 0
 
-    /// Makes a file that only its owner may read; one that exists is never touched.
+    /// Creates a file that only its owner may read; a file that exists is never touched.
     init(_ path: String) throws(SystemFailure) {
         descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw .last() }
@@ -77,7 +77,7 @@ final class NewFile {
 
     deinit { close(descriptor) }
 
-    /// Appends all of it, or nothing: what a full disk cut off is taken back.
+    /// Appends all bytes or none: what a full disk cut off is removed.
     func append(_ bytes: UnsafeRawBufferPointer) throws(SystemFailure) {
         var done = 0
         while done < bytes.count {
@@ -104,18 +104,18 @@ final class NewFile {
         try result.get()
     }
 
-    /// Waits until the disk has it.
+    /// Waits until the data is on the disk.
     func sync() throws(SystemFailure) {
         guard fsync(descriptor) == 0 || errno == EINVAL else { throw .last() }
     }
 }
 
-/// A file that is read at offsets. It may be written, or cut off, meanwhile.
+/// A file that is read at offsets. It may grow or shrink meanwhile.
 final class ReadFile {
     private let descriptor: Int32
 
     init(_ path: String) throws(SystemFailure) {
-        // Not waiting: a pipe without a writer would hold up the reader for ever.
+        // Without waiting: a pipe without a writer would block the reader for ever.
         descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw .last() }
     }
@@ -128,7 +128,7 @@ final class ReadFile {
         return (UInt64(max(0, status.st_size)), status.st_mode & S_IFMT == S_IFREG)
     }
 
-    /// The whole of a small file; nil when it is larger than `limit`, or no file at all.
+    /// The whole of a small file; nil when it is larger than `limit`, or not a regular file.
     func text(limit: Int) throws(SystemFailure) -> String? {
         let (size, isRegular) = status
         guard isRegular, size <= UInt64(limit) else { return nil }
@@ -140,7 +140,8 @@ final class ReadFile {
         return String(decoding: bytes[..<(try count.get())], as: UTF8.self)
     }
 
-    /// Fills `bytes` from `offset` on as far as the file goes; the count says how far that was.
+    /// Fills `bytes` from `offset` on, up to the end of the file.
+    /// - Returns: the number of bytes read.
     func read(into bytes: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(SystemFailure) -> Int {
         var done = 0
         while done < bytes.count {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The metadata of a recording: text in the Trace Stream Description Language of CTF 1.8, so that any CTF
-// reader opens it. Layouts come from Fields.swift; the run stands in the environment and in the clock.
-// Reading it back needs no parser of that language: what is variable are the lines of the environment,
-// and the text made from them anew must equal the file.
+// The metadata of a recording: text in the Trace Stream Description Language of CTF 1.8, so that any CTF reader opens
+// it. Layouts come from Fields.swift, words from Words.swift; the run is in the environment and in the clock. Reading
+// needs no parser of that language: only the lines of the environment vary, and the text that is made from them again
+// must equal the file.
 
 import Events
 
-/// What a recording says of itself.
+/// The description of a recording.
 struct Metadata: Equatable {
     /// The formats that are read; the newest is written. It is that of the newest layout or word.
     static let formats = 1...max(layoutFormat, Words.newestFormat)
@@ -19,7 +19,7 @@ struct Metadata: Equatable {
 
     var trace: TraceID
     var run: RunInfo
-    /// The one that is written, unless it is read.
+    /// The newest for a recording that is written; that of the file for one that is read.
     var format = formats.upperBound
 
     // MARK: Writing
@@ -141,7 +141,7 @@ struct Metadata: Equatable {
         return lines
     }
 
-    /// As a string literal; everything that is no plain character as an octal escape of its byte.
+    /// As a string literal; every byte outside printable ASCII is an octal escape.
     private static func quoted(_ text: String) -> String {
         var result = "\""
         for byte in text.utf8 {
@@ -158,7 +158,7 @@ struct Metadata: Equatable {
 
     // MARK: Reading
 
-    /// - Throws: what is wrong with the text, and where.
+    /// - Throws: what is wrong with the text, and in which line.
     init(parsing text: String, name: String) throws(SourceError) {
         guard text.hasPrefix("/* CTF 1.8 */") else {
             throw SourceError(

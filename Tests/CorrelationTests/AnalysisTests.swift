@@ -52,7 +52,7 @@ private let ms: UInt64 = 1_000_000
 
     @Test("lengths are tallied to a hundredth")
     func lengths() {
-        var tally = LengthTally()
+        var tally = DurationHistogram()
         for length in 1...20_000 as ClosedRange<UInt64> { tally.add(length) }
         for limit in [1, 77, 1500, 12_345, 20_000] as [Double] {
             let exact = (1...20_000).reduce(0.0) { $0 + min(Double($1), limit) }
