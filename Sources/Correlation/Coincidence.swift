@@ -230,7 +230,7 @@ struct Coincidence: Sendable, Equatable {
         var (expected, variance) = (0.0, 0.0)
         for (length, count) in lengths.means where state.operations > 0 && runNs > 0 {
             // A lookup overlaps an operation if it starts within it, or at most its own duration before it.
-            let before = gaps.reduce(0) { $0 + $1.count * min($1.length, length) }
+            let before = gaps.reduce(0) { $0 + $1.count * min($1.duration, length) }
             let share = min(1, (busyNs + before) / Double(runNs))
             expected += count * share
             variance += count * share * (1 - share)

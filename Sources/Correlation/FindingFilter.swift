@@ -7,19 +7,7 @@ public import Events
 
 /// Which findings are reported and counted. A condition that is nil or 0 accepts everything.
 public struct FindingFilter: Sendable, Equatable {
-    // The victim.
-    public var pid: UInt32?
-    public var tid: UInt32?
-    public var uid: UInt32?
-    public var comm: Comm?
-    /// Path below the root of the hierarchy, with or without slashes around it; includes the groups below it.
-    public var cgroup: String?
-
-    // The lookup.
-    public var minPasses: UInt64 = 0
-    public var minDurationNs: UInt64 = 0
-    /// What it returned, 0 or a negative errno; a lookup that has not returned is then rejected.
-    public var result: Int32?
+    public var wanted = LookupFilter()
     /// What explains it; a lookup that only retried has no cause.
     public var causes: Set<Cause>?
     /// CLOCK_MONOTONIC nanoseconds of the lookup's end, or of its progress.
@@ -32,7 +20,7 @@ public struct FindingFilter: Sendable, Equatable {
 
     /// Events have the number of a control group, the filter its path.
     mutating func learn(_ name: Name) {
-        guard let cgroup, case .cgroup(let id) = name.subject else { return }
+        guard let cgroup = wanted.cgroup, case .cgroup(let id) = name.subject else { return }
         if Self.parts(of: name.text).starts(with: Self.parts(of: cgroup)) {
             if cgroups.count < Names.limit { cgroups.insert(id) }
         } else {
@@ -44,17 +32,9 @@ public struct FindingFilter: Sendable, Equatable {
 
     /// Whether a lookup passes all conditions but that on its cause.
     func admits(_ lookup: Lookup) -> Bool {
-        let victim = lookup.victim
-        return window.contains(lookup.time)
-            && (pid == nil || pid == victim.pid)
-            && (tid == nil || tid == victim.tid)
-            && (uid == nil || uid == lookup.uid)
-            && (comm == nil || comm == victim.comm)
-            && (cgroup == nil || cgroups.contains(victim.cgroup))
-            // Of a lookup whose entry was not seen, one pass is known.
-            && (lookup.isTimed ? lookup.passes : 1) >= minPasses
-            && (lookup.durationNs ?? 0) >= minDurationNs
-            && (result == nil || result == lookup.result)
+        window.contains(lookup.time)
+            && wanted.admitsApartFromCgroup(lookup)
+            && (wanted.cgroup == nil || cgroups.contains(lookup.victim.cgroup))
     }
 
     /// Whether a finding passes the condition on its cause.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Distributions of numbers, of fixed size: in buckets of powers of two, as tracers show them; in buckets with given
-// bounds and with the sum, as monitoring systems keep them; and in finer buckets with sums, for estimates.
+// Distributions of numbers, of fixed size: in buckets of powers of two, as tracers show them, and in buckets with given
+// bounds and with the sum, as monitoring systems keep them.
 
 /// Counts of values in the buckets 0, 1, 2–3, 4–7, 8–15 and so on to 2^64 − 1.
 public struct Histogram: Sendable, Equatable {
@@ -50,33 +50,5 @@ public struct BoundedHistogram: Sendable, Equatable {
     public mutating func add(_ value: UInt64) {
         counts[bounds.firstIndex { value <= $0 } ?? bounds.count] += 1
         sum &+= value
-    }
-}
-
-/// Durations in buckets of a quarter of a power of two, with number and sum: enough to estimate the part below any limit
-/// to about one percent, without keeping the durations.
-struct DurationHistogram: Sendable, Equatable {
-    private static let size = 252
-    private var counts = [UInt64](repeating: 0, count: size)
-    private var sums = [UInt64](repeating: 0, count: size)
-
-    mutating func add(_ length: UInt64) {
-        let index = Self.index(of: length)
-        counts[index] += 1
-        let (sum, overflow) = sums[index].addingReportingOverflow(length)
-        sums[index] = overflow ? .max : sum
-    }
-
-    /// The mean of each bucket that is not empty.
-    var means: [(length: Double, count: Double)] {
-        counts.indices.compactMap { index in
-            counts[index] == 0 ? nil : (Double(sums[index]) / Double(counts[index]), Double(counts[index]))
-        }
-    }
-
-    private static func index(of length: UInt64) -> Int {
-        guard length >= 4 else { return Int(length) }
-        let octave = 63 - length.leadingZeroBitCount
-        return (octave - 1) * 4 + Int(length >> UInt64(octave - 2) & 3)
     }
 }

@@ -195,6 +195,11 @@ public enum KernelFunctions {
     /// Names of functions that mean something on a stack.
     public static let landmarkNames = landmarks.flatMap(\.names)
 
+    /// The row with this name; nil when it means nothing on a stack.
+    public static func landmark(named name: String) -> KernelFunction? {
+        landmarks.first { $0.names.contains(name) }
+    }
+
     /// Landmarks by the name of the function.
     public static let landmarksByName = Dictionary(
         uniqueKeysWithValues: landmarks.flatMap { function in function.names.map { ($0, function.landmark) } })

@@ -350,7 +350,7 @@ private struct Sequence {
 func analysed(_ events: [Event], filter: FindingFilter = FindingFilter()) -> Analysis {
     var correlator = Correlator(filter: filter)
     var analysis = Analysis(window: filter.window)
-    for event in events { analysis.consume(event, finding: correlator.consume(event)) }
+    for event in events { analysis.take(event, finding: correlator.take(event)) }
     analysis.finish(unfinished: correlator.finish())
     return analysis
 }
