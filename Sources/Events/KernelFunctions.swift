@@ -69,8 +69,9 @@ extension KernelFunction.Probe {
             offWithout: "nothing can be observed")
     }
 
-    fileprivate static func other(_ role: String, hasReturn: Bool, off: String) -> Self {
-        Self(role: role, isEvidence: false, isRequired: false, hasReturn: hasReturn, offWithout: off)
+    /// What a cause depends on.
+    fileprivate static func evidence(_ role: String, hasReturn: Bool, off: String) -> Self {
+        Self(role: role, isEvidence: true, isRequired: false, hasReturn: hasReturn, offWithout: off)
     }
 }
 
@@ -86,7 +87,9 @@ public enum KernelFunctions {
     /// The slow path of locking a page.
     public static let lockWait = KernelFunction(
         "__folio_lock", "__lock_page",
-        probe: .other("lock-wait", hasReturn: false, off: "waits for the page's lock are not counted"))
+        probe: KernelFunction.Probe(
+            role: "lock-wait", isEvidence: false, isRequired: false, hasReturn: false,
+            offWithout: "waits for the page's lock are not counted"))
 
     // MARK: Detaches
 
@@ -95,11 +98,11 @@ public enum KernelFunctions {
     /// Puts a page of shared memory into the swap cache.
     public static let swapOut = KernelFunction(
         "shmem_writeout", "shmem_writepage", on: .swapOut,
-        probe: .other("swap-out", hasReturn: true, off: "swap-out is not seen as a cause"))
+        probe: .evidence("swap-out", hasReturn: true, off: "swap-out is not seen as a cause"))
     /// Moves what is known of a page to the page that replaces it.
     public static let migratedPage = KernelFunction(
         "folio_migrate_flags", "migrate_page_states",
-        probe: .other("migrated-page", hasReturn: false, off: "migration is not seen as a cause"))
+        probe: .evidence("migrated-page", hasReturn: false, off: "migration is not seen as a cause"))
 
     // MARK: Operations
 
@@ -128,11 +131,13 @@ public enum KernelFunctions {
     public static let truncateHugetlb = KernelFunction(
         "remove_inode_hugepages", on: .truncateRange,
         probe: .counted("truncate-hugetlb", "truncate of huge pages"))
+    /// Its range and mode distinguish a hole from a zeroed range, and a neighbour from the page itself, also where the
+    /// registers of the system call do not show them (bpf/cut.h).
     public static let fallocate = KernelFunction(
         "vfs_fallocate", on: .fallocate, is: .fallocate,
-        probe: .other(
+        probe: .evidence(
             "fallocate", hasReturn: true,
-            off: "hole-punch is not counted, and by io_uring not distinguished from other kinds of fallocate"))
+            off: "hole-punch is not counted, and with io_uring it is not distinguished from other kinds of fallocate"))
     public static let blockDevice = KernelFunction(
         "truncate_bdev_range", on: .blockDeviceTruncate, is: .kind(.blockZeroOut),
         probe: .counted("block-device", "block-zero-out"))

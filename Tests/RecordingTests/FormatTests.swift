@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Recordings of every format, kept as the programs of their time wrote them, and the rule that keeps them readable:
-// a word belongs to the formats from its own on.
+// Samples of every format, as the programs of their time wrote them, and the rule that keeps them readable: a word
+// belongs to its own format and to all newer ones.
 
 import EventSamples
 import Events
