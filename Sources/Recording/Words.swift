@@ -27,7 +27,7 @@ enum Words {
 
     /// One line for each set of bits: the field, and the bits that recordings of this format have.
     static func bits(in format: Int) -> [String] {
-        sets.map { field, type in "\(field): \(bits(of: type, in: format).joined(separator: ", "))" }
+        sets.map { "\($0.field): " + bits(of: $0.type, in: format).joined(separator: ", ") }
     }
 
     private static func bits<Bits: RecordedBits>(of type: Bits.Type, in format: Int) -> [String] {
