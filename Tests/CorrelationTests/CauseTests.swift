@@ -285,11 +285,11 @@ import Testing
     func zeroPageByNumber() throws {
         let lookup = Lookup.sample(page: .zero { $0.facts = [.zeroPage] })
         let page = try #require(lookup.page)
-        let attribution = Attribution(lookup: lookup, page: page, detach: nil)
+        let attribution = Attribution(lookup: lookup, page: page, detach: nil, pageBytes: 4096)
         #expect((attribution.cause, attribution.confidence) == (.zeroPage, .exact))
         #expect(attribution.kind == .zero)
         #expect(attribution.verdicts(for: lookup, page: page, detach: nil).retry == .loops)
-        let other = Attribution(lookup: lookup, page: .zero { $0.facts = [.reserved] }, detach: nil)
+        let other = Attribution(lookup: lookup, page: .zero { $0.facts = [.reserved] }, detach: nil, pageBytes: 4096)
         #expect(other.cause == .unknown)
     }
 
@@ -298,7 +298,7 @@ import Testing
         let detach = Detach.sample { ($0.magic, $0.fileSize) = (0, 0) }
         let lookup = Lookup.sample(page: .sample { $0.facts = [] })
         let page = try #require(lookup.page)
-        let attribution = Attribution(lookup: lookup, page: page, detach: detach)
+        let attribution = Attribution(lookup: lookup, page: page, detach: detach, pageBytes: 4096)
         #expect(attribution.cause == .holePunch)
         #expect(attribution.kind == .unknown)
         #expect(attribution.isBacked(page, detach: detach) == nil)

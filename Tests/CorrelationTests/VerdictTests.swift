@@ -168,7 +168,7 @@ import Testing
         let bytes: UInt64 = 65_536
         func finding(_ detach: Detach) -> Finding? {
             var correlator = Correlator(pageBytes: bytes)
-            return [.detach(detach), .lookup(.sample())].reduce(Finding?.none) { correlator.consume($1) }
+            return ([.detach(detach), .lookup(.sample())] as [Event]).reduce(Finding?.none) { correlator.take($1) }
         }
         // The futex is in page 3.
         #expect(finding(.sample { $0.hole = 3 * bytes..<4 * bytes })?.neighbour == false)

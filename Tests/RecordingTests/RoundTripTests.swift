@@ -242,7 +242,7 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
         }
         #expect(loss.stage == .recording)
         #expect(loss.count + UInt64(back.events.count) - 1 == writer.recordsWritten)
-        #expect(back.omissions.first?.what.contains("gave way") == true)
+        #expect(back.omissions.first?.what.contains("were removed for newer ones") == true)
         #expect(back.events.last == batches.last?.last)
     }
 
