@@ -78,8 +78,8 @@ public struct Lookup: Sendable, Equatable {
     }
 
     public var isTimed: Bool { flags.contains(.timed) }
-    /// Without its entry, a lookup's address comes from the system call, whose registers do not always have it.
-    public var isAddressKnown: Bool { isTimed || address != 0 }
+    /// The address comes from the arguments of the system call, which do not always name it.
+    public var isAddressKnown: Bool { address != 0 }
     /// Nanoseconds from entry to `time`; nil when the entry was not seen.
     public var durationNs: UInt64? { isTimed ? time &- start : nil }
 }

@@ -44,6 +44,8 @@ public struct PageFacts: Sendable, Equatable {
         /// The kernel's zero page or huge zero page itself, known by its number and not by its area. Only ftrace
         /// sources set it.
         public static let zeroPage = Facts(rawValue: 1 << 9)
+        /// No PG_uptodate, which every mapped page of a file has: the page never was in a page cache.
+        public static let notUpToDate = Facts(rawValue: 1 << 10)
 
         public static let words: [RecordedBit<Facts>] = [
             RecordedBit(.reserved, "reserved", format: 1),
@@ -56,6 +58,7 @@ public struct PageFacts: Sendable, Equatable {
             RecordedBit(.areaIsDriver, "area-is-driver", format: 1),
             RecordedBit(.dax, "dax", format: 1),
             RecordedBit(.zeroPage, "zero-page", format: 2),
+            RecordedBit(.notUpToDate, "not-up-to-date", format: 3),
         ]
     }
 
@@ -66,9 +69,9 @@ public struct PageFacts: Sendable, Equatable {
         case found = 1
         /// No detach of a held page with this address was stored.
         case empty = 2
-        /// Its slot holds a younger detach of another page, which may have overwritten it.
+        /// Its slot holds another page's detach, which may have replaced the one of this page.
         case otherPage = 3
-        /// The stored detach is older than the pin: a former life of the page.
+        /// The stored detach took the page from another file or index: a former life of the page.
         case stale = 4
         /// The slot was being written, or two writers used it at the same time.
         case torn = 5
