@@ -5,6 +5,7 @@
 // recordings opens. The rate and the number of snapshots are limited.
 
 public import Events
+internal import System
 
 /// The limits of snapshots.
 public struct SnapshotLimits: Sendable, Equatable {
@@ -64,7 +65,7 @@ public final class SnapshotRecorder {
 
     /// Uses a directory that exists, or makes it.
     public init(directory: String, limits: SnapshotLimits) throws(RecordingFailure) {
-        do throws(SystemFailure) {
+        do throws(SystemError) {
             try Files.makeDirectory(directory)
             isInFoundDirectory = false
         } catch {
