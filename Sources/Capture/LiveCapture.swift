@@ -56,7 +56,7 @@ public final class LiveCapture: LiveSource {
             kernelRelease: readText("/proc/sys/kernel/osrelease"), host: readText("/proc/sys/kernel/hostname"),
             probes: tracing.plan.reports, wallClockOffsetNs: Self.wallClockOffset(),
             showsKernelAddresses: options.kernelAddresses, loops: options.loops, tellsAll: options.emitAll,
-            filters: options.filterText)
+            pageBytes: UInt64(getpagesize()), filters: options.filterText)
         decoder = RecordDecoder(
             names: tracing.names, kernelAddresses: options.kernelAddresses, resolver: NameResolver())
         // What reading BTF took, megabytes of it, is not needed any more.

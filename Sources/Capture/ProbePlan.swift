@@ -96,7 +96,7 @@ struct ProbePlan: Sendable {
         areaReadable = Self.areaIsReadable(types)
         // FLAGS_SHARED of kernel/futex/futex.h since 6.7; a bool before.
         sharedArgumentMask = types.argumentIsBool(1, of: "get_futex_key") ?? true ? 0xff : 0x10
-        let swapOut = ["shmem_writeout", "shmem_writepage"].first(where: symbols.has)
+        let swapOut = KernelFunctions.swapOut.names.first(where: symbols.has)
         swapOutFolioArgument = UInt32(swapOut.flatMap { types.pageArgument(of: $0) } ?? 0)
         var sites = sites
         if case .success(let found) = sites, wanted == .full, let obstacle = found.obstacle {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Totals over the findings of a run, for the end of a trace and for a report. Memory is bounded:
-// processes, files and control groups beyond the limit share one last row, which says how many it stands for.
+// Totals over the findings of a run, for the end of a trace and for a report. Memory is bounded: processes, files and
+// control groups beyond the limit share one last row, which says how many it stands for.
 
 public import Events
 
@@ -124,9 +124,9 @@ public struct Summary: Sendable, Equatable {
 
     public var incomplete: UInt64 = 0
     public var causes = CaseTable<Cause, CauseRow>()
-    /// Lookups that only went back: nothing that needs a cause.
+    /// Lookups that only retried, which need no cause.
     public var withoutCause = OutcomeCounts()
-    /// Lookups with the cause `unknown`, by why it is.
+    /// Lookups with the cause `unknown`, by the reason.
     public var unknown = CaseTable<UnknownReason, UInt64>()
     /// Of lookups whose entry was seen.
     public var passes = BoundedHistogram(bounds: Self.passBounds)
@@ -136,7 +136,7 @@ public struct Summary: Sendable, Equatable {
     public var files: [FileKey: Row] = [:]
     /// By the number of the control group; 0 where it is not known.
     public var cgroups: [UInt64: Row] = [:]
-    /// Findings whose process, file or control group had no row of its own any more.
+    /// Findings whose process, file or control group has no row of its own.
     public var processesBeyondLimit: UInt64 = 0
     public var filesBeyondLimit: UInt64 = 0
     public var cgroupsBeyondLimit: UInt64 = 0
@@ -156,14 +156,14 @@ public struct Summary: Sendable, Equatable {
     public var looping: UInt64 { withoutCause.looping + causes.values.reduce(0) { $0 + $1.outcomes.looping } }
 
     private static let passBounds: [UInt64] = [1, 2, 4, 8, 16, 64, 256, 1024, 65_536, 1_048_576]
-    /// From a microsecond to a minute; ten milliseconds are what counts as a loop unless told otherwise.
+    /// From a microsecond to a minute; ten milliseconds are the default threshold of a loop.
     private static let durationBoundsNs: [UInt64] = [
         1000, 5000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 10_000_000, 50_000_000, 100_000_000,
         500_000_000, 1_000_000_000, 10_000_000_000, 60_000_000_000,
     ]
 
-    /// Counts one lookup. The correlator gives each lookup once: when it ended, or with its last
-    /// progress when it had not by the end of the run.
+    /// Counts one lookup. The correlator adds each lookup once: when it ends, or with its latest progress when it has
+    /// not ended by the end of the run.
     mutating func add(_ finding: Finding) {
         if finding.isIncomplete { incomplete += 1 }
         if finding.lookup.observations > 0 { judged += 1 }

@@ -81,12 +81,6 @@ extension Story {
         #expect(isOldestNew && !isYoungestNew)
     }
 
-    @Test("every landmark has a name of its own")
-    func landmarks() {
-        let names = Landmarks.functions.flatMap { $0.landmark.names }
-        #expect(Set(names).count == Landmarks.functions.count)
-    }
-
     // MARK: CSV
 
     @Test(

@@ -110,29 +110,3 @@ struct Paint: Sendable {
         isOn && !text.isEmpty ? "\u{1b}[\(code)m\(text)\u{1b}[0m" : text
     }
 }
-
-extension Loss.Stage {
-    /// One clause for the reader of a table.
-    public var meaning: String {
-        switch self {
-        case .ringLookup: "no room in the ring buffer for lookups"
-        case .ringProgress: "no room in the ring buffer for progress"
-        case .ringDetach: "no room in the ring buffer for detaches"
-        case .ringActivity: "no room in the ring buffer for activities"
-        case .lookupTable: "too many lookups at once"
-        case .operationTable: "too many operations at once"
-        case .slotCollision: "two detaches met in one slot"
-        case .slotOverwritten: "a young detach gave way to another"
-        case .returnMissed: "a call's return was not seen"
-        case .scopeCollision: "pages of an operation counted for nobody"
-        case .programMissed: "the kernel skipped a running program"
-        case .ftraceBuffer: "the kernel's trace buffer was too small"
-        case .delivery: "sent by the kernel side and not delivered"
-        case .lookupMissed: "a lookup's entry was not seen"
-        case .observationMissed: "observations that no program saw"
-        case .malformed: "records of unknown kind or size"
-        case .recording: "in a part of the recording that is damaged or gone"
-        case .correlator: "no room for a detach or a loop in memory"
-        }
-    }
-}

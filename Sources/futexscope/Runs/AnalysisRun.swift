@@ -35,8 +35,8 @@ struct AnalysisRun {
             let format = try format(source.run, output)
             let correlator = Correlator(
                 thresholds: arguments.loops(of: source.run),
-                tellsAll: source.run.tellsAll && format.showsEveryLookup, filter: filter,
-                keepsProcesses: grouping == .pid)
+                tellsAll: source.run.tellsAll && format.showsEveryLookup, pageBytes: source.run.pageBytes,
+                filter: filter, keepsProcesses: grouping == .pid)
             let threads = min(CPUs.usable - 1, Self.mostThreads)
             var stream = FindingStream(
                 format: format, correlator: correlator, run: source.run,

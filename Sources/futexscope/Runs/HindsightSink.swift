@@ -41,7 +41,8 @@ final class HindsightSink: RunRecorder {
     func abandon() {}
 
     func begin(_ run: RunInfo) {
-        pipeline = FindingPipeline(correlator: Correlator(thresholds: loops), run: run)
+        pipeline = FindingPipeline(
+            correlator: Correlator(thresholds: loops, pageBytes: run.pageBytes), run: run)
         recorder.begin(run)
     }
 

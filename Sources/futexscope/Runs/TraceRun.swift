@@ -49,7 +49,7 @@ struct TraceRun {
         let stream = FindingStream(
             format: trace.format.writer(
                 for: output, isTimed: live.source.run.followsLookups, columns: trace.columns?.columns),
-            correlator: correlator, run: live.source.run, grouping: trace.by,
+            correlator: correlator(of: live.source.run), run: live.source.run, grouping: trace.by,
             filters: filterText, limit: trace.count)
         var sink = TraceSink(stream: stream, recording: recording)
         var latestTime: UInt64 = 0
@@ -85,7 +85,7 @@ struct TraceRun {
         defer { recording?.finish() }
         let output = OutputFile.standardOutput
         var pipeline = FindingPipeline(
-            correlator: correlator, run: live.source.run, grouping: trace.by, filters: filterText)
+            correlator: correlator(of: live.source.run), run: live.source.run, grouping: trace.by, filters: filterText)
         var view = LiveView(begin: Clock.monotonicNs)
         let screen = LiveScreen(on: output)
         do {
@@ -116,9 +116,10 @@ struct TraceRun {
 
     private var filterText: String { trace.cause.map { "--cause \($0.rawValue)" }.joined(separator: " ") }
 
-    private var correlator: Correlator {
+    private func correlator(of run: RunInfo) -> Correlator {
         Correlator(
-            thresholds: options.loops, tellsAll: options.emitAll, filter: filter, keepsProcesses: trace.by == .pid)
+            thresholds: options.loops, tellsAll: options.emitAll, pageBytes: run.pageBytes, filter: filter,
+            keepsProcesses: trace.by == .pid)
     }
 
     /// The filter by cause, which only the correlator knows; the kernel applies the other filters.
