@@ -6,6 +6,7 @@
 
 import Correlation
 import Events
+import Pipeline
 import Presentation
 import Recording
 
@@ -59,11 +60,11 @@ private struct Findings: EventSink {
     var correlator: Correlator
 
     mutating func take(_ lookup: Lookup, isProgress: Bool) {
-        correlator.consume(lookup, isProgress: isProgress) { _ in }
+        correlator.take(lookup, isProgress: isProgress) { _ in }
     }
-    mutating func take(_ detach: Detach) { correlator.consume(detach) }
+    mutating func take(_ detach: Detach) { correlator.take(detach) }
     mutating func take(_ activity: Activity) {}
-    mutating func take(_ name: Name) { correlator.consume(name) }
-    mutating func take(_ loss: Loss) { correlator.consume(loss) }
+    mutating func take(_ name: Name) { correlator.take(name) }
+    mutating func take(_ loss: Loss) { correlator.take(loss) }
     mutating func take(_ totals: Totals) {}
 }

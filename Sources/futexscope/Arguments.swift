@@ -76,6 +76,9 @@ struct RecordingSize: Equatable {
 struct LookupResult: Equatable {
     var number: Int32
 
+    /// EFAULT, which a lookup returns that found no mapping.
+    var isFailureToMap: Bool { number == -14 }
+
     init(_ text: String) throws {
         guard let number = ErrorNumber.result(named: text) else {
             throw ValidationError("expected ok, the name of an error such as EFAULT, or its number")

@@ -51,6 +51,16 @@ struct LookupArguments: ParsableArguments {
         }
     }
 
+    /// As a capture and an analysis take them.
+    var filter: LookupFilter {
+        var filter = LookupFilter()
+        (filter.pid, filter.tid, filter.uid) = (pid, tid, uid)
+        (filter.comm, filter.cgroup) = (comm.map { Comm($0) }, cgroup)
+        (filter.minPasses, filter.minDurationNs) = (minPasses, minDuration?.ns ?? 0)
+        filter.result = result?.number
+        return filter
+    }
+
     /// As they would be typed.
     var words: [String] {
         let words: [(String, String?)] = [

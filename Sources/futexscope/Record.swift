@@ -104,7 +104,7 @@ struct Record: ParsableCommand {
             sink.abandon()
             throw error
         }
-        try sink.begin(live.capture.run)
+        try sink.begin(live.source.run)
         try child?.start()
         try follow(live, child: child, to: sink, onRequest: snapshots?.ask)
         if let status = child?.waitStatus() { throw ExitCode(status) }

@@ -5,6 +5,7 @@
 internal import Correlation
 internal import EventSamples
 internal import Events
+import Pipeline
 internal import Glibc
 internal import Presentation
 internal import Recording
@@ -69,7 +70,7 @@ internal import Testing
         var stream = FindingStream(
             format: format,
             correlator: Correlator(thresholds: info.loops, tellsAll: format.showsEveryLookup), run: info)
-        _ = stream.consume(events)
+        _ = stream.take(events)
         _ = stream.end()
         let (written, expected) = (Self.bytes(of: output), stream.takeBytes())
         #expect(written.count > 1 << 20)

@@ -85,7 +85,7 @@ struct Reading {
         while try reader.read(into: &events) {}
         var correlator = Correlator(tellsAll: tellsAll)
         for event in events {
-            if let finding = correlator.consume(event), !finding.isProgress { findings.append(finding) }
+            if let finding = correlator.take(event), !finding.isProgress { findings.append(finding) }
             if case .totals(let sum) = event { totals = sum }
         }
         (losses, omissions, run) = (correlator.losses, reader.omissions, reader.run)

@@ -46,7 +46,7 @@ private struct PostMortem {
             for event in events {
                 if case .totals(let sum) = event { totals = sum }
                 // Most lookups have nothing to tell.
-                if let finding = correlator.consume(event), !finding.isProgress,
+                if let finding = correlator.take(event), !finding.isProgress,
                     finding.lookup.observations > 0 || finding.lookup.result != 0
                 {
                     lookups.append(finding)

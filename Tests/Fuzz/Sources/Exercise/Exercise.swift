@@ -5,6 +5,7 @@
 
 import Correlation
 import Events
+import Pipeline
 import Presentation
 
 /// Reads a source to its end, through the correlator into every format.
@@ -25,7 +26,7 @@ public func exercise(_ source: any EventSource) {
     var batches = 0
     while (try? source.read(into: &events)) == true {
         for position in streams.indices {
-            _ = streams[position].consume(events)
+            _ = streams[position].take(events)
             _ = streams[position].takeBytes()
         }
         events.removeAll(keepingCapacity: true)

@@ -8,7 +8,7 @@ internal import Service
 internal import Synchronization
 
 /// The resources of one run.
-struct ServedRun: Sendable {
+struct ServiceResources: Sendable {
     /// Scrapes so close to one another get the same counters: asking what each program cost is a system call each.
     private static let scrapeAge = Duration.milliseconds(250)
     /// All who look at the page together cost one reading a second.
@@ -22,7 +22,8 @@ struct ServedRun: Sendable {
     /// Why the probes see nothing any more.
     let blindness = BlindnessNote()
 
-    var resources: [String: Resource] {
+    /// By path.
+    var all: [String: Resource] {
         [
             "/": { _, reply in
                 ask(within: Self.pageAge, reply) { state in

@@ -7,7 +7,7 @@ import Correlation
 import Events
 
 /// At most `limit` of either sort are kept.
-struct FindingShelf: Sendable {
+struct NotableFindings: Sendable {
     static let limit = 200
 
     private var notable: [Finding] = []
@@ -15,7 +15,7 @@ struct FindingShelf: Sendable {
     /// Of looping lookups among `notable`, by thread.
     private var loops: [UInt32: Int] = [:]
 
-    mutating func add(_ finding: Finding) {
+    mutating func take(_ finding: Finding) {
         // Where every lookup is told, most met nothing.
         guard finding.lookup.observations > 0 || finding.lookup.retries.total > 0 else { return }
         let tid = finding.lookup.victim.tid

@@ -9,11 +9,12 @@ internal import ArgumentParser
 internal import Capture
 internal import Correlation
 internal import Events
+internal import Pipeline
 internal import Presentation
 internal import Service
 
 /// The wiring of a service.
-struct ServeRun {
+struct ServiceSession {
     let serve: Serve
     let options: CaptureOptions
 
@@ -22,7 +23,7 @@ struct ServeRun {
         let secret = try serve.secretFile.map { path throws(ServiceError) in try Secret(file: path) }
         let port = try BoundPort(serve.listen)
         let output =
-            try serve.output.map { try LiveRun.create($0, what: "the output file") }
+            try serve.output.map { try OutputFile.create($0, what: "the output file") }
             ?? (serve.format == nil ? nil : .standardOutput)
         let live: LiveRun
         do throws(CaptureError) {
@@ -31,32 +32,32 @@ struct ServeRun {
             output?.remove()
             throw error
         }
-        let served = ServedRun()
-        let service = try Service(on: port, secret: secret, counts: served.counts, resources: served.resources)
+        let resources = ServiceResources()
+        let service = try Service(on: port, secret: secret, counts: resources.counts, resources: resources.all)
         defer { service.stop() }
-        try follow(live, service: service, served: served, to: output)
+        try follow(live, service: service, resources: resources, to: output)
     }
 
-    private func follow(_ live: LiveRun, service: Service, served: ServedRun, to output: Descriptor?) throws {
+    private func follow(_ live: LiveRun, service: Service, resources: ServiceResources, to output: Descriptor?) throws {
         let format = output.map { (serve.format ?? .json).writer(for: $0) }
         var stream = FindingStream(
-            format: format ?? JSONLines(rows: [], of: live.capture.run),
-            correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll), run: live.capture.run)
+            format: format ?? JSONLines(rows: [], of: live.source.run),
+            correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll), run: live.source.run)
         var latest = LatestFindings()
         var sink = FindingSink(output: output, name: serve.output ?? "standard output")
-        let (exchange, blindness) = (served.exchange, served.blindness)
+        let (exchange, blindness) = (resources.exchange, resources.blindness)
         exchange.open()
         defer { exchange.close() }
         let limits = RunLimits(countersDescriptor: exchange.descriptor)
         try live.follow(limits, ending: "; http://\(service.address.text)/ has the results") { events in
             var found: UInt64 = 0
-            _ = stream.consume(events) { finding in
-                latest.add(finding)
+            _ = stream.take(events) { finding in
+                latest.take(finding)
                 found += 1
             }
             for line in stream.textOfLosses(in: events) where output != nil { Descriptor.tell(line) }
             sink.write(stream.takeBytes(), findings: found)
-            blindness.text = live.capture.blindness
+            blindness.text = live.source.blindness
             exchange.giveSign()
             if events.contains(where: \.isTotals) {
                 var state = stream.state(canLoop: ProcessFile.canLoop)

@@ -6,6 +6,7 @@
 
 import Correlation
 import Events
+import Presentation
 
 /// Bytes, and the rows that follow them and are not written yet.
 public struct RowBatch: Sendable {
@@ -43,25 +44,25 @@ public struct RowBatch: Sendable {
 
     var isFull: Bool { findings.count + others.count >= Self.fullCount }
 
-    mutating func add(_ finding: Finding, names: Names) {
+    mutating func take(_ finding: Finding, names: Names) {
         tell(cgroup: finding.lookup.victim.cgroup, of: names)
         if let file = finding.file { tell(.file(file), of: names) }
         if let detach = finding.detach { tell(cgroup: detach.culprit.cgroup, of: names) }
         findings.append(finding)
     }
 
-    mutating func add(_ detach: Detach, names: Names) {
+    mutating func take(_ detach: Detach, names: Names) {
         tell(cgroup: detach.culprit.cgroup, of: names)
         if !detach.file.isNone { tell(.file(detach.file), of: names) }
         append(.detach(detach))
     }
 
-    mutating func add(_ activity: Activity, names: Names) {
+    mutating func take(_ activity: Activity, names: Names) {
         tell(cgroup: activity.task.cgroup, of: names)
         append(.activity(activity))
     }
 
-    mutating func add(_ loss: Loss) { append(.loss(loss)) }
+    mutating func take(_ loss: Loss) { append(.loss(loss)) }
 
     /// Its name was learnt anew or forgotten; the next row that needs it tells what is known then.
     mutating func change(_ subject: Name.Subject) {

@@ -1,92 +1,68 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // What a screen shows of a live run: who is looping now, how often each cause strikes, the latest
-// findings, what was lost, how it is attached. Pure: events go in with their times, a frame of so many
-// lines and columns comes out for a moment that is given from outside.
+// findings, what was lost, how it is attached. Pure: findings go in, and a frame of given size comes out for a state and
+// a moment that are given from outside.
 
 public import Correlation
-public import Events
+import Events
 
-/// The state behind the frames of one run.
+/// What the frames of one run show besides its state: rates, and the latest findings.
 public struct LiveView: Sendable {
     /// Findings kept for the screen: more than any has lines.
     private static let kept = 256
 
-    private var correlator: Correlator
-    private var legend: Legend
-    private let run: RunInfo
     /// CLOCK_MONOTONIC nanoseconds.
     private let begin: UInt64
     private var paces: [Cause: LivePace] = [:]
     private var findings = LivePace()
-    private var totals = Totals()
     /// The youngest last.
     private var latest: [Finding] = []
 
     /// `begin` is when the run began, by the clock of the events.
-    public init(correlator: Correlator, run: RunInfo, begin: UInt64) {
-        (self.correlator, self.run, self.begin) = (correlator, run, begin)
-        legend = Legend(
-            clock: WallClock(offsetNs: run.wallClockOffsetNs), showsKernelAddresses: run.showsKernelAddresses)
-    }
+    public init(begin: UInt64) { self.begin = begin }
 
-    public mutating func consume(_ events: [Event]) {
-        for event in events {
-            switch event {
-            case .name(let name): legend.names.learn(name)
-            case .totals(let totals): self.totals = totals
-            case .lookup, .progress, .detach, .activity, .lost: break
-            }
-            guard let finding = correlator.consume(event), !finding.isProgress else { continue }
-            findings.add(at: finding.lookup.time)
-            if let cause = finding.explainedCause { paces[cause, default: LivePace()].add(at: finding.lookup.time) }
-            latest.append(finding)
-            if latest.count > 2 * Self.kept { latest.removeFirst(Self.kept) }
-        }
-    }
-
-    /// Gives up loops of which more would have been heard by now, and those whose task cannot be in a lookup,
-    /// which only the caller can find out.
-    public mutating func giveUpLoops(at now: UInt64, unless canLoop: (TaskIdentity) -> Bool) {
-        correlator.giveUpLoops(at: now, unless: canLoop)
-    }
-
-    /// Ends the run: what is known of it as a whole, as text for a terminal.
-    public mutating func end(width: Int, colour: Bool) -> String {
-        correlator.finish()
-        let report = RunReport(summary: correlator.summary, totals: totals, losses: correlator.losses, run: run)
-        return SummaryText(report: report, legend: legend, width: width, colour: colour).text
+    /// Takes each finding in order; the progress of a loop is part of the state.
+    public mutating func take(_ finding: Finding) {
+        if finding.isProgress { return }
+        findings.add(at: finding.lookup.time)
+        if let cause = finding.explainedCause { paces[cause, default: LivePace()].add(at: finding.lookup.time) }
+        latest.append(finding)
+        if latest.count > 2 * Self.kept { latest.removeFirst(Self.kept) }
     }
 
     // MARK: Frames
 
     /// `height` lines of less than `width` columns each, for the moment `now`.
-    public func frame(width: Int, height: Int, now: UInt64, isPaused: Bool, colour: Bool) -> [String] {
+    public func frame(
+        _ state: RunState, width: Int, height: Int, now: UInt64, isPaused: Bool, colour: Bool
+    ) -> [String] {
         let paint = Paint(isOn: colour)
-        let top = head(now: now) + [""]
-        let bottom = foot(isPaused: isPaused)
+        let top = head(state, now: now) + [""]
+        let bottom = Self.foot(state, isPaused: isPaused)
         var room = max(0, height - top.count - bottom.count)
         // A third for the latest findings at least; of the rest half for loops, where there are so many.
         let share = room - room / 3 - 4
-        let looping = loopTable(width: width, limit: max(1, share / 2))
-        let causes = rates(at: now, width: width, limit: max(1, share - (looping.count - 1)))
+        let looping = Self.loopTable(state, width: width, limit: max(1, share / 2))
+        let causes = rates(state, at: now, width: width, limit: max(1, share - (looping.count - 1)))
         var middle: [Line] = []
         for part in [looping, causes] where !part.isEmpty {
             let lines = Array((part + [""]).prefix(room))
             middle += lines
             room -= lines.count
         }
-        middle += findingLines(width: width, limit: room, paint: paint)
+        middle += findingLines(legend: state.legend, width: width, limit: room, paint: paint)
         middle += [Line](repeating: "", count: max(0, height - top.count - bottom.count - middle.count))
         return (top + middle + bottom).prefix(height).map { $0.text(width: width, paint: paint) }
     }
 
-    private func head(now: UInt64) -> [Line] {
+    private func head(_ state: RunState, now: UInt64) -> [Line] {
+        let run = state.report.run
         let hooks = Dictionary(grouping: run.probes.compactMap(\.hook), by: \.rawValue).mapValues(\.count)
         let attached = hooks.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
         let missing = run.probes.count { $0.hook == nil }
-        let spurious = correlator.summary.allCauses.spurious
-        let clock = legend.clock.timeOfDay(now, milliseconds: false)
+        let spurious = state.report.summary.allCauses.spurious
+        let clock = state.legend.clock.timeOfDay(now, milliseconds: false)
         var counts = "\(ShortNumber.count(findings.total)) findings, \(ShortNumber.count(spurious)) spurious failures"
         if !run.filters.isEmpty { counts += "; \(run.filters)" }
         return [
@@ -96,10 +72,8 @@ public struct LiveView: Sendable {
     }
 
     /// Losses always have the last lines to themselves.
-    private func foot(isPaused: Bool) -> [Line] {
-        let lost = Loss.Stage.allCases.compactMap { stage in
-            correlator.losses[stage].flatMap { $0 > 0 ? "\(ShortNumber.count($0)) at \(stage.rawValue)" : nil }
-        }
+    private static func foot(_ state: RunState, isPaused: Bool) -> [Line] {
+        let lost = state.report.lostStages.map { "\(ShortNumber.count($0.count)) at \($0.stage.rawValue)" }
         let losses =
             lost.isEmpty ? Line("lost: nothing", .faint) : Line("lost: " + lost.joined(separator: ", "), .warning)
         return [
@@ -107,8 +81,8 @@ public struct LiveView: Sendable {
         ]
     }
 
-    private func loopTable(width: Int, limit: Int) -> [Line] {
-        let all = correlator.loops.all.map(\.finding).sorted {
+    private static func loopTable(_ state: RunState, width: Int, limit: Int) -> [Line] {
+        let all = state.loops.map(\.finding).sorted {
             ($0.lookup.passes, $0.lookup.victim.tid) > ($1.lookup.passes, $1.lookup.victim.tid)
         }
         guard !all.isEmpty else { return [Line("nobody is looping", .faint)] }
@@ -120,7 +94,7 @@ public struct LiveView: Sendable {
             ],
             rows: all.prefix(limit).map { finding in
                 let lookup = finding.lookup
-                let path = finding.file.flatMap(legend.names.path(of:)).map { "  " + $0 } ?? ""
+                let path = finding.file.flatMap(state.legend.names.path(of:)).map { "  " + $0 } ?? ""
                 return [
                     .process(Summary.ProcessKey(pid: lookup.victim.pid, comm: lookup.victim.comm)),
                     .number(UInt64(lookup.victim.tid)),
@@ -129,11 +103,11 @@ public struct LiveView: Sendable {
                     .foreign((finding.explainedCause?.rawValue ?? "-") + path),
                 ]
             })
-        return Self.lines(table, width: width, style: .warning)
+        return lines(table, width: width, style: .warning)
     }
 
     /// Those that strike most now come first, and where there is no room for all they stay.
-    private func rates(at moment: UInt64, width: Int, limit: Int) -> [Line] {
+    private func rates(_ state: RunState, at moment: UInt64, width: Int, limit: Int) -> [Line] {
         func rate(_ value: Double) -> ReportTable.Cell {
             .own(value == 0 ? "-" : ShortNumber.decimal(value))
         }
@@ -144,7 +118,7 @@ public struct LiveView: Sendable {
             return (right.pace.total, left.place) < (left.pace.total, right.place)
         }
         let rows: [[ReportTable.Cell]] = order.prefix(limit).map { _, cause, pace, now in
-            let row = correlator.summary.causes[cause] ?? Summary.CauseRow()
+            let row = state.report.summary.causes[cause] ?? Summary.CauseRow()
             var cells: [ReportTable.Cell] = [
                 .own(cause.rawValue), rate(now), rate(pace.average(at: moment, since: begin)),
                 .own(ShortNumber.count(pace.total)), .own(ShortNumber.count(row.spurious)),
@@ -163,7 +137,7 @@ public struct LiveView: Sendable {
     }
 
     /// The youngest first. A table has 80 columns or more; of a narrower screen's lines the end is cut off.
-    private func findingLines(width: Int, limit: Int, paint: Paint) -> [Line] {
+    private func findingLines(legend: Legend, width: Int, limit: Int, paint: Paint) -> [Line] {
         guard limit > 1, !latest.isEmpty else { return [] }
         let layout = TableLayout(width: width)
         let isWide = width >= 80

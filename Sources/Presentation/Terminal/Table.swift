@@ -63,7 +63,7 @@ struct Paint: Sendable {
 
 extension Loss.Stage {
     /// One clause for the reader of a table.
-    var meaning: String {
+    public var meaning: String {
         switch self {
         case .ringLookup: "no room in the ring buffer for lookups"
         case .ringProgress: "no room in the ring buffer for progress"

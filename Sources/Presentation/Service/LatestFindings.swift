@@ -15,7 +15,7 @@ public struct LatestFindings: Sendable {
 
     public init() {}
 
-    public mutating func add(_ finding: Finding) {
+    public mutating func take(_ finding: Finding) {
         // Where every lookup is told, most met nothing.
         guard finding.lookup.observations > 0 || finding.lookup.retries.total > 0 else { return }
         if finding.isProgress, let place = findings.firstIndex(where: { $0.isSameLoop(as: finding) }) {

@@ -13,7 +13,7 @@ public struct ReportHTML: FindingFormat {
     private static let rowsShown = 50
 
     private let origin: ReportOrigin
-    private var findings = FindingShelf()
+    private var findings = NotableFindings()
 
     public init(origin: ReportOrigin) { self.origin = origin }
 
@@ -24,7 +24,7 @@ public struct ReportHTML: FindingFormat {
     public func write(_ loss: Loss, into bytes: inout [UInt8]) {}
 
     public mutating func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8]) {
-        findings.add(finding)
+        findings.take(finding)
     }
 
     public func end(_ report: RunReport, legend: Legend, into bytes: inout [UInt8]) {

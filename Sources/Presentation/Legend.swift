@@ -18,7 +18,7 @@ public struct Legend: Sendable {
     }
 
     /// The same without names; it keeps as many as it will be told.
-    var withoutNames: Legend {
+    public var withoutNames: Legend {
         var legend = Legend(clock: clock, showsKernelAddresses: showsKernelAddresses)
         legend.names = Names(limit: .max)
         return legend
