@@ -29,12 +29,13 @@ import Testing
         process.executableURL = URL(filePath: "/bin/sleep")
         process.arguments = ["1000"]
         try process.run()
-        defer { process.terminate() }
+        defer { kill(process.processIdentifier, SIGKILL) }
         let victim = try #require(try watch([option, "\(process.processIdentifier)"]))
         #expect(victim.name == (option == "-p" ? "process " : "thread ") + "\(process.processIdentifier)")
         victim.look()
         #expect(!victim.hasEnded)
-        process.terminate()
+        // It may have inherited blocked signals from this process, but not this one.
+        kill(process.processIdentifier, SIGKILL)
         #expect(hasEnded(victim))
     }
 
