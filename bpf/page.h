@@ -121,13 +121,22 @@ static long describe_area(struct task_struct *task, struct vm_area_struct *area,
 	return 0;
 }
 
+/* arm64 ignores the top byte of a user's address, where a tag may stand; bit 55 tells the halves apart. */
+#if defined(__TARGET_ARCH_arm64)
+#define WITHOUT_TAG(address)	   ((address) & ~(0xffull << 56))
+#define IS_KERNEL_ADDRESS(address) ((address) >> 55 & 1)
+#else
+#define WITHOUT_TAG(address)	   (address)
+#define IS_KERNEL_ADDRESS(address) ((address) >> 63)
+#endif
+
 /* Fills what can be said of `head` where `address` of the current task met it.
  * `with_area` is false for kernels without bpf_find_vma(); `cached` may be NULL. */
 static __always_inline void describe_page(struct fs_page *out, struct page *head,
 					  unsigned long flags, __u64 address, bool with_area,
 					  struct cached_file *cached)
 {
-	struct area_question question = { .page = out, .address = address };
+	struct area_question question = { .page = out, .address = WITHOUT_TAG(address) };
 
 	out->page = (__u64)head;
 	out->index = page_index(head);
@@ -138,7 +147,8 @@ static __always_inline void describe_page(struct fs_page *out, struct page *head
 	if (in_swap_cache(flags))
 		out->facts |= FS_PAGE_SWAPCACHE;
 	if (with_area)
-		bpf_find_vma(bpf_get_current_task_btf(), address, describe_area, &question, 0);
+		bpf_find_vma(bpf_get_current_task_btf(), question.address, describe_area, &question,
+			     0);
 	if (cached)
 		*cached = question.cached;
 }
