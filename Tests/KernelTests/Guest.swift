@@ -46,7 +46,9 @@ enum Kernels {
     /// For each of the others on arm64 something is missing: the first two cannot be preempted, so that the races do
     /// not happen there, and 6.1 has no fentry.
     static let otherArm64 = ["6.1-arm64", "6.12-arm64", "6.12-rt-arm64"]
-    static let optional = [early, newest, realTime, newestArm64] + otherArm64
+    /// With pages of 16 KiB.
+    static let largePages = "newest-16k-arm64"
+    static let optional = [early, newest, realTime, newestArm64, largePages] + otherArm64
 
     /// Release by name, of those that guests can boot here and for which there is a binary.
     static let available: [String: String] = {

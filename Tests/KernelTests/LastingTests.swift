@@ -39,6 +39,18 @@ struct LastingTests {
         #expect(try run.text("default.err").contains("entry hooks are used") == guest.isRealTime, "\(guest)")
     }
 
+    @Test(
+        "a kernel with other pages is refused in one line",
+        arguments: Guests.others("lasting", on: [Kernels.largePages], [.sentinel]))
+    func largePages(guest: Guest) async throws {
+        let run = try await GuestRuns.shared.run(guest)
+        #expect(try run.words("doctor.status") == ["77"])
+        #expect(try run.words("default.status") == ["77"])
+        let error = try run.text("default.err")
+        #expect(error.contains("pages of 16384 bytes"), "\(error)")
+        #expect(error.split(separator: "\n").count == 1, "\(error)")
+    }
+
     @Test("a hook that the kernel does not have is not tried", arguments: guests)
     func hooks(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
