@@ -27,7 +27,6 @@ struct Guest: Hashable, CustomStringConvertible, Sendable {
 
     /// The kernel's name without what follows its version: 6.12 for 6.12-rt-arm64.
     var version: String { kernel.split(separator: "-").first.map(String.init) ?? kernel }
-    var isRealTime: Bool { kernel.contains("-rt") }
 
     var description: String { "\(scenario) on \(kernel), \(mode.rawValue)" }
 }

@@ -29,14 +29,10 @@ struct LastingTests {
         }
     }
 
-    @Test(
-        "the default depth stands at the call sites, and on a real-time kernel at the entry, which it says",
-        arguments: guests)
+    @Test("the default depth stands at the call sites", arguments: guests)
     func depth(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
-        let hooks = try run.trace("default").hooks
-        #expect((hooks["unlock"] == "callsite") == !guest.isRealTime, "\(guest)")
-        #expect(try run.text("default.err").contains("entry hooks are used") == guest.isRealTime, "\(guest)")
+        #expect(try run.trace("default").hooks["unlock"] == "callsite", "\(guest)")
     }
 
     @Test(
