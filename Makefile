@@ -37,10 +37,10 @@ BENCH_POSSIBLE := 2 64 512
 .PHONY: all arm64 arm64-or-not deb deb-arm64 build-packages guest-packages demo test test-long unit-test kernels readers \
 	fleet-programs fleet-test answer bench bench-guest bench-cpus bench-host bench-fleet fuzz lint clean help
 
-all: build-packages $(ESSENTIALS)/libFoundationEssentials.a  ## the release binary: .build/release/futexscope
+all: build-packages $(ESSENTIALS)/libReleaseEssentials.a  ## the release binary: .build/release/futexscope
 	swift build $(NATIVE) --product futexscope
 
-$(ESSENTIALS)/libFoundationEssentials.a: $(wildcard Toolchain/FoundationEssentials/*) Toolchain/essentials \
+$(ESSENTIALS)/libReleaseEssentials.a: $(wildcard Toolchain/FoundationEssentials/*) Toolchain/essentials \
 		$(shell readlink -f "$$(command -v swiftc)")
 	Toolchain/essentials $(ESSENTIALS)
 
