@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-# The whole interface of the project. `make` builds, `make demo` shows findings, `make test` proves them.
-# Everything that is needed and not there is installed by name from Debian and PyPI; kernels for the guests
-# and Python's packages are kept in a cache outside the tree.
+# All commands of the project: `make` builds, `make demo` shows findings, `make test` runs all tests. Missing packages are
+# installed by name from Debian and PyPI; kernels for the guests and Python's packages are in a cache outside the tree.
 
 SHELL := /bin/bash
-CONFIGURATION := -c release --static-swift-stdlib -Xswiftc -static-executable -Xlinker -s
+# LINK takes further linker options, such as "-Xlinker -L/path/to/lib" for another libelf.a.
+CONFIGURATION := -c release --static-swift-stdlib -Xswiftc -static-executable -Xlinker -s $(LINK)
 # On the search paths before the toolchain's module of that name; see Toolchain/essentials.
 ESSENTIALS := $(CURDIR)/.build/essentials
 NATIVE := $(CONFIGURATION) -Xswiftc -I$(ESSENTIALS) -Xlinker -L$(ESSENTIALS)
@@ -61,7 +61,7 @@ deb-arm64: arm64  ## the same for arm64: .build/deb-arm64/futexscope_VERSION_arm
 	@packaging/build-package $(ARM64_BINARY) .build/debug/generate-manual .build/deb-arm64 \
 		"$$(Toolchain/arm64-sdk)/built-using"
 
-help:  ## this list
+help:  ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build-packages:
@@ -70,7 +70,7 @@ build-packages:
 guest-packages: build-packages
 	$(call install,$(GUEST_PACKAGES))
 
-readers: build-packages  ## other people's readers: babeltrace2 and trace-cmd; Python's, DuckDB's and Perfetto's, into the cache
+readers: build-packages  ## independent readers: babeltrace2, trace-cmd; those of Python, DuckDB and Perfetto into the cache
 	$(call install,$(READER_PACKAGES))
 	@Tests/ExportTests/readers/install "$(PYTHON)"
 
@@ -82,7 +82,7 @@ kernels: guest-packages  ## Debian's kernels for the guests, and a Debian for th
 	@for kernel in 6.1 6.12; do $(VM)/kernels headers $$kernel >/dev/null || echo "kernel $$kernel has no headers: see above" >&2; done
 	@$(VM)/image debian >/dev/null
 
-demo: all  ## provocations and the findings that they make, live or in a virtual machine
+demo: all  ## provoke causes and trace them, live or in a virtual machine
 	@if $(BINARY) doctor >/dev/null 2>&1; then \
 		echo "this host permits BPF tracing: tracing live"; PATH="$$PWD/.build/release:$$PATH" bash Tests/KernelTests/scenarios/demo.sh; \
 	else \
@@ -107,15 +107,15 @@ test: deb kernels readers fleet-programs arm64-or-not  ## unit tests, then the m
 fleet-test: all kernels fleet-programs  ## Prometheus and VictoriaMetrics read a service in a guest; a part of `make test`
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_FLEET="$(FLEET)" swift test --filter KernelTests.FleetTests
 
-answer: all kernels  ## runs the matrix and writes the answer's table into README.md
+answer: all kernels  ## runs the matrix and writes the table of results into README.md
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_RECORD=1 swift test --filter KernelTests.AnswerTests
 
-# After a measurement: the difference from the figures in the tree, or, with RECORD=1, those figures anew.
+# After a measurement: shows the difference from the figures in the tree, or writes them with RECORD=1.
 figures = @LC_ALL=C sort .build/$(1).txt -o .build/$(1).txt; \
 	if [ "$(RECORD)" = 1 ]; then Benchmarks/document $(1) .build/$(1).txt; \
 	else Benchmarks/compare Benchmarks/results/$(1).txt .build/$(1).txt; fi
 
-bench: bench-guest bench-cpus bench-host bench-fleet  ## figures beside those in the tree (RECORD=1 writes them there)
+bench: bench-guest bench-cpus bench-host bench-fleet  ## all figures, compared with those in the tree (RECORD=1 writes them)
 
 bench-guest: all guest-packages  ## cost in the kernel, in instruction-counted time (BENCH_KERNEL=6.12)
 	$(VM)/kernels fetch $(BENCH_KERNEL)
@@ -124,7 +124,7 @@ bench-guest: all guest-packages  ## cost in the kernel, in instruction-counted t
 		"$(BENCH_PARTS)" > .build/guest-$(BENCH_KERNEL).txt
 	$(call figures,guest-$(BENCH_KERNEL))
 
-bench-cpus: all guest-packages  ## what it takes at rest on more CPUs, and a storm on two, in the machine's own time
+bench-cpus: all guest-packages  ## cost at rest on more CPUs, and a storm on two, in the machine's own time
 	$(VM)/kernels fetch 6.1 6.12
 	object="$$(find .build/plugins/outputs -path '*/BPFObject/*' -name futexscope.x86.bpf.o | head -n 1)"; \
 	{ for cpus in $(BENCH_CPUS); do BENCH_CPUS=$$cpus Benchmarks/guest/measure 6.12 $(BINARY) "$$object" rest || exit; done; \
@@ -132,7 +132,7 @@ bench-cpus: all guest-packages  ## what it takes at rest on more CPUs, and a sto
 	BENCH_CPUS=2 Benchmarks/guest/measure 6.12 $(BINARY) "$$object" storm; } > .build/cpus-6.12.txt
 	$(call figures,cpus-6.12)
 
-bench-host: all guest-packages  ## reading, correlating and writing, beside other programs on this machine
+bench-host: all guest-packages  ## reading, correlating and writing, compared with other programs on this machine
 	$(call install,$(READER_PACKAGES) $(BENCH_PACKAGES))
 	$(VM)/kernels fetch 6.12
 	swift build $(NATIVE) --product synthesize
@@ -140,7 +140,7 @@ bench-host: all guest-packages  ## reading, correlating and writing, beside othe
 	Benchmarks/host/measure .build/release > .build/host.txt
 	$(call figures,host)
 
-bench-fleet: readers fleet-programs  ## what a day of scrapes takes in Prometheus and in VictoriaMetrics
+bench-fleet: readers fleet-programs  ## storage for a day of scrapes in Prometheus and in VictoriaMetrics
 	Benchmarks/fleet/measure "$(FLEET)" Tests/PresentationTests/Golden/metrics-sentinel.txt > .build/fleet.txt
 	$(call figures,fleet)
 
@@ -154,9 +154,9 @@ fuzz: build-packages  ## hostile bytes into each reader, FUZZ_SECONDS (default 6
 			-print_final_stats=1 -artifact_prefix=.build-fuzz/ .build-fuzz/found/$$reader $$seeds || exit; \
 	done
 
-lint:  ## licence lines, the format of Swift and C, shell scripts: everything that needs no build
+lint:  ## licence lines, the format of Swift and C, shell scripts: all checks without a build
 	$(call install,$(LINT_PACKAGES))
 	@.ci/lint
 
-clean:  ## removes what was built; the cache of kernels stays
+clean:  ## removes all builds; the cache of kernels stays
 	rm -rf .build

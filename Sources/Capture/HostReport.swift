@@ -7,6 +7,7 @@
 import CLibbpf
 public import Events
 import Glibc
+internal import System
 
 extension HostReport {
     /// Looks at the running host. Needs no privilege and changes nothing.

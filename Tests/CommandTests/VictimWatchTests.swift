@@ -16,30 +16,30 @@ import Testing
     /// Until it says so, for 10 s at most.
     private func hasEnded(_ watch: VictimWatch) -> Bool {
         for _ in 0..<1000 {
-            watch.look()
+            watch.check()
             if watch.hasEnded { return true }
             usleep(10_000)
         }
         return false
     }
 
-    @Test("the end of a process, and of its first thread, is seen", arguments: ["-p", "-t"])
+    @Test("the end of a process, and of its first thread, is detected", arguments: ["-p", "-t"])
     func process(option: String) throws {
         let process = Process()
         process.executableURL = URL(filePath: "/bin/sleep")
         process.arguments = ["1000"]
         try process.run()
+        // SIGTERM may be blocked in a child of this process.
         defer { kill(process.processIdentifier, SIGKILL) }
         let victim = try #require(try watch([option, "\(process.processIdentifier)"]))
         #expect(victim.name == (option == "-p" ? "process " : "thread ") + "\(process.processIdentifier)")
-        victim.look()
+        victim.check()
         #expect(!victim.hasEnded)
-        // It may have inherited blocked signals from this process, but not this one.
         kill(process.processIdentifier, SIGKILL)
         #expect(hasEnded(victim))
     }
 
-    @Test("the end of a thread is seen while its process goes on")
+    @Test("the end of a thread is detected while its process continues")
     func thread() throws {
         let (begun, goes) = (DispatchSemaphore(value: 0), DispatchSemaphore(value: 0))
         let link = Link()
@@ -53,7 +53,7 @@ import Testing
         begun.wait()
         let id = try #require(link.path.withLock { $0.split(separator: "/").last.map(String.init) })
         let victim = try #require(try watch(["-t", id]))
-        victim.look()
+        victim.check()
         #expect(!victim.hasEnded)
         goes.signal()
         #expect(hasEnded(victim))
@@ -63,7 +63,7 @@ import Testing
         let path = Mutex("")
     }
 
-    @Test("a filter that names no task has no end")
+    @Test("a filter without a task has no end to detect")
     func others() throws {
         #expect(try watch([]) == nil)
         #expect(try watch(["-n", "sleep"]) == nil)
