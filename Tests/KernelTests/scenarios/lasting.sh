@@ -3,10 +3,10 @@
 futexscope doctor -f json > doctor.json 2> doctor.err
 echo $? > doctor.status
 for depth in "" --full; do
-    name=default
-    [ -z "$depth" ] || name=full
-    start_trace $name || exit
-    provoke $name-zero-page zero-page --calls 1000
-    provoke $name-special-mapping special-mapping --calls 1000
+    stage=default
+    [ -z "$depth" ] || stage=full
+    start_trace $stage || exit
+    provoke $stage-zero-page zero-page --calls 1000
+    provoke $stage-special-mapping special-mapping --calls 1000
     end_trace
 done
