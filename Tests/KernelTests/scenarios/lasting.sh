@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What every kernel shows, preemptible or not: what doctor says, and the pages that never have a mapping, first as a user
 # traces who asks for nothing, then with every lookup followed.
 futexscope doctor -f json > doctor.json 2> doctor.err
