@@ -35,7 +35,7 @@ BENCH_CPUS := 1 4 8
 BENCH_POSSIBLE := 2 64 512
 
 .PHONY: all arm64 arm64-or-not deb deb-arm64 build-packages guest-packages demo test test-long unit-test kernels readers \
-	fleet-programs fleet-test answer bench bench-guest bench-cpus bench-host bench-fleet fuzz lint clean help
+	fleet-programs fleet-test answer reliability bench bench-guest bench-cpus bench-host bench-fleet fuzz lint clean help
 
 all: build-packages $(ESSENTIALS)/libReleaseEssentials.a  ## the release binary: .build/release/futexscope
 	swift build $(NATIVE) --product futexscope
@@ -109,6 +109,9 @@ fleet-test: all kernels fleet-programs  ## Prometheus and VictoriaMetrics read a
 
 answer: all kernels  ## runs the matrix and writes the table of results into README.md
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_RECORD=1 swift test --filter KernelTests.AnswerTests
+
+reliability: all kernels  ## runs all provocations at once on each kernel and writes the table into docs/reliability.md
+	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_RECORD=1 swift test --filter KernelTests.StormTests
 
 # After a measurement: shows the difference from the figures in the tree, or writes them with RECORD=1.
 figures = @LC_ALL=C sort .build/$(1).txt -o .build/$(1).txt; \

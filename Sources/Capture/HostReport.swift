@@ -23,6 +23,7 @@ extension HostReport {
         report.checkCapabilities()
         report.checkBTF()
         report.checkProbes(symbols)
+        report.checkPreemption()
         report.checkTrial(hasKprobes: symbols?.has("register_kprobe") ?? true)
         return report
     }
@@ -162,6 +163,13 @@ extension HostReport {
                 refusal: "this kernel has no function get_futex_key to observe (is CONFIG_FUTEX on, or was it inlined?)"
             )
         }
+    }
+
+    private mutating func checkPreemption() {
+        let preemption = KernelPreemption.read()
+        let consequence =
+            preemption.isPossible ? "kprobes, which no other task can hold up" : "kprobe.multi where the kernel has it"
+        add("preemption", "\(preemption.rawValue): operations are counted with \(consequence)")
     }
 
     static let features =

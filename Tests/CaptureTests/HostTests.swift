@@ -141,6 +141,23 @@ import Testing
         options.ringBytes = 4096
         #expect(throws: Never.self) { try options.check() }
     }
+
+    @Test("the preemption model is the one in force")
+    func preemption() {
+        func model(_ scheduler: String?, _ version: String, _ commandLine: String = "") -> KernelPreemption {
+            KernelPreemption(isRealTime: false, scheduler: scheduler, version: version, commandLine: commandLine)
+        }
+        #expect(model("none voluntary (full) lazy", "#1 SMP PREEMPT_DYNAMIC") == .full)
+        #expect(model("(none) voluntary full", "#1 SMP PREEMPT_DYNAMIC", "preempt=full") == .none)
+        #expect(model(nil, "#1 SMP PREEMPT_DYNAMIC", "quiet preempt=full") == .full)
+        #expect(model(nil, "#1 SMP PREEMPT_DYNAMIC") == .unknown)
+        #expect(model(nil, "#1 SMP PREEMPT_RT Debian") == .realTime)
+        #expect(model(nil, "#1 SMP PREEMPT Debian") == .full)
+        #expect(model(nil, "#1 SMP Debian") == .voluntary)
+        #expect(model(nil, "") == .unknown)
+        #expect(KernelPreemption(isRealTime: true, scheduler: nil, version: "", commandLine: "") == .realTime)
+        #expect(KernelPreemption.unknown.isPossible && !KernelPreemption.voluntary.isPossible)
+    }
 }
 
 @Suite struct HostLimitTests {

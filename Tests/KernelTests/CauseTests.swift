@@ -157,7 +157,7 @@ struct CauseTests {
         let hooks = trace.hooks
         let wanted = ["lookup", "pin", "unlock"].map { hooks[$0] }
         switch guest.mode {
-        case .auto: #expect(wanted == ["fentry", "fentry", "fentry"])
+        case .auto: #expect(wanted == ["callsite", "callsite", "callsite"])
         case .kprobe: #expect(wanted == ["kprobe", "kprobe", "kprobe"])
         case .sentinel: #expect(wanted == [nil, nil, "callsite"])
         }

@@ -24,6 +24,11 @@ struct Guest: Hashable, CustomStringConvertible, Sendable {
     var hasDebian = false
     /// Further arguments of the kernel.
     var arguments = ""
+    var processors = 1
+    /// Variables of the scenario.
+    var variables: [String: String] = [:]
+    /// Seconds for the scenario.
+    var patience = 400
 
     /// The kernel's name without what follows its version: 6.12 for 6.12-rt-arm64.
     var version: String { kernel.split(separator: "-").first.map(String.init) ?? kernel }
@@ -155,11 +160,12 @@ actor GuestRuns {
         let script = directory.appending(path: "script")
         let parts = ["session", guest.scenario].map { Self.root.appending(path: "scenarios/\($0).sh") }
         let text = try parts.map { try String(contentsOf: $0, encoding: .utf8) }.joined(separator: "\n")
-        try "MODE=\(guest.mode.rawValue)\n\(text)".write(to: script, atomically: true, encoding: .utf8)
+        let variables = guest.variables.sorted(by: <).map { "\($0)=\($1)\n" }.joined()
+        try "MODE=\(guest.mode.rawValue)\n\(variables)\(text)".write(to: script, atomically: true, encoding: .utf8)
 
         var arguments = [
             "-k", guest.kernel, "-b", Self.binary(for: guest.kernel).path, "-s", script.path, "-o", directory.path,
-            "-t", "400",
+            "-t", String(guest.patience), "-c", String(guest.processors),
         ]
         if guest.hasTools { arguments.append("--tools") }
         if let name = guest.program {
