@@ -17,6 +17,7 @@ extension HostReport {
     static func read(symbols: KernelSymbols?) -> HostReport {
         var report = HostReport(
             kernelRelease: readText("/proc/sys/kernel/osrelease") ?? "unknown", checks: [], refusal: nil)
+        report.checkPageSize(sysconf(Int32(_SC_PAGESIZE)))
         report.checkBPF()
         report.checkLockdown()
         report.checkCapabilities()
@@ -31,6 +32,17 @@ extension HostReport {
         checks.append(
             Check(name: name, value: value, isFine: advice == nil && refusal == nil, advice: refusal ?? advice))
         if self.refusal == nil { self.refusal = refusal }
+    }
+
+    /// Indexes of pages and sizes of files are compared in pages of 4 KiB. Nothing here has met other pages, and
+    /// what it would say there could be wrong.
+    mutating func checkPageSize(_ bytes: Int) {
+        add(
+            "page size", "\(bytes) bytes",
+            refusal: bytes == 4096
+                ? nil
+                : "this kernel has pages of \(bytes) bytes, and only pages of 4096 bytes are supported; boot a kernel with these"
+        )
     }
 
     private mutating func checkBPF() {

@@ -159,3 +159,25 @@ import Testing
         #expect(KernelPreemption.unknown.isPossible && !KernelPreemption.voluntary.isPossible)
     }
 }
+
+@Suite struct HostLimitTests {
+    @Test("pages of another size than 4 KiB are refused, and named", arguments: [4096, 16384, 65536])
+    func pageSize(bytes: Int) {
+        var report = HostReport(kernelRelease: "test", checks: [], refusal: nil)
+        report.checkPageSize(bytes)
+        #expect(report.checks.map(\.value) == ["\(bytes) bytes"])
+        #expect((report.refusal == nil) == (bytes == 4096))
+        #expect(report.refusal?.contains("pages of \(bytes) bytes") ?? (bytes == 4096))
+    }
+
+    @Test("fentry needs BPF's trampolines and ftrace's direct calls")
+    func trampolines() {
+        func has(_ names: [String]) -> Bool {
+            let text = names.map { "ffffffff81000000 T \($0)\n" }.joined()
+            return ProbePlan.hasTrampolines(KernelSymbols(kallsyms: Array(text.utf8), wanted: ProbePlan.symbols))
+        }
+        #expect(has(["bpf_trampoline_link_prog", "register_ftrace_direct"]))
+        #expect(!has(["bpf_trampoline_link_prog"]))
+        #expect(!has(["register_ftrace_direct"]))
+    }
+}

@@ -8,7 +8,7 @@ import Testing
 
 @Suite(.enabled(if: Guests.areWanted))
 struct FilterTests {
-    static let guests = Guests.each("filters")
+    static let guests = Guests.each("filters") + Guests.others("filters", [.auto], long: [.kprobe])
 
     @Test("twenty-three calls are twenty-three lookups", arguments: guests)
     func countsExactly(guest: Guest) async throws {
