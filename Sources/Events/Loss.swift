@@ -65,7 +65,7 @@ public struct Loss: Sendable, Equatable {
             case .lookupTable: Facts(5, 1, [], "too many lookups at once")
             case .operationTable: Facts(6, 1, [.hidesOperations], "too many operations at once")
             case .slotCollision: Facts(7, 1, [.touchesEvidence], "two detaches used one slot at once")
-            case .slotOverwritten: Facts(8, 1, [.touchesEvidence], "a young detach was overwritten by another")
+            case .slotOverwritten: Facts(8, 1, [.touchesEvidence], "an observation found the detach of another page in its slot")
             case .returnMissed: Facts(9, 1, [.hidesOperations], "a call's return was not seen")
             case .lookupMissed: Facts(10, 1, [], "a lookup's entry was not seen")
             case .observationMissed: Facts(11, 1, [], "observations that no program saw")
