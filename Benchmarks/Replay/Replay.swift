@@ -33,7 +33,8 @@ struct Replay {
         case .csv, .json:
             var stream = FindingStream(
                 format: stage == .csv ? CSV() : JSONLines(),
-                correlator: Correlator(thresholds: run.loops, tellsAll: run.tellsAll, pageBytes: run.pageBytes), run: run)
+                correlator: Correlator(thresholds: run.loops, tellsAll: run.tellsAll, pageBytes: run.pageBytes),
+                run: run)
             var bytes = 0
             while try source.read(into: &stream) { bytes += stream.takeBytes().count }
             print("\(bytes) bytes of text")

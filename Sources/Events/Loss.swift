@@ -30,7 +30,7 @@ public struct Loss: Sendable, Equatable {
         case operationTable = "operation-table"
         /// Two detaches used one slot of the detach table at the same time, and one was dropped.
         case slotCollision = "slot-collision"
-        /// A young detach of another page was overwritten in the detach table.
+        /// The slot of the page of an observation holds the detach of another page, which may have replaced its own.
         case slotOverwritten = "slot-overwritten"
         /// A return probe did not fire for a call whose entry was seen.
         case returnMissed = "return-missed"
@@ -65,7 +65,8 @@ public struct Loss: Sendable, Equatable {
             case .lookupTable: Facts(5, 1, [], "too many lookups at once")
             case .operationTable: Facts(6, 1, [.hidesOperations], "too many operations at once")
             case .slotCollision: Facts(7, 1, [.touchesEvidence], "two detaches used one slot at once")
-            case .slotOverwritten: Facts(8, 1, [.touchesEvidence], "an observation found the detach of another page in its slot")
+            case .slotOverwritten:
+                Facts(8, 1, [.touchesEvidence], "an observation found the detach of another page in its slot")
             case .returnMissed: Facts(9, 1, [.hidesOperations], "a call's return was not seen")
             case .lookupMissed: Facts(10, 1, [], "a lookup's entry was not seen")
             case .observationMissed: Facts(11, 1, [], "observations that no program saw")

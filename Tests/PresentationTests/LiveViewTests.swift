@@ -111,7 +111,8 @@ import Testing
         view.take([.lookup(.sample { $0.victim = loop.victim })])
         #expect(Self.frame(view, 80, 24).contains("nobody is looping"))
         // It is gone from the screen, and counts in the summary all the same.
-        let text = SummaryText(report: other.pipeline.end(), legend: other.pipeline.legend, width: 80, colour: false).text
+        let text = SummaryText(report: other.pipeline.end(), legend: other.pipeline.legend, width: 80, colour: false)
+            .text
         #expect(text.contains("1 of them still looping"))
     }
 

@@ -198,7 +198,9 @@ private struct Group {
             (Conclusion.Result.allCases.firstIndex(of: result) ?? 0) * 2 + (cause == nil || cause == .unknown ? 1 : 0)
         }
 
-        var order: [String] { [cause?.rawValue ?? "", reason?.rawValue ?? "", culprit ?? "", victim, "\(isNeighbour)"] }
+        var order: [String] {
+            [cause?.rawValue ?? "", reason?.rawValue ?? "", culprit ?? "", victim, "\(isNeighbour)"]
+        }
     }
 
     var lookups: UInt64 = 0
@@ -220,7 +222,8 @@ private struct Group {
         return Conclusion(
             verdict: key.verdict, result: key.result, cause: key.cause, confidence: confidence, culprit: key.culprit,
             victim: key.victim, file: file, files: files.count, lookups: lookups,
-            sentence: Conclusion.lead(key.verdict, key.result) + ": " + what(key) + why(key, file: file, confidence) + ".",
+            sentence: Conclusion.lead(key.verdict, key.result) + ": " + what(key) + why(key, file: file, confidence)
+                + ".",
             remedy: key.cause.map { $0.remedy(for: key.result, culprit: key.culprit ?? "the culprit") },
             evidence: evidence.text, isComplete: evidence.isComplete)
     }
@@ -261,7 +264,9 @@ private struct Group {
         let sure = confidence.map { " (\($0.rawValue))" } ?? ""
         if let reason = cause.lastingReason { return ", because " + reason + sure }
         let others = files.count - 1
-        let named = (file ?? "a file") + (others == 0 || file == nil ? "" : " and \(others) other " + (others == 1 ? "file" : "files"))
+        let named =
+            (file ?? "a file")
+            + (others == 0 || file == nil ? "" : " and \(others) other " + (others == 1 ? "file" : "files"))
         // Equal names do not make it the same process.
         let culprit = key.culprit.map { $0 == key.victim ? "a task of " + $0 : $0 } ?? "an unknown task"
         var text = ", because \(culprit) " + cause.action(on: named, isNeighbour: key.isNeighbour) + sure

@@ -57,16 +57,19 @@ extension Cause {
             case .holePunch: "do not punch holes into that file near the futex, or keep the futex in another file"
             case .blockZeroOut: "do not zero or discard that device while it is mapped, or keep the futex elsewhere"
             case .swapOut: "lock the page that holds the futex with mlock(2)"
-            case .migration: "lock the page that holds the futex in place, or turn off compaction and NUMA balancing for it"
+            case .migration:
+                "lock the page that holds the futex in place, or turn off compaction and NUMA balancing for it"
             case .collapse, .split: "turn off transparent huge pages for that file or mapping"
             case .memoryFailure: "replace the faulty memory; see the kernel's log for its address"
-            case .zeroPage: "write to the memory before the first futex call, or use FUTEX_PRIVATE_FLAG for a private futex"
+            case .zeroPage:
+                "write to the memory before the first futex call, or use FUTEX_PRIVATE_FLAG for a private futex"
             case .specialMapping: "keep the futex in ordinary shared memory"
             case .other: "find out what \(culprit) does to that file, for example with `futexscope trace -f json`"
             case .unknown: "record the run with `futexscope record --full`, so that the detach is seen as well"
             }
         return switch result {
-        case .spurious where self != .unknown: avoidance + "; until then the program can repeat the call, whose address stays valid"
+        case .spurious where self != .unknown:
+            avoidance + "; until then the program can repeat the call, whose address stays valid"
         case .spurious, .failed, .looping, .undecided, .otherFailure: avoidance
         case .delayed: "none needed; to avoid the delay, " + avoidance
         }
@@ -77,7 +80,8 @@ extension UnknownReason {
     /// One clause for a sentence that says that the cause is unknown.
     var clause: String {
         switch self {
-        case .noDetachSeen: "no removal of the page was seen, because it came before the trace or from code that is not traced"
+        case .noDetachSeen:
+            "no removal of the page was seen, because it came before the trace or from code that is not traced"
         case .slotOverwritten: "the record of the removal was overwritten by another one"
         case .formerLife: "the only known removal belongs to an earlier use of the page"
         case .slotTorn: "two removals were recorded at the same time"

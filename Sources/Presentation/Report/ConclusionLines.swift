@@ -56,7 +56,9 @@ extension Conclusions {
             if common == nil { lines += evidence(of: conclusion, width: width, indent: "    ", paint: paint) }
         }
         // The same for all is said once.
-        if common != nil, let first = list.first { lines += evidence(of: first, width: width, indent: "  ", paint: paint) }
+        if common != nil, let first = list.first {
+            lines += evidence(of: first, width: width, indent: "  ", paint: paint)
+        }
         if let rest { lines += wrapped(rest, width: width).map(paint.faint) }
         return lines
     }

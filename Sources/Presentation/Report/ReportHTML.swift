@@ -74,7 +74,8 @@ public struct ReportHTML: FindingFormat {
         page.element("footer") {
             $0.element(
                 "p",
-                "Written by futexscope. An observed lookup met a page without a mapping, or a page whose detach was seen.")
+                "Written by futexscope. An observed lookup met a page without a mapping, or a page whose detach was seen."
+            )
         }
     }
 
@@ -115,7 +116,8 @@ public struct ReportHTML: FindingFormat {
         }
         let lost = facts.report.lostStages.reduce(0 as UInt64) { $0 &+ $1.count }
         let figures: [(String, UInt64)] = [
-            ("findings", summary.findings), ("with an observation", summary.judged), ("failed", all.failed), ("failed spuriously", all.spurious),
+            ("findings", summary.findings), ("with an observation", summary.judged), ("failed", all.failed),
+            ("failed spuriously", all.spurious),
             ("still looping", summary.looping), ("of unknown cause", summary.causes[.unknown]?.lookups ?? 0),
             ("events lost", lost),
         ]

@@ -167,7 +167,8 @@ extension RunReport {
             columns: [.name("device:inode", 24), .number("lookups"), .number("failed"), .name("path", nil)],
             rows: rows.prefix(limit).map { key, row in
                 [
-                    .own("\(Legend.device(of: key.file)):\(key.file.inode)"), .number(row.asVictim), .number(row.failed),
+                    .own("\(Legend.device(of: key.file)):\(key.file.inode)"), .number(row.asVictim),
+                    .number(row.failed),
                     .path(
                         summary.isCurrent(key)
                             ? legend.placed(key.file) : summary.path(of: key, names: legend.names)),

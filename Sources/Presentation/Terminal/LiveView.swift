@@ -38,7 +38,8 @@ public struct LiveView: Sendable {
         _ state: RunState, width: Int, height: Int, now: UInt64, isPaused: Bool, colour: Bool
     ) -> [String] {
         let paint = Paint(isOn: colour)
-        let conclusion = Self.conclusion(state, width: width, limit: height >= 30 ? 3 : height >= 20 ? 2 : height >= 12 ? 1 : 0)
+        let conclusion = Self.conclusion(
+            state, width: width, limit: height >= 30 ? 3 : height >= 20 ? 2 : height >= 12 ? 1 : 0)
         let top = head(state, now: now) + conclusion + [""]
         let bottom = Self.foot(state, isPaused: isPaused)
         var room = max(0, height - top.count - bottom.count)

@@ -150,7 +150,8 @@ struct TableLayout: Sendable {
 
     private func work(_ task: TaskIdentity, legend: Legend) -> String {
         let party = Encounters.Party(comm: task.comm, cgroup: task.cgroup)
-        let title = legend.names.workload(task.cgroup) == nil
+        let title =
+            legend.names.workload(task.cgroup) == nil
             ? "-" : WorkloadGrouping.workload.title(of: party, names: legend.names)
         return pad(TerminalText(title).head(Self.workload), Self.workload)
     }

@@ -40,7 +40,8 @@ struct Report: ParsableCommand {
     var by: WorkloadGrouping = .workload
 
     func run() throws {
-        try AnalysisRun(arguments: analysis, showsOmissions: format != .json, grouping: by).run(analysis: true) { _, output in
+        try AnalysisRun(arguments: analysis, showsOmissions: format != .json, grouping: by).run(analysis: true) {
+            _, output in
             let origin = ReportOrigin(source: analysis.input, filters: analysis.filterText)
             switch format {
             case .text: return ReportText(width: output.tableWidth, colour: output.wantsColour, origin: origin)

@@ -40,7 +40,8 @@ struct AnalysisRun {
             let threads = min(CPUs.usable - 1, Self.mostThreads)
             var stream = FindingStream(
                 format: format, correlator: correlator, run: source.run,
-                analysis: analysis ? Analysis(window: filter.window) : nil, grouping: grouping, filters: arguments.filterText,
+                analysis: analysis ? Analysis(window: filter.window) : nil, grouping: grouping,
+                filters: arguments.filterText,
                 leavesRows: threads > 0)
             var workers = OrderedWorkers(threads: threads) { (batch: consuming RowBatch) in
                 batch.writeRows()
