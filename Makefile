@@ -78,7 +78,7 @@ fleet-programs:  ## Debian's Prometheus, VictoriaMetrics and rsyslog, into the c
 	@Tests/Fleet/programs "$(FLEET)"
 
 kernels: guest-packages  ## Debian's kernels for the guests, and a Debian for them, into the cache
-	@$(VM)/kernels fetch || echo "some kernels are skipped: see above" >&2
+	@$(VM)/kernels fetch $$($(VM)/kernels list | grep -v arm64) || echo "some kernels are skipped: see above" >&2
 	@for kernel in 6.1 6.12; do $(VM)/kernels headers $$kernel >/dev/null || echo "kernel $$kernel has no headers: see above" >&2; done
 	@$(VM)/image debian >/dev/null
 
@@ -96,12 +96,13 @@ unit-test: readers fleet-programs  ## tests that need no kernel
 # Where the packages cannot be had there is no binary: its guests are skipped, and the tests say so.
 arm64-or-not: all
 	$(call install,$(ARM64_PACKAGES))
+	@$(VM)/kernels fetch $$($(VM)/kernels list | grep arm64) || echo "some kernels are skipped: see above" >&2
 	@if Toolchain/arm64-sdk >/dev/null; then $(MAKE) -s arm64; else [ $$? = 77 ] && rm -f $(ARM64_BINARY); fi
 
 test-long: export FUTEXSCOPE_LONG = 1
-test-long: test  ## the same with the guests for which it is too short
+test-long: arm64-or-not test  ## the same for longer, and with the arm64 guests
 
-test: deb kernels readers fleet-programs arm64-or-not  ## unit tests, then the matrix of kernels in virtual machines
+test: deb kernels readers fleet-programs  ## unit tests, then the matrix of kernels in virtual machines
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" FUTEXSCOPE_FLEET="$(FLEET)" swift test
 
 fleet-test: all kernels fleet-programs  ## Prometheus and VictoriaMetrics read a service in a guest; a part of `make test`
