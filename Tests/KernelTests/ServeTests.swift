@@ -102,7 +102,7 @@ struct ServeTests {
         let told = try run.text("full.err").split(separator: "\n").filter { $0.contains("No space left") }
         #expect(
             told == [
-                "futexscope: cannot write to /tmp/small/findings.jsonl: No space left on device; findings that cannot be written are counted"
+                "futexscope: cannot write to /tmp/small/findings.jsonl: No space left on device; the service continues and counts findings that are not written"
             ])
         #expect(try run.text("full.healthz") == "ok\n")
         #expect(Self.value("futexscope_findings_not_written_total", in: try run.text("full.metrics")) != 0)

@@ -136,13 +136,13 @@ if [ "$MODULE" ]; then
     done
     end_serve
 
-    # A loop that lasts: the kernel does not let go of the probes of one service, and so attaches none of the next.
-    start_serve leaving || exit
+    # A loop that lasts: the kernel does not let go of the trampolines of one service, and so attaches none of the next.
+    start_serve leaving --attach fentry || exit
     provoke lasting zero-page --calls 1 &
     provocation=$!
     find_victim
     end_serve
-    futexscope serve --ready-file /tmp/coming.ready > coming.out 2> coming.err &
+    futexscope serve --attach fentry --ready-file /tmp/coming.ready > coming.out 2> coming.err &
     server=$! service=coming
     i=0
     until grep -q 'not attached' coming.err || [ $i -ge 900 ]; do
