@@ -44,6 +44,7 @@ extension Reconstruction {
             )
         }
         if seen.isAny, !seen.hasProcesses { all.append("\(processes): threads stand for them") }
-        return all.map { Omission(place: name, what: $0) }
+        return steps.omissions(of: name) + restarts.omissions(of: name)
+            + all.map { Omission(place: name, what: $0) }
     }
 }
