@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // From facts to a cause: what kind of page it was, what took its mapping, how sure that is, and what
 // each rule would have done. Pure functions over one lookup and the detach that it met. Whatever the
 // facts do not carry becomes `unknown`; nothing here guesses.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What may happen to a trace before somebody reads it: something stands before each line, lines are missing with or
 // without a word, lines are cut in two or joined, and lines of others stand between. Made at random, the same for the
 // same seed.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Inputs as they are found in the field: what consoles, journals and other programs make of a trace. Each sample is of
 // a kind that public bug reports show; docs/ftrace.md lists them all.
 

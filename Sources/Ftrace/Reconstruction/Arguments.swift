@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The arguments of an event: values by key. A text and a trace.dat both fill them in; how they stand there is in the
 // rooms of the two. An argument that the trace does not have, or has without a number, is not there.
 

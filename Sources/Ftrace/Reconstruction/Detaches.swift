@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Detaches in the trace, with the stack below them and the functions that their task was in; and the operations that
 // these functions are, which are counted and reported as they are live.
 

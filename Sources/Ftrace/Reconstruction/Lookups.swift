@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Lookups in the trace: a pin begins a pass, the function's own unlock of a page without a mapping is an observation,
 // and the detach of that page is reported right before the lookup that met it. A retry counts where a fact shows it; a
 // lookup whose events are in an impossible order is dropped and counted as a loss.

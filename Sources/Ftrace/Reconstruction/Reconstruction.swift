@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // From events of a trace to events of futexscope: what is known of tasks, detaches and sums, and which part of the
 // reconstruction an event belongs to. The lookups are in Lookups.swift, the detaches and the operations around them in
 // Detaches.swift. What the trace leaves out stays unknown. A text may have lost lines without a word, so an order of

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How arguments stand in a text: as `name=value` after the place in parentheses that a probe prints first. Names are
 // compared as numbers of eight bytes. A value that is no number, such as "(fault)", is not there.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The head of a line of a trace: task, processor, context, time and the event's name, as kernels, trace-cmd and perf
 // print it. Logs and consoles put something before each line. No list says what: the task's number is found by what
 // must follow it, and the name has a fixed number of columns before that. The name may hold any byte.

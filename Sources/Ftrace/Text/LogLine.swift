@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Lines that a log has wrapped as a whole: the JSON of container logs and of `journalctl -o json`, and the escapes of
 // /dev/kmsg. They are unwrapped in place, so that everything after this sees the lines of the trace. What a log puts
 // in front of a line needs no unwrapping; see `LineHead`.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Lines that are no events but say something about the lines around them: that some were lost, that another dump, trace
 // or boot begins, or nothing at all. The words are those of the kernel, of printk, and of the consoles and journals
 // through which a dump may have come.

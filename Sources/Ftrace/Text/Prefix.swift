@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a log or a console puts before the lines of a dump: compared from line to line, since a line that lacks it is
 // the rest of one that was cut in two; and the sequence numbers of /dev/kmsg, in which a gap is a loss.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A block of a text, and what each of its lines says by itself. Blocks do not know each other, so that several can be
 // read at once. What a line means after the lines before it is found out by the reader.
 
