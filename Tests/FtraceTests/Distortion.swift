@@ -16,7 +16,8 @@ struct Distortion {
     init(seed: UInt64) { random = Generator(state: seed) }
 
     private static let fronts = [
-        "", "", "", "", "[   15.866674] ", "<4>[   15.866674] ", "Nov 25 19:51:59 db-1 kernel: ", "> ", "17:", "ttyS0 | ",
+        "", "", "", "", "[   15.866674] ", "<4>[   15.866674] ", "Nov 25 19:51:59 db-1 kernel: ", "> ", "17:",
+        "ttyS0 | ",
         "kern  :warn  : [   15.866674] ", "2025-11-25T19:51:59,123456+00:00 ", "console-2.log-12:", "[ C0] ",
     ]
     private static let strangers = [
@@ -130,7 +131,9 @@ struct Expectation {
         }
         if finding.lookup.retries.total > known.retries { return "\(finding.lookup.retries.total) retries" }
         if let duration = finding.lookup.durationNs, duration > 1 << 62 { return "takes \(duration) ns" }
-        if !known.spurious.contains(finding.spurious) { return "spurious: \(finding.spurious.map(String.init) ?? "nil")" }
+        if !known.spurious.contains(finding.spurious) {
+            return "spurious: \(finding.spurious.map(String.init) ?? "nil")"
+        }
         return nil
     }
 }

@@ -74,7 +74,9 @@ import Testing
         #expect(alone.causes.isEmpty)
         guard words.hasPrefix("**") else { return }
         text.lines.remove(at: place)
-        for glued in [words + line, words + " " + line, line + words, line.replacingOccurrences(of: "swap", with: words)] {
+        for glued in [
+            words + line, words + " " + line, line + words, line.replacingOccurrences(of: "swap", with: words),
+        ] {
             text.lines[place] = Array(glued.utf8)
             let reading = try Reading(text)
             #expect(reading.losses[.ftraceBuffer] == count, "\(glued)")
@@ -137,7 +139,8 @@ import Testing
         "\u{1b}[32m[   15.866674] \u{1b}[0m", "[2025-11-25 19:51:59.123] [host-7] ", "00:01:17.250 ", "|",
     ]
 
-    @Test("any prefix that the lines have in common", arguments: fronts, ["console-6.12", "trace-6.12", "trace-cmd-6.12"])
+    @Test(
+        "any prefix that the lines have in common", arguments: fronts, ["console-6.12", "trace-6.12", "trace-cmd-6.12"])
     func fronts(front: String, sample: String) throws {
         let plain = try Text.sample(sample).replacing(#"(?m)^\[ *[0-9.]+\] "#, with: "").without("#")
         let wanted = try Reading(plain)
@@ -152,8 +155,10 @@ import Testing
 
     @Test("blanks were taken away behind the prefix: the name is what stands before the number")
     func noBlanks() throws {
-        let text = try Text.sample("console-6.12").replacing(#"(?m)^\[ *[0-9.]+\] *"#, with: "Nov 25 19:51:59 host kernel: ")
-            .replacing("provoke--", with: "app-")
+        let text = try Text.sample("console-6.12").replacing(
+            #"(?m)^\[ *[0-9.]+\] *"#, with: "Nov 25 19:51:59 host kernel: "
+        )
+        .replacing("provoke--", with: "app-")
         let reading = try Reading(text)
         #expect(reading.causes == ["direct-io-invalidation", "zero-page"])
         #expect(reading.findings.allSatisfy { $0.lookup.victim.comm.text == "app" })
@@ -184,7 +189,8 @@ import Testing
         #expect(reading.causes == ["direct-io-invalidation", "zero-page"])
     }
 
-    @Test("what trace-cmd puts before a line and within it", arguments: ["trace-cmd-named-buffer", "trace-cmd-ts-diff"])
+    @Test(
+        "what trace-cmd puts before a line and within it", arguments: ["trace-cmd-named-buffer", "trace-cmd-ts-diff"])
     func traceCmd(name: String) throws {
         let reading = try reading(name)
         #expect(!reading.causes.isEmpty)
@@ -192,7 +198,9 @@ import Testing
         #expect(try reading.causes == self.reading("trace-cmd-named-buffer").causes)
     }
 
-    @Test("options of trace-cmd report", .enabled(if: TraceCmd.isInstalled), arguments: ["-l", "-R", "-t", "-w", "-L", "--ts-diff", "--ts-check"])
+    @Test(
+        "options of trace-cmd report", .enabled(if: TraceCmd.isInstalled),
+        arguments: ["-l", "-R", "-t", "-w", "-L", "--ts-diff", "--ts-check"])
     func options(option: String) throws {
         let file = try DataSample("trace-6.12").file
         let wanted = try Reading(bytes: TraceCmd.text(of: file)).causes
@@ -221,6 +229,115 @@ import Testing
         let reading = try Reading(Text(lines.joined(separator: "\n")))
         #expect(reading.causes == ["hole-punch", "truncate", "zero-page"])
         #expect(reading.findings.allSatisfy { $0.detach?.stackIsNamed != false })
+    }
+
+    // MARK: Formats
+
+    /// The chunks of a source, as `FtraceReader` gets them.
+    private static func input(_ bytes: [UInt8], chunk: Int) -> FtraceReader.Input {
+        var position = 0
+        return { buffer in
+            guard position < bytes.count else { return false }
+            buffer += bytes[position..<min(position + chunk, bytes.count)]
+            position += chunk
+            return true
+        }
+    }
+
+    private static func all(of input: FtraceReader.Input) throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        while try input(&bytes) {}
+        return bytes
+    }
+
+    @Test("gzip and zstd, in chunks of any size, with several members", arguments: ["gz", "zst"], [1, 100, 1 << 20])
+    func compressed(suffix: String, chunk: Int) throws {
+        let packed = [UInt8](try Data(contentsOf: Text.samples.appending(path: "field/trace.txt.\(suffix)")))
+        let compression = try #require(Compression(of: packed))
+        let plain = try Self.all(of: compression.decompressing("t", Self.input(packed, chunk: chunk)))
+        #expect(try Reading(bytes: plain).causes == ["hole-punch", "truncate", "zero-page"])
+        let twice = try Self.all(of: compression.decompressing("t", Self.input(packed + packed, chunk: chunk)))
+        #expect(twice == plain + plain)
+    }
+
+    @Test("damaged and cut off: one line that says so", arguments: ["gz", "zst"])
+    func damagedCompression(suffix: String) throws {
+        let packed = [UInt8](try Data(contentsOf: Text.samples.appending(path: "field/trace.txt.\(suffix)")))
+        let compression = try #require(Compression(of: packed))
+        for (bytes, words) in [(Array(packed.dropLast(20)), "too early"), (Array(packed[..<40]) + packed, "")] {
+            do {
+                _ = try Self.all(of: compression.decompressing("t.gz", Self.input(bytes, chunk: 1000)))
+                Issue.record("\(words): no error")
+            } catch let error as SourceError {
+                #expect(error.message.hasPrefix("t.gz") && error.message.contains(words), "\(error.message)")
+                #expect(error.message.contains("expected a whole file"))
+            }
+        }
+        #expect(Compression(of: Array("# tracer: nop".utf8)) == nil)
+    }
+
+    @Test(
+        "a format that is not read is named, with what to do",
+        arguments: [
+            (Array("<!DOCTYPE html>\n<html>".utf8), "systrace", "trace-data"),
+            ([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0], "xz", "xz -dc"),
+            ([0x0a, 4, 1, 0, 0, 0, 0x0a, 4, 0, 0, 0, 0, 0x0a, 5, 0, 0, 0, 0], "Perfetto", "traceconv"),
+            (Array("TRACE:\nx".utf8), "atrace", "zlib"),
+            ([0x75, 0xd1, 0x1d, 0x57, 0], "LTTng", "doctor --ftrace-recipe"),
+            (Array("{\"traceEvents\":[".utf8), "Chrome", "doctor --ftrace-recipe"),
+            (Array("\u{7f}ELF".utf8), "ELF", "trace show"),
+        ])
+    func foreign(head: [UInt8], what: String, advice: String) throws {
+        let format = try #require(ForeignFormat(of: head))
+        #expect(format.what.contains(what) && format.advice.contains(advice))
+    }
+
+    @Test("no sample is taken for a format that is not read")
+    func notForeign() throws {
+        for sample in PropertyTests.samples + ["field/journal-short"] {
+            #expect(ForeignFormat(of: Array(try Text.sample(sample).bytes.prefix(ForeignFormat.headBytes))) == nil)
+        }
+        for sample in DataSample.all { #expect(ForeignFormat(of: Array(try sample.bytes.prefix(4096))) == nil) }
+    }
+
+    @Test("blocks of a trace.dat that were compressed with zlib")
+    func zlib() throws {
+        let block: [UInt8] = [
+            0x78, 0xda, 0x4b, 0x2b, 0x2d, 0x49, 0xad, 0x28, 0x4e, 0xce, 0x2f, 0x48, 0x55, 0x48, 0x1b, 0x65, 0x8e, 0x32,
+            0xb1, 0x33, 0x01, 0x0f, 0xe9, 0xdb, 0xed,
+        ]
+        let text = Array(String(repeating: "futexscope ", count: 50).utf8)
+        var bytes: [UInt8] = []
+        let decompressor = Decompressor(.zlib)
+        #expect(decompressor.decompress(block, into: &bytes, count: text.count))
+        #expect(bytes == text)
+        for count in [0, text.count - 1, text.count + 1] {
+            #expect(!decompressor.decompress(block, into: &bytes, count: count))
+        }
+        #expect(!decompressor.decompress(Array(block.dropLast(5)), into: &bytes, count: text.count))
+    }
+
+    // MARK: What could not be seen
+
+    @Test("without the events that are needed nobody says that no lookup met a page without a mapping")
+    func hidden() throws {
+        func hides(_ text: Text) throws -> Bool { try Reading(text).omissions.contains(where: \.hidesObservations) }
+        let text = try Text.sample("trace-6.12")
+        #expect(try !hides(text))
+        #expect(try hides(text.without("fs_lookup", "wall_ns")))
+        #expect(try hides(text.without("fs_pin:")))
+        #expect(try hides(text.without("fs_pin_return")))
+        #expect(try hides(text.replacing("missing=", with: "missing=fs_lock_wait,fs_unlock")))
+        #expect(try !hides(text.replacing("missing=", with: "missing=fs_lock_wait")))
+        // The mark says that it was recorded and that there was none.
+        #expect(try !hides(text.without("fs_lookup")))
+    }
+
+    @Test("a clock that counts is named")
+    func counts() throws {
+        let text = try Text.sample("trace-6.12").replacing(#" +([0-9]+)\.([0-9]{6}): "#, with: " $1$2: ")
+        #expect(try Reading(text).omits("counts something else than nanoseconds"))
+        #expect(try Reading(text).findings.allSatisfy { $0.lookup.durationNs == nil })
     }
 
     // MARK: Several traces, and time

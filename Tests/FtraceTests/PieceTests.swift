@@ -30,7 +30,8 @@ import Testing
     @Test("one mode of fallocate() looks like the other on a stack of another file system", arguments: kernels)
     func modes(kernel: String) throws {
         let reading = try Reading(
-            text(kernel).without("fs_in_", "fs_out_").replacing("=> (shmem|hugetlbfs)_fallocate", with: "=> xfs_file_fallocate"))
+            text(kernel).without("fs_in_", "fs_out_").replacing(
+                "=> (shmem|hugetlbfs)_fallocate", with: "=> xfs_file_fallocate"))
         #expect(reading.causes == ["direct-io-invalidation", "truncate", "unknown", "unknown", "zero-page"])
         for finding in reading.findings where finding.cause == .unknown && finding.lookup.observations > 0 {
             #expect(finding.unknownReason == .stackUnnamed)

@@ -349,7 +349,7 @@ extension Reconstruction {
 
     func told(_ lookup: OpenLookup, of task: TaskIdentity, result: Int32?) -> Lookup {
         // Times on both sides of a step have no difference.
-        let isTimed = lookup.era == era && time >= lookup.start
+        let isTimed = lookup.era == era && time >= lookup.start && !counts
         return Lookup(
             time: time, start: lookup.start, victim: task, uid: 0, address: lookup.address, passes: lookup.passes,
             observations: lookup.observations, retries: lookup.retries, result: result,

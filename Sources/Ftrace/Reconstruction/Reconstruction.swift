@@ -50,6 +50,8 @@ struct Reconstruction {
     /// Lines or events at which time stepped back, and those at which another trace began because of it.
     private(set) var steps = Places("line", "steps back in time: no duration goes over one")
     private(set) var restarts = Places("line", "steps back in time by more than a second: each begins another trace")
+    /// The clock counts something else than nanoseconds: there are no durations.
+    var counts = false
     /// Of all functions that were seen to be entered.
     var landmarksEntered: Landmarks = []
     /// The detach to which a stack in the next lines belongs, and the line at which that begins.
@@ -139,7 +141,8 @@ struct Reconstruction {
     /// One event; of `line` it need only be known that later events have larger numbers. False when an argument is
     /// missing without which the event says nothing.
     mutating func take(
-        _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
+        _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, line: UInt64,
+        into sink: inout some EventSink
     ) -> Bool {
         advance(to: head.time, line: line, into: &sink)
         guard let place = tasks.place(of: head.tid) else {

@@ -36,8 +36,6 @@ public struct FtraceReader: EventSource {
     /// By the places of events: the largest number of arguments that one had.
     private var wordCounts = [UInt8](repeating: 0, count: EventName.placeCount)
     private var linesLost: UInt64 = 0
-    /// The clock counts something else than nanoseconds.
-    private var counts = false
 
     /// Whether frames are expected, and whose.
     private enum Stack {
@@ -93,7 +91,9 @@ public struct FtraceReader: EventSource {
         if try blocks.next({ block in try take(block, into: &sink) }) {
             // Other events may come first, for as long as they like; what can never help may not.
             let isHopeless = heads == 0 || tracer?.hasPrefix("function") == true
-            if bytesRead > Self.patience, isHopeless, !reconstruction.seen.isAny { throw nothingKnown("the first 4 MiB") }
+            if bytesRead > Self.patience, isHopeless, !reconstruction.seen.isAny {
+                throw nothingKnown("the first 4 MiB")
+            }
         } else {
             isOver = true
             if !reconstruction.seen.isAny { throw nothingKnown("it") }
@@ -221,7 +221,7 @@ public struct FtraceReader: EventSource {
             return
         }
         if head.isNameDoubtful { doubtfulNames.add(line) }
-        if head.isCount { counts = true }
+        if head.isCount { reconstruction.counts = true }
         if isCut(name, arguments) {
             incomplete.add(line)
             lose(Notice.lostLines(text[range]) ?? 1, into: &sink)
@@ -299,9 +299,16 @@ public struct FtraceReader: EventSource {
         if linesLost > 0 {
             add("\(linesLost) lines were lost before the text was written: what was open then is dropped")
         }
-        if counts { add("the clock of the trace counts something else than nanoseconds: times and durations are counts") }
+        if reconstruction.counts {
+            add(
+                "the clock of the trace counts something else than nanoseconds (x86-tsc, counter or the like): times are counts, and there are no durations"
+            )
+        }
         all += mark.omissions(of: name)
-        if isOver { all += reconstruction.omissions(of: name, processes: "there is no column for processes") }
+        if isOver {
+            all += reconstruction.omissions(
+                of: name, processes: "there is no column for processes", isWhole: mark.isRead)
+        }
         return all
     }
 

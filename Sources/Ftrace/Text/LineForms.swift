@@ -170,7 +170,8 @@ private struct HeadForms {
         let dash = body.lowerBound + 16
         let digits = text[head.time..<head.timeEnd - 1].split(separator: UInt8(ascii: "."))
         let place = Self.place(text, body.lowerBound)
-        guard !head.event.isNameDoubtful, !head.event.isCount, head.columns == 16 || (head.columns == 8 && head.time > dash && text[dash] != UInt8(ascii: "-")),
+        guard !head.event.isNameDoubtful, !head.event.isCount,
+            head.columns == 16 || (head.columns == 8 && head.time > dash && text[dash] != UInt8(ascii: "-")),
             digits.count == 2, digits[0].count <= 8, digits[1].count == 6 || digits[1].count == 9,
             texts.learn(text, body.lowerBound..<head.time, at: place)
         else { return false }

@@ -97,7 +97,7 @@ extension LineHead {
                 scanner.isAtDigit, bracket > range.lowerBound, bytes[bracket - 1] == 0x20
             else { continue }
             var head = LineHead()
-                var end = bracket
+            var end = bracket
             while end > range.lowerBound, bytes[end - 1] == 0x20 { end -= 1 }
             guard let tid = bytes.number(endingAt: &end, from: range.lowerBound) else { continue }
             head.event.tid = tid

@@ -12,7 +12,8 @@ enum LogLine {
 
     /// Whether there may be wrapped lines: each of them has a backslash, or begins with a brace.
     static func isAny(in padded: [UInt8]) -> Bool {
-        padded.first == UInt8(ascii: "{") || TraceText.reading(padded: padded) { $0.first("\\", in: 0..<$0.count) != nil }
+        padded.first == UInt8(ascii: "{")
+            || TraceText.reading(padded: padded) { $0.first("\\", in: 0..<$0.count) != nil }
     }
 
     /// Replaces each wrapped line by its text, with blanks behind it so that nothing else moves.
@@ -57,7 +58,8 @@ enum LogLine {
         case "n", "r": (newline, 2)
         case "t": (0x09, 2)
         case "u":
-            if place + 6 <= end, let code = UInt32(String(decoding: bytes[place + 2..<place + 6], as: UTF8.self), radix: 16),
+            if place + 6 <= end,
+                let code = UInt32(String(decoding: bytes[place + 2..<place + 6], as: UTF8.self), radix: 16),
                 code < 0x80
             {
                 (UInt8(code), 6)

@@ -80,7 +80,8 @@ struct KernelSymbols {
     }
 
     private func isTelling(_ function: Function) -> Bool {
-        function.isFutexCall || function.frame.kind != .function || !names.frame(function.frame.function).landmark.isEmpty
+        function.isFutexCall || function.frame.kind != .function
+            || !names.frame(function.frame.function).landmark.isEmpty
             || names.frame(function.frame.function).cut != nil
     }
 
