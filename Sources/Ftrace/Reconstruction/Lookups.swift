@@ -79,10 +79,10 @@ extension Reconstruction {
             lookup.unconfirmed = OpenLookup.Pinned(page: page, mapping: lookup.mappingAtPin, line: lookup.passLine)
         } else if lookup.pinned == nil, mayLackLines {
             // Up to 6.8 nothing says which page it was, so that a missing return and a missing entry look the same.
-            // Two in a row are a loop.
+            // Many in a row are a loop.
             lookup.doubtfulRetries += 1
             lookup.beginPass(at: line)
-            let counted = lookup.doubtfulRetries > 1 ? lookup.doubtfulRetries : 0
+            let counted = lookup.doubtfulRetries >= OpenLookup.provenRetries ? lookup.doubtfulRetries : 0
             totals.retries.mappingChanged &+= counted &- lookup.retries.mappingChanged
             lookup.retries.mappingChanged = counted
             lookup.passes = counted &+ 1

@@ -32,8 +32,11 @@ struct OpenLookup {
     var page: PageFacts?
     /// What the pass before this one had pinned, as long as nothing confirms that there was a retry between the two.
     var unconfirmed: Pinned?
-    /// Retries of which nothing says that they were none.
+    /// Retries of which nothing says whether they were any; `provenRetries` of them are.
     var doubtfulRetries: UInt64 = 0
+
+    /// So many retries in a row are no lines that were lost.
+    static let provenRetries: UInt64 = 8
 
     struct Pinned {
         var page: UInt64
