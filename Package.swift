@@ -38,10 +38,11 @@ let package = Package(
         .target(name: "Crew", dependencies: ["CLinux"], swiftSettings: strict),
         .target(name: "Events", swiftSettings: strict),
         .target(name: "Correlation", dependencies: ["Events"], swiftSettings: strict),
+        .systemLibrary(name: "CZlib"),
         .systemLibrary(name: "CZstd"),
         .target(
-            name: "Ftrace", dependencies: ["CZstd", "Crew", "Events"], swiftSettings: strict,
-            linkerSettings: [.linkedLibrary(":libzstd.a")]),
+            name: "Ftrace", dependencies: ["CZlib", "CZstd", "Crew", "Events"], swiftSettings: strict,
+            linkerSettings: [.linkedLibrary(":libzstd.a"), .linkedLibrary(":libz.a")]),
         .target(name: "CLinux"),
         .target(
             name: "Capture",

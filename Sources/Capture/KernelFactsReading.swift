@@ -13,8 +13,16 @@ extension KernelFacts {
             throw .notPermitted(
                 "this kernel carries no BTF (/sys/kernel/btf/vmlinux is missing), which says where its fields lie")
         }
-        guard let symbols = KernelSymbols.read(wanted: Self.functions + Self.variables + Landmarks.allNames) else {
+        guard
+            let symbols = KernelSymbols.read(
+                wanted: Self.functions + Self.variables + Self.kprobeEvents + Landmarks.allNames)
+        else {
             throw .notPermitted("/proc/kallsyms cannot be read, so no function can be found; is /proc mounted?")
+        }
+        guard Self.kprobeEvents.contains(where: symbols.has) else {
+            throw .notPermitted(
+                "this kernel was built without kprobe events (CONFIG_KPROBE_EVENTS), so that ftrace cannot record what a post-mortem needs"
+            )
         }
         guard symbols.has("get_futex_key") else {
             throw .notPermitted(
@@ -48,6 +56,8 @@ extension KernelFacts {
         "get_futex_key", "folio_unlock", "unlock_page", "__folio_lock", "__lock_page", "filemap_unaccount_folio",
         "unaccount_page_cache_page",
     ]
+    /// Functions of kernel/trace/trace_kprobe.c, of which a kernel with kprobe events has at least one.
+    private static let kprobeEvents = ["trace_kprobe_create", "trace_kprobe_release", "trace_kprobe_show"]
     private static let types = ["page", "folio", "address_space", "inode", "super_block", "pageflags"]
     private static let variables = ["zero_pfn", "zero_page_pfn", "huge_zero_pfn", "vmemmap_base"]
 }

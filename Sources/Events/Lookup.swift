@@ -65,8 +65,8 @@ public struct Lookup: Sendable, Equatable {
     public var isTimed: Bool { flags.contains(.timed) }
     /// Without its entry, a lookup's address comes from the system call, which does not always tell.
     public var isAddressKnown: Bool { isTimed || address != 0 }
-    /// Nanoseconds from entry to `time`; nil when the entry was not seen.
-    public var durationNs: UInt64? { isTimed ? time &- start : nil }
+    /// Nanoseconds from entry to `time`; nil when the entry was not seen, or when time went back meanwhile.
+    public var durationNs: UInt64? { isTimed && time >= start ? time - start : nil }
 }
 
 /// Why a lookup went back to `again:`; the raw values are the names in all output.

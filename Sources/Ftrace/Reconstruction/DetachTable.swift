@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The detaches that a lookup may yet meet: one slot for each page, direct-mapped as on the kernel side,
-// so that millions of detaches take no more room than thousands. Whatever the text did not say of a
-// detach is settled here, before it is told.
+// The detaches that a lookup may yet meet: one slot for each page, direct-mapped as on the kernel side, so that millions
+// of detaches take no more room than thousands. What the trace does not say of a detach is settled here, before it is
+// reported.
 
 import Events
 
@@ -20,9 +20,17 @@ struct DetachTable {
         var line: UInt64 = 0
         var detach: Detach
         var stack = Stack.none
-        /// Functions on its stack in the text. `detach.landmarks` are those seen to be entered.
+        /// Functions on its stack in the trace. `detach.landmarks` are those seen to be entered.
         var stackLandmarks: Landmarks = []
-        /// The lookup's task and entry that has been told of it, so that a loop tells it once.
+        /// What functions on its stack say of a call of fallocate().
+        var cuts: [KnownFrame.Cut] = []
+        /// Functions of the operation in `detach.scope`, which must be on a whole stack.
+        var operation: Landmarks = []
+        /// Which functions its task was in was known.
+        var knowsFunctions = false
+        /// Its operation was seen to be left as it was entered, with nothing missing between.
+        var isConfirmed = false
+        /// The lookup for which it was reported, so that a loop reports it once.
         var toldTo: UInt64 = 0
     }
 
@@ -59,6 +67,11 @@ struct DetachTable {
         return place
     }
 
+    /// Whether this page has a detach after the line at which its pin began.
+    func holds(_ key: UInt64, since line: UInt64) -> Bool {
+        if case .found = ask(key, since: line) { true } else { false }
+    }
+
     /// Whether this page was detached after the line at which its pin began.
     func ask(_ key: UInt64, since line: UInt64) -> Answer {
         let place = place(of: key)
@@ -82,29 +95,69 @@ extension DetachTable.Slot {
         .swapOut, .migration, .collapse, .memoryFailure, .dropCaches, .reclaim, .fadvise, .invalidate2,
     ]
     private static let blockDevice: UInt32 = 0x6264_6576
+    private static let hugetlbfs: UInt32 = 0x9584_58f6
+    private static let pageSize: UInt64 = 4096
 
-    /// The detach as it can be told: what is not known for sure is taken out, since an absent function
-    /// proves nothing unless the stack is whole.
-    var settled: Detach {
+    /// The detach as it can be reported: what is not known for sure is taken out. An absent function proves nothing
+    /// unless the stack is whole; where lines may be missing without a word, it never does, and stack and entries
+    /// must not contradict each other.
+    func settled(mayLackLines: Bool, landmarksEntered: Landmarks) -> Detach {
+        let entries = detach.landmarks
+        let saying = stackLandmarks.subtracting(Self.common)
+        let isWhole = stack == .whole
+        if mayLackLines, !isTrusted(saying, entries, landmarksEntered) { return detach.unexplained }
         var detach = detach
-        detach.stackIsNamed = stack == .whole
-        // A whole stack knows better than entries, whose return may have been missed. One that says
-        // nothing may have lost a line on its way over a console.
-        let isTelling = stack == .whole && !stackLandmarks.subtracting(Self.common).isEmpty
-        detach.landmarks = isTelling ? stackLandmarks : detach.landmarks.union(stackLandmarks)
+        detach.stackIsNamed = isWhole
+        // A whole stack knows better than entries, whose return may have been missed.
+        detach.landmarks = isWhole && !saying.isEmpty ? stackLandmarks : entries.union(stackLandmarks)
         if detach.landmarks.contains(.fallocate), detach.magic == Self.blockDevice {
             detach.landmarks.insert(.blockDeviceTruncate)
         }
-        guard detach.landmarks.isDisjoint(with: Self.inner) else { return detach }
         let isBlockDevice = detach.landmarks.isSuperset(of: [.blockDeviceTruncate, .truncateRange])
-        let isPlainFallocate =
-            detach.landmarks.contains(.fallocate) && detach.scope != .holePunch && detach.scope != .fallocateOther
-        // One mode of fallocate() looks like the other, so its entry must have been seen.
-        if isPlainFallocate && !isBlockDevice { return detach.unexplained }
-        if stack != .whole, !isBlockDevice, detach.landmarks.subtracting(Self.common).isEmpty {
-            return detach.unexplained
+        guard detach.landmarks.isDisjoint(with: Self.inner) else { return detach }
+        if detach.landmarks.contains(.fallocate), !isBlockDevice {
+            if detach.scope != .holePunch, detach.scope != .fallocateOther { detach.scope = scopeByStack }
+            // One mode of fallocate() looks like the other, so its entry or its own function must have been seen.
+            if detach.scope != .holePunch, detach.scope != .fallocateOther { return detach.unexplained }
+            if !liesInHole { return detach.unexplained }
         }
+        let isCommon = !isBlockDevice && detach.landmarks.subtracting(Self.common).isEmpty
+        if isCommon, !isWhole || (mayLackLines && !isEviction(entries)) { return detach.unexplained }
         return detach
+    }
+
+    /// Whether stack and entries can be those of this detach, in a trace that may lack any of their lines.
+    private func isTrusted(_ saying: Landmarks, _ entries: Landmarks, _ landmarksEntered: Landmarks) -> Bool {
+        // Then the entries alone say it. The operation must have been left again, or another may have been entered.
+        guard !saying.isEmpty else { return isConfirmed }
+        if !operation.isEmpty {
+            return stackLandmarks.isSuperset(of: operation) || (stack != .whole && saying.isSubset(of: entries))
+        }
+        // The entry of what the stack says would have been seen, as others were.
+        let expected = saying.intersection(landmarksEntered)
+        return !knowsFunctions || expected.isEmpty || !expected.isDisjoint(with: entries)
+    }
+
+    /// By file systems that know but one mode that removes pages, and by functions of one mode (mm/shmem.c,
+    /// fs/hugetlbfs/inode.c: EOPNOTSUPP for any other).
+    private var scopeByStack: ActivityKind? {
+        let isRemoved = stackLandmarks.contains(.truncateRange)
+        if cuts.contains(.other) { return cuts.contains(.punch) ? nil : .fallocateOther }
+        return cuts.contains(.punch) || (cuts.contains(.onlyPunch) && isRemoved) ? .holePunch : nil
+    }
+
+    /// A folio that a hole removes has a page in it; that of hugetlbfs is counted in another unit.
+    private var liesInHole: Bool {
+        guard let hole = detach.hole, detach.scope == .holePunch, detach.magic != Self.hugetlbfs,
+            detach.index < UInt64.max / Self.pageSize - UInt64(detach.pages), !hole.isEmpty
+        else { return true }
+        let begin = detach.index * Self.pageSize
+        return hole.overlaps(begin..<begin + UInt64(detach.pages) * Self.pageSize)
+    }
+
+    /// The last use of a file, which stack and entries show alike.
+    private func isEviction(_ entries: Landmarks) -> Bool {
+        isConfirmed && entries.contains(.evict) && stackLandmarks.isSuperset(of: entries)
     }
 }
 

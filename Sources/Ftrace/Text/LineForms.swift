@@ -26,21 +26,48 @@ struct LineForms: Sendable {
         case nameless
         /// Of an event that nobody needs.
         case unneeded
-        /// With the keys of its arguments, as `Arguments` packs them.
-        case event(EventName, EventHead, keys: UInt32)
+        /// With the keys of its arguments, as `Arguments` packs them, and how many the text has in all.
+        case event(EventName, EventHead, keys: UInt32, words: UInt8)
         case frame(Frame)
     }
 
-    /// Reads the line in `body`. `values` get those of its arguments, as `Arguments` packs them.
-    mutating func read(_ text: TraceText, _ body: Range<Int>, into values: inout [UInt64]) -> Reading {
-        guard let known = heads.match(text, body) else { return readWhole(text, body, into: &values) }
+    /// Reads the line in `line`. A trace's line may begin later in it; `begin` becomes the place where it does.
+    /// `values` get those of its arguments, as `Arguments` packs them.
+    mutating func read(
+        _ text: TraceText, _ line: Range<Int>, begin: inout Int, into values: inout [UInt64]
+    ) -> Reading {
+        begin = line.lowerBound
+        if let known = heads.match(text, line), let reading = readTail(text, line, known, into: &values) {
+            return reading
+        }
+        if let frame = Frame(text, line) { return .frame(frame) }
+        guard let head = LineHead(text, line) else {
+            return Frame(within: text, line).map { .frame($0) } ?? .noLine
+        }
+        begin = head.begin
+        let body = begin..<line.upperBound
+        // Behind what a log puts before it, it may be known.
+        if begin > line.lowerBound, let known = heads.match(text, body),
+            let reading = readTail(text, body, known, into: &values)
+        {
+            return reading
+        }
+        return readWhole(text, body, head, into: &values)
+    }
+
+    /// What stands behind the time, if that is known.
+    @inline(__always)
+    private mutating func readTail(
+        _ text: TraceText, _ body: Range<Int>, _ known: HeadForms.Match, into values: inout [UInt64]
+    ) -> Reading? {
         let tail = known.end..<body.upperBound
         if let place = tails.match(text, tail, into: &values) {
             alike &+= 1
-            return .event(tails.events[place], heads.event(known), keys: tails.keys[place])
+            return .event(
+                tails.events[place], heads.event(known), keys: tails.keys[place], words: tails.wordCounts[place])
         }
         let isUnneeded = unneeded.length(at: Self.namePlace(text, tail), inFrontOf: text, tail) > 0
-        return isUnneeded ? .unneeded : readWhole(text, body, into: &values)
+        return isUnneeded ? .unneeded : nil
     }
 
     /// By what stands behind the time, which is a blank and a name.
@@ -51,11 +78,8 @@ struct LineForms: Sendable {
 
     /// Of which nothing is known; it is learnt.
     private mutating func readWhole(
-        _ text: TraceText, _ body: Range<Int>, into values: inout [UInt64]
+        _ text: TraceText, _ body: Range<Int>, _ head: LineHead, into values: inout [UInt64]
     ) -> Reading {
-        // A frame where there is a stack; whether there is one is known to who has the lines before.
-        if let frame = Frame(text, body) { return .frame(frame) }
-        guard let head = LineHead(text, body) else { return .noLine }
         let isLikely = heads.learn(head, text, body)
         guard !head.name.isEmpty else { return .nameless }
         guard let event = names.event(EventName.hash(text, head.name)) else {
@@ -70,8 +94,10 @@ struct LineForms: Sendable {
         }
         arguments.pack(into: &values)
         // Behind a head that is never known nobody would look for a tail.
-        if isLikely { tails.learn(text, head.timeEnd..<body.upperBound, event, keys: arguments.packedKeys, numbers) }
-        return .event(event, head.event, keys: arguments.packedKeys)
+        if isLikely, !arguments.isDamaged {
+            tails.learn(text, head.timeEnd..<body.upperBound, event, arguments, numbers)
+        }
+        return .event(event, head.event, keys: arguments.packedKeys, words: arguments.wordCount)
     }
 }
 
@@ -144,7 +170,8 @@ private struct HeadForms {
         let dash = body.lowerBound + 16
         let digits = text[head.time..<head.timeEnd - 1].split(separator: UInt8(ascii: "."))
         let place = Self.place(text, body.lowerBound)
-        guard head.column == 16 || (head.column == 8 && head.time > dash && text[dash] != UInt8(ascii: "-")),
+        guard !head.event.isNameDoubtful, !head.event.isCount,
+            head.columns == 16 || (head.columns == 8 && head.time > dash && text[dash] != UInt8(ascii: "-")),
             digits.count == 2, digits[0].count <= 8, digits[1].count == 6 || digits[1].count == 9,
             texts.learn(text, body.lowerBound..<head.time, at: place)
         else { return false }
@@ -170,6 +197,7 @@ private struct TailForms {
 
     private(set) var events = Array(repeating: EventName.marker, count: count)
     private(set) var keys = [UInt32](repeating: 0, count: count)
+    private(set) var wordCounts = [UInt8](repeating: 0, count: count)
     /// Bytes; 0 where nothing is known.
     private var lengths = [Int](repeating: 0, count: count)
     /// The bytes, and which bits of them count: not those of numbers.
@@ -221,8 +249,10 @@ private struct TailForms {
     }
 
     mutating func learn(
-        _ text: TraceText, _ tail: Range<Int>, _ event: EventName, keys: UInt32, _ found: [NumberInLine]
+        _ text: TraceText, _ tail: Range<Int>, _ event: EventName, _ arguments: borrowing Arguments,
+        _ found: [NumberInLine]
     ) {
+        let keys = arguments.packedKeys
         guard tail.count > 16, tail.count <= 8 * Self.wordLimit, found.count <= Self.numberLimit,
             found.allSatisfy({ $0.range.count <= 16 }),
             // Each value comes from a number here, and no number from elsewhere.
@@ -232,6 +262,7 @@ private struct TailForms {
         let place = first + Int(nextWays[first / Self.wayCount])
         nextWays[first / Self.wayCount] = UInt8(place - first + 1) % UInt8(Self.wayCount)
         (events[place], self.keys[place], lengths[place]) = (event, keys, tail.count)
+        wordCounts[place] = arguments.wordCount
         let begin = place * Self.wordLimit
         let last = (tail.count - 1) / 8
         for word in 0...last {

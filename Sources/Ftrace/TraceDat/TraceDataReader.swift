@@ -41,7 +41,8 @@ public struct TraceDataReader: EventSource {
         input: @escaping TraceData.Input
     ) throws {
         run = RunInfo(showsKernelAddresses: showsKernelAddresses)
-        reconstruction = Reconstruction(showsKernelAddresses: showsKernelAddresses, tellsAll: tellsAll)
+        reconstruction = Reconstruction(
+            showsKernelAddresses: showsKernelAddresses, tellsAll: tellsAll, mayLackLines: false)
         file = TraceDataFile(name: name, size: size, input: input)
         layout = try TraceDataLayout(file, names: reconstruction.names)
         run.kernelRelease = layout.release
@@ -98,7 +99,7 @@ public struct TraceDataReader: EventSource {
         count += 1
         if event.lost > 0 {
             reconstruction.lose(.ftraceBuffer, event.lost, into: &sink)
-            reconstruction.forget()
+            reconstruction.forget(into: &sink)
         }
         // Number, flags, depths and task: every event begins with them.
         guard event.data.count >= 8 else { return }
@@ -169,7 +170,10 @@ public struct TraceDataReader: EventSource {
             all.append(Omission(place: file.name, what: "functions have no names, since \(message)"))
         }
         all += mark.omissions(of: file.name)
-        if isOver { all += reconstruction.omissions(of: file.name, processes: "processes are not recorded") }
+        if isOver {
+            all += reconstruction.omissions(
+                of: file.name, processes: "processes are not recorded", isWhole: mark.isRead)
+        }
         return all
     }
 

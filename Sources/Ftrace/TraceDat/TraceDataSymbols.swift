@@ -80,7 +80,9 @@ struct KernelSymbols {
     }
 
     private func isTelling(_ function: Function) -> Bool {
-        function.isFutexCall || function.frame.kind != .function || !names.landmark(function.frame.function).isEmpty
+        function.isFutexCall || function.frame.kind != .function
+            || !names.frame(function.frame.function).landmark.isEmpty
+            || names.frame(function.frame.function).cut != nil
     }
 
     private func function(in place: Place) -> Function {

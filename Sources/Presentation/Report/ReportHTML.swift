@@ -58,7 +58,7 @@ public struct ReportHTML: FindingFormat {
         page.element("header") { Self.header(facts, &$0) }
         page.element("main") { main in
             if facts.report.summary.causes.isEmpty {
-                main.element("section") { $0.element("p", SummaryText.noCause) }
+                main.element("section") { $0.element("p", SummaryText.noCause(facts.report)) }
             } else {
                 Self.rules(facts, &main)
                 Self.time(facts, &main)

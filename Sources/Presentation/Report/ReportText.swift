@@ -34,7 +34,7 @@ public struct ReportText: FindingFormat {
             return name == "cut off" ? paint.warning(line) : line
         }
         if report.summary.causes.isEmpty {
-            lines += ["", SummaryText.noCause]
+            lines += ["", SummaryText.noCause(report)]
         } else {
             lines += summary.lines(facts.rules)
             lines += summary.lines(report.causes)

@@ -31,7 +31,7 @@ public struct SummaryText {
     public var text: String {
         var lines = [""]
         lines += report.counters.map { row($0.name, $0.value) }
-        lines += summary.causes.isEmpty ? ["", Self.noCause] : self.lines(report.causes)
+        lines += summary.causes.isEmpty ? ["", Self.noCause(report)] : self.lines(report.causes)
         lines += self.lines(report.verdicts)
         lines += self.lines(report.processes(limit: Self.rowsShown))
         lines += self.lines(report.workloads(limit: Self.rowsShown, legend: legend))
@@ -43,7 +43,18 @@ public struct SummaryText {
 
     // MARK: Sections
 
-    static let noCause = "No lookup met a page without a mapping."
+    /// What is said where there is no cause: that no lookup met a page without a mapping, if that is known.
+    static func noCause(_ report: RunReport) -> String {
+        let hiding = report.omissions.filter(\.hidesObservations)
+        guard hiding.isEmpty else {
+            let reasons = hiding.map { TerminalText.escaped($0.what) }.joined(separator: "; ")
+            return "Whether a lookup met a page without a mapping could not be seen: \(reasons)."
+        }
+        guard report.losses.contains(where: { $0.key.touchesEvidence && $0.value > 0 }) else {
+            return "No lookup met a page without a mapping."
+        }
+        return "No lookup was seen to meet a page without a mapping, but events were lost."
+    }
 
     /// With the observations beside them, and how many of the detaches could matter.
     private var activities: [String] {
