@@ -11,13 +11,13 @@ import Testing
 @testable import Ftrace
 
 @Suite("Field") struct FieldTests {
-    private func reading(_ name: String) throws -> Reading { try Reading(.sample("field/\(name)")) }
+    private func read(_ name: String) throws -> Reading { try Reading(.sample("field/\(name)")) }
 
     // MARK: Losses in other layers
 
     @Test("a console that lost nothing")
     func whole() throws {
-        let reading = try reading("console-whole")
+        let reading = try read("console-whole")
         #expect(reading.causes == ["truncate"])
         #expect(reading.findings.first?.confidence == .exact)
         #expect(reading.losses.isEmpty)
@@ -25,16 +25,16 @@ import Testing
 
     @Test("printk dropped lines: a loss, and no other cause than that of the whole dump")
     func dropped() throws {
-        let reading = try reading("console-printk-dropped")
+        let reading = try read("console-printk-dropped")
         #expect(reading.losses[.ftraceBuffer] == 28)
         #expect(Set(reading.causes).isSubset(of: ["truncate", "unknown"]))
-        #expect(reading.findings.allSatisfy(\.isIncomplete))
+        #expect(reading.findings.allSatisfy { $0.isIncomplete })
         #expect(reading.omits("28 lines were lost"))
     }
 
     @Test("ftrace dropped events: the same")
     func lost() throws {
-        let reading = try reading("console-ftrace-lost")
+        let reading = try read("console-ftrace-lost")
         #expect(reading.losses[.ftraceBuffer] == 28)
         #expect(reading.causes.isEmpty)
     }
@@ -114,11 +114,9 @@ import Testing
 
     // MARK: What stands before a line
 
-    private static let prefixed = ["journal-short", "dmesg-x", "kmsg"]
-
-    @Test("names and causes as without the prefix", arguments: prefixed)
+    @Test("names and causes as without the prefix", arguments: ["journal-short", "dmesg-x", "kmsg"])
     func prefixes(name: String) throws {
-        let reading = try reading(name)
+        let reading = try read(name)
         #expect(reading.causes == ["direct-io-invalidation", "zero-page"])
         let zero = try #require(reading.finding(.zeroPage)).lookup.victim
         #expect(zero.tid == 216 && zero.comm.text == "provoke-")
@@ -130,7 +128,7 @@ import Testing
         #expect(reading.losses.isEmpty)
     }
 
-    static let fronts = [
+    static let fronts: [String] = [
         "Nov 25 19:51:59 host kernel: ", "Nov 25 19:51:59 a-1.example kernel: [   15.866674] ",
         "2025-11-25T19:51:59,123456+00:00 ", "2025-11-25T19:51:59.123456+01:00 db1 kernel: ",
         "[Tue Nov 25 19:51:59 2025] ", "[<    0.000123>] ", "[   15.866674][  T123] ", "[   15.866674] [ C0] ", "<4>",
@@ -140,8 +138,9 @@ import Testing
     ]
 
     @Test(
-        "any prefix that the lines have in common", arguments: fronts, ["console-6.12", "trace-6.12", "trace-cmd-6.12"])
-    func fronts(front: String, sample: String) throws {
+        "any prefix that the lines have in common", arguments: FieldTests.fronts,
+        ["console-6.12", "trace-6.12", "trace-cmd-6.12"])
+    func anyFront(front: String, sample: String) throws {
         let plain = try Text.sample(sample).replacing(#"(?m)^\[ *[0-9.]+\] "#, with: "").without("#")
         let wanted = try Reading(plain)
         #expect(wanted.causes.count > 1)
@@ -192,17 +191,18 @@ import Testing
     @Test(
         "what trace-cmd puts before a line and within it", arguments: ["trace-cmd-named-buffer", "trace-cmd-ts-diff"])
     func traceCmd(name: String) throws {
-        let reading = try reading(name)
+        let reading = try read(name)
         #expect(!reading.causes.isEmpty)
         #expect(reading.findings.allSatisfy { $0.lookup.victim.comm.text == "provoke-victim" })
-        #expect(try reading.causes == self.reading("trace-cmd-named-buffer").causes)
+        let plain = try read("trace-cmd-named-buffer")
+        #expect(reading.causes == plain.causes)
     }
 
     @Test(
         "options of trace-cmd report", .enabled(if: TraceCmd.isInstalled),
         arguments: ["-l", "-R", "-t", "-w", "-L", "--ts-diff", "--ts-check"])
     func options(option: String) throws {
-        let file = try DataSample("trace-6.12").file
+        let file = DataSample("trace-6.12").file
         let wanted = try Reading(bytes: TraceCmd.text(of: file)).causes
         let reading = try Reading(bytes: TraceCmd.report("report", option, "-N", "-i", file.path))
         #expect(wanted.count > 3)
@@ -211,7 +211,7 @@ import Testing
 
     @Test("perf script")
     func perf() throws {
-        let reading = try reading("perf-script")
+        let reading = try read("perf-script")
         #expect(reading.causes == ["hole-punch", "truncate", "zero-page"])
         #expect(reading.findings.allSatisfy { $0.lookup.victim.comm.text == "provoke-victim" })
         #expect(reading.findings.compactMap(\.detach).allSatisfy { $0.culprit.comm.text == "provoke-culprit" })
@@ -321,7 +321,7 @@ import Testing
 
     @Test("without the events that are needed nobody says that no lookup met a page without a mapping")
     func hidden() throws {
-        func hides(_ text: Text) throws -> Bool { try Reading(text).omissions.contains(where: \.hidesObservations) }
+        func hides(_ text: Text) throws -> Bool { try Reading(text).omissions.contains { $0.hidesObservations } }
         let text = try Text.sample("trace-6.12")
         #expect(try !hides(text))
         #expect(try hides(text.without("fs_lookup", "wall_ns")))
@@ -344,7 +344,7 @@ import Testing
 
     @Test("two dumps of an instance: each begins anew")
     func twoDumps() throws {
-        let reading = try reading("console-instance-twice")
+        let reading = try read("console-instance-twice")
         #expect(reading.findings.isEmpty)
         #expect(reading.totals.retries == RetryCounts())
         #expect(reading.totals.lookups == 1)
@@ -361,7 +361,7 @@ import Testing
 
     @Test("time steps back within a lookup: it has no duration, and that is said once")
     func stepsBack() throws {
-        let reading = try reading("clock-steps-back")
+        let reading = try read("clock-steps-back")
         #expect(reading.causes == ["zero-page"])
         let finding = try #require(reading.findings.first)
         #expect(finding.confidence == .exact)
@@ -374,7 +374,7 @@ import Testing
 
     @Test("the user's stack before the kernel's")
     func userStack() throws {
-        let reading = try reading("user-stack-first")
+        let reading = try read("user-stack-first")
         let met = reading.findings.filter { $0.detach != nil }
         #expect(met.map(\.cause) == [.holePunch, .truncate, .directIOInvalidation, .holePunch])
         #expect(met.allSatisfy { $0.confidence == .exact })
@@ -395,7 +395,7 @@ import Testing
 
     @Test("lines that say nothing are passed over in silence")
     func emptyProcessors() throws {
-        let reading = try reading("empty-cpus")
+        let reading = try read("empty-cpus")
         #expect(!reading.causes.isEmpty)
         #expect(!reading.omits("no lines of a trace"))
     }

@@ -23,7 +23,7 @@ struct DetachTable {
         /// Functions on its stack in the trace. `detach.landmarks` are those seen to be entered.
         var stackLandmarks: Landmarks = []
         /// What functions on its stack say of a call of fallocate().
-        var cuts: [KnownFrame.Cut] = []
+        var cuts: KnownFrame.Cuts = []
         /// Functions of the operation in `detach.scope`, which must be on a whole stack.
         var operation: Landmarks = []
         /// Which functions its task was in was known.

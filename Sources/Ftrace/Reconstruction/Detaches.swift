@@ -88,7 +88,7 @@ extension Reconstruction {
         }
         let meaning = names.frame(hash)
         slot.stackLandmarks.formUnion(meaning.landmark)
-        if let cut = meaning.cut { slot.cuts.append(cut) }
+        slot.cuts.formUnion(meaning.cuts)
         detaches[owner.place] = slot
     }
 

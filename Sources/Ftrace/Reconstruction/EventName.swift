@@ -80,16 +80,18 @@ struct KnownFunction {
 /// What a function on a stack says.
 struct KnownFrame {
     var landmark: Landmarks = []
-    var cut: Cut?
+    var cuts: Cuts = []
 
-    /// Which mode of fallocate() it belongs to.
-    enum Cut {
-        case punch, other
+    /// Modes of fallocate() to which the function belongs.
+    struct Cuts: OptionSet, Sendable {
+        let rawValue: UInt8
+        static let punch = Cuts(rawValue: 1)
+        static let other = Cuts(rawValue: 2)
         /// Of a file system whose only mode that removes pages punches a hole.
-        case onlyPunch
+        static let onlyPunch = Cuts(rawValue: 4)
     }
 
-    static let cuts: [(Cut, [String])] = [
+    static let modes: [(Cuts, [String])] = [
         (.onlyPunch, ["shmem_fallocate", "hugetlbfs_fallocate"]),
         (.punch, ["ext4_punch_hole", "btrfs_punch_hole", "hugetlbfs_punch_hole", "f2fs_punch_hole"]),
         (
@@ -161,8 +163,8 @@ final class KnownNames: Sendable {
                 onStack[EventName.hash(name)] = KnownFrame(landmark: landmark)
             }
         }
-        for (cut, names) in KnownFrame.cuts {
-            for name in names { onStack[EventName.hash(name), default: KnownFrame()].cut = cut }
+        for (cuts, names) in KnownFrame.modes {
+            for name in names { onStack[EventName.hash(name), default: KnownFrame()].cuts = cuts }
         }
         for key in Arguments.Key.allCases { arguments.insert(Arguments.pack("\(key)"), key) }
         // Kernel threads that reclaim run from wake to sleep; the others from begin to end. They come last.

@@ -7,22 +7,21 @@
 
 import Events
 
-/// Whose event it is, and when.
+/// Whose event it is, and when. Small, since there is one for each line.
 struct EventHead {
     var tid: UInt32 = 0
     /// The process, where the trace knows it.
     var tgid: UInt32?
-    /// The task's name, cut to fifteen bytes as the kernel does.
-    var comm = Comm(low: 0, high: 0)
-    var cpu: UInt32 = 0
     /// In an interrupt, so that the event is not the task's own doing.
     var isInterrupt = false
-    /// Nanoseconds of the trace's clock.
-    var time: UInt64 = 0
     /// The time is a bare number, as of a clock that counts something else than nanoseconds.
     var isCount = false
     /// The columns of the name hold something else, and the name was taken from behind that.
     var isNameDoubtful = false
+    /// The task's name, cut to fifteen bytes as the kernel does.
+    var comm = Comm(low: 0, high: 0)
+    /// Nanoseconds of the trace's clock.
+    var time: UInt64 = 0
 }
 
 /// What one trace says, event by event.

@@ -144,11 +144,11 @@ public struct FtraceReader: EventSource {
         case .unneeded:
             leaveStack()
             heads += 1
-            prefix.learn(text, read.range.prefix(read.prefix))
+            if read.prefix != 0 || prefix.count != 0 { prefix.learn(text, read.range.prefix(read.prefix)) }
         case .event(let name):
             leaveStack()
             heads += 1
-            prefix.learn(text, read.range.prefix(read.prefix))
+            if read.prefix != 0 || prefix.count != 0 { prefix.learn(text, read.range.prefix(read.prefix)) }
             arguments.unpack(read.keys, values, at: read.firstValue)
             arguments.wordCount = read.words
             take(name, read.head, arguments, text, read.range, into: &sink)

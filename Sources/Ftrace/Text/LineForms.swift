@@ -33,13 +33,28 @@ struct LineForms: Sendable {
 
     /// Reads the line in `line`. A trace's line may begin later in it; `begin` becomes the place where it does.
     /// `values` get those of its arguments, as `Arguments` packs them.
+    @inline(__always)
     mutating func read(
         _ text: TraceText, _ line: Range<Int>, begin: inout Int, into values: inout [UInt64]
     ) -> Reading {
         begin = line.lowerBound
-        if let known = heads.match(text, line), let reading = readTail(text, line, known, into: &values) {
-            return reading
+        if let known = heads.match(text, line) {
+            let tail = known.end..<line.upperBound
+            if let place = tails.match(text, tail, into: &values) {
+                alike &+= 1
+                return .event(
+                    tails.events[place], heads.event(known), keys: tails.keys[place], words: tails.wordCounts[place])
+            }
+            if unneeded.length(at: Self.namePlace(text, tail), inFrontOf: text, tail) > 0 { return .unneeded }
         }
+        return readUnknown(text, line, begin: &begin, into: &values)
+    }
+
+    /// A line that is unlike those before it, at least from its beginning on.
+    @inline(never)
+    private mutating func readUnknown(
+        _ text: TraceText, _ line: Range<Int>, begin: inout Int, into values: inout [UInt64]
+    ) -> Reading {
         if let frame = Frame(text, line) { return .frame(frame) }
         guard let head = LineHead(text, line) else {
             return Frame(within: text, line).map { .frame($0) } ?? .noLine
@@ -47,27 +62,17 @@ struct LineForms: Sendable {
         begin = head.begin
         let body = begin..<line.upperBound
         // Behind what a log puts before it, it may be known.
-        if begin > line.lowerBound, let known = heads.match(text, body),
-            let reading = readTail(text, body, known, into: &values)
-        {
-            return reading
+        guard begin > line.lowerBound, let known = heads.match(text, body) else {
+            return readWhole(text, body, head, into: &values)
         }
-        return readWhole(text, body, head, into: &values)
-    }
-
-    /// What stands behind the time, if that is known.
-    @inline(__always)
-    private mutating func readTail(
-        _ text: TraceText, _ body: Range<Int>, _ known: HeadForms.Match, into values: inout [UInt64]
-    ) -> Reading? {
         let tail = known.end..<body.upperBound
         if let place = tails.match(text, tail, into: &values) {
             alike &+= 1
             return .event(
                 tails.events[place], heads.event(known), keys: tails.keys[place], words: tails.wordCounts[place])
         }
-        let isUnneeded = unneeded.length(at: Self.namePlace(text, tail), inFrontOf: text, tail) > 0
-        return isUnneeded ? .unneeded : nil
+        if unneeded.length(at: Self.namePlace(text, tail), inFrontOf: text, tail) > 0 { return .unneeded }
+        return readWhole(text, body, head, into: &values)
     }
 
     /// By what stands behind the time, which is a blank and a name.

@@ -71,8 +71,7 @@ extension LineHead {
             _ = scanner.skipBlanks()
         }
         let isBracketed = scanner.take("[")
-        guard let cpu = scanner.decimal() else { return nil }
-        head.event.cpu = UInt32(truncatingIfNeeded: cpu)
+        guard scanner.decimal() != nil else { return nil }
         if isBracketed {
             guard scanner.take("]"), scanner.skipBlanks() else { return nil }
             if !scanner.isAtDigit { guard scanner.context(&head.event) else { return nil } }

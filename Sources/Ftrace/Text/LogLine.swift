@@ -10,10 +10,12 @@ enum LogLine {
     private static let keys = ["log", "MESSAGE", "message", "msg", "text"].map { Array("\"\($0)\":\"".utf8) }
     private static let (backslash, quote, newline) = (UInt8(ascii: "\\"), UInt8(ascii: "\""), UInt8(ascii: "\n"))
 
-    /// Whether there may be wrapped lines: each of them has a backslash, or begins with a brace.
-    static func isAny(in padded: [UInt8]) -> Bool {
-        padded.first == UInt8(ascii: "{")
-            || TraceText.reading(padded: padded) { $0.first("\\", in: 0..<$0.count) != nil }
+    /// Whether a line has to be unwrapped.
+    @inline(__always)
+    static func isWrapped(_ text: TraceText, _ line: Range<Int>) -> Bool {
+        // Lines of most texts begin with a blank.
+        guard !line.isEmpty, case let first = text[line.lowerBound], first > 0x20 else { return false }
+        return first == UInt8(ascii: "{") || (first &- 0x30 < 10 && text.find("\\x0a", in: line) != nil)
     }
 
     /// Replaces each wrapped line by its text, with blanks behind it so that nothing else moves.

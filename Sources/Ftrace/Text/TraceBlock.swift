@@ -15,6 +15,7 @@ struct TraceBlock: Sendable {
     /// Lines of more than `LineCutter.lineLimit`.
     private(set) var overlong: UInt64 = 0
     private var beginsInOverlong = false
+    private var isUnwrapped = false
     /// Bytes of the text up to the end of the chunk that it comes from.
     var bytesRead: UInt64 = 0
     /// What it has learnt from blocks before; that saves time and nothing else.
@@ -34,14 +35,24 @@ struct TraceBlock: Sendable {
     /// Reads all lines.
     mutating func read() {
         TraceText.pad(&bytes)
-        if LogLine.isAny(in: bytes) {
-            bytes.removeLast(TraceText.padding)
-            LogLine.unwrap(&bytes)
-            TraceText.pad(&bytes)
-        }
+        guard readLines() else { return }
+        // Lines are wrapped: once more with what is in them.
+        bytes.removeLast(TraceText.padding)
+        LogLine.unwrap(&bytes)
+        TraceText.pad(&bytes)
+        lines.removeAll(keepingCapacity: true)
+        values.removeAll(keepingCapacity: true)
+        (lineCount, overlong) = (0, 0)
+        isUnwrapped = true
+        _ = readLines()
+        isUnwrapped = false
+    }
+
+    /// True, and not all of them are read, where a line has to be unwrapped first.
+    private mutating func readLines() -> Bool {
         // The bytes stay where they are for as long as they are looked at.
         let held = bytes
-        unsafe held.withUnsafeBufferPointer { bytes in
+        return unsafe held.withUnsafeBufferPointer { bytes in
             let text = unsafe TraceText(padded: bytes)
             var begin = 0
             while begin < text.count {
@@ -50,6 +61,8 @@ struct TraceBlock: Sendable {
                     overlong += 1
                     lines.append(TraceLine(range: begin..<begin, number: lineCount, firstValue: values.count))
                     lines[lines.count - 1].meaning = .overlong
+                } else if !isUnwrapped, LogLine.isWrapped(text, begin..<end) {
+                    return true
                 } else {
                     let isReturn = end > begin && text[end - 1] == UInt8(ascii: "\r")
                     add(text, begin..<(isReturn ? end - 1 : end))
@@ -57,6 +70,7 @@ struct TraceBlock: Sendable {
                 lineCount += 1
                 begin = end + 1
             }
+            return false
         }
     }
 

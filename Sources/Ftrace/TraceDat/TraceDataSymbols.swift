@@ -82,7 +82,7 @@ struct KernelSymbols {
     private func isTelling(_ function: Function) -> Bool {
         function.isFutexCall || function.frame.kind != .function
             || !names.frame(function.frame.function).landmark.isEmpty
-            || names.frame(function.frame.function).cut != nil
+            || !names.frame(function.frame.function).cuts.isEmpty
     }
 
     private func function(in place: Place) -> Function {
