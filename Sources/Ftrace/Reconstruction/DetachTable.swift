@@ -131,7 +131,8 @@ extension DetachTable.Slot {
         // Then the entries alone say it. The operation must have been left again, or another may have been entered.
         guard !saying.isEmpty else { return isConfirmed }
         if !operation.isEmpty {
-            return stackLandmarks.isSuperset(of: operation) || (stack != .whole && saying.isSubset(of: entries))
+            return stackLandmarks.isSuperset(of: operation)
+                || (stack != .whole && isConfirmed && saying.isSubset(of: entries))
         }
         // The entry of what the stack says would have been seen, as others were.
         let expected = saying.intersection(landmarksEntered)
