@@ -97,12 +97,13 @@ private final class ByteStream {
     /// The same bytes in a temporary file without a name, so that any place in them can be read.
     func spooled() throws -> ByteStream {
         let directory = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/var/tmp"
-        var template = unsafe Array("\(directory)/futexscope-XXXXXX".utf8CString)
+        var template = Array("\(directory)/futexscope-XXXXXX".utf8CString)
         // The name is written into the array.
-        let number = unsafe mkostemp(&template, O_CLOEXEC)
+        let number = unsafe mkstemp(&template)
         guard number >= 0 else {
             throw SourceError("cannot make a temporary file in \(directory): \(Descriptor.text(errno)); set TMPDIR")
         }
+        _ = fcntl(number, F_SETFD, FD_CLOEXEC)
         unsafe unlink(template)
         var (chunk, size): ([UInt8], UInt64) = ([], 0)
         while try read(into: &chunk) {

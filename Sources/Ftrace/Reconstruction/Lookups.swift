@@ -88,22 +88,22 @@ extension Reconstruction {
             lookup.passes = counted &+ 1
             lookup.flags = counted > 0 ? lookup.flags.union(.timed) : lookup.flags.subtracting(.timed)
             tasks.states[place].lookup = lookup
-            if counted > 0 { tellProgress(place, into: &sink) }
+            if counted > 0 { reportProgress(place, into: &sink) }
             return true
         } else {
             countChangedMapping(&lookup, page: lookup.pinned, since: lookup.passLine, into: &sink)
         }
         lookup.beginPass(at: line)
         tasks.states[place].lookup = lookup
-        if lookup.unconfirmed == nil { tellProgress(place, into: &sink) }
+        if lookup.unconfirmed == nil { reportProgress(place, into: &sink) }
         return true
     }
 
-    /// A loop is told at passes 2, 4, 8, 16 …, as it is live.
-    private mutating func tellProgress(_ place: Int, into sink: inout some EventSink) {
+    /// A loop is reported at passes 2, 4, 8, 16 …, as it is live.
+    private mutating func reportProgress(_ place: Int, into sink: inout some EventSink) {
         let lookup = tasks.states[place].lookup
         guard lookup.passes > 1, lookup.passes & (lookup.passes - 1) == 0 else { return }
-        sink.take(told(lookup, of: tasks.states[place].identity, result: nil), isProgress: true)
+        sink.take(reported(lookup, of: tasks.states[place].identity, result: nil), isProgress: true)
     }
 
     mutating func endPin(_ place: Int, _ arguments: borrowing Arguments, into sink: inout some EventSink) -> Bool {
@@ -131,7 +131,7 @@ extension Reconstruction {
             return true
         }
         tasks.states[place].lookup = lookup
-        tellProgress(place, into: &sink)
+        reportProgress(place, into: &sink)
         return true
     }
 
@@ -290,7 +290,7 @@ extension Reconstruction {
         let first = detach.index
         let last = first &+ (pages ?? 1 << 20) &- 1
         let sizeInPages = detach.fileSize / 4096 &+ (detach.fileSize % 4096 == 0 ? 0 : 1)
-        // The file ends before all of them, behind all of them, or it cannot be told.
+        // The file ends before all of them, behind all of them, or that is not known.
         if !isCounted || (first < sizeInPages && last >= sizeInPages) { (detach.magic, detach.fileSize) = (0, 0) }
     }
 
@@ -305,13 +305,13 @@ extension Reconstruction {
             return true
         }
         tasks.states[place].lookup.isOpen = false
-        let isTold = tellsAll || tasks.states[place].lookup.metSomething
-        // Most meet nothing and are large: nobody needs to move those.
-        guard isTold || result < 0 else { return true }
+        let isReported = tellsAll || tasks.states[place].lookup.metSomething
+        // Most observe nothing and are large, so they are not moved.
+        guard isReported || result < 0 else { return true }
         var lookup = tasks.states[place].lookup
         lookup.flags.insert(.returned)
         countResult(&lookup, result, into: &sink)
-        if isTold { sink.take(told(lookup, of: tasks.states[place].identity, result: result), isProgress: false) }
+        if isReported { sink.take(reported(lookup, of: tasks.states[place].identity, result: result), isProgress: false) }
         return true
     }
 
@@ -347,7 +347,7 @@ extension Reconstruction {
         }
     }
 
-    func told(_ lookup: OpenLookup, of task: TaskIdentity, result: Int32?) -> Lookup {
+    func reported(_ lookup: OpenLookup, of task: TaskIdentity, result: Int32?) -> Lookup {
         // Times on both sides of a step have no difference.
         let isTimed = lookup.era == era && time >= lookup.start && !counts
         return Lookup(

@@ -111,7 +111,7 @@ struct Reconstruction {
     /// Another trace begins, with times of its own. Nothing goes on from the one before.
     mutating func beginAgain(into sink: inout some EventSink) {
         guard isUnderWay else { return }
-        tellUnfinished(into: &sink)
+        reportUnfinished(into: &sink)
         tasks.removeAll()
         stackOwner = nil
         detaches.removeAll()
@@ -177,22 +177,22 @@ struct Reconstruction {
 
     /// The end of the trace: lookups that still loop, and the sums.
     mutating func end(into sink: inout some EventSink) {
-        tellUnfinished(into: &sink)
+        reportUnfinished(into: &sink)
         totals.isFinal = true
         sink.take(totals)
     }
 
-    private mutating func tellUnfinished(into sink: inout some EventSink) {
+    private mutating func reportUnfinished(into sink: inout some EventSink) {
         for task in tasks.unfinished {
             guard task.lookup.retries.total > 0 else { continue }
-            sink.take(told(task.lookup, of: task.identity, result: nil), isProgress: true)
+            sink.take(reported(task.lookup, of: task.identity, result: nil), isProgress: true)
         }
     }
 
     /// As the user sees it.
     func id(_ page: UInt64) -> PageID {
         if showsKernelAddresses { return PageID(rawValue: page) }
-        // Mixed, so that nobody takes it for an address; the text itself hides nothing.
+        // Mixed, so that it does not look like an address; the trace itself hides nothing.
         var mixed = (page ^ (page >> 30)) &* 0xbf58_476d_1ce4_e5b9
         mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
         return PageID(rawValue: mixed ^ (mixed >> 31))

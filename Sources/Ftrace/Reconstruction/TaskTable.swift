@@ -122,7 +122,7 @@ struct TaskState {
         functions.reduce(into: []) { $0.formUnion(names[$1.function].landmark) }
     }
 
-    /// The operation that somebody asked for: the outermost. Reclaim starts inside any other one and has nothing to do
+    /// The operation that a task has requested: the outermost. Reclaim starts inside any other one and has nothing to do
     /// with it. Of several calls of fallocate() the last one counts, which may be that of a file system below.
     var operation: OpenFunction? {
         functions.first { $0.kind == .reclaim } ?? cut ?? functions.first { $0.kind != nil }

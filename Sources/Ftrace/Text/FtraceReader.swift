@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Reads the text of a trace and tells its events. It takes what the kernel prints into `trace` and
+// Reads the text of a trace and hands over its events. It takes what the kernel prints into `trace` and
 // `trace_pipe`, what `trace-cmd report` makes of a recording, and what ftrace_dump_on_oops or SysRq-z put on
 // a console, also when other lines stand between. Any bytes will do as input; memory does not grow with it.
 
@@ -40,7 +40,7 @@ public struct FtraceReader: EventSource {
     /// Whether frames are expected, and whose.
     private enum Stack {
         case none, kernel
-        /// Of user space, or of an event that nobody needs.
+        /// Of user space, or of an event that is not needed.
         case other
     }
 
@@ -56,7 +56,7 @@ public struct FtraceReader: EventSource {
     private var doubtfulNames = Places("line", "lines have something else in the columns of the task's name")
 
     /// Reads the first chunk to learn of the run. `name` is that of the file, for messages; with `tellsAll`
-    /// every shared lookup is told, else those that met something or went back. Lines are read ahead by at most
+    /// every shared lookup is reported, else those that observed something or retried. Lines are read ahead by at most
     /// `threads` threads besides the caller's.
     public init(
         name: String, bytesInAll: UInt64? = nil, showsKernelAddresses: Bool = false, tellsAll: Bool = false,

@@ -12,7 +12,7 @@ struct LineForms: Sendable {
     private let names: KnownNames
     private var heads = HeadForms()
     private var tails = TailForms()
-    /// Names of events that nobody needs, with their colons and what stands before them.
+    /// Names of events that are not needed, with their colons and what stands before them.
     private var unneeded = KnownTexts()
     /// Lines of which nothing but numbers had to be read.
     private(set) var alike: UInt64 = 0
@@ -24,7 +24,7 @@ struct LineForms: Sendable {
         case noLine
         /// Without the name of an event.
         case nameless
-        /// Of an event that nobody needs.
+        /// Of an event that is not needed.
         case unneeded
         /// With the keys of its arguments, as `Arguments` packs them, and how many the text has in all.
         case event(EventName, EventHead, keys: UInt32, words: UInt8)
@@ -98,7 +98,7 @@ struct LineForms: Sendable {
             arguments.read(text, head.arguments..<body.upperBound, of: event, names: names) { numbers.append($0) }
         }
         arguments.pack(into: &values)
-        // Behind a head that is never known nobody would look for a tail.
+        // Behind a head that is never known no tail is looked for.
         if isLikely, !arguments.isDamaged {
             tails.learn(text, head.timeEnd..<body.upperBound, event, arguments, numbers)
         }

@@ -99,7 +99,7 @@ struct TraceLine: Sendable {
     enum Meaning {
         /// Nothing that could be known without reading it again.
         case other
-        /// A line of a trace with an event that nobody needs.
+        /// A line of a trace with an event that is not needed.
         case unneeded
         /// What looks like a frame, with the hash of its function as its only value.
         case frame(Reconstruction.FrameKind, isOfPerf: Bool)
