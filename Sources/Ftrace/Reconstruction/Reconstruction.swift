@@ -18,6 +18,8 @@ struct EventHead {
     var isCount = false
     /// The columns of the name hold something else, and the name was taken from behind that.
     var isNameDoubtful = false
+    /// The name has fewer columns than it should, as if a line end in it had cut the line.
+    var isNameShort = false
     /// The task's name, cut to fifteen bytes as the kernel does.
     var comm = Comm(low: 0, high: 0)
     /// Nanoseconds of the trace's clock.
@@ -105,7 +107,7 @@ struct Reconstruction {
     /// The events of a task are in an order that no kernel makes: some are missing.
     mutating func dropLookup(_ place: Int, into sink: inout some EventSink) {
         tasks.states[place].lookup.isOpen = false
-        lose(mayLackLines ? .ftraceBuffer : .returnMissed, into: &sink)
+        lose(.ftraceBuffer, into: &sink)
     }
 
     /// Another trace begins, with times of its own. Nothing goes on from the one before.

@@ -33,6 +33,8 @@ public struct FtraceReader: EventSource {
     private var isOver = false
     private var stack = Stack.none
     private var prefix = Prefix()
+    /// The line before belongs to something else, or to a line that was cut.
+    private var isInDoubt = false
     /// By the places of events: the largest number of arguments that one had.
     private var wordCounts = [UInt8](repeating: 0, count: EventName.placeCount)
     private var linesLost: UInt64 = 0
@@ -97,6 +99,7 @@ public struct FtraceReader: EventSource {
         } else {
             isOver = true
             if !reconstruction.seen.isAny { throw nothingKnown("it") }
+            if isInDoubt { reconstruction.doubt(into: &sink) }
             reconstruction.end(into: &sink)
         }
     }
@@ -127,6 +130,10 @@ public struct FtraceReader: EventSource {
     ) {
         line = linesBefore + UInt64(read.number) + 1
         let range = read.range
+        if isInDoubt {
+            isInDoubt = false
+            if !isRestOfName(read) { reconstruction.doubt(into: &sink) }
+        }
         if !range.isEmpty, text[range.lowerBound] &- 0x30 < 10, case let gap = prefix.gap(text, range), gap > 0 {
             lose(gap, into: &sink)
         }
@@ -157,6 +164,11 @@ public struct FtraceReader: EventSource {
             leaveStack()
             reconstruction.doubt(into: &sink)
         }
+    }
+
+    private func isRestOfName(_ read: TraceLine) -> Bool {
+        guard case .event = read.meaning else { return false }
+        return read.prefix == 0 && read.head.isNameShort
     }
 
     /// What stands before a line of the trace may say that others are missing.
@@ -264,8 +276,9 @@ public struct FtraceReader: EventSource {
             }
             leaveStack()
             foreign.add(line)
-            // The rest of a line that was cut, or the lines around it are not the kernel's alone.
-            if !prefix.begins(text, range) { reconstruction.doubt(into: &sink) }
+            // The rest of a line that was cut, or the lines around it are not the kernel's alone. Or a task's name has
+            // a line end in it, which the next line will show.
+            if !prefix.begins(text, range) { isInDoubt = true }
         }
     }
 

@@ -81,6 +81,7 @@ extension LineHead {
         guard head.readTime(&scanner) else { return nil }
         head.columns = isBracketed ? wide : narrow
         head.readTask(bytes, range, end: dash)
+        head.event.isNameShort = head.columns == 0 && head.begin == range.lowerBound && !head.event.isNameDoubtful
         return head
     }
 

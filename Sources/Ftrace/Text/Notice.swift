@@ -70,8 +70,10 @@ enum Notice: Equatable {
             }
         }
         guard let verb, let noun, abs(verb - noun) <= 5 else { return nil }
-        let near = candidates.filter { min(abs($0.place - verb), abs($0.place - noun)) <= 2 }
-        number = near.min { abs($0.place - verb) < abs($1.place - verb) }
+        // Of several the one that is nearest to both.
+        func distance(_ place: Int) -> Int { abs(place - verb) + abs(place - noun) }
+        number = candidates.filter { abs($0.place - verb) == 1 || abs($0.place - noun) == 1 }
+            .min { distance($0.place) < distance($1.place) }
         return max(number?.value ?? 1, 1)
     }
 

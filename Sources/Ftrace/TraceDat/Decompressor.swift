@@ -25,6 +25,7 @@ private import CZstd
     /// Makes `bytes` what was compressed into `block`: exactly `count` of them; false when it is anything else.
     func decompress(_ block: [UInt8], into bytes: inout [UInt8], count: Int) -> Bool {
         bytes.removeAll(keepingCapacity: true)
+        guard count > 0 else { return false }
         bytes.append(addingCapacity: count) { room in
             unsafe room.withUnsafeMutableBufferPointer { room, filled in
                 // The libraries get the true lengths, write no further than the room, and keep no address.
