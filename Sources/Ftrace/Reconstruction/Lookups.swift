@@ -311,7 +311,9 @@ extension Reconstruction {
         var lookup = tasks.states[place].lookup
         lookup.flags.insert(.returned)
         countResult(&lookup, result, into: &sink)
-        if isReported { sink.take(reported(lookup, of: tasks.states[place].identity, result: result), isProgress: false) }
+        if isReported {
+            sink.take(reported(lookup, of: tasks.states[place].identity, result: result), isProgress: false)
+        }
         return true
     }
 
