@@ -38,14 +38,8 @@ extension Reconstruction {
         guard let address = arguments[.address], let flags = arguments[.flags] else { return false }
         seen.pins += 1
         guard tasks.states[place].lookup.isOpen else { return true }
-        let lookup = tasks.states[place].lookup
-        // The first try of a pass is for writing. The second one follows a first that failed, and the next pass
-        // follows a pin that did not.
         let isFirst = flags & 1 != 0
-        let isPossible =
-            lookup.covers(address) && !lookup.isPinning
-            && (isFirst ? lookup.passes == 0 || lookup.isPinned : lookup.flags.contains(.pinFailed))
-        guard isPossible else {
+        guard tasks.states[place].lookup.canBePinned(at: address, isFirst: isFirst) else {
             dropLookup(place, into: &sink)
             return true
         }
@@ -53,7 +47,7 @@ extension Reconstruction {
             tasks.states[place].lookup.tryReadOnly()
             return true
         }
-        guard lookup.passes > 0 else {
+        guard tasks.states[place].lookup.passes > 0 else {
             tasks.states[place].lookup.beginPass(at: line)
             return true
         }
@@ -311,17 +305,18 @@ extension Reconstruction {
         var lookup = tasks.states[place].lookup
         lookup.flags.insert(.returned)
         countResult(&lookup, result, into: &sink)
-        if isReported { sink.take(reported(lookup, of: tasks.states[place].identity, result: result), isProgress: false) }
+        if isReported {
+            sink.take(reported(lookup, of: tasks.states[place].identity, result: result), isProgress: false)
+        }
         return true
     }
 
     /// Whether a lookup can end so: it succeeds with a page that was pinned and not unlocked again.
     private mutating func confirmEnd(_ place: Int, _ result: Int32, into sink: inout some EventSink) -> Bool {
-        let lookup = tasks.states[place].lookup
         guard seen.pins > 0, seen.pinReturns > 0 else { return true }
-        if lookup.isPinning || (result == 0 && (!lookup.isPinned || lookup.isUnlocked)) { return false }
-        guard lookup.unconfirmed != nil else { return true }
-        var confirmed = lookup
+        guard tasks.states[place].lookup.canEnd(with: result) else { return false }
+        guard tasks.states[place].lookup.unconfirmed != nil else { return true }
+        var confirmed = tasks.states[place].lookup
         guard confirmRetry(&confirmed, into: &sink) else { return false }
         tasks.states[place].lookup = confirmed
         return true
@@ -369,5 +364,14 @@ extension PageFacts {
 
 extension OpenLookup {
     /// Whether a pin at this address is one of its page, which has 64 KiB at most.
-    fileprivate func covers(_ pin: UInt64) -> Bool { pin <= address && address - pin < 65_536 }
+    private func covers(_ pin: UInt64) -> Bool { pin <= address && address - pin < 65_536 }
+
+    /// The first try of a pass is for writing. The second one follows a first that failed, and the next pass follows a
+    /// pin that did not fail.
+    fileprivate func canBePinned(at pin: UInt64, isFirst: Bool) -> Bool {
+        covers(pin) && !isPinning && (isFirst ? passes == 0 || isPinned : flags.contains(.pinFailed))
+    }
+
+    /// A lookup succeeds with a page that was pinned and not unlocked again.
+    fileprivate func canEnd(with result: Int32) -> Bool { !isPinning && (result != 0 || (isPinned && !isUnlocked)) }
 }

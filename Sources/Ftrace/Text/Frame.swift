@@ -49,6 +49,7 @@ struct Frame {
         let begin = scanner.position
         scanner.skipWord(to: "+")
         self.init(function: begin..<scanner.position, in: scanner.bytes)
+        guard scanner.position < scanner.end else { return }
         // An offset, a module or an address may follow; if anything else does, lines were joined.
         scanner.skipWord()
         while scanner.skipBlanks(), scanner.position < scanner.end {

@@ -121,6 +121,7 @@ struct TraceLine: Sendable {
     let number: UInt32
     private let first: UInt32
 
+    @inline(__always)
     init(range: Range<Int>, number: Int, firstValue: Int) {
         (begin, end) = (UInt32(range.lowerBound), UInt32(range.upperBound))
         (self.number, first) = (UInt32(number), UInt32(firstValue))
