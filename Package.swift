@@ -45,7 +45,8 @@ let package = Package(
         .systemLibrary(name: "CZstd"),
         .target(
             name: "Ftrace", dependencies: ["CZlib", "CZstd", "Events", "OrderedWork", "System"], swiftSettings: strict,
-            linkerSettings: [.linkedLibrary(":libzstd.a"), .linkedLibrary(":libz.a")]),
+            // Not ":libz.a", which would then stand before libelf, which needs it as well.
+            linkerSettings: [.linkedLibrary(":libzstd.a"), .linkedLibrary("z")]),
         .target(name: "CLinux"),
         .target(
             name: "Capture",
