@@ -86,42 +86,30 @@ struct DetachTable {
 }
 
 extension DetachTable.Slot {
-    /// Functions that lie on many ways: without the rest of the stack they say nothing of the cause.
-    private static let common: Landmarks = [
-        .truncateRange, .partialFolio, .invalidate, .evict, .blockDeviceTruncate, .split,
-    ]
-    /// Functions that say more than any that is around them, as the correlator reads a stack.
-    private static let inner: Landmarks = [
-        .swapOut, .migration, .collapse, .memoryFailure, .dropCaches, .reclaim, .fadvise, .invalidate2,
-    ]
-    private static let blockDevice: UInt32 = 0x6264_6576
-    private static let hugetlbfs: UInt32 = 0x9584_58f6
-    private static let pageSize: UInt64 = 4096
-
     /// The detach as it can be reported: what is not known for sure is taken out. An absent function proves nothing
     /// unless the stack is whole; where lines may be missing without a word, it never does, and stack and entries
     /// must not contradict each other.
     func settled(mayLackLines: Bool, landmarksEntered: Landmarks) -> Detach {
         let entries = detach.landmarks
-        let saying = stackLandmarks.subtracting(Self.common)
+        let saying = stackLandmarks.subtracting(.shared)
         let isWhole = stack == .whole
         if mayLackLines, !isTrusted(saying, entries, landmarksEntered) { return detach.unexplained }
         var detach = detach
         detach.stackIsNamed = isWhole
         // A whole stack knows better than entries, whose return may have been missed.
         detach.landmarks = isWhole && !saying.isEmpty ? stackLandmarks : entries.union(stackLandmarks)
-        if detach.landmarks.contains(.fallocate), detach.magic == Self.blockDevice {
+        if detach.landmarks.contains(.fallocate), detach.magic == FileSystemMagic.bdev {
             detach.landmarks.insert(.blockDeviceTruncate)
         }
-        let isBlockDevice = detach.landmarks.isSuperset(of: [.blockDeviceTruncate, .truncateRange])
-        guard detach.landmarks.isDisjoint(with: Self.inner) else { return detach }
+        let isBlockDevice = detach.landmarks.isBlockDeviceTruncate
+        guard detach.landmarks.decided == nil else { return detach }
         if detach.landmarks.contains(.fallocate), !isBlockDevice {
-            if detach.scope != .holePunch, detach.scope != .fallocateOther { detach.scope = scopeByStack }
+            if detach.fallocateMode == nil { detach.scope = scopeByStack }
             // One mode of fallocate() looks like the other, so its entry or its own function must have been seen.
-            if detach.scope != .holePunch, detach.scope != .fallocateOther { return detach.unexplained }
+            if detach.fallocateMode == nil { return detach.unexplained }
             if !liesInHole { return detach.unexplained }
         }
-        let isCommon = !isBlockDevice && detach.landmarks.subtracting(Self.common).isEmpty
+        let isCommon = !isBlockDevice && detach.landmarks.subtracting(.shared).isEmpty
         if isCommon, !isWhole || (mayLackLines && !isEviction(entries)) { return detach.unexplained }
         return detach
     }
@@ -149,11 +137,12 @@ extension DetachTable.Slot {
 
     /// A folio that a hole removes has a page in it; that of hugetlbfs is counted in another unit.
     private var liesInHole: Bool {
-        guard let hole = detach.hole, detach.scope == .holePunch, detach.magic != Self.hugetlbfs,
-            detach.index < UInt64.max / Self.pageSize - UInt64(detach.pages), !hole.isEmpty
+        let pageBytes = RunInfo.usualPageBytes
+        guard let hole = detach.hole, detach.scope == .holePunch, detach.magic != FileSystemMagic.hugetlbfs,
+            detach.index < UInt64.max / pageBytes - UInt64(detach.pages), !hole.isEmpty
         else { return true }
-        let begin = detach.index * Self.pageSize
-        return hole.overlaps(begin..<begin + UInt64(detach.pages) * Self.pageSize)
+        let begin = detach.index * pageBytes
+        return hole.overlaps(begin..<begin + UInt64(detach.pages) * pageBytes)
     }
 
     /// The last use of a file, which stack and entries show alike.

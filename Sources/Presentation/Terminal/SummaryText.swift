@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The end of a run for a reader: lookups, failures and retries, the causes, what each rule would have
+// The end of a run for a reader: what it means, lookups, failures and retries, the causes, who hit whom, what each rule would have
 // done, who and which files were concerned, the activities with and without a finding, what was lost,
 // what the tool cost. Always within 80 columns except for paths on a wider terminal.
 
@@ -29,9 +29,10 @@ public struct SummaryText {
     }
 
     public var text: String {
-        var lines = [""]
+        var lines = [""] + report.conclusions(legend: legend).lines(width: width, paint: paint) + [""]
         lines += report.counters.map { row($0.name, $0.value) }
-        lines += summary.causes.isEmpty ? ["", Self.noCause(report)] : self.lines(report.causes)
+        lines += summary.causes.isEmpty ? ["", report.noCause] : self.lines(report.causes)
+        lines += self.lines(report.pairs(limit: Self.rowsShown, legend: legend))
         lines += self.lines(report.verdicts)
         lines += self.lines(report.processes(limit: Self.rowsShown))
         lines += self.lines(report.workloads(limit: Self.rowsShown, legend: legend))
@@ -42,19 +43,6 @@ public struct SummaryText {
     }
 
     // MARK: Sections
-
-    /// What is said where there is no cause: that no lookup met a page without a mapping, if that is known.
-    static func noCause(_ report: RunReport) -> String {
-        let hiding = report.omissions.filter(\.hidesObservations)
-        guard hiding.isEmpty else {
-            let reasons = hiding.map { TerminalText.escaped($0.what) }.joined(separator: "; ")
-            return "Whether a lookup met a page without a mapping could not be seen: \(reasons)."
-        }
-        guard report.losses.contains(where: { $0.key.touchesEvidence && $0.value > 0 }) else {
-            return "No lookup met a page without a mapping."
-        }
-        return "No lookup was seen to meet a page without a mapping, but events were lost."
-    }
 
     /// With the observations beside them, and how many of the detaches could matter.
     private var activities: [String] {
