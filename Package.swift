@@ -41,10 +41,12 @@ let package = Package(
         .target(name: "OrderedWork", dependencies: ["System"], swiftSettings: strict),
         .target(name: "Events", swiftSettings: strict),
         .target(name: "Correlation", dependencies: ["Events"], swiftSettings: strict),
+        .systemLibrary(name: "CZlib"),
         .systemLibrary(name: "CZstd"),
         .target(
-            name: "Ftrace", dependencies: ["CZstd", "Events", "OrderedWork", "System"], swiftSettings: strict,
-            linkerSettings: [.linkedLibrary(":libzstd.a")]),
+            name: "Ftrace", dependencies: ["CZlib", "CZstd", "Events", "OrderedWork", "System"], swiftSettings: strict,
+            // Not ":libz.a", which would then stand before libelf, which needs it as well.
+            linkerSettings: [.linkedLibrary(":libzstd.a"), .linkedLibrary("z")]),
         .target(name: "CLinux"),
         .target(
             name: "Capture",

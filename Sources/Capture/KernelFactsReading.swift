@@ -14,9 +14,16 @@ extension KernelFacts {
             throw .notPermitted(
                 "this kernel carries no BTF (/sys/kernel/btf/vmlinux is missing), which says where its fields lie")
         }
-        guard let symbols = KernelSymbols.read(wanted: Self.functions + Self.variables + KernelFunctions.landmarkNames)
+        guard
+            let symbols = KernelSymbols.read(
+                wanted: Self.functions + Self.variables + Self.kprobeEvents + KernelFunctions.landmarkNames)
         else {
             throw .notPermitted("/proc/kallsyms cannot be read, so no function can be found; is /proc mounted?")
+        }
+        guard Self.kprobeEvents.contains(where: symbols.has) else {
+            throw .notPermitted(
+                "this kernel was built without kprobe events (CONFIG_KPROBE_EVENTS), so that ftrace cannot record what a post-mortem needs"
+            )
         }
         guard symbols.has("get_futex_key") else {
             throw .notPermitted(
@@ -49,6 +56,8 @@ extension KernelFacts {
     private static let functions =
         [KernelFunctions.lookup, KernelFunctions.unlock, KernelFunctions.lockWait, KernelFunctions.unaccount]
         .flatMap(\.names)
+    /// Functions of kernel/trace/trace_kprobe.c, of which a kernel with kprobe events has at least one.
+    private static let kprobeEvents = ["trace_kprobe_create", "trace_kprobe_release", "trace_kprobe_show"]
     private static let types = ["page", "folio", "address_space", "inode", "super_block", "pageflags"]
     private static let variables = ["zero_pfn", "zero_page_pfn", "huge_zero_pfn", "vmemmap_base"]
 }

@@ -31,10 +31,13 @@ public struct Omission: Sendable, Equatable {
     public var place: String
     /// One clause.
     public var what: String
+    /// Because of it lookups may have met a page without a mapping and nothing shows it.
+    public var hidesObservations: Bool
 
-    public init(place: String, what: String) {
+    public init(place: String, what: String, hidesObservations: Bool = false) {
         self.place = place
         self.what = what
+        self.hidesObservations = hidesObservations
     }
 }
 

@@ -80,6 +80,6 @@ public struct Lookup: Sendable, Equatable {
     public var isTimed: Bool { flags.contains(.timed) }
     /// The address comes from the arguments of the system call, which do not always name it.
     public var isAddressKnown: Bool { address != 0 }
-    /// Nanoseconds from entry to `time`; nil when the entry was not seen.
-    public var durationNs: UInt64? { isTimed ? time &- start : nil }
+    /// Nanoseconds from entry to `time`; nil when the entry was not seen, or when time went back meanwhile.
+    public var durationNs: UInt64? { isTimed && time >= start ? time - start : nil }
 }

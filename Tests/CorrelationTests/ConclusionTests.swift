@@ -134,10 +134,12 @@ import Testing
         var totals = Totals()
         (totals.durationNs, totals.observations) = (90_300_000_000, 172)
         let probe = ProbeReport(role: "collapse", function: nil, hook: nil, isRequired: false, note: nil)
-        func sentence(_ run: RunInfo, filters: String = "", losses: [Loss.Stage: UInt64] = [:]) -> Conclusion {
+        func sentence(
+            _ run: RunInfo, filters: String = "", losses: [Loss.Stage: UInt64] = [:], hidden: [String] = []
+        ) -> Conclusion {
             Conclusions(
                 from: Summary(),
-                in: .init(names: Names(), run: run, totals: totals, losses: losses, filters: filters)
+                in: .init(names: Names(), run: run, totals: totals, losses: losses, hidden: hidden, filters: filters)
             ).list[0]
         }
         let plain = sentence(RunInfo(probes: [probe]))
@@ -149,6 +151,10 @@ import Testing
         // What a filter hides is not denied.
         #expect(sentence(RunInfo(), filters: "--cause reclaim").sentence.contains("the whole run has 172 observations"))
         #expect(!sentence(RunInfo(), losses: [.ringLookup: 3]).isComplete)
+        totals.observations = 0
+        let hidden = sentence(RunInfo(), hidden: ["there is no pin of a page"])
+        #expect(hidden.sentence.hasPrefix("No finding: whether a futex call met a page without a mapping could not be"))
+        #expect(hidden.evidence == "Evidence incomplete: there is no pin of a page." && !hidden.isComplete)
     }
 
     @Test("every cause has words for every result", arguments: Cause.allCases)

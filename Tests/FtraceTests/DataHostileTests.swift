@@ -142,7 +142,7 @@ import Testing
         "what only trace-cmd may know is left to it",
         arguments: [
             (0x0a, [0x38], "version 8 of the format"), (0x0c, [1], "numbers of a big-endian machine"),
-            (0x12, Array("zlib".utf8), "pages compressed with zlib"),
+            (0x12, Array("zlop".utf8), "pages compressed with zlop"),
         ])
     func unfamiliar(place: Int, new: [UInt8], what: String) throws {
         var bytes = try DataSample("trace-6.12").bytes

@@ -28,6 +28,9 @@ enum TraceCmd {
         try output(Array(TraceData.command(for: file.path).dropFirst()))
     }
 
+    /// What it prints with other arguments.
+    static func report(_ arguments: String...) throws -> [UInt8] { try output(arguments) }
+
     /// The same recording in another form, by options of `trace-cmd convert`.
     static func converted(_ bytes: [UInt8], _ options: String...) throws -> [UInt8] {
         try withFile(bytes) { source in

@@ -28,7 +28,8 @@ import Testing
             let padded = line + [UInt8](repeating: 0, count: TraceText.padding)
             // The bytes live over the call.
             let reading = unsafe padded.withUnsafeBufferPointer { bytes in
-                forms.read(unsafe TraceText(padded: bytes), 0..<line.count, into: &values)
+                var begin = 0
+                return forms.read(unsafe TraceText(padded: bytes), 0..<line.count, begin: &begin, into: &values)
             }
             (self.reading, self.values) = ("\(reading)", values)
         }

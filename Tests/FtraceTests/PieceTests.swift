@@ -23,7 +23,15 @@ import Testing
     @Test("without functions stacks name what they can", arguments: kernels)
     func noFunctions(kernel: String) throws {
         let reading = try Reading(text(kernel).without("fs_in_", "fs_out_"))
-        // One mode of fallocate() looks like the other on a stack.
+        // tmpfs and hugetlbfs know but one mode of fallocate() that removes pages.
+        #expect(reading.causes == Self.all)
+    }
+
+    @Test("one mode of fallocate() looks like the other on a stack of another file system", arguments: kernels)
+    func modes(kernel: String) throws {
+        let reading = try Reading(
+            text(kernel).without("fs_in_", "fs_out_").replacing(
+                "=> (shmem|hugetlbfs)_fallocate", with: "=> xfs_file_fallocate"))
         #expect(reading.causes == ["direct-io-invalidation", "truncate", "unknown", "unknown", "zero-page"])
         for finding in reading.findings where finding.cause == .unknown && finding.lookup.observations > 0 {
             #expect(finding.unknownReason == .stackUnnamed)

@@ -39,6 +39,22 @@ import Testing
         }
     }
 
+    @Test("where observations could not be seen, a report does not say that there was none") func hidden() throws {
+        let omissions = [Omission(place: "trace", what: "there is no pin of a page", hidesObservations: true)]
+        let format = ReportText(width: 200, colour: false, origin: Story.origin)
+        func report(_ omissions: [Omission], losing events: [Event] = []) -> String {
+            let bytes = Story.reported(format, events: events, run: RunInfo(), totals: Totals(), omissions: omissions)
+            return String(decoding: bytes, as: UTF8.self)
+        }
+        #expect(report([]).contains("No lookup met a page without a mapping."))
+        let hidden = report(omissions)
+        #expect(!hidden.contains("o lookup met a page"))
+        #expect(hidden.contains("could not be seen: there is no pin of a page."))
+        #expect(hidden.contains("Evidence incomplete: there is no pin of a page."))
+        let lost = report([], losing: [.lost(Loss(time: 1, stage: .ringDetach, count: 3))])
+        #expect(lost.contains("No lookup was seen to meet a page without a mapping, but events were lost."))
+    }
+
     // MARK: JSON
 
     @Test("a report is what JSON Lines write without it, and one line more")

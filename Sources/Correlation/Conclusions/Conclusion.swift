@@ -84,15 +84,17 @@ public struct Conclusions: Sendable, Equatable {
         public var run: RunInfo
         public var totals: Totals
         public var losses: [Loss.Stage: UInt64]
+        /// Why there may be observations that nothing shows, as clauses; empty where each would be seen.
+        public var hidden: [String]
         /// What was asked for beyond the run's own filters, as options of the command; empty for all.
         public var filters: String
 
         public init(
             names: Names = Names(), run: RunInfo = RunInfo(), totals: Totals = Totals(),
-            losses: [Loss.Stage: UInt64] = [:], filters: String = ""
+            losses: [Loss.Stage: UInt64] = [:], hidden: [String] = [], filters: String = ""
         ) {
             (self.names, self.run, self.totals) = (names, run, totals)
-            (self.losses, self.filters) = (losses, filters)
+            (self.losses, self.hidden, self.filters) = (losses, hidden, filters)
         }
     }
 
@@ -122,7 +124,7 @@ public struct Conclusions: Sendable, Equatable {
             if left.value.lookups != right.value.lookups { return left.value.lookups > right.value.lookups }
             return left.key.order.lexicographicallyPrecedes(right.key.order)
         }
-        list = order.prefix(Self.limit).map { $0.value.conclusion($0.key, losses: circumstances.losses) }
+        list = order.prefix(Self.limit).map { $0.value.conclusion($0.key, in: circumstances) }
         omitted = max(0, order.count - Self.limit)
         if list.isEmpty { list = [Self.nothing(summary, in: circumstances)] }
     }
@@ -141,7 +143,10 @@ public struct Conclusions: Sendable, Equatable {
         let lost = lossText(circumstances.losses)
         var sentence = "No finding: "
         if circumstances.filters.isEmpty || totals.observations == 0 {
-            sentence += "no futex call met a page without a mapping"
+            sentence +=
+                circumstances.hidden.isEmpty
+                ? "no futex call met a page without a mapping"
+                : "whether a futex call met a page without a mapping could not be seen"
         } else {
             sentence +=
                 "none matches \(circumstances.filters); the whole run has \(totals.observations) observations"
@@ -152,11 +157,18 @@ public struct Conclusions: Sendable, Equatable {
         sentence += " Watched: \(watched). Not watched: private futexes"
         let missing = circumstances.run.probes.filter { $0.hook == nil }.map(\.role)
         if !missing.isEmpty { sentence += ", and what needs the missing probes \(missing.joined(separator: ", "))" }
+        let evidence =
+            if !circumstances.hidden.isEmpty {
+                "Evidence incomplete: \(circumstances.hidden.joined(separator: "; "))."
+            } else if let lost {
+                "Evidence incomplete: findings may be among the events lost (\(lost))."
+            } else {
+                "Evidence complete."
+            }
         return Conclusion(
             verdict: .nothing, result: nil, cause: nil, confidence: nil, culprit: nil, victim: nil, file: nil, files: 0,
-            lookups: 0, sentence: sentence + ".", remedy: nil,
-            evidence: lost.map { "Evidence incomplete: findings may be among the events lost (\($0))." }
-                ?? "Evidence complete.", isComplete: lost == nil)
+            lookups: 0, sentence: sentence + ".", remedy: nil, evidence: evidence,
+            isComplete: lost == nil && circumstances.hidden.isEmpty)
     }
 
     /// Counts by stage, in the order of the pipeline; nil when nothing was lost.
@@ -213,12 +225,12 @@ private struct Group {
         if let file { files[file, default: 0] += count }
     }
 
-    func conclusion(_ key: Key, losses: [Loss.Stage: UInt64]) -> Conclusion {
+    func conclusion(_ key: Key, in circumstances: Conclusions.Circumstances) -> Conclusion {
         let file = files.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key
         let confidence: Confidence? = key.cause.map { cause in
             cause == .unknown ? .none : whole.inferred > 0 ? .inferred : .exact
         }
-        let evidence = evidence(losses)
+        let evidence = evidence(circumstances)
         return Conclusion(
             verdict: key.verdict, result: key.result, cause: key.cause, confidence: confidence, culprit: key.culprit,
             victim: key.victim, file: file, files: files.count, lookups: lookups,
@@ -278,16 +290,18 @@ private struct Group {
         return text
     }
 
-    private func evidence(_ losses: [Loss.Stage: UInt64]) -> (text: String, isComplete: Bool) {
-        let lost = Conclusions.lossText(losses)
+    private func evidence(_ circumstances: Conclusions.Circumstances) -> (text: String, isComplete: Bool) {
+        let lost = Conclusions.lossText(circumstances.losses)
         if whole.incomplete > 0 {
             return (
                 "Evidence incomplete: that of \(whole.incomplete) of them may be among the events lost"
                     + (lost.map { " (\($0))" } ?? "") + ".", false
             )
         }
-        guard let lost else { return ("Evidence complete.", true) }
-        return ("Evidence complete for these calls; there may be more, because events were lost (\(lost)).", false)
+        let reasons = (lost.map { ["events were lost (\($0))"] } ?? []) + circumstances.hidden
+        if reasons.isEmpty { return ("Evidence complete.", true) }
+        let because = reasons.joined(separator: "; ")
+        return ("Evidence complete for these calls; there may be more, because \(because).", false)
     }
 }
 

@@ -196,6 +196,12 @@ public struct FtraceRecipe: Sendable {
             [ -w "$tracing/dynamic_events" ] || fail 77 "cannot define events: be root, with tracefs on $tracing"
             [ ! -d "$tracing/events/futexscope" ] || fail 1 "the events are defined already: stop first"
             define_all
+            for name in fs_lookup fs_lookup_return fs_pin fs_pin_return fs_unlock; do
+                [ -d "$tracing/events/futexscope/$name" ] || {
+                    undefine
+                    fail 1 "this kernel refuses the event $name, without which nothing can be concluded; see $tracing/error_log"
+                }
+            done
         }
 
         # define NAME DEFINITION…: the first one that this kernel takes.

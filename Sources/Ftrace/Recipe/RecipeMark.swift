@@ -10,14 +10,20 @@ struct RecipeMark {
     static let advice = "record with the script that `futexscope doctor --ftrace-recipe` prints"
     private static let limit = 4096
 
+    /// Events without which no observation can be seen.
+    private static let needed = ["fs_lookup", "fs_pin", "fs_pin_return", "fs_unlock"]
+
     /// Events that the recipe could not define.
     private var missing: String?
+    /// There was a mark, so that all other events of the recipe were recorded.
+    private(set) var isRead = false
 
     /// Looks for a mark in what an event at `time` says.
     mutating func read(_ text: TraceText, _ range: Range<Int>, at time: UInt64, into run: inout RunInfo) {
         guard !range.isEmpty, range.count < Self.limit else { return }
         let words = text[range].split(separator: 0x20)
         guard let start = words.firstIndex(where: { $0.elementsEqual("futexscope".utf8) }) else { return }
+        isRead = true
         for word in words[start...].dropFirst() {
             guard let equal = word.firstIndex(of: UInt8(ascii: "=")) else { continue }
             let value = String(decoding: word[word.index(after: equal)...], as: UTF8.self)
@@ -36,6 +42,11 @@ struct RecipeMark {
 
     func omissions(of name: String) -> [Omission] {
         guard let missing else { return [] }
-        return [Omission(place: name, what: "the kernel did not take these events of the recipe: \(missing)")]
+        let hides = missing.split(separator: ",").contains { Self.needed.contains(String($0)) }
+        return [
+            Omission(
+                place: name, what: "the kernel did not take these events of the recipe: \(missing)",
+                hidesObservations: hides)
+        ]
     }
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The detaches that a lookup may yet meet: one slot for each page, direct-mapped as on the kernel side,
-// so that millions of detaches take no more room than thousands. Whatever the text did not say of a
-// detach is settled here, before it is told.
+// The detaches that a lookup may yet meet: one slot for each page, direct-mapped as on the kernel side, so that millions
+// of detaches take no more room than thousands. What the trace does not say of a detach is settled here, before it is
+// reported.
 
 import Events
 
@@ -20,9 +20,17 @@ struct DetachTable {
         var line: UInt64 = 0
         var detach: Detach
         var stack = Stack.none
-        /// Functions on its stack in the text. `detach.landmarks` are those seen to be entered.
+        /// Functions on its stack in the trace. `detach.landmarks` are those seen to be entered.
         var stackLandmarks: Landmarks = []
-        /// The lookup's task and entry that has been told of it, so that a loop tells it once.
+        /// What functions on its stack say of a call of fallocate().
+        var cuts: KnownFrame.Cuts = []
+        /// Functions of the operation in `detach.scope`, which must be on a whole stack.
+        var operation: Landmarks = []
+        /// Which functions its task was in was known.
+        var knowsFunctions = false
+        /// Its operation was seen to be left as it was entered, with nothing missing between.
+        var isConfirmed = false
+        /// The lookup for which it was reported, so that a loop reports it once.
         var toldTo: UInt64 = 0
     }
 
@@ -59,6 +67,11 @@ struct DetachTable {
         return place
     }
 
+    /// Whether this page has a detach after the line at which its pin began.
+    func holds(_ key: UInt64, since line: UInt64) -> Bool {
+        if case .found = ask(key, since: line) { true } else { false }
+    }
+
     /// Whether this page was detached after the line at which its pin began.
     func ask(_ key: UInt64, since line: UInt64) -> Answer {
         let place = place(of: key)
@@ -73,27 +86,68 @@ struct DetachTable {
 }
 
 extension DetachTable.Slot {
-    /// The detach as it can be told: what is not known for sure is taken out, since an absent function
-    /// proves nothing unless the stack is whole.
-    var settled: Detach {
+    /// The detach as it can be reported: what is not known for sure is taken out. An absent function proves nothing
+    /// unless the stack is whole; where lines may be missing without a word, it never does, and stack and entries
+    /// must not contradict each other.
+    func settled(mayLackLines: Bool, landmarksEntered: Landmarks) -> Detach {
+        let entries = detach.landmarks
+        let saying = stackLandmarks.subtracting(.shared)
+        let isWhole = stack == .whole
+        if mayLackLines, !isTrusted(saying, entries, landmarksEntered) { return detach.unexplained }
         var detach = detach
-        detach.stackIsNamed = stack == .whole
-        // A whole stack knows better than entries, whose return may have been missed. One that says
-        // nothing may have lost a line on its way over a console.
-        let isTelling = stack == .whole && !stackLandmarks.subtracting(.shared).isEmpty
-        detach.landmarks = isTelling ? stackLandmarks : detach.landmarks.union(stackLandmarks)
+        detach.stackIsNamed = isWhole
+        // A whole stack knows better than entries, whose return may have been missed.
+        detach.landmarks = isWhole && !saying.isEmpty ? stackLandmarks : entries.union(stackLandmarks)
         if detach.landmarks.contains(.fallocate), detach.magic == FileSystemMagic.bdev {
             detach.landmarks.insert(.blockDeviceTruncate)
         }
-        guard detach.landmarks.decided == nil else { return detach }
         let isBlockDevice = detach.landmarks.isBlockDeviceTruncate
-        let isPlainFallocate = detach.landmarks.contains(.fallocate) && detach.fallocateMode == nil
-        // One mode of fallocate() looks like the other, so its entry must have been seen.
-        if isPlainFallocate && !isBlockDevice { return detach.unexplained }
-        if stack != .whole, !isBlockDevice, detach.landmarks.subtracting(.shared).isEmpty {
-            return detach.unexplained
+        guard detach.landmarks.decided == nil else { return detach }
+        if detach.landmarks.contains(.fallocate), !isBlockDevice {
+            if detach.fallocateMode == nil { detach.scope = scopeByStack }
+            // One mode of fallocate() looks like the other, so its entry or its own function must have been seen.
+            if detach.fallocateMode == nil { return detach.unexplained }
+            if !liesInHole { return detach.unexplained }
         }
+        let isCommon = !isBlockDevice && detach.landmarks.subtracting(.shared).isEmpty
+        if isCommon, !isWhole || (mayLackLines && !isEviction(entries)) { return detach.unexplained }
         return detach
+    }
+
+    /// Whether stack and entries can be those of this detach, in a trace that may lack any of their lines.
+    private func isTrusted(_ saying: Landmarks, _ entries: Landmarks, _ landmarksEntered: Landmarks) -> Bool {
+        // Then the entries alone say it. The operation must have been left again, or another may have been entered.
+        guard !saying.isEmpty else { return isConfirmed }
+        if !operation.isEmpty {
+            return stackLandmarks.isSuperset(of: operation)
+                || (stack != .whole && isConfirmed && saying.isSubset(of: entries))
+        }
+        // The entry of what the stack says would have been seen, as others were.
+        let expected = saying.intersection(landmarksEntered)
+        return !knowsFunctions || expected.isEmpty || !expected.isDisjoint(with: entries)
+    }
+
+    /// By file systems that know but one mode that removes pages, and by functions of one mode (mm/shmem.c,
+    /// fs/hugetlbfs/inode.c: EOPNOTSUPP for any other).
+    private var scopeByStack: ActivityKind? {
+        let isRemoved = stackLandmarks.contains(.truncateRange)
+        if cuts.contains(.other) { return cuts.contains(.punch) ? nil : .fallocateOther }
+        return cuts.contains(.punch) || (cuts.contains(.onlyPunch) && isRemoved) ? .holePunch : nil
+    }
+
+    /// A folio that a hole removes has a page in it; that of hugetlbfs is counted in another unit.
+    private var liesInHole: Bool {
+        let pageBytes = RunInfo.usualPageBytes
+        guard let hole = detach.hole, detach.scope == .holePunch, detach.magic != FileSystemMagic.hugetlbfs,
+            detach.index < UInt64.max / pageBytes - UInt64(detach.pages), !hole.isEmpty
+        else { return true }
+        let begin = detach.index * pageBytes
+        return hole.overlaps(begin..<begin + UInt64(detach.pages) * pageBytes)
+    }
+
+    /// The last use of a file, which stack and entries show alike.
+    private func isEviction(_ entries: Landmarks) -> Bool {
+        isConfirmed && entries.contains(.evict) && stackLandmarks.isSuperset(of: entries)
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Detaches in the text, with the stack below them and the functions that their task was in; and the
-// operations that these functions are, which are counted and told as they are live.
+// Detaches in the trace, with the stack below them and the functions that their task was in; and the operations that
+// these functions are, which are counted and reported as they are live.
 
 import Events
 
@@ -50,14 +50,31 @@ extension Reconstruction {
         if references > 0 { totals.detachesHeld &+= 1 }
         for index in tasks.states[place].functions.indices { tasks.states[place].functions[index].detaches &+= 1 }
         let task = tasks.states[place]
+        let operation = task.operation
         let detach = Detach(
             time: time, page: PageID(rawValue: key), culprit: task.identity, file: file, magic: magic, index: index,
-            fileSize: size, pages: pages, references: references, via: .pageCache, scope: task.scope, hole: task.hole,
-            landmarks: task.landmarks(names), stackIsNamed: false)
-        tasks.states[place].detach = detaches.store(DetachTable.Slot(key: key, line: line, detach: detach))
+            fileSize: size, pages: pages, references: references, via: .pageCache, scope: operation?.kind,
+            hole: task.hole, landmarks: task.landmarks(names), stackIsNamed: false)
+        var slot = DetachTable.Slot(key: key, line: line, detach: detach)
+        slot.operation = operation.map { names[$0.function].landmark } ?? []
+        slot.knowsFunctions = task.knowsFunctions
+        let stored = detaches.store(slot)
+        tasks.states[place].detach = stored
+        latestDetach = (stored, line)
+        if let entry = operation ?? task.functions.first {
+            tasks.states[place].await(TaskState.PendingDetach(place: stored, line: line, entry: entry.line))
+        }
     }
 
-    /// One line of a stack, by the hash of its function; nothing where it belongs to no detach.
+    /// Begins the stack of the detach that was the newest event, as perf prints one without a line of its own. False
+    /// when the newest event was none.
+    mutating func beginStackOfLatest(line: UInt64) -> Bool {
+        guard let latestDetach, latestDetach.line + 1 == line else { return false }
+        stackOwner = (latestDetach.place, line)
+        return true
+    }
+
+    /// One frame of a stack, by the hash of its function; nothing where it belongs to no detach.
     mutating func frame(_ hash: UInt64, _ kind: FrameKind) {
         guard let owner = stackOwner, var slot = detaches[owner.place], slot.line < owner.line else { return }
         switch kind {
@@ -65,9 +82,13 @@ extension Reconstruction {
         case .entry:
             // From here on the functions that were seen to be entered add nothing.
             if case .none = slot.stack { slot.stack = .whole }
-        case .function: break
+        case .function:
+            // A stack ends where it came from user space: these are frames of another one.
+            if case .whole = slot.stack, mayLackLines { slot.stack = .partial }
         }
-        slot.stackLandmarks.formUnion(names.landmark(hash))
+        let meaning = names.frame(hash)
+        slot.stackLandmarks.formUnion(meaning.landmark)
+        slot.cuts.formUnion(meaning.cuts)
         detaches[owner.place] = slot
     }
 
@@ -83,11 +104,13 @@ extension Reconstruction {
     }
 
     mutating func enter(
-        _ place: Int, _ id: FunctionID, _ arguments: borrowing Arguments, into sink: inout some EventSink
+        _ place: Int, _ id: FunctionID, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
     ) -> Bool {
         seen.functions += 1
         let function = names[id]
-        var open = OpenFunction(function: id, kind: function.operation?.kind, start: time)
+        landmarksEntered.formUnion(function.landmark)
+        if tasks.states[place].functions.isEmpty { tasks.states[place].knowsFunctions = true }
+        var open = OpenFunction(function: id, kind: function.operation?.kind, start: time, line: line, era: era)
         switch function.operation {
         case .kind?, nil: break
         case .fallocate?:
@@ -116,7 +139,7 @@ extension Reconstruction {
             return true
         }
         tasks.states[place].functions.append(open)
-        if let kind = open.kind, kind.isToldInTime {
+        if let kind = open.kind, kind.isReportedInTime {
             sink.take(Activity(time: time, kind: kind, task: tasks.states[place].identity, durationNs: nil))
         }
         return true
@@ -124,13 +147,28 @@ extension Reconstruction {
 
     mutating func leave(_ place: Int, _ id: FunctionID, into sink: inout some EventSink) {
         seen.functions += 1
-        guard let index = tasks.states[place].functions.lastIndex(where: { $0.function == id }) else { return }
+        guard let index = tasks.states[place].functions.lastIndex(where: { $0.function == id }) else {
+            // It was entered before the trace began; or its entry is missing, and with it perhaps the return of those
+            // that seem to be open.
+            if tasks.states[place].functions.isEmpty {
+                tasks.states[place].knowsFunctions = true
+            } else if mayLackLines {
+                tasks.states[place].forgetFunctions()
+                lose(.ftraceBuffer, into: &sink)
+            }
+            return
+        }
         let open = tasks.states[place].functions[index]
         let missed = tasks.states[place].functions.count - index - 1
         tasks.states[place].functions.removeSubrange(index...)
         lose(.returnMissed, UInt64(missed), into: &sink)
+        for pending in tasks.states[place].takePending(entry: open.line) where missed == 0 {
+            guard var slot = detaches[pending.place], slot.line == pending.line else { continue }
+            slot.isConfirmed = true
+            detaches[pending.place] = slot
+        }
         guard let kind = open.kind else { return }
-        let duration = time > open.start ? time - open.start : 0
+        let duration = open.era == era && time > open.start ? time - open.start : 0
         // One operation may show as several functions within each other.
         if !tasks.states[place].functions.contains(where: { $0.kind == kind }) {
             var sum = totals.activities[kind] ?? Totals.ActivityTotals(operations: 0, pages: 0, durationNs: 0)
@@ -139,7 +177,7 @@ extension Reconstruction {
             sum.durationNs &+= duration
             totals.activities[kind] = sum
         }
-        guard kind.isToldInTime || open.detaches > 0 else { return }
+        guard kind.isReportedInTime || open.detaches > 0 else { return }
         sink.take(
             Activity(
                 time: time, kind: kind, task: tasks.states[place].identity, durationNs: duration, pages: open.pages))
@@ -147,6 +185,6 @@ extension Reconstruction {
 }
 
 extension ActivityKind {
-    /// Rare or long, so that its begin is worth an event.
-    fileprivate var isToldInTime: Bool { self == .dropCaches || self == .reclaim || self == .memoryFailure }
+    /// Rare or long, so that its start is worth an event.
+    fileprivate var isReportedInTime: Bool { self == .dropCaches || self == .reclaim || self == .memoryFailure }
 }

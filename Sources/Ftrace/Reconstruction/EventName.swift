@@ -17,13 +17,29 @@ enum EventName: Equatable {
     /// Of no use, but the sign of a trace that was recorded for futexes by other means.
     case systemCall
 
-    /// Whether what it carries is of use.
+    /// Whether it has arguments of the form `name=value` and nothing else behind its name.
     var hasArguments: Bool {
         switch self {
-        case .lookup, .lookupReturn, .pin, .pinReturn, .unlock, .detach, .removal, .enter: true
-        case .lockWait, .leave, .stack, .marker, .systemCall: false
+        case .lookup, .lookupReturn, .pin, .pinReturn, .lockWait, .unlock, .detach, .removal, .enter, .leave: true
+        case .stack, .marker, .systemCall: false
         }
     }
+
+    /// A small number for each event that has arguments; nil for the others.
+    var place: Int? {
+        switch self {
+        case .lookup: 0
+        case .lookupReturn: 1
+        case .pin: 2
+        case .pinReturn: 3
+        case .lockWait: 4
+        case .unlock: 5
+        case .detach: 6
+        case .enter(let id): 7 + Int(id.number)
+        case .leave, .removal, .stack, .marker, .systemCall: nil
+        }
+    }
+    static let placeCount = 7 + 256
 
     /// Of a name in a text, eight bytes at a time.
     static func hash(_ text: TraceText, _ name: Range<Int>) -> UInt64 {
@@ -56,6 +72,33 @@ struct KnownFunction {
     var landmark: Landmarks
     /// The operation that a call of it is; nil when it is none.
     var operation: KernelFunction.Operation?
+}
+
+/// What a function on a stack says.
+struct KnownFrame {
+    var landmark: Landmarks = []
+    var cuts: Cuts = []
+
+    /// Modes of fallocate() to which the function belongs.
+    struct Cuts: OptionSet, Sendable {
+        let rawValue: UInt8
+        static let punch = Cuts(rawValue: 1)
+        static let other = Cuts(rawValue: 2)
+        /// Of a file system whose only mode that removes pages punches a hole.
+        static let onlyPunch = Cuts(rawValue: 4)
+    }
+
+    static let modes: [(Cuts, [String])] = [
+        (.onlyPunch, ["shmem_fallocate", "hugetlbfs_fallocate"]),
+        (.punch, ["ext4_punch_hole", "btrfs_punch_hole", "hugetlbfs_punch_hole", "f2fs_punch_hole"]),
+        (
+            .other,
+            [
+                "ext4_zero_range", "ext4_collapse_range", "ext4_insert_range", "btrfs_zero_range", "f2fs_zero_range",
+                "f2fs_collapse_range", "f2fs_insert_range", "xfs_collapse_file_space", "xfs_insert_file_space",
+            ]
+        ),
+    ]
 }
 
 /// Values by numbers that are hashes already: open addressing, less than half full.
@@ -99,13 +142,13 @@ final class KnownNames: Sendable {
     /// By the name of an argument as `Arguments` packs it.
     private let arguments: HashTable<Arguments.Key>
     /// By the hash of a function's name: what it means on a stack.
-    private let onStack: [UInt64: Landmarks]
+    private let onStack: [UInt64: KnownFrame]
 
     init() {
         var functions: [KnownFunction] = []
         var events = HashTable<EventName>(size: 512, filler: .marker)
         var arguments = HashTable<Arguments.Key>(size: 128, filler: .uaddr)
-        var onStack: [UInt64: Landmarks] = [:]
+        var onStack: [UInt64: KnownFrame] = [:]
         func insert(_ name: String, _ event: EventName) { events.insert(EventName.hash(name), event) }
         for (name, event) in Self.ownEvents { insert(name, event) }
         for function in KernelFunctions.landmarks {
@@ -114,11 +157,14 @@ final class KnownNames: Sendable {
                 functions.append(KnownFunction(landmark: function.landmark, operation: function.operation))
                 insert("fs_in_" + name, .enter(id))
                 insert("fs_out_" + name, .leave(id))
-                onStack[EventName.hash(name)] = function.landmark
+                onStack[EventName.hash(name)] = KnownFrame(landmark: function.landmark)
             }
         }
+        for (cuts, names) in KnownFrame.modes {
+            for name in names { onStack[EventName.hash(name), default: KnownFrame()].cuts = cuts }
+        }
         for key in Arguments.Key.allCases { arguments.insert(Arguments.pack("\(key)"), key) }
-        // Kernel threads that reclaim run from wake to sleep; the others from begin to end.
+        // Kernel threads that reclaim run from wake to sleep; the others from begin to end. They come last.
         let reclaim = FunctionID(number: UInt8(functions.count))
         functions.append(KnownFunction(landmark: .reclaim, operation: .kind(.reclaim)))
         for name in FtraceRecipe.reclaimTracepoints {
@@ -136,8 +182,17 @@ final class KnownNames: Sendable {
         ("sys_exit_futex", .systemCall), ("sys_futex", .systemCall),
     ]
 
+    /// Whether the recipe defines the event, so that every argument of it is a number or the caller.
+    func isOfRecipe(_ event: EventName) -> Bool {
+        switch event {
+        case .lookup, .lookupReturn, .pin, .pinReturn, .lockWait, .unlock, .detach: true
+        case .enter(let id), .leave(let id): Int(id.number) != functions.count - 1
+        case .removal, .stack, .marker, .systemCall: false
+        }
+    }
+
     func event(_ hash: UInt64) -> EventName? { events[hash] }
     func argument(_ name: UInt64) -> Arguments.Key? { arguments[name] }
-    func landmark(_ hash: UInt64) -> Landmarks { onStack[hash] ?? [] }
+    func frame(_ hash: UInt64) -> KnownFrame { onStack[hash] ?? KnownFrame() }
     subscript(_ id: FunctionID) -> KnownFunction { functions[Int(id.number)] }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Lookups in the text: a pin begins a pass, the function's own unlock of a page without a mapping is an
-// observation, and the detach of that page is told right before the lookup that met it.
+// Lookups in the trace: a pin begins a pass, the function's own unlock of a page without a mapping is an observation,
+// and the detach of that page is reported right before the lookup that met it. A retry counts where a fact shows it; a
+// lookup whose events are in an impossible order is dropped and counted as a loss.
 
 import Events
 
@@ -12,7 +13,7 @@ extension Reconstruction {
         if tasks.states[place].lookup.isOpen { lose(.returnMissed, into: &sink) }
         tasks.states[place].lookup.isOpen = false
         // No lookup is made from within these.
-        if !tasks.states[place].functions.isEmpty { tasks.states[place].functions.removeAll(keepingCapacity: true) }
+        if !tasks.states[place].functions.isEmpty { tasks.states[place].forgetFunctions() }
         guard let address = arguments[.uaddr] else { return false }
         let isShared: Bool
         if let truth = arguments[.fshared] {
@@ -26,7 +27,8 @@ extension Reconstruction {
         seen.lookups += 1
         totals.lookups = (totals.lookups ?? 0) &+ 1
         tasks.states[place].lookup.begin(
-            at: time, address: address, flags: arguments.isSet(.write) ? [.timed, .write] : [.timed], line: line)
+            at: time, address: address, flags: arguments.isSet(.write) ? [.timed, .write] : [.timed], line: line,
+            era: era)
         return true
     }
 
@@ -35,32 +37,77 @@ extension Reconstruction {
     ) -> Bool {
         guard let address = arguments[.address], let flags = arguments[.flags] else { return false }
         seen.pins += 1
-        guard tasks.states[place].lookup.isOpen, address == tasks.states[place].lookup.address & ~4095 else {
+        guard tasks.states[place].lookup.isOpen else { return true }
+        let isFirst = flags & 1 != 0
+        guard tasks.states[place].lookup.canBePinned(at: address, isFirst: isFirst) else {
+            dropLookup(place, into: &sink)
             return true
         }
-        let passes = tasks.states[place].lookup.passes
-        guard flags & 1 != 0 else {
-            // Without its first try it belongs to a pass that cannot be followed.
-            if passes > 0 { tasks.states[place].lookup.tryReadOnly() }
+        guard isFirst else {
+            tasks.states[place].lookup.tryReadOnly()
             return true
         }
-        if passes > 0 {
-            var lookup = tasks.states[place].lookup
-            countRetry(&lookup, of: place, into: &sink)
+        guard tasks.states[place].lookup.passes > 0 else {
+            tasks.states[place].lookup.beginPass(at: line)
+            return true
+        }
+        return beginRetry(place, line: line, into: &sink)
+    }
+
+    /// A further pass of the same lookup, if it is one: its reason must have been seen.
+    private mutating func beginRetry(_ place: Int, line: UInt64, into sink: inout some EventSink) -> Bool {
+        var lookup = tasks.states[place].lookup
+        if lookup.isUnlocked {
+            // Without a mapping and outside of the swap cache it fails on every kernel that the recipe is for: the
+            // return and the next entry are missing.
+            guard lookup.isSwizzled || !mayLackLines else {
+                dropLookup(place, into: &sink)
+                return true
+            }
+            countUnlockedRetry(&lookup)
+        } else if let page = lookup.pinned, mayLackLines {
+            guard lookup.unconfirmed == nil || confirmRetry(&lookup, into: &sink) else {
+                dropLookup(place, into: &sink)
+                return true
+            }
+            lookup.unconfirmed = OpenLookup.Pinned(page: page, mapping: lookup.mappingAtPin, line: lookup.passLine)
+        } else if lookup.pinned == nil, mayLackLines {
+            // Up to 6.8 nothing says which page it was, so that a missing return and a missing entry look the same.
+            // Many in a row are a loop.
+            lookup.doubtfulRetries += 1
+            lookup.beginPass(at: line)
+            let counted = lookup.doubtfulRetries >= OpenLookup.provenRetries ? lookup.doubtfulRetries : 0
+            totals.retries.mappingChanged &+= counted &- lookup.retries.mappingChanged
+            lookup.retries.mappingChanged = counted
+            lookup.passes = counted &+ 1
+            lookup.flags = counted > 0 ? lookup.flags.union(.timed) : lookup.flags.subtracting(.timed)
             tasks.states[place].lookup = lookup
+            if counted > 0 { reportProgress(place, into: &sink) }
+            return true
+        } else {
+            countChangedMapping(&lookup, page: lookup.pinned, since: lookup.passLine, into: &sink)
         }
-        tasks.states[place].lookup.beginPass(at: line)
-        // A loop is told at passes 2, 4, 8, 16 …, as it is live.
-        if passes > 0, passes & (passes + 1) == 0 {
-            let lookup = tasks.states[place].lookup
-            sink.take(told(lookup, of: tasks.states[place].identity, result: nil), isProgress: true)
-        }
+        lookup.beginPass(at: line)
+        tasks.states[place].lookup = lookup
+        if lookup.unconfirmed == nil { reportProgress(place, into: &sink) }
         return true
     }
 
-    mutating func endPin(_ place: Int, _ arguments: borrowing Arguments) -> Bool {
+    /// A loop is reported at passes 2, 4, 8, 16 …, as it is live.
+    private mutating func reportProgress(_ place: Int, into sink: inout some EventSink) {
+        let lookup = tasks.states[place].lookup
+        guard lookup.passes > 1, lookup.passes & (lookup.passes - 1) == 0 else { return }
+        sink.take(reported(lookup, of: tasks.states[place].identity, result: nil), isProgress: true)
+    }
+
+    mutating func endPin(_ place: Int, _ arguments: borrowing Arguments, into sink: inout some EventSink) -> Bool {
         guard let result = arguments[.ret] else { return false }
-        guard tasks.states[place].lookup.isOpen, tasks.states[place].lookup.isPinning else { return true }
+        seen.pinReturns += 1
+        guard tasks.states[place].lookup.isOpen else { return true }
+        guard tasks.states[place].lookup.isPinning else {
+            dropLookup(place, into: &sink)
+            return true
+        }
         tasks.states[place].lookup.isPinning = false
         guard Int32(truncatingIfNeeded: result) > 0 else {
             tasks.states[place].lookup.flags.insert(.pinFailed)
@@ -71,6 +118,28 @@ extension Reconstruction {
             tasks.states[place].lookup.pinned = page
             tasks.states[place].lookup.mappingAtPin = arguments[.mapping]
         }
+        guard tasks.states[place].lookup.unconfirmed != nil else { return true }
+        var lookup = tasks.states[place].lookup
+        guard confirmRetry(&lookup, into: &sink) else {
+            dropLookup(place, into: &sink)
+            return true
+        }
+        tasks.states[place].lookup = lookup
+        reportProgress(place, into: &sink)
+        return true
+    }
+
+    /// Whether a fact says that the mapping had changed: the page is another now, or has another mapping, or was
+    /// detached meanwhile. Then the retry counts. Otherwise the end of one lookup and the begin of the next are
+    /// missing.
+    private mutating func confirmRetry(_ lookup: inout OpenLookup, into sink: inout some EventSink) -> Bool {
+        guard let before = lookup.unconfirmed else { return true }
+        let isOther =
+            lookup.isPinned && lookup.pinned != nil
+            && (lookup.pinned != before.page || lookup.mappingAtPin != before.mapping)
+        guard isOther || detaches.holds(before.page, since: before.line) else { return false }
+        lookup.unconfirmed = nil
+        countChangedMapping(&lookup, page: before.page, since: before.line, into: &sink)
         return true
     }
 
@@ -79,44 +148,58 @@ extension Reconstruction {
         tasks.states[place].lookup.lockWaits &+= 1
     }
 
-    /// Why the last pass went back. A mapping without an inode looks like one that changed; the text has
-    /// nothing to tell them apart, and only the second has ever been seen.
-    private mutating func countRetry(_ lookup: inout OpenLookup, of place: Int, into sink: inout some EventSink) {
-        if lookup.isUnlocked {
-            if lookup.isSwizzled {
-                lookup.retries.swizzled &+= 1
-                totals.retries.swizzled &+= 1
-            } else {
-                lookup.retries.noMapping &+= 1
-                totals.retries.noMapping &+= 1
-            }
-            return
+    private mutating func countUnlockedRetry(_ lookup: inout OpenLookup) {
+        if lookup.isSwizzled {
+            lookup.retries.swizzled &+= 1
+            totals.retries.swizzled &+= 1
+        } else {
+            lookup.retries.noMapping &+= 1
+            totals.retries.noMapping &+= 1
         }
+    }
+
+    /// A mapping without an inode looks like one that changed. The trace has nothing to distinguish them, and only the
+    /// second has ever been seen.
+    private mutating func countChangedMapping(
+        _ lookup: inout OpenLookup, page: UInt64?, since line: UInt64, into sink: inout some EventSink
+    ) {
         lookup.retries.mappingChanged &+= 1
         totals.retries.mappingChanged &+= 1
-        guard let page = lookup.pinned else { return }
+        guard let page else { return }
         // A tail page is not known by its head here, and then nothing is found.
-        lookup.page = ask(page, PageFacts(page: id(page)), for: &lookup, into: &sink)
+        lookup.page = ask(page, PageFacts(page: id(page)), since: line, for: &lookup, into: &sink)
     }
 
     mutating func unlock(
-        _ place: Int, _ arguments: borrowing Arguments, isInterrupt: Bool, line: UInt64, into sink: inout some EventSink
+        _ place: Int, _ arguments: borrowing Arguments, isInterrupt: Bool, line: UInt64,
+        into sink: inout some EventSink
     ) -> Bool {
         seen.unlocks += 1
         if let base = arguments[.base] { pageBase = base }
         guard let page = arguments[.page] else { return false }
-        guard tasks.states[place].lookup.isWaitingForUnlock, !isInterrupt else { return true }
+        guard !isInterrupt else { return true }
         var lookup = tasks.states[place].lookup
         let isLarge = arguments.isSet(.large)
         let pages = isLarge ? arguments[.order].flatMap { $0 < 20 ? UInt64(1) << $0 : nil } : 1
+        // The pinned page, or the head of those among which it is.
+        let isPinned = lookup.pinned.flatMap { Self.offset(of: $0, in: page) }.map { $0 < pages ?? 1 }
         if let isOwn = arguments.isFutexCall {
             guard isOwn else { return true }
-        } else if let pinned = lookup.pinned {
-            // By the page then: the pinned one, or the head of those among which it is.
-            guard let offset = Self.offset(of: pinned, in: page), offset < pages ?? 1 else { return true }
+            guard lookup.isOpen else {
+                if arguments[.mapping] == 0 { lose(.observationMissed, into: &sink) }
+                return true
+            }
+            guard lookup.isWaitingForUnlock, lookup.pinned == nil || isPinned == true else {
+                dropLookup(place, into: &sink)
+                return true
+            }
         } else {
-            seen.doubtfulUnlocks += 1
-            return true
+            guard lookup.isWaitingForUnlock else { return true }
+            guard let isPinned else {
+                if lookup.pinned == nil { seen.doubtfulUnlocks += 1 }
+                return true
+            }
+            guard isPinned else { return true }
         }
         guard let mapping = arguments[.mapping] else { return false }
         lookup.isUnlocked = true
@@ -135,7 +218,7 @@ extension Reconstruction {
         if lookup.mappingAtPin == 0, lookup.pinned == page { facts.facts.insert(.nullAtPin) }
         if isZeroPage(page, arguments) { facts.facts.insert(.zeroPage) }
         lookup.isSwizzled = facts.facts.contains(.swapCache)
-        lookup.page = ask(page, facts, pages: pages, for: &lookup, into: &sink)
+        lookup.page = ask(page, facts, pages: pages, since: lookup.passLine, for: &lookup, into: &sink)
         tasks.states[place].lookup = lookup
         return true
     }
@@ -153,16 +236,16 @@ extension Reconstruction {
         return number == arguments[.zero] || (arguments[.hugezero] != UInt64.max && number == arguments[.hugezero])
     }
 
-    /// Fills in what the table knows of the page, and tells its detach once.
+    /// Fills in what the table knows of the page, and reports its detach once.
     private mutating func ask(
-        _ page: UInt64, _ facts: PageFacts, pages: UInt64? = 1, for lookup: inout OpenLookup,
+        _ page: UInt64, _ facts: PageFacts, pages: UInt64? = 1, since line: UInt64, for lookup: inout OpenLookup,
         into sink: inout some EventSink
     ) -> PageFacts {
         var facts = facts
-        var answer = detaches.ask(page, since: lookup.passLine)
+        var answer = detaches.ask(page, since: line)
         if case .found = answer {
         } else if let base = pageBase, let number = Self.offset(of: page, in: base) {
-            let byNumber = detaches.ask(number, since: lookup.passLine)
+            let byNumber = detaches.ask(number, since: line)
             if case .empty = byNumber {} else { answer = byNumber }
         }
         switch answer {
@@ -171,7 +254,7 @@ extension Reconstruction {
         case .stale: facts.slot = .stale
         case .found(let place):
             guard var slot = detaches[place] else { break }
-            var detach = slot.settled
+            var detach = slot.settled(mayLackLines: mayLackLines, landmarksEntered: landmarksEntered)
             detach.page = facts.page
             facts.slot = .found
             facts.detachTime = detach.time
@@ -202,7 +285,7 @@ extension Reconstruction {
         let last = first &+ (pages ?? 1 << 20) &- 1
         let pageBytes = RunInfo.usualPageBytes
         let sizeInPages = detach.fileSize / pageBytes &+ (detach.fileSize % pageBytes == 0 ? 0 : 1)
-        // The file ends before all of them, behind all of them, or it cannot be told.
+        // The file ends before all of them, behind all of them, or that is not known.
         if !isCounted || (first < sizeInPages && last >= sizeInPages) { (detach.magic, detach.fileSize) = (0, 0) }
     }
 
@@ -212,14 +295,31 @@ extension Reconstruction {
         guard let value = arguments[.ret] else { return false }
         let result = Int32(truncatingIfNeeded: value)
         guard tasks.states[place].lookup.isOpen else { return true }
+        guard confirmEnd(place, result, into: &sink) else {
+            dropLookup(place, into: &sink)
+            return true
+        }
         tasks.states[place].lookup.isOpen = false
-        let isTold = tellsAll || tasks.states[place].lookup.metSomething
-        // Most meet nothing and are large: nobody needs to move those.
-        guard isTold || result < 0 else { return true }
+        let isReported = tellsAll || tasks.states[place].lookup.metSomething
+        // Most observe nothing and are large, so they are not moved.
+        guard isReported || result < 0 else { return true }
         var lookup = tasks.states[place].lookup
         lookup.flags.insert(.returned)
         countResult(&lookup, result, into: &sink)
-        if isTold { sink.take(told(lookup, of: tasks.states[place].identity, result: result), isProgress: false) }
+        if isReported {
+            sink.take(reported(lookup, of: tasks.states[place].identity, result: result), isProgress: false)
+        }
+        return true
+    }
+
+    /// Whether a lookup can end so: it succeeds with a page that was pinned and not unlocked again.
+    private mutating func confirmEnd(_ place: Int, _ result: Int32, into sink: inout some EventSink) -> Bool {
+        guard seen.pins > 0, seen.pinReturns > 0 else { return true }
+        guard tasks.states[place].lookup.canEnd(with: result) else { return false }
+        guard tasks.states[place].lookup.unconfirmed != nil else { return true }
+        var confirmed = tasks.states[place].lookup
+        guard confirmRetry(&confirmed, into: &sink) else { return false }
+        tasks.states[place].lookup = confirmed
         return true
     }
 
@@ -243,10 +343,13 @@ extension Reconstruction {
         }
     }
 
-    func told(_ lookup: OpenLookup, of task: TaskIdentity, result: Int32?) -> Lookup {
-        Lookup(
+    func reported(_ lookup: OpenLookup, of task: TaskIdentity, result: Int32?) -> Lookup {
+        // Times on both sides of a step have no difference.
+        let isTimed = lookup.era == era && time >= lookup.start && !counts
+        return Lookup(
             time: time, start: lookup.start, victim: task, uid: 0, address: lookup.address, passes: lookup.passes,
-            observations: lookup.observations, retries: lookup.retries, result: result, flags: lookup.flags,
+            observations: lookup.observations, retries: lookup.retries, result: result,
+            flags: isTimed ? lookup.flags : lookup.flags.subtracting(.timed),
             lockWaits: lookup.lockWaits, page: lookup.page)
     }
 }
@@ -258,4 +361,18 @@ extension PageFacts {
             page: page, file: FileID(device: 0, inode: 0), index: 0, fileSize: 0, magic: 0, facts: [], mode: 0,
             slot: .notAsked, detachTime: 0)
     }
+}
+
+extension OpenLookup {
+    /// Whether a pin at this address is one of its page, which has 64 KiB at most.
+    private func covers(_ pin: UInt64) -> Bool { pin <= address && address - pin < 65_536 }
+
+    /// The first try of a pass is for writing. The second one follows a first that failed, and the next pass follows a
+    /// pin that did not fail.
+    fileprivate func canBePinned(at pin: UInt64, isFirst: Bool) -> Bool {
+        covers(pin) && !isPinning && (isFirst ? passes == 0 || isPinned : flags.contains(.pinFailed))
+    }
+
+    /// A lookup succeeds with a page that was pinned and not unlocked again.
+    fileprivate func canEnd(with result: Int32) -> Bool { !isPinning && (result != 0 || (isPinned && !isUnlocked)) }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // What a trace does not have, in words: places where something could not be read, and sorts of events without which
-// nothing can be told. Whether it came as a text or as trace-cmd's file makes no difference to most of it.
+// nothing can be concluded. Whether it came as a text or as trace-cmd's file makes no difference to most of it.
 
 internal import Events
 
@@ -31,21 +31,28 @@ struct Places {
 }
 
 extension Reconstruction {
-    /// Sorts of events that were missing, once the trace is over. `processes` says how it lacks them, if it does.
-    func omissions(of name: String, processes: String) -> [Omission] {
-        var all: [String] = []
-        if seen.lookups == 0 {
-            all.append("there is no entry of get_futex_key() (fs_lookup), so nothing is told of lookups")
+    /// Sorts of events that were missing, once the trace is over. `processes` says how it lacks them, if it does;
+    /// `isWhole` that all events of the recipe were recorded, as its mark says.
+    func omissions(of name: String, processes: String, isWhole: Bool) -> [Omission] {
+        var all = steps.omissions(of: name) + restarts.omissions(of: name)
+        func add(_ what: String, hides: Bool = false) {
+            all.append(Omission(place: name, what: what, hidesObservations: hides))
+        }
+        if seen.lookups == 0, !isWhole {
+            add("there is no entry of get_futex_key() (fs_lookup), without which no lookup is seen", hides: true)
         }
         if seen.lookups > 0, seen.pins == 0 {
-            all.append("there is no pin of a page (fs_pin), without which no observation can be told")
+            add("there is no pin of a page (fs_pin), without which no observation is seen", hides: true)
+        }
+        if seen.lookups > 0, seen.pins > 0, seen.pinReturns == 0 {
+            add("there is no end of a pin (fs_pin_return), without which no observation is seen", hides: true)
         }
         if seen.doubtfulUnlocks > 0 {
-            all.append(
-                "\(seen.doubtfulUnlocks) unlocks within lookups name neither their caller nor the pinned page, so they count for nothing"
-            )
+            add(
+                "\(seen.doubtfulUnlocks) unlocks within lookups name neither their caller nor the pinned page, so they count for nothing",
+                hides: true)
         }
-        if seen.isAny, !seen.hasProcesses { all.append("\(processes): threads stand for them") }
-        return all.map { Omission(place: name, what: $0) }
+        if seen.isAny, !seen.hasProcesses { add("\(processes): threads stand for them") }
+        return all
     }
 }

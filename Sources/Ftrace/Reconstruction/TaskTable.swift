@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What is known of each task between two lines: the lookup that it is in, and the functions that it has
+// What is known of each task between two events: the lookup that it is in, and the functions that it has
 // entered and not left. Bounded; tasks that are in nothing make room for others.
 
 import Events
@@ -18,6 +18,8 @@ struct OpenLookup {
     /// Line of the entry, and of the begin of the pass.
     private var line: UInt64 = 0
     var passLine: UInt64 = 0
+    /// Of the reconstruction when it was entered.
+    private(set) var era: UInt64 = 0
     var isPinning = false
     /// The page's pin of this pass has succeeded.
     var isPinned = false
@@ -28,14 +30,28 @@ struct OpenLookup {
     var isUnlocked = false
     var isSwizzled = false
     var page: PageFacts?
+    /// What the pass before this one had pinned, as long as nothing confirms that there was a retry between the two.
+    var unconfirmed: Pinned?
+    /// Retries of which nothing says whether they were any; `provenRetries` of them are.
+    var doubtfulRetries: UInt64 = 0
 
-    mutating func begin(at time: UInt64, address: UInt64, flags: Lookup.Flags, line: UInt64) {
-        self = OpenLookup()
-        isOpen = true
-        (start, self.address, self.flags, self.line) = (time, address, flags, line)
+    /// So many retries in a row are no lines that were lost.
+    static let provenRetries: UInt64 = 8
+
+    struct Pinned {
+        var page: UInt64
+        var mapping: UInt64?
+        /// At which its pass began.
+        var line: UInt64
     }
 
-    /// Observed something, or went back.
+    mutating func begin(at time: UInt64, address: UInt64, flags: Lookup.Flags, line: UInt64, era: UInt64) {
+        self = OpenLookup()
+        isOpen = true
+        (start, self.address, self.flags, self.line, self.era) = (time, address, flags, line, era)
+    }
+
+    /// Observed something, or retried.
     var metSomething: Bool { observations > 0 || passes > 1 }
 
     /// It has its page and not unlocked it.
@@ -64,6 +80,9 @@ struct OpenFunction {
     var function: FunctionID
     var kind: ActivityKind?
     var start: UInt64
+    /// At which it was entered.
+    var line: UInt64
+    var era: UInt64
     /// Bytes of the hole, for fallocate() that punches one.
     var hole: Range<UInt64>?
     /// Detaches in it so far.
@@ -74,12 +93,27 @@ struct OpenFunction {
 
 /// One task.
 struct TaskState {
+    /// Detaches that wait for their function to be left.
+    private static let pendingLimit = 256
+
     var identity: TaskIdentity
     var lookup = OpenLookup()
     /// The outermost first.
     var functions: [OpenFunction] = []
+    /// Which functions it is in is known: it was seen to enter or to leave one.
+    var knowsFunctions = false
     /// Place of the detach that was this task's last event, so that a stack below belongs to it.
     var detach: Int?
+    /// Detaches whose operation has not been left yet.
+    private(set) var pending: [PendingDetach] = []
+
+    struct PendingDetach {
+        /// In the table of detaches, and its line there.
+        var place: Int
+        var line: UInt64
+        /// At which its operation was entered.
+        var entry: UInt64
+    }
 
     var isIdle: Bool { !lookup.isOpen && functions.isEmpty }
 
@@ -88,16 +122,33 @@ struct TaskState {
         functions.reduce(into: []) { $0.formUnion(names[$1.function].landmark) }
     }
 
-    /// The operation that somebody asked for: the outermost. Reclaim starts inside any other one and has
-    /// nothing to do with it; of several calls of fallocate() the last one counts, which may be that of a
-    /// file system below.
-    var scope: ActivityKind? {
-        if functions.contains(where: { $0.kind == .reclaim }) { return .reclaim }
-        let cuts = functions.last { $0.kind == .holePunch || $0.kind == .fallocateOther }
-        return cuts?.kind ?? functions.first { $0.kind != nil }?.kind
+    /// The operation that a task has requested: the outermost. Reclaim starts inside any other one and has nothing to do
+    /// with it. Of several calls of fallocate() the last one counts, which may be that of a file system below.
+    var operation: OpenFunction? {
+        functions.first { $0.kind == .reclaim } ?? cut ?? functions.first { $0.kind != nil }
     }
 
-    var hole: Range<UInt64>? { functions.last { $0.kind == .holePunch || $0.kind == .fallocateOther }?.hole }
+    private var cut: OpenFunction? { functions.last { $0.kind == .holePunch || $0.kind == .fallocateOther } }
+    var hole: Range<UInt64>? { cut?.hole }
+
+    mutating func await(_ detach: PendingDetach) {
+        if pending.count < Self.pendingLimit { pending.append(detach) }
+    }
+
+    /// The detaches of an operation that was left; they wait no longer.
+    mutating func takePending(entry: UInt64) -> [PendingDetach] {
+        guard !pending.isEmpty else { return [] }
+        let left = pending.filter { $0.entry == entry }
+        pending.removeAll { $0.entry == entry }
+        return left
+    }
+
+    /// What it is in is not known any more.
+    mutating func forgetFunctions() {
+        functions.removeAll(keepingCapacity: true)
+        pending.removeAll(keepingCapacity: true)
+        knowsFunctions = false
+    }
 }
 
 /// The tasks that were seen.
@@ -133,6 +184,8 @@ struct TaskTable {
         places = Dictionary(uniqueKeysWithValues: states.indices.map { (states[$0].identity.tid, $0) })
         latest = (UInt32.max, -1)
     }
+
+    var isEmpty: Bool { states.isEmpty }
 
     /// Lookups that have not returned, in the order of their tasks' numbers.
     var unfinished: [TaskState] {

@@ -8,21 +8,58 @@ struct Frame {
     /// Of the function, by `EventName.hash`; 0 where a probe has taken the place of its return.
     var function: UInt64
     var kind: Reconstruction.FrameKind
+    /// As perf prints it, without a line that begins the stack.
+    var isOfPerf = false
 
     private init(function: UInt64, kind: Reconstruction.FrameKind) { (self.function, self.kind) = (function, kind) }
 
-    /// Nil when it is something else.
+    /// A frame that begins `body`, after blanks. Nil when it is something else.
     init?(_ bytes: TraceText, _ body: Range<Int>) {
         var scanner = Scanner(bytes: bytes, position: body.lowerBound, end: body.upperBound)
         _ = scanner.skipBlanks()
         guard scanner.take("="), scanner.take(">"), scanner.skipBlanks() else { return nil }
+        self.init(&scanner)
+    }
+
+    /// A frame in a line that begins with something else, which a log has put there.
+    init?(within bytes: TraceText, _ line: Range<Int>) {
+        var begin = line.lowerBound
+        while let arrow = bytes.find("=> ", in: begin..<line.upperBound) {
+            begin = arrow + 3
+            guard arrow == line.lowerBound || bytes[arrow - 1] <= 0x20 else { continue }
+            var scanner = Scanner(bytes: bytes, position: begin, end: line.upperBound)
+            _ = scanner.skipBlanks()
+            self.init(&scanner)
+            return
+        }
+        // "	ffffffff8123abcd do_truncate+0x4 ([kernel.kallsyms])", as perf prints one.
+        var scanner = Scanner(bytes: bytes, position: line.lowerBound, end: line.upperBound)
+        guard scanner.skipBlanks(), case let digits = scanner.position, scanner.hexadecimal() != nil,
+            8...16 ~= scanner.position - digits, scanner.skipBlanks(), bytes[line.upperBound - 1] == UInt8(ascii: ")")
+        else { return nil }
+        self.init(&scanner)
+        isOfPerf = true
+    }
+
+    private init(_ scanner: inout Scanner) {
         if scanner.current == UInt8(ascii: "[") {
             self.init(function: 0, kind: .hidden)
             return
         }
         let begin = scanner.position
         scanner.skipWord(to: "+")
-        self.init(function: begin..<scanner.position, in: bytes)
+        self.init(function: begin..<scanner.position, in: scanner.bytes)
+        guard scanner.position < scanner.end else { return }
+        // An offset, a module or an address may follow; if anything else does, lines were joined.
+        scanner.skipWord()
+        while scanner.skipBlanks(), scanner.position < scanner.end {
+            guard let byte = scanner.current, [UInt8(ascii: "["), UInt8(ascii: "("), UInt8(ascii: "<")].contains(byte)
+            else {
+                kind = .hidden
+                return
+            }
+            scanner.skipWord()
+        }
     }
 
     /// By a function's name.

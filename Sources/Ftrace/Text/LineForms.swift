@@ -12,7 +12,7 @@ struct LineForms: Sendable {
     private let names: KnownNames
     private var heads = HeadForms()
     private var tails = TailForms()
-    /// Names of events that nobody needs, with their colons and what stands before them.
+    /// Names of events that are not needed, with their colons and what stands before them.
     private var unneeded = KnownTexts()
     /// Lines of which nothing but numbers had to be read.
     private(set) var alike: UInt64 = 0
@@ -24,23 +24,55 @@ struct LineForms: Sendable {
         case noLine
         /// Without the name of an event.
         case nameless
-        /// Of an event that nobody needs.
+        /// Of an event that is not needed.
         case unneeded
-        /// With the keys of its arguments, as `Arguments` packs them.
-        case event(EventName, EventHead, keys: UInt32)
+        /// With the keys of its arguments, as `Arguments` packs them, and how many the text has in all.
+        case event(EventName, EventHead, keys: UInt32, words: UInt8)
         case frame(Frame)
     }
 
-    /// Reads the line in `body`. `values` get those of its arguments, as `Arguments` packs them.
-    mutating func read(_ text: TraceText, _ body: Range<Int>, into values: inout [UInt64]) -> Reading {
-        guard let known = heads.match(text, body) else { return readWhole(text, body, into: &values) }
+    /// Reads the line in `line`. A trace's line may begin later in it; `begin` becomes the place where it does.
+    /// `values` get those of its arguments, as `Arguments` packs them.
+    @inline(__always)
+    mutating func read(
+        _ text: TraceText, _ line: Range<Int>, begin: inout Int, into values: inout [UInt64]
+    ) -> Reading {
+        begin = line.lowerBound
+        if let known = heads.match(text, line) {
+            let tail = known.end..<line.upperBound
+            if let place = tails.match(text, tail, into: &values) {
+                alike &+= 1
+                return .event(
+                    tails.events[place], heads.event(known), keys: tails.keys[place], words: tails.wordCounts[place])
+            }
+            if unneeded.length(at: Self.namePlace(text, tail), inFrontOf: text, tail) > 0 { return .unneeded }
+        }
+        return readUnknown(text, line, begin: &begin, into: &values)
+    }
+
+    /// A line that is unlike those before it, at least from its beginning on.
+    @inline(never)
+    private mutating func readUnknown(
+        _ text: TraceText, _ line: Range<Int>, begin: inout Int, into values: inout [UInt64]
+    ) -> Reading {
+        if let frame = Frame(text, line) { return .frame(frame) }
+        guard let head = LineHead(text, line) else {
+            return Frame(within: text, line).map { .frame($0) } ?? .noLine
+        }
+        begin = head.begin
+        let body = begin..<line.upperBound
+        // Behind what a log puts before it, it may be known.
+        guard begin > line.lowerBound, let known = heads.match(text, body) else {
+            return readWhole(text, body, head, into: &values)
+        }
         let tail = known.end..<body.upperBound
         if let place = tails.match(text, tail, into: &values) {
             alike &+= 1
-            return .event(tails.events[place], heads.event(known), keys: tails.keys[place])
+            return .event(
+                tails.events[place], heads.event(known), keys: tails.keys[place], words: tails.wordCounts[place])
         }
-        let isUnneeded = unneeded.length(at: Self.namePlace(text, tail), inFrontOf: text, tail) > 0
-        return isUnneeded ? .unneeded : readWhole(text, body, into: &values)
+        if unneeded.length(at: Self.namePlace(text, tail), inFrontOf: text, tail) > 0 { return .unneeded }
+        return readWhole(text, body, head, into: &values)
     }
 
     /// By what stands behind the time, which is a blank and a name.
@@ -51,11 +83,8 @@ struct LineForms: Sendable {
 
     /// Of which nothing is known; it is learnt.
     private mutating func readWhole(
-        _ text: TraceText, _ body: Range<Int>, into values: inout [UInt64]
+        _ text: TraceText, _ body: Range<Int>, _ head: LineHead, into values: inout [UInt64]
     ) -> Reading {
-        // A frame where there is a stack; whether there is one is known to who has the lines before.
-        if let frame = Frame(text, body) { return .frame(frame) }
-        guard let head = LineHead(text, body) else { return .noLine }
         let isLikely = heads.learn(head, text, body)
         guard !head.name.isEmpty else { return .nameless }
         guard let event = names.event(EventName.hash(text, head.name)) else {
@@ -69,9 +98,11 @@ struct LineForms: Sendable {
             arguments.read(text, head.arguments..<body.upperBound, of: event, names: names) { numbers.append($0) }
         }
         arguments.pack(into: &values)
-        // Behind a head that is never known nobody would look for a tail.
-        if isLikely { tails.learn(text, head.timeEnd..<body.upperBound, event, keys: arguments.packedKeys, numbers) }
-        return .event(event, head.event, keys: arguments.packedKeys)
+        // Behind a head that is never known no tail is looked for.
+        if isLikely, !arguments.isDamaged {
+            tails.learn(text, head.timeEnd..<body.upperBound, event, arguments, numbers)
+        }
+        return .event(event, head.event, keys: arguments.packedKeys, words: arguments.wordCount)
     }
 }
 
@@ -144,7 +175,8 @@ private struct HeadForms {
         let dash = body.lowerBound + 16
         let digits = text[head.time..<head.timeEnd - 1].split(separator: UInt8(ascii: "."))
         let place = Self.place(text, body.lowerBound)
-        guard head.column == 16 || (head.column == 8 && head.time > dash && text[dash] != UInt8(ascii: "-")),
+        guard !head.event.isNameDoubtful, !head.event.isCount,
+            head.columns == 16 || (head.columns == 8 && head.time > dash && text[dash] != UInt8(ascii: "-")),
             digits.count == 2, digits[0].count <= 8, digits[1].count == 6 || digits[1].count == 9,
             texts.learn(text, body.lowerBound..<head.time, at: place)
         else { return false }
@@ -170,6 +202,7 @@ private struct TailForms {
 
     private(set) var events = Array(repeating: EventName.marker, count: count)
     private(set) var keys = [UInt32](repeating: 0, count: count)
+    private(set) var wordCounts = [UInt8](repeating: 0, count: count)
     /// Bytes; 0 where nothing is known.
     private var lengths = [Int](repeating: 0, count: count)
     /// The bytes, and which bits of them count: not those of numbers.
@@ -221,8 +254,10 @@ private struct TailForms {
     }
 
     mutating func learn(
-        _ text: TraceText, _ tail: Range<Int>, _ event: EventName, keys: UInt32, _ found: [NumberInLine]
+        _ text: TraceText, _ tail: Range<Int>, _ event: EventName, _ arguments: borrowing Arguments,
+        _ found: [NumberInLine]
     ) {
+        let keys = arguments.packedKeys
         guard tail.count > 16, tail.count <= 8 * Self.wordLimit, found.count <= Self.numberLimit,
             found.allSatisfy({ $0.range.count <= 16 }),
             // Each value comes from a number here, and no number from elsewhere.
@@ -232,6 +267,7 @@ private struct TailForms {
         let place = first + Int(nextWays[first / Self.wayCount])
         nextWays[first / Self.wayCount] = UInt8(place - first + 1) % UInt8(Self.wayCount)
         (events[place], self.keys[place], lengths[place]) = (event, keys, tail.count)
+        wordCounts[place] = arguments.wordCount
         let begin = place * Self.wordLimit
         let last = (tail.count - 1) / 8
         for word in 0...last {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The head of a line of a trace: task, processor, context, time and the event's name, in the three layouts
-// that kernels and trace-cmd print. The task's name may hold any byte, so the layouts' fixed columns are
-// tried before anything is searched for.
+// The head of a line of a trace: task, processor, context, time and the event's name, as kernels, trace-cmd and perf
+// print it. Logs and consoles put something before each line. No list says what: the task's number is found by what
+// must follow it, and the name has a fixed number of columns before that. The name may hold any byte.
 
 import Events
 
@@ -10,54 +10,57 @@ import Events
 struct LineHead {
     /// Times are microseconds times a thousand where the text has no nanoseconds.
     var event = EventHead()
-    /// Name of the event without its colon; empty where there is none, as for the function tracer.
+    /// Where the columns of the task's name begin. Whatever stands before them is no part of the trace's line.
+    var begin = 0
+    /// Name of the event without its group and its colon; empty where there is none, as for the function tracer.
     var name: Range<Int> = 0..<0
     /// Where its arguments begin.
     var arguments = 0
-    /// Where its time begins. What stands before is the same in all lines of a task, on one processor and in
-    /// one context.
+    /// Where its time begins. From `begin` to here all lines of a task are the same, on one processor and in one
+    /// context.
     var time = 0
     /// Behind the colon that ends it.
     var timeEnd = 0
-    /// The column in which the task's name ends, where the layouts have it; else 0.
-    var column = 0
+    /// How many columns the task's name has, where the line has all of them; else 0.
+    var columns = 0
 }
 
 extension LineHead {
-    /// Reads the head of the line in `range`, which must not hold what a console puts before it. Nil when
-    /// it is no line of a trace.
+    /// Bytes before the task's number in which a line may have something that is not the trace's.
+    private static let prefixLimit = 1024
+    /// Columns of a task's name with processors in brackets, and in the latency format.
+    private static let (wide, narrow) = (16, 8)
+
+    /// Finds the head of a line of a trace in `range`, whatever stands before it there. Nil when there is none.
+    ///
+    /// The kernel and trace-cmd print a name in a fixed number of columns, so that the number of the task says where
+    /// the line begins.
     init?(_ bytes: TraceText, _ range: Range<Int>) {
-        // The name of a task is set in sixteen columns, or cut to eight in the latency format.
-        for column in [16, 8] {
-            let dash = range.lowerBound + column
+        for columns in [Self.wide, Self.narrow] {
+            let dash = range.lowerBound + columns
             if dash < range.upperBound, bytes[dash] == UInt8(ascii: "-"),
-                let head = Self.read(bytes, range, dash: dash)
+                let head = Self.read(bytes, range, dash: dash), head.columns == columns, head.begin == range.lowerBound
             {
                 self = head
-                self.column = column
                 return
             }
         }
-        // A line end or a wide character in the name moves the columns. The last place that fits is the
-        // real one: what a task puts into its name stands before it.
         var found: LineHead?
-        var dash = range.lowerBound
-        let limit = min(range.upperBound, range.lowerBound + 48)
-        while dash < limit {
-            if bytes[dash] == UInt8(ascii: "-"), let head = Self.read(bytes, range, dash: dash) { found = head }
-            dash += 1
+        var position = range.lowerBound
+        var limit = min(range.upperBound, range.lowerBound + Self.prefixLimit)
+        while position < limit, let dash = bytes.first("-", in: position..<limit) {
+            position = dash + 1
+            guard let head = Self.read(bytes, range, dash: dash) else { continue }
+            // A name can look like a head. It ends before the true one, which is the last within its columns.
+            if found == nil { limit = min(limit, dash + Self.wide) }
+            found = head
         }
-        guard let found else { return nil }
+        guard let found = found ?? Self.readPerf(bytes, range) else { return nil }
         self = found
     }
 
     private static func read(_ bytes: TraceText, _ range: Range<Int>, dash: Int) -> LineHead? {
-        var begin = range.lowerBound
-        while begin < dash, bytes[begin] == UInt8(ascii: " ") { begin += 1 }
         var head = LineHead()
-        let length = min(dash - begin, 15)
-        head.event.comm = Comm(
-            low: bytes.word(at: begin, count: length), high: bytes.word(at: begin + 8, count: length - 8))
         var scanner = Scanner(bytes: bytes, position: dash + 1, end: range.upperBound)
         guard let tid = scanner.decimal(), let id = UInt32(exactly: tid), scanner.skipBlanks() else { return nil }
         head.event.tid = id
@@ -67,19 +70,108 @@ extension LineHead {
             guard scanner.skip(to: ")", within: 16) else { return nil }
             _ = scanner.skipBlanks()
         }
-        if scanner.take("[") {
-            guard scanner.decimal() != nil, scanner.take("]"), scanner.skipBlanks() else { return nil }
+        let isBracketed = scanner.take("[")
+        guard scanner.decimal() != nil else { return nil }
+        if isBracketed {
+            guard scanner.take("]"), scanner.skipBlanks() else { return nil }
             if !scanner.isAtDigit { guard scanner.context(&head.event) else { return nil } }
         } else {
-            guard scanner.decimal() != nil, scanner.context(&head.event) else { return nil }
+            guard scanner.context(&head.event) else { return nil }
         }
-        head.time = scanner.position
-        guard let time = scanner.time() else { return nil }
-        head.event.time = time
-        head.timeEnd = scanner.position
-        _ = scanner.skipBlanks()
-        scanner.name(&head)
+        guard head.readTime(&scanner) else { return nil }
+        head.columns = isBracketed ? wide : narrow
+        head.readTask(bytes, range, end: dash)
+        head.event.isNameShort = head.columns == 0 && head.begin == range.lowerBound && !head.event.isNameDoubtful
         return head
+    }
+
+    /// A line of `perf script`: "comm   218 [001]   907.507163:   group:event: …", the process before the thread or
+    /// not.
+    private static func readPerf(_ bytes: TraceText, _ range: Range<Int>) -> LineHead? {
+        let limit = min(range.upperBound, range.lowerBound + prefixLimit)
+        var position = range.lowerBound
+        while position < limit, let bracket = bytes.first("[", in: position..<limit) {
+            position = bracket + 1
+            var scanner = Scanner(bytes: bytes, position: bracket + 1, end: range.upperBound)
+            guard let cpu = scanner.decimal(), cpu < 1 << 20, scanner.take("]"), scanner.skipBlanks(),
+                scanner.isAtDigit, bracket > range.lowerBound, bytes[bracket - 1] == 0x20
+            else { continue }
+            var head = LineHead()
+            var end = bracket
+            while end > range.lowerBound, bytes[end - 1] == 0x20 { end -= 1 }
+            guard let tid = bytes.number(endingAt: &end, from: range.lowerBound) else { continue }
+            head.event.tid = tid
+            if end > range.lowerBound, bytes[end - 1] == UInt8(ascii: "/") {
+                end -= 1
+                guard let pid = bytes.number(endingAt: &end, from: range.lowerBound) else { continue }
+                head.event.tgid = pid
+            }
+            guard end > range.lowerBound, bytes[end - 1] == 0x20, head.readTime(&scanner), !head.event.isCount else {
+                continue
+            }
+            while end > range.lowerBound, bytes[end - 1] == 0x20 { end -= 1 }
+            head.readTask(bytes, range, end: end)
+            return head
+        }
+        return nil
+    }
+
+    /// The time and what follows it.
+    private mutating func readTime(_ scanner: inout Scanner) -> Bool {
+        time = scanner.position
+        guard let time = scanner.time(isCount: &event.isCount) else { return false }
+        event.time = time
+        timeEnd = scanner.position
+        scanner.skipBlanksAndColours()
+        // What `trace-cmd report --ts-diff` puts here: the time since the line before.
+        let begin = scanner.position
+        if scanner.take("("), scanner.take("+"), scanner.decimal() != nil, scanner.take(")") {
+            _ = scanner.skipBlanks()
+        } else {
+            scanner.position = begin
+        }
+        scanner.name(&self)
+        return true
+    }
+
+    /// The task's name, which ends at `end`.
+    private mutating func readTask(_ bytes: TraceText, _ range: Range<Int>, end: Int) {
+        begin = range.lowerBound
+        if columns > 0 {
+            begin = max(begin, end - columns)
+            if end - begin < columns { columns = 0 }
+        }
+        var first = begin
+        while first < end, bytes[first] == 0x20 { first += 1 }
+        // A name has fifteen bytes at most, so that a blank begins the wide columns of any. Where there is none, or
+        // where a mark and a blank stand in fewer columns, blanks were taken away and something else is in them.
+        if columns == Self.wide {
+            event.isNameDoubtful = first == begin
+        } else {
+            event.isNameDoubtful =
+                end - first > 15
+                || (first..<max(first, end - 1)).contains { bytes[$0].isMark && bytes[$0 + 1] == 0x20 }
+        }
+        if event.isNameDoubtful {
+            var place = end
+            while place > first, bytes[place - 1] != 0x20 { place -= 1 }
+            first = place
+            begin = first
+            columns = 0
+        }
+        let length = min(end - first, 15)
+        event.comm = Comm(
+            low: bytes.word(at: first, count: length), high: bytes.word(at: first + 8, count: length - 8))
+    }
+}
+
+extension UInt8 {
+    /// A mark with which the things end that logs put before a line.
+    fileprivate var isMark: Bool {
+        switch Unicode.Scalar(self) {
+        case ":", "]", ";", ">", "|", ",": true
+        default: false
+        }
     }
 }
 
@@ -147,7 +239,7 @@ struct Scanner {
     mutating func context(_ head: inout EventHead) -> Bool {
         let begin = position
         skipWord()
-        guard 4...8 ~= position - begin else { return false }
+        guard 4...8 ~= position - begin, (begin..<position).allSatisfy({ bytes[$0].isContext }) else { return false }
         switch bytes[begin + 2] {
         case UInt8(ascii: "h"), UInt8(ascii: "H"), UInt8(ascii: "s"), UInt8(ascii: "z"), UInt8(ascii: "Z"):
             head.isInterrupt = true
@@ -158,7 +250,7 @@ struct Scanner {
 
     /// "12.345678:", "12.345678901:", "12345us+:" or a plain count, as nanoseconds.
     @inline(__always)
-    mutating func time() -> UInt64? {
+    mutating func time(isCount: inout Bool) -> UInt64? {
         guard let whole = decimal() else { return nil }
         if take(".") {
             let digits = EightBytes(bytes.word(at: position)).decimal(atMost: end - position)
@@ -182,20 +274,38 @@ struct Scanner {
             }
             return whole &* 1000
         }
+        isCount = true
         return take(":") ? whole : nil
     }
 
+    /// The event's name up to a colon, without the group that `perf script` puts before it.
     mutating func name(_ head: inout LineHead) {
-        let begin = position
+        let line = position
+        var begin = line
         skipWord(to: ":")
+        while position + 1 < end, bytes[position] == UInt8(ascii: ":"), bytes[position + 1] > 0x20 {
+            position += 1
+            begin = position
+            skipWord(to: ":")
+        }
         if position < end, bytes[position] == UInt8(ascii: ":") {
             head.name = begin..<position
             position += 1
-            _ = skipBlanks()
+            skipBlanksAndColours()
         } else {
-            position = begin
-            head.name = begin..<begin
+            position = line
+            head.name = line..<line
         }
         head.arguments = position
+    }
+}
+
+extension UInt8 {
+    /// Whether the kernel prints such a character among those for the context of an event.
+    fileprivate var isContext: Bool {
+        switch Unicode.Scalar(self) {
+        case ".", "#", "0"..."9", "A"..."Z", "a"..."z": true
+        default: false
+        }
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A block of a text, and of each of its lines what it says by itself. Blocks do not know of each other, so that
-// several can be read at once; what a line means after the lines before it is the reader's to find out.
+// A block of a text, and what each of its lines says by itself. Blocks do not know each other, so that several can be
+// read at once. What a line means after the lines before it is found out by the reader.
 
 /// Whole lines of a trace.
 struct TraceBlock: Sendable {
@@ -15,6 +15,7 @@ struct TraceBlock: Sendable {
     /// Lines of more than `LineCutter.lineLimit`.
     private(set) var overlong: UInt64 = 0
     private var beginsInOverlong = false
+    private var isUnwrapped = false
     /// Bytes of the text up to the end of the chunk that it comes from.
     var bytesRead: UInt64 = 0
     /// What it has learnt from blocks before; that saves time and nothing else.
@@ -33,16 +34,35 @@ struct TraceBlock: Sendable {
 
     /// Reads all lines.
     mutating func read() {
-        bytes.append(contentsOf: repeatElement(0, count: TraceText.padding))
+        TraceText.pad(&bytes)
+        guard readLines() else { return }
+        // Lines are wrapped: once more with what is in them.
+        bytes.removeLast(TraceText.padding)
+        LogLine.unwrap(&bytes)
+        TraceText.pad(&bytes)
+        lines.removeAll(keepingCapacity: true)
+        values.removeAll(keepingCapacity: true)
+        (lineCount, overlong) = (0, 0)
+        isUnwrapped = true
+        _ = readLines()
+        isUnwrapped = false
+    }
+
+    /// True, and not all of them are read, where a line has to be unwrapped first.
+    private mutating func readLines() -> Bool {
         // The bytes stay where they are for as long as they are looked at.
         let held = bytes
-        unsafe held.withUnsafeBufferPointer { bytes in
+        return unsafe held.withUnsafeBufferPointer { bytes in
             let text = unsafe TraceText(padded: bytes)
             var begin = 0
             while begin < text.count {
                 let end = text.first("\n", in: begin..<text.count) ?? text.count
                 if end - begin > LineCutter.lineLimit || (begin == 0 && beginsInOverlong) {
                     overlong += 1
+                    lines.append(TraceLine(range: begin..<begin, number: lineCount, firstValue: values.count))
+                    lines[lines.count - 1].meaning = .overlong
+                } else if !isUnwrapped, LogLine.isWrapped(text, begin..<end) {
+                    return true
                 } else {
                     let isReturn = end > begin && text[end - 1] == UInt8(ascii: "\r")
                     add(text, begin..<(isReturn ? end - 1 : end))
@@ -50,28 +70,27 @@ struct TraceBlock: Sendable {
                 lineCount += 1
                 begin = end + 1
             }
+            return false
         }
     }
 
-    private mutating func add(_ text: TraceText, _ line: Range<Int>) {
-        guard !line.isEmpty else { return }
-        var told = TraceLine(range: line, number: lineCount, firstValue: values.count)
-        if text[line.lowerBound] != UInt8(ascii: "#") {
-            // No console begins a line with a blank.
-            let isPlain = text[line.lowerBound] == UInt8(ascii: " ")
-            let body = isPlain ? line : Console.removed(from: text, line)
-            told.range = body
-            switch forms.read(text, body, into: &values) {
-            case .unneeded: told.meaning = .unneeded
+    private mutating func add(_ text: TraceText, _ range: Range<Int>) {
+        guard !range.isEmpty else { return }
+        var line = TraceLine(range: range, number: lineCount, firstValue: values.count)
+        if text[range.lowerBound] != UInt8(ascii: "#") {
+            var begin = range.lowerBound
+            switch forms.read(text, range, begin: &begin, into: &values) {
+            case .unneeded: line.meaning = .unneeded
             case .frame(let frame):
-                told.meaning = .frame(frame.kind)
+                line.meaning = .frame(frame.kind, isOfPerf: frame.isOfPerf)
                 values.append(frame.function)
-            case .event(let name, let head, let keys):
-                (told.meaning, told.head, told.keys) = (.event(name), head, keys)
+            case .event(let name, let head, let keys, let words):
+                (line.meaning, line.head, line.keys, line.words) = (.event(name), head, keys, words)
             case .nameless, .noLine: break
             }
+            line.prefix = begin - range.lowerBound
         }
-        lines.append(told)
+        lines.append(line)
     }
 }
 
@@ -80,32 +99,40 @@ struct TraceLine: Sendable {
     enum Meaning {
         /// Nothing that could be known without reading it again.
         case other
-        /// A line of a trace with an event that nobody needs.
+        /// A line of a trace with an event that is not needed.
         case unneeded
-        /// What looks like one, with the hash of its function as its only value.
-        case frame(Reconstruction.FrameKind)
+        /// What looks like a frame, with the hash of its function as its only value.
+        case frame(Reconstruction.FrameKind, isOfPerf: Bool)
         case event(EventName)
+        /// A line that is too long to be kept.
+        case overlong
     }
 
     var head = EventHead()
     var meaning = Meaning.other
     /// Which values it has, as `Arguments` packs them.
     var keys: UInt32 = 0
+    /// How many arguments it has, needed or not.
+    var words: UInt8 = 0
     private var begin: UInt32
     private var end: UInt32
+    private var prefixCount: UInt32 = 0
     /// Lines before it in its block.
     let number: UInt32
     private let first: UInt32
 
+    @inline(__always)
     init(range: Range<Int>, number: Int, firstValue: Int) {
         (begin, end) = (UInt32(range.lowerBound), UInt32(range.upperBound))
         (self.number, first) = (UInt32(number), UInt32(firstValue))
     }
 
-    /// Its bytes without what a console puts before them and without its end.
-    var range: Range<Int> {
-        get { Int(begin)..<Int(end) }
-        set { (begin, end) = (UInt32(newValue.lowerBound), UInt32(newValue.upperBound)) }
+    /// Its bytes without its end.
+    var range: Range<Int> { Int(begin)..<Int(end) }
+    /// How many of them a log has put before the line of the trace.
+    var prefix: Int {
+        get { Int(prefixCount) }
+        set { prefixCount = UInt32(newValue) }
     }
     var firstValue: Int { Int(first) }
 }

@@ -113,4 +113,28 @@ import Glibc
         guard let low = EightBytes(word(at: begin + 8)).hexadecimal(exactly: digits - 8) else { return nil }
         return high << UInt64(4 * (digits - 8)) | low
     }
+
+    /// The decimal number that ends at `end`, of at most ten digits, after `start`; `end` moves before it.
+    func number(endingAt end: inout Int, from start: Int) -> UInt32? {
+        var first = end
+        while first > start, end - first < 10, self[first - 1] &- 0x30 < 10 { first -= 1 }
+        guard first < end else { return nil }
+        let value = self[first..<end].reduce(0 as UInt64) { $0 * 10 + UInt64($1 - 0x30) }
+        end = first
+        return UInt32(exactly: value)
+    }
+
+    /// The first place in `range` where these bytes stand.
+    func find(_ word: StaticString, in range: Range<Int>) -> Int? {
+        let (count, lead) = (word.utf8CodeUnitCount, unsafe Unicode.Scalar(word.utf8Start.pointee))
+        var position = range.lowerBound
+        while position + count <= range.upperBound,
+            let place = first(lead, in: position..<range.upperBound - count + 1)
+        {
+            // As many bytes as the word has, by the comparison above.
+            if unsafe memcmp(start + place, word.utf8Start, count) == 0 { return place }
+            position = place + 1
+        }
+        return nil
+    }
 }

@@ -1,30 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Blocks that zstd has compressed, each by itself. That no byte goes beyond the room for it is the library's promise,
-// and the reason to take no code of one's own. How much room there is says the caller.
+// Blocks that zstd or zlib has compressed, each by itself. The libraries promise that no byte goes beyond the room for
+// it, which is the reason to take no code of our own. The caller says how much room there is.
 
+private import CZlib
 private import CZstd
 
-/// Takes compressed blocks apart.
+/// Decompresses blocks.
 @safe final class Decompressor {
+    /// What trace-cmd can compress with.
+    enum Method: String { case zstd, zlib }
+
+    private let method: Method
     /// Kept for its tables, which are larger than most blocks.
     private let context: OpaquePointer?
 
-    init() { unsafe context = ZSTD_createDCtx() }
+    init(_ method: Method) {
+        self.method = method
+        unsafe context = method == .zstd ? ZSTD_createDCtx() : nil
+    }
 
     deinit { unsafe ZSTD_freeDCtx(context) }
 
     /// Makes `bytes` what was compressed into `block`: exactly `count` of them; false when it is anything else.
     func decompress(_ block: [UInt8], into bytes: inout [UInt8], count: Int) -> Bool {
         bytes.removeAll(keepingCapacity: true)
+        guard count > 0 else { return false }
         bytes.append(addingCapacity: count) { room in
             unsafe room.withUnsafeMutableBufferPointer { room, filled in
-                // It gets the true lengths, writes no further than the room, and keeps no address.
-                let result = unsafe block.withUnsafeBytes { block in
-                    unsafe ZSTD_decompressDCtx(
-                        context, room.baseAddress, min(count, room.count), block.baseAddress, block.count)
+                // The libraries get the true lengths, write no further than the room, and keep no address.
+                unsafe block.withUnsafeBytes { block in
+                    switch method {
+                    case .zstd:
+                        let result = unsafe ZSTD_decompressDCtx(
+                            context, room.baseAddress, min(count, room.count), block.baseAddress, block.count)
+                        filled = ZSTD_isError(result) == 0 ? min(count, Int(result)) : 0
+                    case .zlib:
+                        var length = UInt(min(count, room.count))
+                        let result = unsafe uncompress(
+                            room.baseAddress, &length, block.bindMemory(to: UInt8.self).baseAddress,
+                            UInt(block.count))
+                        filled = result == Z_OK ? min(count, Int(length)) : 0
+                    }
                 }
-                filled = ZSTD_isError(result) == 0 ? min(count, Int(result)) : 0
             }
         }
         return bytes.count == count

@@ -6,7 +6,7 @@
 
 internal import Events
 
-/// The events of a file that are of use, by the numbers that its kernel gave them.
+/// The events of a file that are needed, by the numbers that its kernel gave them.
 struct EventFormats {
     /// An argument that lies in the event as a number.
     struct Field {
@@ -34,7 +34,7 @@ struct EventFormats {
 
     private(set) var fields: [Field] = []
     private var formats: [Format] = []
-    /// By number: one more than the place in `formats`, 0 for what is of no use.
+    /// By number: one more than the place in `formats`, 0 for an event that is not needed.
     private var places: [UInt16] = []
 
     /// That of an event by its number.
@@ -61,7 +61,7 @@ struct EventFormats {
         }
     }
 
-    /// Whether there is any event that can tell something, and not only what comes with others.
+    /// Whether there is any event that says something by itself, and not only those that come with others.
     var areUseful: Bool {
         formats.contains {
             switch $0.name {
@@ -72,7 +72,7 @@ struct EventFormats {
     }
     var haveSystemCalls: Bool { formats.contains { $0.name == .systemCall } }
 
-    /// Adds an event by its description, unless nobody needs it. False when it is laid out unlike any known kernel.
+    /// Adds an event by its description, if it is needed. False when it is laid out unlike any known kernel.
     mutating func add(_ description: [UInt8], names: KnownNames) -> Bool {
         let description = FormatDescription(description)
         guard let name = names.event(EventName.hash(description.name)), let id = description.id, 0..<65536 ~= id else {

@@ -87,10 +87,11 @@ struct TraceDataLayout {
     private mutating func readByOptions(_ head: inout SectionBytes) throws {
         let method = try head.text(limit: 32)
         _ = try head.text(limit: 32)
-        switch method {
-        case "none": break
-        case "zstd": decompressor = Decompressor()
-        default: throw TraceData.Unfamiliar("pages compressed with \(method)")
+        if method != "none" {
+            guard let method = Decompressor.Method(rawValue: method) else {
+                throw TraceData.Unfamiliar("pages compressed with \(method)")
+            }
+            decompressor = Decompressor(method)
         }
         var offset = try head.number(UInt64.self)
         var sections: [UInt16: UInt64] = [:]

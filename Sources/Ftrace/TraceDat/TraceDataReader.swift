@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Reads a trace.dat and tells its events, those that a text of it would tell and in the same order: by time, and
+// Reads a trace.dat and hands over its events: those that a text of it would give, in the same order: by time, and
 // where times are the same by the number of the processor. Stacks are whole here, of which the text has eight
 // frames. Of the file there is no more in memory than some pages for each processor, and what the kernel's
 // functions are called once that is needed.
@@ -34,14 +34,15 @@ public struct TraceDataReader: EventSource {
     private enum SymbolsState { case unread, read, damaged(String) }
 
     /// Reads what the file says of itself and its first events. `name` is for messages; with `tellsAll` every
-    /// shared lookup is told, else those that met something or went back.
+    /// shared lookup is reported, else those that observed something or retried.
     /// - Throws: `SourceError`, or `TraceData.Unfamiliar` for a file that only trace-cmd may know.
     public init(
         name: String, size: UInt64, showsKernelAddresses: Bool = false, tellsAll: Bool = false,
         input: @escaping TraceData.Input
     ) throws {
         run = RunInfo(showsKernelAddresses: showsKernelAddresses)
-        reconstruction = Reconstruction(showsKernelAddresses: showsKernelAddresses, tellsAll: tellsAll)
+        reconstruction = Reconstruction(
+            showsKernelAddresses: showsKernelAddresses, tellsAll: tellsAll, mayLackLines: false)
         file = TraceDataFile(name: name, size: size, input: input)
         layout = try TraceDataLayout(file, names: reconstruction.names)
         run.kernelRelease = layout.release
@@ -98,7 +99,7 @@ public struct TraceDataReader: EventSource {
         count += 1
         if event.lost > 0 {
             reconstruction.lose(.ftraceBuffer, event.lost, into: &sink)
-            reconstruction.forget()
+            reconstruction.forget(into: &sink)
         }
         // Number, flags, depths and task: every event begins with them.
         guard event.data.count >= 8 else { return }
@@ -169,7 +170,10 @@ public struct TraceDataReader: EventSource {
             all.append(Omission(place: file.name, what: "functions have no names, since \(message)"))
         }
         all += mark.omissions(of: file.name)
-        if isOver { all += reconstruction.omissions(of: file.name, processes: "processes are not recorded") }
+        if isOver {
+            all += reconstruction.omissions(
+                of: file.name, processes: "processes are not recorded", isWhole: mark.isRead)
+        }
         return all
     }
 

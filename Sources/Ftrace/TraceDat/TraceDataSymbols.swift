@@ -2,7 +2,7 @@
 
 // Which function an address belongs to, by the copy of /proc/kallsyms in a trace.dat. Looked up are a few hundred
 // addresses among some hundred thousand functions: so the functions' places are sorted, and a name is read when it
-// is asked for, once.
+// is needed, once.
 
 /// The functions of a kernel.
 struct KernelSymbols {
@@ -68,7 +68,7 @@ struct KernelSymbols {
             if places[middle].address <= address { low = middle + 1 } else { high = middle }
         }
         guard low > 0, low < places.count || places[low - 1].address == address else { return nil }
-        // Several names may stand for one place: one that says something is what they are asked for.
+        // Several names may stand for one place: one that is known is the one to take.
         var found: Function?
         var place = low - 1
         while place >= 0, places[place].address == places[low - 1].address {
@@ -80,7 +80,9 @@ struct KernelSymbols {
     }
 
     private func isTelling(_ function: Function) -> Bool {
-        function.isFutexCall || function.frame.kind != .function || !names.landmark(function.frame.function).isEmpty
+        function.isFutexCall || function.frame.kind != .function
+            || !names.frame(function.frame.function).landmark.isEmpty
+            || !names.frame(function.frame.function).cuts.isEmpty
     }
 
     private func function(in place: Place) -> Function {

@@ -12,7 +12,8 @@ extension RunReport {
         Conclusions(
             from: summary, loops: loops.map(\.finding), by: grouping,
             in: Conclusions.Circumstances(
-                names: legend.names, run: run, totals: totals, losses: losses, filters: filters))
+                names: legend.names, run: run, totals: totals, losses: losses, hidden: hidden,
+                filters: filters))
     }
 }
 

@@ -52,13 +52,24 @@ extension RunReport {
         return text + "; the findings have \(inFindings) (\(because))"
     }
 
-    /// In the place of the tables by cause where they are empty.
+    /// In the place of the tables by cause where they are empty: that no lookup met a page without a mapping, if that
+    /// is known.
     var noCause: String {
         if !filters.isEmpty, totals.observations > 0 {
             return "No finding with a cause matches \(filters); the whole run has \(totals.observations) observations."
         }
+        if !hidden.isEmpty {
+            return "Whether a lookup met a page without a mapping could not be seen: "
+                + hidden.map(TerminalText.escaped).joined(separator: "; ") + "."
+        }
+        if losses.contains(where: { $0.key.touchesEvidence && $0.value > 0 }) {
+            return "No lookup was seen to meet a page without a mapping, but events were lost."
+        }
         return "No lookup met a page without a mapping."
     }
+
+    /// Why there may be observations that nothing shows: text from the source, not escaped.
+    var hidden: [String] { omissions.filter(\.hidesObservations).map(\.what) }
 
     /// What was lost, what the tool cost, and what it could not see, by name. The values hold text of others.
     var missing: [(name: String, value: String)] {

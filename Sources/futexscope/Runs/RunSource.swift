@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Opens the input of `report` and `export`. A directory is a recording; a file with the magic bytes of a trace.dat is one,
-// and trace-cmd prints it if this program cannot read its version; anything else is a text. Ctrl-C ends the reading and
-// not the program, so that the events read so far are analysed.
+// What a user names to be read, recognised by its first bytes: a directory is a recording; a file or a pipe holds a text
+// of ftrace, a trace.dat or a perf.data, compressed with gzip or zstd or not. Files that only trace-cmd or perf can read
+// are printed by those. Ctrl-C ends the reading and not the program, so that what was read so far is reported.
 
 internal import Events
 internal import Ftrace
@@ -15,7 +15,7 @@ internal import System
 enum RunSource {
     static func open(_ path: String) throws -> any EventSource {
         Interruption.begin()
-        if path == "-" { return try text(ByteStream(descriptor: 0, size: nil), name: "standard input") }
+        if path == "-" { return try read(ByteStream(descriptor: 0, size: nil), name: "standard input", path: nil) }
         var status = stat()
         // The structure lives over the call.
         guard unsafe stat(path, &status) == 0 else {
@@ -28,18 +28,44 @@ enum RunSource {
         guard number >= 0 else { throw SourceError("cannot read \(path): \(errorText(errno))") }
         let isFile = status.st_mode & S_IFMT == S_IFREG
         let stream = ByteStream(descriptor: number, size: isFile ? UInt64(max(0, status.st_size)) : nil)
-        guard isFile, try TraceData.isRecognised(stream.peek(TraceData.magic.count)) else {
-            return try text(stream, name: path)
+        return try read(stream, name: path, path: isFile ? path : nil)
+    }
+
+    /// `path` is that of a regular file whose bytes the stream has.
+    private static func read(_ stream: ByteStream, name: String, path: String?) throws -> any EventSource {
+        let head = try stream.peek(ForeignFormat.headBytes)
+        if let compression = Compression(of: head) {
+            let input = compression.decompressing(name) { try stream.read(into: &$0) }
+            return try read(ByteStream(of: input), name: name, path: nil)
         }
+        if let format = ForeignFormat(of: head) {
+            throw SourceError("\(name) is \(format.what), which is not read here; \(format.advice)")
+        }
+        if TraceData.isRecognised(head) {
+            let file = try path == nil ? stream.spooled() : stream
+            return try traceData(file, name: name, path: path ?? file.ownPath)
+        }
+        if head.starts(with: PerfData.magic) {
+            let file = try path == nil ? stream.spooled() : stream
+            guard let program = ChildCommand(PerfData.command(for: path ?? file.ownPath)) else {
+                throw SourceError(PerfData.notInstalled(name))
+            }
+            return try text(ByteStream(outputOf: program, of: "perf", file), name: name + " (as perf prints it)")
+        }
+        return try text(stream, name: name)
+    }
+
+    private static func traceData(_ file: ByteStream, name: String, path: String) throws -> any EventSource {
         do {
-            return try TraceDataReader(name: path, size: stream.size ?? 0) { offset, count, bytes in
-                try stream.read(count, at: offset, into: &bytes)
+            return try TraceDataReader(name: name, size: file.size ?? 0) { offset, count, bytes in
+                try file.read(count, at: offset, into: &bytes)
             }
         } catch let unfamiliar as TraceData.Unfamiliar {
             guard let program = ChildCommand(TraceData.command(for: path)) else {
-                throw SourceError(TraceData.notInstalled(path, unfamiliar))
+                throw SourceError(TraceData.notInstalled(name, unfamiliar))
             }
-            return try text(ByteStream(outputOf: program), name: path + " (as trace-cmd prints it)")
+            return try text(
+                ByteStream(outputOf: program, of: "trace-cmd", file), name: name + " (as trace-cmd prints it)")
         }
     }
 
@@ -48,19 +74,62 @@ enum RunSource {
     }
 }
 
-/// Bytes from a file, a pipe or a program, one chunk after the other.
+/// Bytes from a file, a pipe, a program or another stream, one chunk after the other.
 private final class ByteStream {
     private static let chunkBytes = 256 << 10
 
     let size: UInt64?
     private let descriptor: Int32
-    private var program: ChildCommand?
+    /// Where the bytes come from if there is no descriptor.
+    private let input: FtraceReader.Input?
+    private var program: (command: ChildCommand, name: String)?
+    /// What the program reads, which stays open as long as it may.
+    private var file: ByteStream?
     private var peeked: [UInt8] = []
 
-    init(descriptor: Int32, size: UInt64?) { (self.descriptor, self.size) = (descriptor, size) }
+    init(descriptor: Int32, size: UInt64?) { (self.descriptor, self.size, input) = (descriptor, size, nil) }
 
-    /// The output of a program.
-    init(outputOf program: ChildCommand) throws {
+    /// Bytes that are made from others.
+    init(of input: @escaping FtraceReader.Input) { (descriptor, size, self.input) = (-1, nil, input) }
+
+    /// A path under which this process and others find the open file.
+    var ownPath: String { "/proc/\(getpid())/fd/\(descriptor)" }
+
+    /// The same bytes in a temporary file without a name, so that any place in them can be read.
+    func spooled() throws -> ByteStream {
+        let directory = unsafe getenv("TMPDIR").map { unsafe String(cString: $0) } ?? "/var/tmp"
+        var template = Array("\(directory)/futexscope-XXXXXX".utf8CString)
+        // The name is written into the array.
+        let number = unsafe mkstemp(&template)
+        guard number >= 0 else {
+            throw SourceError("cannot make a temporary file in \(directory): \(errorText(errno)); set TMPDIR")
+        }
+        _ = fcntl(number, F_SETFD, FD_CLOEXEC)
+        unsafe unlink(template)
+        var (chunk, size): ([UInt8], UInt64) = ([], 0)
+        while try read(into: &chunk) {
+            var written = 0
+            while written < chunk.count {
+                // As many bytes as the array has behind that place.
+                let count = unsafe chunk.withUnsafeBytes {
+                    unsafe write(number, $0.baseAddress! + written, $0.count - written)
+                }
+                guard count > 0 || errno == EINTR else {
+                    let error = errno
+                    close(number)
+                    throw SourceError(
+                        "cannot write to a temporary file in \(directory): \(errorText(error)); set TMPDIR")
+                }
+                written += max(0, count)
+            }
+            size += UInt64(chunk.count)
+            chunk.removeAll(keepingCapacity: true)
+        }
+        return ByteStream(descriptor: number, size: size)
+    }
+
+    /// What a program prints of a file.
+    init(outputOf program: ChildCommand, of name: String, _ file: ByteStream) throws {
         var ends: [Int32] = [-1, -1]
         // Two numbers are written into the two of the array.
         guard unsafe pipe(&ends) == 0 else {
@@ -69,7 +138,7 @@ private final class ByteStream {
         // The program gets a copy of the second as its output, and neither under this number.
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
         defer { close(ends[1]) }
-        (descriptor, size, self.program) = (ends[0], nil, program)
+        (descriptor, size, input, self.program, self.file) = (ends[0], nil, nil, (program, name), file)
         try program.start(output: ends[1])
     }
 
@@ -90,10 +159,10 @@ private final class ByteStream {
         }
         if try fill(&bytes) { return true }
         // A program that failed has written why to standard error.
-        if let program, !Interruption.isWanted, case let status = program.waitStatus(), status != 0 {
-            throw SourceError("trace-cmd ended with status \(status): its input is incomplete or no trace.dat")
+        if let program, !Interruption.isWanted, case let status = program.command.waitStatus(), status != 0 {
+            throw SourceError("\(program.name) ended with status \(status): its input is incomplete or damaged")
         }
-        program = nil
+        (program, file) = (nil, nil)
         return false
     }
 
@@ -122,6 +191,7 @@ private final class ByteStream {
     /// Appends a whole chunk, or the bytes until the end or an interruption; false when there are none. One read from a pipe
     /// returns less than a chunk.
     private func fill(_ bytes: inout [UInt8]) throws -> Bool {
+        if let input { return try !Interruption.isWanted && input(&bytes) }
         var filled = 0
         while filled < Self.chunkBytes, !Interruption.isWanted {
             var count = 0

@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What gzip and some versions of trace-cmd compress with. */
+#include <zlib.h>

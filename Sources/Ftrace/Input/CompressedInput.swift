@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Inputs that were compressed as a whole with gzip or zstd, decompressed chunk by chunk, so that memory does not grow
+// with them. The libraries are the ones that are linked for a trace.dat and for libelf. xz has no reader here: it would
+// be one more library in a program that runs as root, and `xz -dc FILE | futexscope report -` does the same.
+
+private import CZlib
+private import CZstd
+internal import Events
+
+/// How an input was compressed.
+public enum Compression: String, Sendable {
+    case gzip, zstd
+
+    /// By the first bytes of an input; six are enough.
+    public init?(of head: some Collection<UInt8>) {
+        if head.starts(with: [0x1f, 0x8b, 0x08]) {
+            self = .gzip
+        } else if head.starts(with: [0x28, 0xb5, 0x2f, 0xfd]) {
+            self = .zstd
+        } else {
+            return nil
+        }
+    }
+
+    /// The decompressed bytes of `input`; `name` is that of the file, for messages.
+    /// - Throws: From the returned closure, `SourceError` where the data is damaged or ends too early.
+    public func decompressing(_ name: String, _ input: @escaping FtraceReader.Input) -> FtraceReader.Input {
+        let stream: any DecompressedStream = self == .gzip ? GzipStream() : ZstdStream()
+        var packed: [UInt8] = []
+        var isAtEnd = false
+        return { bytes in
+            let before = bytes.count
+            while bytes.count - before < Self.chunkBytes {
+                if packed.isEmpty, !isAtEnd { isAtEnd = try !input(&packed) }
+                if packed.isEmpty { break }
+                guard let used = stream.decompress(packed[...], into: &bytes, room: Self.chunkBytes) else {
+                    throw SourceError(
+                        "\(name): its \(rawValue) data is damaged; expected a whole file: check it with `\(rawValue) -t`"
+                    )
+                }
+                packed.removeFirst(used)
+            }
+            if bytes.count > before { return true }
+            guard stream.isComplete else {
+                throw SourceError(
+                    "\(name): its \(rawValue) data ends too early; expected a whole file: what there is can be read with `\(rawValue) -dc FILE | futexscope report -`"
+                )
+            }
+            return false
+        }
+    }
+
+    private static let chunkBytes = 256 << 10
+}
+
+/// A decoder that takes packed bytes as they arrive.
+private protocol DecompressedStream: AnyObject {
+    /// Appends at most `room` bytes; returns how many packed bytes were used, nil for damaged data.
+    func decompress(_ packed: ArraySlice<UInt8>, into bytes: inout [UInt8], room: Int) -> Int?
+    /// Nothing is missing of what was begun.
+    var isComplete: Bool { get }
+}
+
+@safe private final class GzipStream: DecompressedStream {
+    private var stream = unsafe z_stream()
+    private(set) var isComplete = true
+    private let isReady: Bool
+
+    init() {
+        // Its own state, which lives as long as this object; 16 more window bits ask for the format of gzip.
+        isReady =
+            unsafe inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK
+    }
+
+    deinit { _ = unsafe inflateEnd(&stream) }
+
+    func decompress(_ packed: ArraySlice<UInt8>, into bytes: inout [UInt8], room: Int) -> Int? {
+        guard isReady else { return nil }
+        // A file may have several members, one after the other; zeros behind the last are padding.
+        if isComplete, packed.allSatisfy({ $0 == 0 }) { return packed.count }
+        var result = Z_OK
+        var used = 0
+        bytes.append(addingCapacity: room) { output in
+            unsafe output.withUnsafeMutableBufferPointer { output, filled in
+                unsafe packed.withUnsafeBufferPointer { packed in
+                    // Both areas live over the call, and their true lengths go with them.
+                    unsafe stream.next_in = UnsafeMutablePointer(mutating: packed.baseAddress)
+                    unsafe stream.avail_in = UInt32(packed.count)
+                    unsafe stream.next_out = output.baseAddress
+                    unsafe stream.avail_out = UInt32(room)
+                    result = unsafe inflate(&stream, Z_NO_FLUSH)
+                    used = unsafe packed.count - Int(stream.avail_in)
+                    filled = unsafe room - Int(stream.avail_out)
+                    unsafe stream.next_in = nil
+                    unsafe stream.next_out = nil
+                }
+            }
+        }
+        switch result {
+        case Z_STREAM_END:
+            isComplete = true
+            return unsafe inflateReset(&stream) == Z_OK ? used : nil
+        case Z_OK, Z_BUF_ERROR:
+            isComplete = false
+            return used
+        default: return nil
+        }
+    }
+}
+
+@safe private final class ZstdStream: DecompressedStream {
+    private let context = unsafe ZSTD_createDStream()
+    private(set) var isComplete = true
+
+    deinit { _ = unsafe ZSTD_freeDStream(context) }
+
+    func decompress(_ packed: ArraySlice<UInt8>, into bytes: inout [UInt8], room: Int) -> Int? {
+        var result = 0
+        var used = 0
+        bytes.append(addingCapacity: room) { output in
+            unsafe output.withUnsafeMutableBufferPointer { output, filled in
+                unsafe packed.withUnsafeBufferPointer { packed in
+                    // Both areas live over the call, and their true lengths go with them.
+                    var from = unsafe ZSTD_inBuffer(src: packed.baseAddress, size: packed.count, pos: 0)
+                    var to = unsafe ZSTD_outBuffer(dst: output.baseAddress, size: room, pos: 0)
+                    result = unsafe ZSTD_decompressStream(context, &to, &from)
+                    (used, filled) = unsafe (from.pos, to.pos)
+                }
+            }
+        }
+        guard ZSTD_isError(result) == 0 else { return nil }
+        // A context without room for its window makes no progress and has no error.
+        isComplete = result == 0
+        return used
+    }
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Files that hold a trace in a format that is not read here. Each is named for what it is, with the way to a text that
+// can be read, or with the reason why there is none.
+
+/// A format that is not read, known by its first bytes.
+public struct ForeignFormat: Sendable, Equatable {
+    /// Such as "compressed with xz".
+    public let what: String
+    /// What to do, as a clause.
+    public let advice: String
+
+    /// How many bytes `init` looks at.
+    public static let headBytes = 4096
+
+    /// Nil when the bytes belong to none of them.
+    public init?(of head: [UInt8]) {
+        let known = Self.magics.first { head.starts(with: $0.magic) }
+        if let known {
+            (what, advice) = (known.what, known.advice)
+            return
+        }
+        let text = String(decoding: head.prefix(Self.headBytes).drop { $0 <= 0x20 }, as: UTF8.self)
+        let lower = text.lowercased()
+        if lower.hasPrefix("<!doctype html") || lower.hasPrefix("<html") {
+            what = "a page of systrace or catapult"
+            advice =
+                "the text of ftrace is inside it: take the lines between <script class=\"trace-data\"> and </script>"
+        } else if text.hasPrefix("{\"traceEvents\"") || text.hasPrefix("[{\"") || text.contains("\"traceEvents\":") {
+            what = "a trace in Chrome's JSON"
+            advice = "it has no kernel arguments: \(RecipeMark.advice)"
+        } else if text.hasPrefix("/* CTF ") {
+            what = "the metadata of a Common Trace Format"
+            advice =
+                "name the directory of a recording of futexscope; one of LTTng has no events of get_futex_key(): \(RecipeMark.advice)"
+        } else if head.starts(with: [0x0a]), head.count > 16, Self.isPerfetto(head) {
+            what = "a trace of Perfetto"
+            advice = "convert it with `traceconv systrace FILE FILE.txt`"
+        } else {
+            return nil
+        }
+    }
+
+    private static let magics: [(magic: [UInt8], what: String, advice: String)] = [
+        (
+            [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], "compressed with xz",
+            "decompress it: `xz -dc FILE | futexscope report -`"
+        ),
+        (Array("BZh".utf8), "compressed with bzip2", "decompress it: `bzip2 -dc FILE | futexscope report -`"),
+        ([0x04, 0x22, 0x4d, 0x18], "compressed with lz4", "decompress it: `lz4 -dc FILE | futexscope report -`"),
+        (Array("PK\u{3}\u{4}".utf8), "a zip archive", "decompress it: `unzip -p FILE | futexscope report -`"),
+        (
+            Array("TRACE:\n".utf8), "a trace of Android's atrace, perhaps compressed (ctrace)",
+            "decompress what follows the first line with zlib, such as `tail -c +8 FILE | zlib-flate -uncompress | futexscope report -`"
+        ),
+        (
+            [0xc1, 0x1f, 0xfc, 0xc1], "a stream of a Common Trace Format",
+            "name the directory of a recording of futexscope; one of LTTng has no events of get_futex_key(): \(RecipeMark.advice)"
+        ),
+        (
+            [0x75, 0xd1, 0x1d, 0x57], "packets of Common Trace Format metadata, as LTTng writes them",
+            "LTTng has no events of get_futex_key(): \(RecipeMark.advice)"
+        ),
+        (
+            [0x57, 0x1d, 0xd1, 0x75], "packets of Common Trace Format metadata, as LTTng writes them",
+            "LTTng has no events of get_futex_key(): \(RecipeMark.advice)"
+        ),
+        (
+            [0x7f] + Array("ELF".utf8), "an ELF file, perhaps a crash dump",
+            "take the trace out of a dump with crash: `extend trace.so`, then `trace show > FILE.txt`"
+        ),
+        (
+            Array("KDUMP   ".utf8), "a crash dump of kdump",
+            "take the trace out of it with crash: `extend trace.so`, then `trace show > FILE.txt`"
+        ),
+    ]
+
+    /// A Perfetto trace is a sequence of packets of field 1: each begins with 0x0a and its length.
+    private static func isPerfetto(_ head: [UInt8]) -> Bool {
+        var (place, packets) = (0, 0)
+        while place < head.count, packets < 3 {
+            guard head[place] == 0x0a else { return false }
+            var (length, shift) = (0, 0)
+            place += 1
+            repeat {
+                guard place < head.count, shift < 35 else { return packets > 0 }
+                length |= Int(head[place] & 0x7f) << shift
+                (shift, place) = (shift + 7, place + 1)
+            } while head[place - 1] & 0x80 != 0
+            guard length > 0 else { return false }
+            (place, packets) = (place + length, packets + 1)
+        }
+        // One long packet says little, but no text begins so.
+        return packets > 0 && head.contains(0)
+    }
+}
+
+/// A recording of perf, which perf itself has to print.
+public enum PerfData {
+    public static let magic = Array("PERFILE2".utf8)
+
+    /// The program that prints it, and its arguments.
+    public static func command(for path: String) -> [String] {
+        ["perf", "script", "-i", path, "-F", "comm,pid,tid,cpu,time,event,ip,sym,trace"]
+    }
+
+    /// The message where there is no such program.
+    public static func notInstalled(_ path: String) -> String {
+        "\(path) is a recording of perf, and perf, which has to print it, is not installed: install the Debian package linux-perf, or make its text with `perf script` where it was recorded"
+    }
+}

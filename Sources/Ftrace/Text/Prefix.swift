@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What a log or a console puts before the lines of a dump: compared from line to line, since a line that lacks it is
+// the rest of one that was cut in two; and the sequence numbers of /dev/kmsg, in which a gap is a loss.
+
+/// The prefix of the newest line of the trace.
+struct Prefix {
+    private static let compared = 4
+
+    /// Bytes of the prefix; nil as long as there was no line of a trace.
+    private(set) var count: Int?
+    private var shape: UInt64 = 0
+    /// Number of the newest record of /dev/kmsg.
+    private var sequence: UInt64?
+
+    /// Takes the prefix of a line of the trace.
+    mutating func learn(_ text: TraceText, _ prefix: Range<Int>) {
+        count = prefix.count
+        if !prefix.isEmpty { shape = Self.shape(text, prefix) }
+    }
+
+    /// Whether a line begins as the lines of the trace do, so that it is whole although it is none of them.
+    func begins(_ text: TraceText, _ line: Range<Int>) -> Bool {
+        guard let count, count > 0 else { return false }
+        return Self.shape(text, line) == shape
+    }
+
+    /// The first bytes with digits, blanks and letters made alike.
+    private static func shape(_ text: TraceText, _ range: Range<Int>) -> UInt64 {
+        (0..<compared).reduce(0) { shape, place in
+            guard range.lowerBound + place < range.upperBound else { return shape << 8 }
+            let byte = text[range.lowerBound + place]
+            let kind =
+                byte &- 0x30 < 10 || byte == 0x20
+                ? UInt8(ascii: "0") : (byte | 0x20) &- 0x61 < 26 ? UInt8(ascii: "a") : byte
+            return shape << 8 | UInt64(kind)
+        }
+    }
+
+    /// Records that are missing before this line, by the numbers that /dev/kmsg gives them; 0 for any other line.
+    mutating func gap(_ text: TraceText, _ line: Range<Int>) -> UInt64 {
+        var scanner = Scanner(bytes: text, position: line.lowerBound, end: line.upperBound)
+        guard scanner.decimal() != nil, scanner.take(","), let number = scanner.decimal(), scanner.take(","),
+            scanner.decimal() != nil, scanner.take(",")
+        else { return 0 }
+        defer { sequence = number }
+        guard let sequence, number > sequence else { return 0 }
+        return number - sequence - 1
+    }
+}

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What may happen to a trace before somebody reads it: something stands before each line, lines are missing with or
+// without a word, lines are cut in two or joined, and lines of others stand between. Made at random, the same for the
+// same seed.
+
+import Correlation
+import Events
+
+/// Distorts texts.
+struct Distortion {
+    var random: Generator
+    /// What was done, for the message of a failure.
+    private(set) var steps: [String] = []
+
+    init(seed: UInt64) { random = Generator(state: seed) }
+
+    private static let fronts = [
+        "", "", "", "", "[   15.866674] ", "<4>[   15.866674] ", "Nov 25 19:51:59 db-1 kernel: ", "> ", "17:",
+        "ttyS0 | ",
+        "kern  :warn  : [   15.866674] ", "2025-11-25T19:51:59,123456+00:00 ", "console-2.log-12:", "[ C0] ",
+    ]
+    private static let strangers = [
+        "usb 1-1: new high-speed USB device number 2 using xhci_hcd", "EXT4-fs (vda): mounted filesystem",
+        "audit: type=1400 audit(1.2:3): apparmor=\"STATUS\"", "   ", "Call Trace:", " ? __die_body+0x1a/0x60",
+    ]
+
+    private mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
+    private mutating func isOne(of count: Int) -> Bool { number(1...count) == 1 }
+
+    /// A text of these lines after one to five accidents.
+    mutating func distorted(_ original: [[UInt8]]) -> [[UInt8]] {
+        var lines = original
+        let front = Array(Self.fronts[number(0...Self.fronts.count - 1)].utf8)
+        if !front.isEmpty {
+            lines = lines.map { $0.isEmpty ? $0 : front + $0 }
+            steps.append("front \(String(decoding: front, as: UTF8.self))")
+        }
+        for _ in 0..<number(1...5) where lines.count > 2 {
+            switch number(0...9) {
+            case 0...3: drop(&lines, front)
+            case 4: dropSome(&lines)
+            case 5, 6: cut(&lines, front)
+            case 7, 8: join(&lines)
+            default: interrupt(&lines, front)
+            }
+        }
+        return lines
+    }
+
+    private mutating func drop(_ lines: inout [[UInt8]], _ front: [UInt8]) {
+        let begin = number(0...lines.count - 1)
+        let count = min(isOne(of: 3) ? number(1...60) : number(1...6), lines.count - begin)
+        lines.removeSubrange(begin..<begin + count)
+        var mark = "nothing"
+        switch number(0...5) {
+        case 0: mark = "** \(count) printk messages dropped **"
+        case 1: mark = "CPU:0 [LOST \(count) EVENTS]"
+        case 2 where begin < lines.count:
+            mark = "glued"
+            lines[begin] = Array("** \(count) printk messages dropped ** ".utf8) + lines[begin]
+        default: break
+        }
+        if mark.first == "*" || mark.first == "C" {
+            lines.insert((isOne(of: 2) ? front : []) + Array(mark.utf8), at: begin)
+        }
+        steps.append("drop \(begin)+\(count) \(mark)")
+    }
+
+    private mutating func dropSome(_ lines: inout [[UInt8]]) {
+        let oneOf = [3, 10, 50][number(0...2)]
+        lines = lines.filter { _ in !isOne(of: oneOf) }
+        steps.append("drop each one of \(oneOf)")
+    }
+
+    private mutating func cut(_ lines: inout [[UInt8]], _ front: [UInt8]) {
+        let place = number(0...lines.count - 1)
+        guard lines[place].count > 2 else { return }
+        let length = number(1...lines[place].count - 1)
+        let rest = Array(lines[place][length...])
+        lines[place].removeSubrange(length...)
+        let kind = number(0...2)
+        if kind > 0 { lines.insert((kind > 1 ? front : []) + rest, at: place + 1) }
+        steps.append("cut \(place) at \(length), \(kind)")
+    }
+
+    private mutating func join(_ lines: inout [[UInt8]]) {
+        let place = number(0...lines.count - 2)
+        lines[place] += lines.remove(at: place + 1)
+        steps.append("join \(place)")
+    }
+
+    private mutating func interrupt(_ lines: inout [[UInt8]], _ front: [UInt8]) {
+        let place = number(0...lines.count)
+        lines.insert(front + Array(Self.strangers[number(0...Self.strangers.count - 1)].utf8), at: place)
+        steps.append("insert at \(place)")
+    }
+}
+
+/// What the whole text says of each victim, to which what a distorted one says is held.
+struct Expectation {
+    private struct Case {
+        var causes: Set<String> = ["unknown"]
+        var culprits: Set<UInt32?> = [nil]
+        var retries: UInt64 = 0
+        var names: Set<Comm> = []
+        var spurious: Set<Bool?> = [nil]
+    }
+    private var cases: [UInt32: Case] = [:]
+
+    init(_ findings: [Finding]) {
+        for finding in findings {
+            var known = cases[finding.lookup.victim.tid] ?? Case()
+            known.causes.insert(finding.cause.rawValue)
+            known.culprits.insert(finding.detach?.culprit.tid)
+            known.retries = max(known.retries, finding.lookup.retries.total)
+            known.names.insert(finding.lookup.victim.comm)
+            known.spurious.insert(finding.spurious)
+            cases[finding.lookup.victim.tid] = known
+        }
+    }
+
+    /// What is wrong with a finding of the distorted text; nil when nothing is.
+    func fault(of finding: Finding) -> String? {
+        guard let known = cases[finding.lookup.victim.tid] else {
+            return "no finding of \(finding.lookup.victim.tid) in the whole: \(finding.cause)"
+        }
+        if !known.causes.contains(finding.cause.rawValue) { return "\(finding.cause), not \(known.causes)" }
+        if !known.culprits.contains(finding.detach?.culprit.tid) {
+            return "by \(finding.detach?.culprit.tid ?? 0), not \(known.culprits)"
+        }
+        if finding.lookup.retries.total > known.retries { return "\(finding.lookup.retries.total) retries" }
+        if let duration = finding.lookup.durationNs, duration > 1 << 62 { return "takes \(duration) ns" }
+        if !known.spurious.contains(finding.spurious) {
+            return "spurious: \(finding.spurious.map(String.init) ?? "nil")"
+        }
+        return nil
+    }
+}
