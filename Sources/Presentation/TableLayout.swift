@@ -30,12 +30,12 @@ struct TableLayout: Sendable {
         file += take(10)
         age += take(7) > 0 ? 6 : 0
         if take(9) > 0 { (victim, culprit) = (victim + 4, culprit + 5) }
-        rules += take(6) > 0 ? 5 : 0
+        rules += take(Self.letters.count + 1) > 0 ? Self.letters.count : 0
         time += take(4)
         cause += take(11)
         // Room for fifteen bytes of name and seven digits of process.
         if take(10) > 0 { (victim, culprit) = (victim + 5, culprit + 5) }
-        if rules > 0 && take(19) > 0 { rules = 24 }
+        if rules > 0 && take(Self.words - Self.letters.count) > 0 { rules = Self.words }
         file += spare
     }
 
@@ -47,10 +47,10 @@ struct TableLayout: Sendable {
             pad("RESULT", Self.result), pad("CAUSE", cause), pad("CULPRIT", culprit),
         ]
         if age > 0 { cells.append(padLeft("AGE", age)) }
-        if rules > 5 {
-            cells.append(Self.verdicts("RETRY", "EFAULT", "SWIZZLE"))
+        if rules >= Self.words {
+            cells.append(Self.words { $0.rawValue.uppercased() })
         } else if rules > 0 {
-            cells.append("R/E/S")
+            cells.append(Self.letters)
         }
         cells.append("FILE")
         return trimmed(cells.joined(separator: " "))
@@ -103,14 +103,20 @@ struct TableLayout: Sendable {
 
     private func verdicts(_ verdicts: Verdicts?) -> String {
         guard let verdicts else { return pad("-", rules) }
-        let results = [verdicts.retry, verdicts.efault, verdicts.swizzle].map { $0 == .unknown ? "?" : $0.rawValue }
-        if rules > 5 { return Self.verdicts(results[0], results[1], results[2]) }
-        return results.map { String($0.prefix(1)) }.joined(separator: "/")
+        func word(_ rule: Rule) -> String { verdicts[rule] == .unknown ? "?" : verdicts[rule].rawValue }
+        if rules >= Self.words { return Self.words(word) }
+        return Rule.allCases.map { String(word($0).prefix(1)) }.joined()
     }
 
-    /// Three words in 24 columns.
-    private static func verdicts(_ retry: String, _ efault: String, _ swizzle: String) -> String {
-        pad(retry, 9) + pad(efault, 7) + pad(swizzle, 8)
+    /// A letter for each rule.
+    private static let letters = String(Rule.allCases.map(\.letter))
+
+    /// Columns for a word for each rule, the blanks between them included.
+    private static let words = words { _ in "" }.utf8.count
+
+    private static func words(_ word: (Rule) -> String) -> String {
+        Rule.allCases.map { pad(word($0), max($0.rawValue.utf8.count, RuleResult.succeeds.rawValue.utf8.count)) }
+            .joined(separator: " ")
     }
 
     /// The path, or the file's number, or what the page is, or why the cause is not known.

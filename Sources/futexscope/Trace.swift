@@ -8,15 +8,20 @@ internal import Events
 internal import Presentation
 
 struct Trace: ParsableCommand {
+    /// What the letters of a narrow table stand for.
+    private static let rules: String = {
+        let names = Rule.allCases.map { "\($0.rawValue) (\($0.letter), \($0.kernels))" }.joined(separator: ", ")
+        return "\(String(Rule.allCases.map(\.letter))) is what each rule would have returned: \(names); "
+            + "each s(ucceeds), f(ails), l(oops) or unknown (?)"
+    }()
+
     static let configuration = CommandConfiguration(
         commandName: "trace",
         abstract: "Show findings as they happen, until Ctrl-C, a duration or a count.",
         discussion: """
             Each line is one lookup. In the table, EFAULT! is a failure although the file still \
             backs the address; a question mark after a cause says that it is inferred, and > that \
-            the hole was in another page of the same folio. R/E/S is what each rule would have \
-            made of it: retry (2.6.28 to 3.2), efault (proposed in 2011), swizzle (3.3 to today), \
-            each s(ucceeds), f(ails) or l(oops). Filters choose victims, never culprits. --live \
+            the hole was in another page of the same folio. \(rules). Filters choose victims, never culprits. --live \
             shows one screen instead of lines: who is looping now, how often each cause strikes, \
             the latest findings, losses; q quits, p pauses.
 
