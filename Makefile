@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The whole interface of the project. `make` builds, `make demo` shows findings, `make test` proves them.
 # Everything that is needed and not there is installed by name from Debian and PyPI; kernels for the guests
 # and Python's packages are kept in a cache outside the tree.
@@ -14,6 +15,7 @@ BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev libzstd-dev libc6-dev
 READER_PACKAGES := babeltrace2 curl trace-cmd python3-venv
 BENCH_PACKAGES := gcc libc6-dev time valgrind
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio zstd e2fsprogs xfsprogs kmod gcc make mmdebstrap genext2fs
+LINT_PACKAGES := clang-format shellcheck
 DEB_PACKAGES := debhelper dpkg-dev fakeroot lintian
 install = @missing=""; for package in $(1); do \
 	dpkg-query -W -f '$${Status}' $$package 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$package"; done; \
@@ -122,9 +124,9 @@ fuzz: build-packages  ## hostile bytes into each reader, FUZZ_SECONDS (default 6
 			-print_final_stats=1 -artifact_prefix=.build-fuzz/ .build-fuzz/found/$$reader $$seeds || exit; \
 	done
 
-lint:  ## formatting of Swift, and the shell scripts where shellcheck is installed
-	swift format lint --recursive --strict Sources Tests Benchmarks Plugins Package.swift
-	@if command -v shellcheck >/dev/null; then shellcheck -x -P $(VM) $(VM)/* Benchmarks/{compare,document,plot,plot-growth} Benchmarks/*/measure Tests/Retro/build Tests/ExportTests/readers/install Tests/Fleet/programs packaging/build-package; else echo "shellcheck is not installed: scripts are not checked"; fi
+lint:  ## licence lines, the format of Swift and C, shell scripts: everything that needs no build
+	$(call install,$(LINT_PACKAGES))
+	@.ci/lint
 
 clean:  ## removes what was built; the cache of kernels stays
 	rm -rf .build

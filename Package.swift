@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
 import PackageDescription
 
 // What is ours is built strictly. Unsafe expressions are marked, and stand with what makes them safe: in `Capture`,
@@ -19,7 +20,7 @@ let package = Package(
     products: [
         .executable(name: "futexscope", targets: ["futexscope"]),
         // What takes hostile bytes and what is made of them: for the fuzzers in Tests/Fuzz.
-        .library(name: "Readers", targets: ["Correlation", "Events", "Ftrace", "Presentation", "Recording"]),
+        .library(name: "Readers", targets: ["Correlation", "Events", "Ftrace", "Pipeline", "Presentation", "Recording"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -53,6 +54,8 @@ let package = Package(
         .target(name: "CCRC32C"),
         .target(name: "Recording", dependencies: ["CCRC32C", "Events"], swiftSettings: strict),
         .target(name: "Presentation", dependencies: ["Correlation", "Events"], swiftSettings: strict),
+        // Drives correlator and analysis for trace, live view, service, snapshots and report alike.
+        .target(name: "Pipeline", dependencies: ["Correlation", "Events", "Presentation"], swiftSettings: strict),
         .target(name: "Provocation", dependencies: ["CLinux"], swiftSettings: strict),
         // Knows HTTP and nothing of what it serves.
         .target(
@@ -65,8 +68,8 @@ let package = Package(
         .executableTarget(
             name: "futexscope",
             dependencies: [
-                "Capture", "CLinux", "Correlation", "Crew", "Events", "Ftrace", "Presentation", "Provocation",
-                "Recording", "Service",
+                "Capture", "CLinux", "Correlation", "Crew", "Events", "Ftrace", "Pipeline", "Presentation",
+                "Provocation", "Recording", "Service",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -95,24 +98,24 @@ let package = Package(
             name: "synthesize", dependencies: ["Events", "EventSamples", "Recording"], path: "Tests/Synthesize",
             swiftSettings: strict),
         .executableTarget(
-            name: "replay", dependencies: ["Correlation", "Events", "Presentation", "Recording"],
+            name: "replay", dependencies: ["Correlation", "Events", "Pipeline", "Presentation", "Recording"],
             path: "Benchmarks/Replay", swiftSettings: strict),
         .testTarget(
             name: "RecordingTests", dependencies: ["CCRC32C", "Events", "EventSamples", "Recording", "synthesize"],
             exclude: ["Samples"], swiftSettings: strict),
         .testTarget(
             name: "PresentationTests",
-            dependencies: ["Correlation", "Crew", "Events", "EventSamples", "Golden", "Presentation"],
+            dependencies: ["Correlation", "Crew", "Events", "EventSamples", "Golden", "Pipeline", "Presentation"],
             exclude: ["Golden"],
             swiftSettings: strict),
         .testTarget(
-            name: "ExportTests", dependencies: ["Correlation", "Events", "EventSamples", "Presentation"],
+            name: "ExportTests", dependencies: ["Correlation", "Events", "EventSamples", "Pipeline", "Presentation"],
             exclude: ["readers"], swiftSettings: strict),
         .testTarget(
             name: "CommandTests",
             dependencies: [
-                "CLinux", "Correlation", "Events", "EventSamples", "futexscope", "Golden", "Presentation", "Recording",
-                "Service",
+                "CLinux", "Correlation", "Events", "EventSamples", "futexscope", "Golden", "Pipeline", "Presentation",
+                "Recording", "Service",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Golden"], swiftSettings: strict),

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Operations that detach pages, entered and left once each.  `operations`
  * remembers an operation from entry to return; `scopes` says, in one load and

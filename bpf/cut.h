@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the current system call cuts out of a file, from the registers with which
  * the task entered the kernel.  The hook on fallocate() can be skipped while
@@ -11,9 +11,9 @@
 
 #include "maps.h"
 
-#define FALLOC_FL_PUNCH_HOLE	0x02
-#define FALLOC_FL_OTHER_CUTS	(0x08 | 0x10 | 0x20) /* collapse, zero, insert range */
-#define MADV_REMOVE		9
+#define FALLOC_FL_PUNCH_HOLE 0x02
+#define FALLOC_FL_OTHER_CUTS (0x08 | 0x10 | 0x20) /* collapse, zero, insert range */
+#define MADV_REMOVE	     9
 
 struct cut {
 	__u32 kind; /* enum fs_activity_kind */

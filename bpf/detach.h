@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The detach table: the last detach of every page that somebody else held
  * while it lost its mapping.  Direct-mapped by page, no lock and no event.
@@ -27,7 +27,7 @@ struct {
 } detaches SEC(".maps");
 
 #define barrier() asm volatile("" ::: "memory")
-#define YOUNG_NS 100000000ull
+#define YOUNG_NS  100000000ull
 
 static __always_inline struct detach_slot *slot_of(struct page *head)
 {
@@ -67,8 +67,8 @@ static __always_inline void fill_operation(struct fs_detach *out, __u32 tid)
 	out->range_known = cut.range_known;
 	out->range_start = cut.start;
 	out->range_end = cut.end;
-	if (cut.kind && (scope == FS_ACT_NONE || scope == FS_ACT_HOLE_PUNCH ||
-			 scope == FS_ACT_FALLOCATE_OTHER))
+	if (cut.kind &&
+	    (scope == FS_ACT_NONE || scope == FS_ACT_HOLE_PUNCH || scope == FS_ACT_FALLOCATE_OTHER))
 		scope = cut.kind;
 	out->scope = scope;
 }
@@ -115,8 +115,8 @@ __noinline int begin_detach(__u64 page, __u32 pages, int refcount, __u32 via)
 	return true;
 }
 
-static __always_inline void store_detach(void *ctx, struct page *head, __u32 pages,
-					 int refcount, __u8 via)
+static __always_inline void store_detach(void *ctx, struct page *head, __u32 pages, int refcount,
+					 __u8 via)
 {
 	struct detach_slot *slot = slot_of(head);
 	struct fs_detach *detach;
@@ -144,9 +144,8 @@ static __always_inline int page_leaves_cache(void *ctx, struct page *head)
 	if (switched_off)
 		return 0;
 	count_detach(bpf_get_current_pid_tgid(), pages);
-	if (refcount > 2 &&
-	    (refcount > (int)pages + 1 ||
-	     BPF_CORE_READ(head, mapping, host, i_sb, s_magic) == HUGETLBFS_MAGIC))
+	if (refcount > 2 && (refcount > (int)pages + 1 ||
+			     BPF_CORE_READ(head, mapping, host, i_sb, s_magic) == HUGETLBFS_MAGIC))
 		store_detach(ctx, head, pages, refcount, FS_VIA_PAGE_CACHE);
 	return 0;
 }
@@ -191,8 +190,7 @@ static __always_inline bool is_of(struct fs_detach *detach, struct fs_page *page
 {
 	if (detach->inode != cached->inode || detach->dev != cached->dev)
 		return false;
-	return detach->fs_magic == HUGETLBFS_MAGIC ||
-	       page->index - detach->index < detach->pages;
+	return detach->fs_magic == HUGETLBFS_MAGIC || page->index - detach->index < detach->pages;
 }
 
 /* Answers whether `head` was detached at or after `since`; on FS_SLOT_FOUND the

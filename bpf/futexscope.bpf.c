@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Every program that can be attached: thin sections over the handlers in the
  * headers.  A role has one program for each rung of the ladder: _fentry and
@@ -9,7 +9,7 @@
  */
 #include "sentinel.h"
 
-char LICENSE[] SEC("license") = "GPL";
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* The n-th argument of a traced function.  Through probe_read, because 5.10's
  * verifier refuses direct loads of arguments that are pointers to scalars. */
@@ -98,8 +98,8 @@ static __always_inline int pin_kprobe_body(struct pt_regs *ctx)
 {
 	struct lookup_state *state = current_lookup();
 
-	return state ? pin_begin(state, PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx),
-				 PT_REGS_PARM3(ctx)) : 0;
+	return state ? pin_begin(state, PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM3(ctx))
+		     : 0;
 }
 
 SEC("kprobe")
@@ -270,8 +270,14 @@ int migrated_page_kprobe(struct pt_regs *ctx)
 /* --- activities ------------------------------------------------------- */
 
 #define ACTIVITY_RETURN(name, hook) \
-	SEC("fexit") int name##_fexit(void *ctx) { return operation_end(hook); } \
-	SEC("kretprobe") int name##_kretprobe(void *ctx) { return operation_end(hook); }
+	SEC("fexit") int name##_fexit(void *ctx) \
+	{ \
+		return operation_end(hook); \
+	} \
+	SEC("kretprobe") int name##_kretprobe(void *ctx) \
+	{ \
+		return operation_end(hook); \
+	}
 
 #define ACTIVITY(name, hook) \
 	SEC("fentry") int name##_fentry(void *ctx) \
@@ -364,8 +370,7 @@ int entry_multi(struct pt_regs *ctx)
 	case FS_HOOK_FADVISE:
 		return fadvise_begin(PT_REGS_PARM4(ctx));
 	case FS_HOOK_FALLOCATE:
-		return fallocate_begin(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx),
-				       PT_REGS_PARM4(ctx));
+		return fallocate_begin(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx));
 	}
 	if (hook >= FS_HOOKS)
 		return 0;

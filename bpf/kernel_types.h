@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The few kernel types that the programs read, each with only the fields that
  * are read; CO-RE finds their real offsets in the running kernel's BTF.  A
@@ -41,8 +41,8 @@ enum bpf_func_id { BPF_FUNC_task_pt_regs = 175, BPF_FUNC_find_vma = 180 };
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
-	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di,
-		orig_ax, ip, cs, flags, sp, ss;
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip,
+		cs, flags, sp, ss;
 };
 #elif defined(__TARGET_ARCH_arm64)
 struct user_pt_regs {
@@ -54,7 +54,9 @@ struct user_pt_regs {
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-typedef struct { int counter; } atomic_t;
+typedef struct {
+	int counter;
+} atomic_t;
 
 /* Values are taken from BTF by name: they differ from kernel to kernel. */
 enum pageflags { PG_reserved, PG_swapbacked, PG_swapcache, PG_head };
@@ -69,18 +71,30 @@ struct page {
 };
 
 /* From 6.18 the flags are wrapped (53fbef56e07d). */
-typedef struct { unsigned long f; } memdesc_flags_t;
-struct page___memdesc { memdesc_flags_t flags; };
+typedef struct {
+	unsigned long f;
+} memdesc_flags_t;
+struct page___memdesc {
+	memdesc_flags_t flags;
+};
 
 /* From 6.14 only folios have an index (acc53a0b4c15). */
-struct page___folio_index { unsigned long __folio_index; };
+struct page___folio_index {
+	unsigned long __folio_index;
+};
 
 /* From 7.1 a tail page may carry a mask instead of a pointer. */
-struct page___compound_info { unsigned long compound_info; };
+struct page___compound_info {
+	unsigned long compound_info;
+};
 
 /* 5.18 to 6.5 the order has a field; after that it is the low byte of _flags_1. */
-struct folio___order { unsigned char _folio_order; };
-struct folio___flags_1 { unsigned long _flags_1; };
+struct folio___order {
+	unsigned char _folio_order;
+};
+struct folio___flags_1 {
+	unsigned long _flags_1;
+};
 
 struct super_block {
 	__u32 s_dev;
@@ -95,7 +109,9 @@ struct inode {
 	long long i_size;
 };
 
-struct address_space { struct inode *host; };
+struct address_space {
+	struct inode *host;
+};
 
 struct file {
 	struct inode *f_inode;
@@ -110,21 +126,23 @@ struct vm_area_struct {
 	struct file *vm_file;
 };
 
-struct task_struct { unsigned int flags; };
+struct task_struct {
+	unsigned int flags;
+};
 
 #pragma clang attribute pop
 
 /* Constants of the kernel's that BTF does not carry; the same in all versions read. */
-#define FOLL_WRITE		1
-#define PAGE_SHIFT		12
-#define PAGE_SIZE		(1ull << PAGE_SHIFT)
-#define EFAULT			14
-#define VM_DRIVER_FLAGS		(0x00000400 | 0x00004000 | 0x10000000) /* PFNMAP, IO, MIXEDMAP */
-#define S_DAX			(1u << 13)
-#define HUGETLBFS_MAGIC		0x958458f6u
+#define FOLL_WRITE	1
+#define PAGE_SHIFT	12
+#define PAGE_SIZE	(1ull << PAGE_SHIFT)
+#define EFAULT		14
+#define VM_DRIVER_FLAGS (0x00000400 | 0x00004000 | 0x10000000) /* PFNMAP, IO, MIXEDMAP */
+#define S_DAX		(1u << 13)
+#define HUGETLBFS_MAGIC 0x958458f6u
 /* What bpf_ringbuf_query() is asked: include/uapi/linux/bpf.h. */
-#define BPF_RB_AVAIL_DATA	0
-#define BPF_RB_RING_SIZE	1
-#define MADV_DONTNEED_ADVICE	4 /* POSIX_FADV_DONTNEED */
+#define BPF_RB_AVAIL_DATA    0
+#define BPF_RB_RING_SIZE     1
+#define MADV_DONTNEED_ADVICE 4 /* POSIX_FADV_DONTNEED */
 
 #endif

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One shared lookup from entry to return: its passes, what each pass found at
  * the unlock of the page, and the event at the end or on the way.  A pass is a
@@ -16,12 +16,12 @@
 struct lookup_state {
 	__u64 start;
 	__u64 uaddr;
-	__u64 pin_start;      /* of the pass in progress */
-	__u64 pinned;	      /* struct page ** that the pin fills */
-	struct page *head;    /* head of the pinned page, NULL while there is none */
+	__u64 pin_start;   /* of the pass in progress */
+	__u64 pinned;	   /* struct page ** that the pin fills */
+	struct page *head; /* head of the pinned page, NULL while there is none */
 	__u64 mapping_at_pin;
-	__u64 last_told;      /* time of the last progress event */
-	__u64 told_detach;    /* time of the last detach sent for this lookup */
+	__u64 last_told;   /* time of the last progress event */
+	__u64 told_detach; /* time of the last detach sent for this lookup */
 	__u64 passes;
 	__u64 observations;
 	__u64 retries[FS_RETRY_REASONS];
@@ -211,8 +211,8 @@ static __always_inline void count_retry(struct lookup_state *state)
 			__builtin_memset(&state->page, 0, sizeof(state->page));
 			describe_page(&state->page, state->head, page_flags(state->head),
 				      state->uaddr, false, NULL);
-			ask_detach(&state->page, state->head, state->pin_start,
-				   state->told_detach, NULL);
+			ask_detach(&state->page, state->head, state->pin_start, state->told_detach,
+				   NULL);
 			state->told_detach = state->page.detach_time;
 		}
 	}
@@ -250,8 +250,7 @@ static __always_inline void begin_pass(struct lookup_state *state)
 		tell_progress(state, now);
 }
 
-static __noinline int pin_begin(struct lookup_state *state, __u64 address, __u64 pages,
-				__u32 flags)
+static __noinline int pin_begin(struct lookup_state *state, __u64 address, __u64 pages, __u32 flags)
 {
 	state->pin_depth++;
 	if (state->pin_depth > 1 || address != (state->uaddr & ~(PAGE_SIZE - 1)))

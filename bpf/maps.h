@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Settings, maps and the counters: everything the programs share.  Settings
  * are written once before loading, so the verifier drops what they switch off.
@@ -52,10 +52,10 @@ volatile __u64 switched_off SEC(".data.switch") = 0;
 #define DETACH_SLOTS 4096
 /* Tasks inside a shared lookup at once: one in each slot, and those that find it
  * taken in a table, whose entries are freed on return. */
-#define LOOKUP_SLOTS 4096
-#define LOOKUPS_MAX 16384
+#define LOOKUP_SLOTS   4096
+#define LOOKUPS_MAX    16384
 #define OPERATIONS_MAX 8192
-#define SCOPE_SLOTS 4096
+#define SCOPE_SLOTS    4096
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What a page is: its head, its flags, its file, and the memory area through
  * which a victim sees it.  Only facts are collected; what they mean is decided
@@ -52,8 +52,7 @@ static __always_inline bool flag_is_set(unsigned long flags, unsigned long bit)
 	return flags & (1ul << bit);
 }
 
-#define PAGE_FLAG(flags, name) \
-	flag_is_set(flags, bpf_core_enum_value(enum pageflags, name))
+#define PAGE_FLAG(flags, name) flag_is_set(flags, bpf_core_enum_value(enum pageflags, name))
 
 static __always_inline __u32 page_count_of(struct page *head)
 {

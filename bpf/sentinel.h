@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The sentinel: one observation told from the instruction in get_futex_key()
  * that unlocks the page, without the lookup's entry or return.  The function
@@ -151,7 +151,8 @@ static __always_inline int page_unlocks_in_lookup(struct pt_regs *ctx, struct pa
 	if (!(word & WORD_PAGE_ONLY))
 		state->uaddr = word & ~WORD_FLAGS;
 	if (!is_mapped) {
-		describe_observed((__u64)head, flags, word & ~WORD_FLAGS, now - PIN_TO_UNLOCK_NS, told);
+		describe_observed((__u64)head, flags, word & ~WORD_FLAGS, now - PIN_TO_UNLOCK_NS,
+				  told);
 		if (rounds)
 			rounds->told_detach = state->page.detach_time;
 	}

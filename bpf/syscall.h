@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The futex word that the current task's system call is looking up, for a probe
  * in the middle of get_futex_key() that never saw its arguments.  The system
@@ -12,27 +12,27 @@
 #include "maps.h"
 
 /* A word's address is a multiple of four; its low bits carry what else is known. */
-#define WORD_WRITE	  1ull /* FUTEX_WRITE access was asked for */
-#define WORD_PAGE_ONLY	  2ull /* two words of this page fit: which one is not known */
-#define WORD_FLAGS	  3ull
+#define WORD_WRITE     1ull /* FUTEX_WRITE access was asked for */
+#define WORD_PAGE_ONLY 2ull /* two words of this page fit: which one is not known */
+#define WORD_FLAGS     3ull
 
 /* include/uapi/linux/futex.h */
-#define FUTEX_WAIT		0
-#define FUTEX_WAKE		1
-#define FUTEX_REQUEUE		3
-#define FUTEX_CMP_REQUEUE	4
-#define FUTEX_WAKE_OP		5
-#define FUTEX_LOCK_PI		6
-#define FUTEX_UNLOCK_PI		7
-#define FUTEX_TRYLOCK_PI	8
-#define FUTEX_WAIT_BITSET	9
-#define FUTEX_WAKE_BITSET	10
-#define FUTEX_WAIT_REQUEUE_PI	11
-#define FUTEX_CMP_REQUEUE_PI	12
-#define FUTEX_LOCK_PI2		13
-#define FUTEX_CMD_MASK		0x7f
-#define FUTEX_WAITV_MAX		128
-#define PF_EXITING		0x4
+#define FUTEX_WAIT	      0
+#define FUTEX_WAKE	      1
+#define FUTEX_REQUEUE	      3
+#define FUTEX_CMP_REQUEUE     4
+#define FUTEX_WAKE_OP	      5
+#define FUTEX_LOCK_PI	      6
+#define FUTEX_UNLOCK_PI	      7
+#define FUTEX_TRYLOCK_PI      8
+#define FUTEX_WAIT_BITSET     9
+#define FUTEX_WAKE_BITSET     10
+#define FUTEX_WAIT_REQUEUE_PI 11
+#define FUTEX_CMP_REQUEUE_PI  12
+#define FUTEX_LOCK_PI2	      13
+#define FUTEX_CMD_MASK	      0x7f
+#define FUTEX_WAITV_MAX	      128
+#define PF_EXITING	      0x4
 
 struct futex_waitv {
 	__u64 val;
@@ -223,7 +223,8 @@ static long look_at_element(__u32 position, void *context)
 		search->found = word;
 		return 0;
 	}
-	search->found = page_of(search->found) == page_of(word) ? page_of(word) | WORD_PAGE_ONLY : 0;
+	search->found =
+		page_of(search->found) == page_of(word) ? page_of(word) | WORD_PAGE_ONLY : 0;
 	return !search->found;
 }
 
@@ -235,7 +236,10 @@ static __always_inline __u64 one_of_vector(struct moment *moment, __u64 vector, 
 	 * of such a loop, and dropped what a known 0 makes unreachable there. */
 	__u64 none = switched_off;
 	struct vector_search search = {
-		.moment = moment, .vector = vector, .count = count, .found = none,
+		.moment = moment,
+		.vector = vector,
+		.count = count,
+		.found = none,
 	};
 
 	bpf_loop(FUTEX_WAITV_MAX, look_at_element, &search, 0);

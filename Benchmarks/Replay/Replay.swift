@@ -1,9 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Goes through a recording as far as it is told and throws away what comes out: `replay STAGE DIRECTORY`.
 // Each stage does the work of the one before, so the difference is its own: `read` decodes every record,
 // `correlate` makes findings and their summary, `csv` and `json` are `correlate` and the rows as text.
 
 import Correlation
 import Events
+import Pipeline
 import Presentation
 import Recording
 
@@ -57,11 +60,11 @@ private struct Findings: EventSink {
     var correlator: Correlator
 
     mutating func take(_ lookup: Lookup, isProgress: Bool) {
-        correlator.consume(lookup, isProgress: isProgress) { _ in }
+        correlator.take(lookup, isProgress: isProgress) { _ in }
     }
-    mutating func take(_ detach: Detach) { correlator.consume(detach) }
+    mutating func take(_ detach: Detach) { correlator.take(detach) }
     mutating func take(_ activity: Activity) {}
-    mutating func take(_ name: Name) { correlator.consume(name) }
-    mutating func take(_ loss: Loss) { correlator.consume(loss) }
+    mutating func take(_ name: Name) { correlator.take(name) }
+    mutating func take(_ loss: Loss) { correlator.take(loss) }
     mutating func take(_ totals: Totals) {}
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * Tasks inside a shared lookup at once: `crowd COUNT READY` starts so many threads,
  * each of which looks up a futex on a page that nobody provides (userfaultfd), so

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 AND (GPL-2.0-only OR BSD-2-Clause)
 /*
  * The least that a hook can cost: `floor HOOK NAME READY` attaches a program that
  * does nothing, makes the file READY, and waits for a signal.  HOOK is fentry,
@@ -31,7 +32,7 @@ static int load(enum bpf_prog_type type, enum bpf_attach_type attach, int btf_id
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = attach,
 		    .attach_btf_id = btf_id);
-	int program = bpf_prog_load(type, "nothing", "GPL", nothing, 2, &options);
+	int program = bpf_prog_load(type, "nothing", "Dual BSD/GPL", nothing, 2, &options);
 
 	if (program < 0)
 		fail("floor: cannot load");
@@ -66,7 +67,8 @@ static void attach_trampoline(const char *function, enum bpf_attach_type attach)
 int main(int argc, char **argv)
 {
 	if (argc != 4) {
-		fprintf(stderr, "usage: floor fentry|fexit|fentry+fexit|kprobe|raw_tp NAME READY\n");
+		fprintf(stderr,
+			"usage: floor fentry|fexit|fentry+fexit|kprobe|raw_tp NAME READY\n");
 		return 64;
 	}
 	if (strstr(argv[1], "fentry"))

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * What one futex(FUTEX_WAKE) that wakes nobody takes: `futex` prints "private NS"
  * and "shared NS", medians of rounds.  `futex storm CALLS` makes so many shared
@@ -16,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define CALLS 4000
+#define CALLS  4000
 #define ROUNDS 15
 
 static double now(void)

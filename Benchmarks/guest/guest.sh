@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Runs in the guest, where time follows instructions: every figure is a difference or a ratio within this
 # one boot. Leaves lines "name value unit" in /out/figures; what cannot be had is said on standard error.
 # The host prepends PARTS, some of: futex start pages storm.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * What the page cache takes for each base page of a large file: `pages DIR`
  * prints "write NS", "fault NS", "evict NS", "drop NS" and "truncate NS", the least
@@ -17,8 +18,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BYTES (32 << 20)
-#define PAGES (BYTES / 4096)
+#define BYTES  (32 << 20)
+#define PAGES  (BYTES / 4096)
 #define ROUNDS 8
 
 static double now(void)

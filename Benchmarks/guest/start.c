@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * How long a tracer takes to begin and to go: `start FILE COMMAND…` runs the
  * command, waits until it has made FILE, lets it settle, interrupts it, waits
@@ -24,7 +25,8 @@ static double now(void)
 static int is_hooked(void)
 {
 	static const char *const lists[] = {
-		"/sys/kernel/tracing/enabled_functions", "/sys/kernel/debug/kprobes/list",
+		"/sys/kernel/tracing/enabled_functions",
+		"/sys/kernel/debug/kprobes/list",
 	};
 	int hooked = 0;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * The least that a consumer can do: `storm OBJECT SHARED READY` loads futexscope's
  * own programs with every lookup told, attaches those of a lookup by fentry, and
@@ -20,7 +21,7 @@
 static const struct {
 	const char *program, *function;
 } attached[] = {
-	{ "lookup_fentry", "get_futex_key" }, { "lookup_fexit", "get_futex_key" },
+	{ "lookup_fentry", "get_futex_key" },	 { "lookup_fexit", "get_futex_key" },
 	{ "pin_fentry", "get_user_pages_fast" }, { "pin_fexit", "get_user_pages_fast" },
 	{ "unlock_fentry", "folio_unlock" },
 };
@@ -99,8 +100,7 @@ int main(int argc, char **argv)
 	shared = strtoul(argv[2], NULL, 0);
 	set(object, "emit_all", &(char){ 1 }, 1);
 	set(object, "shared_argument_mask", &shared, sizeof(shared));
-	bpf_object__for_each_program(program, object)
-		bpf_program__set_autoload(program, false);
+	bpf_object__for_each_program(program, object) bpf_program__set_autoload(program, false);
 	for (size_t i = 0; i < ATTACHED; i++) {
 		program = bpf_object__find_program_by_name(object, attached[i].program);
 		if (!program || bpf_program__set_autoload(program, true) ||
@@ -112,12 +112,14 @@ int main(int argc, char **argv)
 		fail("storm: no counters");
 	if (bpf_object__load(object))
 		fail("storm: cannot load");
-	ring = ring_buffer__new(bpf_object__find_map_fd_by_name(object, "events"), take, NULL, NULL);
+	ring = ring_buffer__new(bpf_object__find_map_fd_by_name(object, "events"), take, NULL,
+				NULL);
 	if (!ring)
 		fail("storm: no ring");
 	signal(SIGINT, end);
 	for (size_t i = 0; i < ATTACHED; i++)
-		if (!bpf_program__attach(bpf_object__find_program_by_name(object, attached[i].program)))
+		if (!bpf_program__attach(
+			    bpf_object__find_program_by_name(object, attached[i].program)))
 			fail(attached[i].program);
 	close(open(argv[3], O_WRONLY | O_CREAT, 0600));
 	while (!ends) {

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Runs in a guest: a storm of shared lookups as trace-cmd records it by futexscope's own recipe, and a few
 # that meet a hole, so that there is something to find. Leaves trace.dat.
 futexscope doctor --ftrace-recipe > recipe.sh || exit

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Compiles bpf/futexscope.bpf.c with the toolchain's own clang and turns the object into a Swift file,
 // so that the product carries its programs inside. Every file below bpf/ is an input: an edit of any
 // of them rebuilds the object.

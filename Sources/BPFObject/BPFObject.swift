@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The compiled BPF object, inside the binary. The bytes are an ELF file for libbpf; nothing here
 // looks into them.
 

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
 # Compiles a BPF source file and writes the object as one Swift string literal of hexadecimal digits,
 # which the compiler takes in a tenth of a second where an array literal takes minutes.
 # Usage: embed.sh CLANG SOURCE ROOT WORKDIR OUTPUT.swift

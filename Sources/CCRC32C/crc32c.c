@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * CRC-32C in C, since Swift has no name for the instructions.  x86's takes three
  * cycles before the next one can use its result, and three can be under way: three
@@ -74,7 +75,7 @@ static uint32_t stream_later(uint32_t crc)
 }
 
 __attribute__((target("sse4.2"))) static uint32_t by_instruction(uint32_t before, const void *bytes,
-								  size_t count)
+								 size_t count)
 {
 	const uint8_t *at = bytes;
 	uint64_t crc = (uint32_t)~before;
@@ -140,6 +141,6 @@ static bool has_instruction(void)
 
 uint32_t fs_crc32c(uint32_t before, const void *bytes, size_t count)
 {
-	return has_instruction() ? by_instruction(before, bytes, count) :
-				   fs_crc32c_by_table(before, bytes, count);
+	return has_instruction() ? by_instruction(before, bytes, count)
+				 : fs_crc32c_by_table(before, bytes, count);
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * Programs for trampolines and BTF tracepoints.  The kernel wants the number of the
  * type that such a program is attached to.  libbpf reads all of the kernel's types for

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * Letting go of descriptors whose last close may take long.  Taking a program
  * off ftrace waits for a grace period of RCU tasks, and that waits for every

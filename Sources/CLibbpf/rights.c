@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /*
  * Giving up capabilities for good.  They belong to a thread each and glibc keeps
  * no threads in step here, so this is for a process that has one thread only;

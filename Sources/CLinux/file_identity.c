@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #define _GNU_SOURCE
 #include "file_identity.h"
 
@@ -69,5 +70,6 @@ int clinux_open_root(const char *path)
 
 int clinux_identify_memory(int huge, struct clinux_file *file)
 {
-	return identify_and_close(memfd_create("futexscope", MFD_CLOEXEC | (huge ? MFD_HUGETLB : 0)), file);
+	return identify_and_close(
+		memfd_create("futexscope", MFD_CLOEXEC | (huge ? MFD_HUGETLB : 0)), file);
 }

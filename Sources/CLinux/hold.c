@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A command that is started at a moment of choice, with the rights of an earlier one: a child that has
 // everything ready and waits. Both directions go over one socket: a byte lets it run, and what comes back
 // is the errno of execve(2), or the end when it succeeded.
@@ -10,56 +11,63 @@
 #include <unistd.h>
 
 // Nothing but system calls, for it may run between fork and exec of a process with threads.
-static void wait_and_run(int release, const char *path, char *const arguments[]) {
-    extern char **environ;
-    sigset_t none;
-    struct sigaction usual = {.sa_handler = SIG_DFL};
-    char byte;
-    // The end without a byte: the other side gave up.
-    if (read(release, &byte, 1) != 1) _exit(0);
-    sigaction(SIGPIPE, &usual, NULL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    execve(path, arguments, environ);
-    int failure = errno;
-    if (write(release, &failure, sizeof failure) < 0) _exit(126);
-    _exit(127);
+static void wait_and_run(int release, const char *path, char *const arguments[])
+{
+	extern char **environ;
+	sigset_t none;
+	struct sigaction usual = { .sa_handler = SIG_DFL };
+	char byte;
+	// The end without a byte: the other side gave up.
+	if (read(release, &byte, 1) != 1)
+		_exit(0);
+	sigaction(SIGPIPE, &usual, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	execve(path, arguments, environ);
+	int failure = errno;
+	if (write(release, &failure, sizeof failure) < 0)
+		_exit(126);
+	_exit(127);
 }
 
-pid_t clinux_hold_command(const char *path, char *const arguments[], int *release) {
-    int ends[2];
-    sigset_t all, before;
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return -1;
-    // Ctrl-C while it waits is for its program, as if that ran already.
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, &before);
-    pid_t process = fork();
-    if (process == 0) {
-        close(ends[0]);
-        wait_and_run(ends[1], path, arguments);
-    }
-    int failure = errno;
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    close(ends[1]);
-    if (process < 0) {
-        close(ends[0]);
-        errno = failure;
-        return -1;
-    }
-    *release = ends[0];
-    return process;
+pid_t clinux_hold_command(const char *path, char *const arguments[], int *release)
+{
+	int ends[2];
+	sigset_t all, before;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+		return -1;
+	// Ctrl-C while it waits is for its program, as if that ran already.
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before);
+	pid_t process = fork();
+	if (process == 0) {
+		close(ends[0]);
+		wait_and_run(ends[1], path, arguments);
+	}
+	int failure = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	close(ends[1]);
+	if (process < 0) {
+		close(ends[0]);
+		errno = failure;
+		return -1;
+	}
+	*release = ends[0];
+	return process;
 }
 
-int clinux_release_command(int release) {
-    char byte = 0;
-    int failure = 0;
-    ssize_t count = send(release, &byte, 1, MSG_NOSIGNAL);
-    if (count == 1)
-        do count = read(release, &failure, sizeof failure);
-        while (count < 0 && errno == EINTR);
-    else
-        failure = errno;
-    close(release);
-    errno = failure;
-    return failure == 0 ? 0 : -1;
+int clinux_release_command(int release)
+{
+	char byte = 0;
+	int failure = 0;
+	ssize_t count = send(release, &byte, 1, MSG_NOSIGNAL);
+	if (count == 1)
+		do
+			count = read(release, &failure, sizeof failure);
+		while (count < 0 && errno == EINTR);
+	else
+		failure = errno;
+	close(release);
+	errno = failure;
+	return failure == 0 ? 0 : -1;
 }

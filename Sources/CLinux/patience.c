@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A line for whoever waits for a process that is inside the kernel with all that it has, and so can say
 // nothing itself. A child waits beside it.
 #define _GNU_SOURCE
@@ -9,26 +10,29 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-pid_t clinux_tell_later(int seconds, const char *line, int *leash) {
-    int ends[2];
-    if (pipe(ends)) return -1;
-    pid_t child = fork();
-    if (child == 0) {
-        // The end of the pipe as descriptor 0, and standard error; nothing of the parent's is kept open.
-        dup2(ends[0], 0);
-        close(1);
-        syscall(SYS_close_range, 3, ~0u, 0);
-        struct pollfd wait = {.fd = 0};
-        int count = poll(&wait, 1, seconds * 1000);
-        if (count == 0 && write(2, line, strlen(line)) < 0) _exit(1);
-        _exit(0);
-    }
-    int failure = errno;
-    close(ends[0]);
-    if (child < 0)
-        close(ends[1]);
-    else
-        *leash = ends[1];
-    errno = failure;
-    return child;
+pid_t clinux_tell_later(int seconds, const char *line, int *leash)
+{
+	int ends[2];
+	if (pipe(ends))
+		return -1;
+	pid_t child = fork();
+	if (child == 0) {
+		// The end of the pipe as descriptor 0, and standard error; nothing of the parent's is kept open.
+		dup2(ends[0], 0);
+		close(1);
+		syscall(SYS_close_range, 3, ~0u, 0);
+		struct pollfd wait = { .fd = 0 };
+		int count = poll(&wait, 1, seconds * 1000);
+		if (count == 0 && write(2, line, strlen(line)) < 0)
+			_exit(1);
+		_exit(0);
+	}
+	int failure = errno;
+	close(ends[0]);
+	if (child < 0)
+		close(ends[1]);
+	else
+		*leash = ends[1];
+	errno = failure;
+	return child;
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Where in a function the call instructions are that a probe can stand on, from the function's bytes alone.
 // Found by walking its instructions; checked by what can follow each call. A function that is not
 // understood to the last byte, or that does something else after the call than today's get_futex_key(), has

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Everything that can go wrong on the way to a running capture, with all wording in one place. An
 // error says what was tried, on what, what was expected and what to do, in one line, and carries the
 // exit code that belongs to it.
@@ -25,17 +27,17 @@ public struct CaptureError: Error, Sendable, Equatable {
             exitCode: 64)
     }
 
-    static func needsFullDepth(_ option: String) -> CaptureError {
+    static func needsFullDepth(_ need: FullDepthNeed) -> CaptureError {
         CaptureError(
             message:
-                "cannot use call sites with \(option), which needs entry and return of lookups; leave out one of the two",
+                "cannot use call sites together with \(need.text), which needs entry and return of lookups; leave out one of the two",
             exitCode: 64)
     }
 
     static func badRingSize(_ bytes: UInt32) -> CaptureError {
         CaptureError(
             message:
-                "cannot make a ring buffer of \(bytes) bytes: expected a power of two, 4096 or more; try --ring-size 8M",
+                "cannot make a ring buffer of \(bytes) bytes: expected a power of two, 4096 or more, such as 8388608 (8M)",
             exitCode: 64)
     }
 

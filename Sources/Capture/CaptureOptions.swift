@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a user can ask of a capture. Everything here is applied in the kernel, so that what is not
 // wanted costs nothing on the way.
 
@@ -25,26 +27,15 @@ public enum CaptureDepth: Sendable {
     case full
 }
 
-/// Which victims are followed. A filter on the victim never hides the culprit.
-public struct VictimFilter: Sendable {
-    public var pid: UInt32?
-    public var tid: UInt32?
-    public var uid: UInt32?
-    /// The whole name as the kernel has it: fifteen bytes at most.
-    public var comm: Comm?
-    public var cgroup: CgroupFilter?
-    public init() {}
-}
-
 /// A control group with everything below it.
-public struct CgroupFilter: Sendable {
+struct CgroupFilter {
     /// Inode of the group's directory, which is its id in the kernel.
-    public var id: UInt64
+    let id: UInt64
     /// How many groups lie between it and the root.
-    public var level: UInt32
+    let level: UInt32
 
     /// `path` is absolute, or as in /proc/PID/cgroup: relative to the root of the hierarchy.
-    public init(path: String) throws(CaptureError) {
+    init(path: String) throws(CaptureError) {
         let root = "/sys/fs/cgroup"
         guard unsafe access(root + "/cgroup.controllers", F_OK) == 0 else {
             throw .noCgroup(path: path, reason: "cgroup v2 is not mounted at \(root)")
@@ -66,18 +57,37 @@ public struct CgroupFilter: Sendable {
     }
 }
 
+/// What can only be known from entry and return of a lookup.
+enum FullDepthNeed: Equatable {
+    case depth
+    case attachMode(AttachMode)
+    case everyLookup
+    case passes
+    case duration
+    case result
+
+    /// A noun phrase.
+    var text: String {
+        switch self {
+        case .depth: "full depth"
+        case .attachMode(let mode): "the attach mode \(mode.rawValue)"
+        case .everyLookup: "events for every lookup"
+        case .passes: "a minimum of passes"
+        case .duration: "a minimum duration"
+        case .result: "a filter on results other than EFAULT"
+        }
+    }
+}
+
 /// All settings of a capture.
 public struct CaptureOptions: Sendable {
     public var attach: AttachMode = .auto
     /// As deep as is wanted; other options may need more, and hosts may permit only `full`.
     public var depth: CaptureDepth = .sentinel
-    public var victims = VictimFilter()
+    /// Which lookups and victims are followed. A filter on the victim never hides the culprit.
+    public var wanted = LookupFilter()
     /// Tell every shared lookup, not only those with an observation or a retry.
     public var emitAll = false
-    public var minPasses: UInt64 = 0
-    public var minDurationNs: UInt64 = 0
-    /// Only lookups that returned this: 0 or a negative errno.
-    public var result: Int32?
     /// Size of the ring buffer in bytes: a power of two, a page or more.
     public var ringBytes: UInt32 = 8 << 20
     /// Show addresses of `struct page` instead of opaque ids.
@@ -95,18 +105,19 @@ public struct CaptureOptions: Sendable {
     public var filterText = ""
     public init() {}
 
-    /// What needs entry and return of lookups, as a user would name it; nil when call sites do.
-    var needOfFullDepth: String? {
-        if depth == .full { return "--full" }
-        if attach == .fentry || attach == .kprobe { return "--attach \(attach.rawValue)" }
-        if emitAll { return "--all" }
-        if minPasses > 0 { return "--min-passes" }
-        if minDurationNs > 0 { return "--min-duration" }
-        return result.map { $0 == -EFAULT ? nil : "--result" } ?? nil
+    /// What needs entry and return of lookups; nil when call sites do.
+    var needOfFullDepth: FullDepthNeed? {
+        if depth == .full { return .depth }
+        if attach == .fentry || attach == .kprobe { return .attachMode(attach) }
+        if emitAll { return .everyLookup }
+        if wanted.minPasses > 0 { return .passes }
+        if wanted.minDurationNs > 0 { return .duration }
+        return wanted.result.map { $0 == -EFAULT ? nil : .result } ?? nil
     }
 
     func check() throws(CaptureError) {
         if attach == .callsite, let need = needOfFullDepth { throw .needsFullDepth(need) }
+        if let path = wanted.cgroup { _ = try CgroupFilter(path: path) }
         guard ringBytes >= 4096, ringBytes & (ringBytes - 1) == 0 else { throw .badRingSize(ringBytes) }
     }
 }

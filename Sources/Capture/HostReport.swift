@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 AND (GPL-2.0-only OR BSD-2-Clause)
+
 // What this host allows, before anything is loaded: kernel, BTF, lockdown, capabilities, the options
 // that tracing needs. A refusal is named for what it is, since the kernel itself only says "Operation
 // not permitted".
@@ -166,7 +168,7 @@ extension HostReport {
         // The kernel copies the instructions during the call.
         let descriptor =
             unsafe hasKprobes
-            ? bpf_prog_load(BPF_PROG_TYPE_KPROBE, "futexscope_try", "GPL", program, program.count, nil)
+            ? bpf_prog_load(BPF_PROG_TYPE_KPROBE, "futexscope_try", "Dual BSD/GPL", program, program.count, nil)
             : fs_try_trampoline("get_futex_key", program, program.count)
         if descriptor >= 0 {
             close(descriptor)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The counters of the kernel side, one set for each CPU, added up. They lie in memory that is mapped here,
 // so reading them is no system call, takes nothing from the programs, and needs no privilege; that is
 // possible at any time, also when the programs are gone. Numbers that belong together may be a few events

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Fills in what the ftrace recipe has to know of the running kernel, from its BTF and its list of symbols.
 // Both are readable without any privilege where they are there at all.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Which functions the running kernel has, under which names they can be probed, and where they lie. The
 // kernel writes /proc/kallsyms anew for each reader, a quarter of a million lines, which is most of what a
 // start could cost; so it is asked for single names where it can be (SymbolQuestion.swift), and the file is

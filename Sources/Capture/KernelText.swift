@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 AND (GPL-2.0-only OR BSD-2-Clause)
+
 // The code of a kernel function as it stands in memory now, and whether the function is what runs when its
 // name is called. Read by a program of six instructions, with the rights that tracing needs anyway:
 // /proc/kcore would want another one, and not every kernel has it.
@@ -37,7 +39,7 @@ enum KernelText {
         ]
         // The kernel copies the instructions during the call.
         let descriptor = unsafe bpf_prog_load(
-            BPF_PROG_TYPE_RAW_TRACEPOINT, "futexscope_code", "GPL", program, program.count, nil)
+            BPF_PROG_TYPE_RAW_TRACEPOINT, "futexscope_code", "Dual BSD/GPL", program, program.count, nil)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
         var run = unsafe bpf_test_run_opts()

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The few of the kernel's types that somebody asks for, as BTF of their own. The kernel has more than a hundred
 // thousand, and libbpf goes through all of them for each name: its relocations and attachments would be most of a
 // start. So the kernel's bytes are gone through once here. What is kept is what has a name that is wanted and what

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What the running kernel's BTF says about functions: whether they are there, how many arguments they
 // take and of which type. No version is compared anywhere; this is where the differences are seen.
 

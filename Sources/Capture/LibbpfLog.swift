@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // libbpf's log lines, kept instead of printed. The verifier writes hundreds of them; an error shows the
 // one that matters.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A capture on the running kernel: plan, load, attach, drain, detach. A sink takes events in order on the
 // caller's thread; signals that end a program end the run in the ordinary way, so that nothing stays
 // attached and the summary is told.
@@ -8,7 +10,7 @@ public import Events
 import Glibc
 
 /// BPF programs on their hooks, and the stream of events from them.
-public final class LiveCapture {
+public final class LiveCapture: LiveSource {
     /// The run as it is known before the first event. Its clock is taken once, so that one run has one.
     public let run: RunInfo
 
@@ -68,12 +70,12 @@ public final class LiveCapture {
         try Tracing(options: options).plan.reports
     }
 
-    /// Hands over events in order until a limit is reached, or `goesOn` returns false, which is called after every
+    /// Hands over events in order until a limit is reached, or `continues` returns false, which is called after every
     /// few thousand of them and at least twice a second. What was lost and counted follows every ten
     /// seconds, and when it is asked for. Then detaches, hands over what was still on its way, and last what
     /// was lost and counted.
     public func run<Sink: EventSink>(
-        until limits: RunLimits, into sink: inout Sink, goesOn: (inout Sink) throws -> Bool
+        until limits: RunLimits, into sink: inout Sink, continues: (inout Sink) throws -> Bool
     ) throws {
         defer { stop() }
         let start = monotonicNow()
@@ -92,7 +94,7 @@ public final class LiveCapture {
                     signals.descriptor, drain.descriptor, limits.endDescriptor ?? -1, limits.wakeDescriptor ?? -1,
                     limits.countersDescriptor ?? -1,
                 ], timeoutMs: timeout)
-            wantsMore = ready[1] ? try deliver(to: &sink, goesOn) : try goesOn(&sink)
+            wantsMore = ready[1] ? try deliver(to: &sink, continues) : try continues(&sink)
             let now = monotonicNow()
             if now - lookedForBlindness > Self.lookPeriodNs {
                 lookedForBlindness = now
@@ -102,18 +104,22 @@ public final class LiveCapture {
             if wantsMore, ready[4] || ready[1] && now - countersRead > Self.lookPeriodNs {
                 countersRead = now
                 tellCounts(at: now, durationNs: now - start, isFinal: false, to: &sink)
-                wantsMore = try goesOn(&sink)
+                wantsMore = try continues(&sink)
             }
-            if ready[0], limits.endsOn(signal: signals.next()) { break }
+            if ready[0], case let signal = signals.next(),
+                limits.ends(onSignal: signal.number, isFromTerminal: signal.isFromTerminal)
+            {
+                break
+            }
             if ready[2] { break }
         }
         let counts = monotonicNow() - start
         lookForBlindness()
         stop()
-        if wantsMore { _ = try deliver(to: &sink, goesOn) }
+        if wantsMore { _ = try deliver(to: &sink, continues) }
         tellCounts(
             at: monotonicNow(), durationNs: min(counts, limits.durationNs ?? counts), isFinal: true, to: &sink)
-        _ = try goesOn(&sink)
+        _ = try continues(&sink)
     }
 
     /// Takes the programs off and drains the ring. Harmless when done already.
@@ -177,48 +183,15 @@ public final class LiveCapture {
     }
 
     private func deliver<Sink: EventSink>(
-        to sink: inout Sink, _ goesOn: (inout Sink) throws -> Bool
+        to sink: inout Sink, _ continues: (inout Sink) throws -> Bool
     ) throws -> Bool {
         for batch in drain.takeAll() {
             // The batch is this thread's until it is given back.
             unsafe decoder.decode(batch.records, into: &sink)
             drain.giveBack(batch)
-            if try !goesOn(&sink) { return false }
+            if try !continues(&sink) { return false }
         }
         return true
-    }
-}
-
-/// What ends a run.
-public struct RunLimits {
-    /// SIGUSR1, by which a user may ask for something while the run goes on.
-    public static let request = SIGUSR1
-
-    /// Nanoseconds after all is attached.
-    public var durationNs: UInt64?
-    /// The run ends when this is readable.
-    public var endDescriptor: Int32?
-    /// While this is readable somebody asks for what was counted; whoever handles that makes it unreadable.
-    public var countersDescriptor: Int32?
-    /// While this is readable `handle` is called at once; it has to read what is there.
-    public var wakeDescriptor: Int32?
-    /// Called with SIGINT, SIGTERM, SIGHUP or SIGUSR1, and whether the terminal sent it to the whole group of
-    /// processes; false when the run goes on in spite of it.
-    public var endsOnSignal: ((_ number: Int32, _ isFromTerminal: Bool) -> Bool)?
-
-    public init(
-        durationNs: UInt64? = nil, endDescriptor: Int32? = nil, wakeDescriptor: Int32? = nil,
-        countersDescriptor: Int32? = nil, endsOnSignal: ((Int32, Bool) -> Bool)? = nil
-    ) {
-        self.durationNs = durationNs
-        self.endDescriptor = endDescriptor
-        self.countersDescriptor = countersDescriptor
-        self.wakeDescriptor = wakeDescriptor
-        self.endsOnSignal = endsOnSignal
-    }
-
-    fileprivate func endsOn(signal: (number: Int32, isFromTerminal: Bool)) -> Bool {
-        endsOnSignal?(signal.number, signal.isFromTerminal) ?? true
     }
 }
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The file behind a memory area of another task: its path, and how that path leads to it. The kernel's
 // text says it badly: "(deleted)" may be a part of a name, a path of another root or of a detached mount
 // looks like any other, and an overlay shows another device and inode than the page cache has. So the

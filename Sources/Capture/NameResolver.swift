@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Text that belongs to numbers: the path of a file through its victim's own mappings, and the path of a
 // control group. Looked up once for each number, soon after the event, since the victim may be gone a
 // moment later; what cannot be found stays without a name, and is looked for again.

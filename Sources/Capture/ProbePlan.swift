@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The ladder: which hook each probe gets on this kernel. The first plan comes from what BTF and the
 // symbols say; a rung that the kernel then refuses is struck off and the next one is tried, until every
 // probe is attached or has no rung left. A refusal never takes another probe with it.

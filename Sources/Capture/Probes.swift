@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The table of probes: for each role the kernel functions that can play it, what the programs are
 // called, and what is off without it.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // From the bytes of bpf/shared/records.h to events, handed over where they lie. Lengths are checked against
 // the tag before anything is read; an unknown kind is counted and passed over. Kernel addresses end here:
 // pages become opaque ids and stacks become landmarks. Names go ahead of the events that need them.

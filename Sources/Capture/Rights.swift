@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a run may still do once everything is attached. Loading and attaching takes capabilities that reach
 // the whole kernel; reading on takes none or one, and which one is found out here by trying, since kernels
 // differ. All others are given up for good before the first thread is started, so that every thread of

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The ring buffer is drained on a thread of its own: it copies records into batches and hands them over
 // in a bounded queue. When the consumer is slow the queue fills, this thread waits, and the ring buffer
 // keeps what it can; what it cannot keep the kernel side counts. Nothing is decoded or written here.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The `const volatile` variables of bpf/maps.h, written before the object is loaded, so that the
 // verifier drops what they switch off. They are found by name in the object's own BTF.
 
@@ -9,24 +11,27 @@ import Events
 struct Settings {
     private var bytes: [String: [UInt8]] = [:]
 
-    init(plan: ProbePlan, options: CaptureOptions) {
-        let victims = options.victims
+    /// - Throws: what is wrong with the control group of the filter.
+    init(plan: ProbePlan, options: CaptureOptions) throws(CaptureError) {
+        let victims = options.wanted
+        var cgroup: CgroupFilter?
+        if let path = victims.cgroup { cgroup = try CgroupFilter(path: path) }
         set("filter_pid", victims.pid ?? 0)
         set("filter_tid", victims.tid ?? 0)
         set("filter_by_uid", UInt8(victims.uid == nil ? 0 : 1))
         set("filter_uid", victims.uid ?? 0)
-        set("filter_cgroup", victims.cgroup?.id ?? 0)
-        set("filter_cgroup_level", victims.cgroup?.level ?? 0)
+        set("filter_cgroup", cgroup?.id ?? 0)
+        set("filter_cgroup_level", cgroup?.level ?? 0)
         set("filter_by_comm", UInt8(victims.comm == nil ? 0 : 1))
         if let comm = victims.comm {
             bytes["filter_comm"] = Self.bytes(of: comm.low) + Self.bytes(of: comm.high)
         }
         set("emit_all", UInt8(options.emitAll ? 1 : 0))
-        set("min_passes", options.minPasses)
-        set("min_duration_ns", options.minDurationNs)
+        set("min_passes", victims.minPasses)
+        set("min_duration_ns", victims.minDurationNs)
         set("tell_activities", UInt8(options.tellsActivities ? 1 : 0))
-        set("filter_by_result", UInt8(options.result == nil ? 0 : 1))
-        set("filter_result", options.result ?? 0)
+        set("filter_by_result", UInt8(victims.result == nil ? 0 : 1))
+        set("filter_result", victims.result ?? 0)
         let followsLookups = plan.onMulti.contains {
             plan.probes[$0].role.isOfFullDepth || plan.probes[$0].role.name == "unlock"
         }

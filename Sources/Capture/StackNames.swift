@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What the frames of a kernel stack say about a cause: which landmark each of them lies in. The kernel is
 // asked for each address once. Where it does not answer, all landmarks are looked for in /proc/kallsyms.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 AND (GPL-2.0-only OR BSD-2-Clause)
+
 // Asking the kernel where a function lies, and which one lies at an address, through a program of a few
 // instructions that runs when it is told to: bpf_kallsyms_lookup_name() finds the address, and "%pS" says
 // what is there and how long it is. That takes microseconds where the kernel keeps its names sorted.
@@ -122,7 +124,7 @@ import Glibc
         unsafe options.prog_flags = UInt32(BPF_F_SLEEPABLE)
         // The kernel copies the instructions during the call.
         let program = unsafe bpf_prog_load(
-            programType, "futexscope_name", "GPL", instructions, instructions.count, &options)
+            programType, "futexscope_name", "Dual BSD/GPL", instructions, instructions.count, &options)
         return program >= 0 ? program : nil
     }
 }

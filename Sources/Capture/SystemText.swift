@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Finding and reading the kernel's small text files, and naming its errors: what every part of the capture
 // needs before any BPF is involved.
 

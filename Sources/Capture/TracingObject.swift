@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The BPF object from bytes to attached programs: prepare, load, attach. Owns the object and the links;
 // when it goes, nothing stays in the kernel. A refusal names the probe, so that the plan can step down
 // a rung and a fresh object can be tried.

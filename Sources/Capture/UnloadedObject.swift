@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The BPF object between its bytes and the kernel: opened, with nothing loaded. What it knows by then is its
 // programs and the types that they were written for.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Instructions of x86-64, as far as the flow of control goes: how long each is, and where it may lead. Enough
 // for what a compiler makes of kernel code; anything else (VEX and what was never an instruction) is nil, and
 // a function that has it is not understood.

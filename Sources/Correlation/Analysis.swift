@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A run seen as a whole, for a report: how passes and durations are distributed, when findings came, who
 // hit whom, what stays unexplained, and how observed lookups lie in time against the operations that
 // detach pages. An observed lookup is one that counts in the summary's table of causes: it met a page
@@ -87,36 +89,36 @@ public struct Analysis: Sendable, Equatable {
     }
 
     /// Takes the next event. `finding` is nil where it makes none known, or none that is wanted.
-    public mutating func consume(_ event: Event, finding: Finding?) {
+    public mutating func take(_ event: Event, finding: Finding?) {
         switch event {
         case .lookup(let lookup):
-            consume(lookup)
-            if let finding { consume(finding) }
-        case .progress(let lookup): consume(lookup)
-        case .detach(let detach): consume(detach)
-        case .activity(let activity): consume(activity)
-        case .lost(let loss): consume(loss)
-        case .totals(let totals): consume(totals)
+            take(lookup)
+            if let finding { take(finding) }
+        case .progress(let lookup): take(lookup)
+        case .detach(let detach): take(detach)
+        case .activity(let activity): take(activity)
+        case .lost(let loss): take(loss)
+        case .totals(let totals): take(totals)
         case .name: break
         }
     }
 
     /// Takes a lookup that ended, or the progress of one.
-    public mutating func consume(_ lookup: Lookup) { reach(lookup.time, lengthNs: lookup.durationNs) }
+    public mutating func take(_ lookup: Lookup) { reach(lookup.time, lengthNs: lookup.durationNs) }
 
     /// Takes what was found of a lookup that ended.
-    public mutating func consume(_ finding: Finding) { add(finding) }
+    public mutating func take(_ finding: Finding) { add(finding) }
 
-    public mutating func consume(_ detach: Detach) { reach(detach.time) }
+    public mutating func take(_ detach: Detach) { reach(detach.time) }
 
-    public mutating func consume(_ activity: Activity) {
+    public mutating func take(_ activity: Activity) {
         reach(activity.time, lengthNs: activity.durationNs)
         inTime.add(activity, timeline: &timeline)
     }
 
-    public mutating func consume(_ loss: Loss) { inTime.add(loss) }
+    public mutating func take(_ loss: Loss) { inTime.add(loss) }
 
-    public mutating func consume(_ totals: Totals) {
+    public mutating func take(_ totals: Totals) {
         // It was there before the first event, and after the last.
         guard totals.time > 0 else { return }
         widenSpan(from: totals.time - min(totals.time, totals.durationNs), to: totals.time)

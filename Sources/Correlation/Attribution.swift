@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // From facts to a cause: what kind of page it was, what took its mapping, and how sure that is. Pure
 // functions over one lookup and the detach that it met. Whatever the facts do not carry becomes `unknown`;
 // nothing here guesses. What each rule would have returned is in Rule.swift.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A value for some cases of an enum, found by the case's number. Enums here have words as raw values, and a
 // dictionary would hash those words for every finding.
 

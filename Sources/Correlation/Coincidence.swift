@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How observed lookups lie in time against the operations that detach pages. A lookup coincides with a
 // kind of operation if it overlaps one of that kind anywhere on the host; so many would by chance as the
 // kind's operations, each widened by the lookup's length, cover of the run. Operations are told at their
 // end, so lookups wait until later ends can no longer reach them. Memory: at most 98,304 waiting lookups
-// of 24 bytes, 64 KiB of stretches and 4 KiB of gaps for each kind, and 1024 operations in progress.
+// of 24 bytes, 64 KiB of intervals and 4 KiB of gaps for each kind, and 1024 operations in progress.
 
 public import Events
 
@@ -58,7 +60,7 @@ struct Coincidence: Sendable, Equatable {
         var operations: UInt64 = 0
         var during: UInt64 = 0
         var caused: UInt64 = 0
-        var stretches = Stretches()
+        var intervals = IntervalUnion()
         /// Begins that were told, by thread, of operations whose end was not told yet.
         var open: [UInt32: UInt64] = [:]
         /// The first of `open`.
@@ -70,7 +72,7 @@ struct Coincidence: Sendable, Equatable {
         }
 
         func overlaps(_ lookup: Observed) -> Bool {
-            stretches.overlap(from: lookup.start, to: lookup.end) || (openSince.map { $0 <= lookup.end } ?? false)
+            intervals.overlap(from: lookup.start, to: lookup.end) || (openSince.map { $0 <= lookup.end } ?? false)
         }
     }
 
@@ -90,7 +92,7 @@ struct Coincidence: Sendable, Equatable {
     /// The last end among the lookups that were decided.
     private var decided: UInt64?
     private var observed: UInt64 = 0
-    private var lengths = LengthTally()
+    private var lengths = DurationHistogram()
 
     /// Operations were lost or came too late, so that lookups may overlap more than is known.
     private(set) var isLowerBound = false
@@ -149,8 +151,8 @@ struct Coincidence: Sendable, Equatable {
         // One that is in progress and began before covers it.
         if let since = kinds[kind.index].openSince, since <= start { return }
         let (from, to) = (max(start, window.lowerBound), min(end, window.upperBound))
-        if !kinds[kind.index].stretches.insert(from: from, to: to) { isLowerBound = true }
-        if kinds[kind.index].stretches.isFull { settle(kind, timeline: &timeline) }
+        if !kinds[kind.index].intervals.insert(from: from, to: to) { isLowerBound = true }
+        if kinds[kind.index].intervals.isFull { settle(kind, timeline: &timeline) }
     }
 
     /// Something was lost.
@@ -186,17 +188,17 @@ struct Coincidence: Sendable, Equatable {
         }
     }
 
-    /// Makes room among the stretches of a kind, after asking for the lookups that may need them.
+    /// Makes room among the intervals of a kind, after asking for the lookups that may need them.
     private mutating func settle(_ kind: ActivityKind, timeline: inout Timeline) {
         let bit: UInt16 = 1 << kind.index
         // Only these can need what will be settled; the others are asked later.
-        let end = kinds[kind.index].stretches.endOfOlderHalf
+        let end = kinds[kind.index].intervals.endOfOlderHalf
         let asked = kinds[kind.index]
         for index in next..<waiting.count where waiting[index].start <= end && waiting[index].met & bit == 0 {
             if asked.overlaps(waiting[index]) { waiting[index].met |= bit }
         }
-        for stretch in kinds[kind.index].stretches.settleOlderHalf() {
-            timeline.addBusy(kind, from: stretch.start, to: stretch.end)
+        for interval in kinds[kind.index].intervals.settleOlderHalf() {
+            timeline.addBusy(kind, from: interval.start, to: interval.end)
         }
     }
 
@@ -220,8 +222,8 @@ struct Coincidence: Sendable, Equatable {
         }
         while next < waiting.count { decideNext() }
         return ActivityKind.allCases.compactMap { kind in
-            for stretch in kinds[kind.index].stretches.settleAll(begin: run.lowerBound) {
-                timeline.addBusy(kind, from: stretch.start, to: stretch.end)
+            for interval in kinds[kind.index].intervals.settleAll(begin: run.lowerBound) {
+                timeline.addBusy(kind, from: interval.start, to: interval.end)
             }
             let state = kinds[kind.index]
             return state.operations + state.during + state.caused == 0 ? nil : row(kind, state, runNs: runNs)
@@ -229,17 +231,17 @@ struct Coincidence: Sendable, Equatable {
     }
 
     private func row(_ kind: ActivityKind, _ state: Kind, runNs: UInt64) -> CoincidenceRow {
-        let (gaps, busyNs) = (state.stretches.gaps.means, Double(state.stretches.settledNs))
+        let (gaps, busyNs) = (state.intervals.gaps.means, Double(state.intervals.settledNs))
         var (expected, variance) = (0.0, 0.0)
         for (length, count) in lengths.means where state.operations > 0 && runNs > 0 {
             // A lookup overlaps an operation if it begins within it, or up to its own length before it.
-            let before = gaps.reduce(0) { $0 + $1.count * min($1.length, length) }
+            let before = gaps.reduce(0) { $0 + $1.count * min($1.duration, length) }
             let share = min(1, (busyNs + before) / Double(runNs))
             expected += count * share
             variance += count * share * (1 - share)
         }
         return CoincidenceRow(
-            kind: kind, operations: state.operations, busyNs: state.stretches.settledNs,
+            kind: kind, operations: state.operations, busyNs: state.intervals.settledNs,
             share: observed > 0 ? expected / Double(observed) : min(1, runNs > 0 ? busyNs / Double(runNs) : 0),
             runNs: runNs, during: state.during, outside: observed - min(observed, state.during),
             caused: kind.cause == nil ? nil : state.caused, expected: expected,

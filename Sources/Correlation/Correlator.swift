@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Turns the stream of events into findings. Pure and streaming: no clock, no I/O, memory bounded by
 // two constants; the same events give the same findings, live or from a recording. A detach precedes
 // the lookup that met it, since the victim's own task sends both.
@@ -31,14 +33,14 @@ public struct Correlator: Sendable {
     }
 
     /// Takes the next event; returns what it makes known.
-    public mutating func consume(_ event: Event) -> Finding? {
+    public mutating func take(_ event: Event) -> Finding? {
         var known: Finding?
         switch event {
-        case .lookup(let lookup): consume(lookup, isProgress: false) { known = $0 }
-        case .progress(let lookup): consume(lookup, isProgress: true) { known = $0 }
-        case .detach(let detach): consume(detach)
-        case .lost(let loss): consume(loss)
-        case .name(let name): consume(name)
+        case .lookup(let lookup): take(lookup, isProgress: false) { known = $0 }
+        case .progress(let lookup): take(lookup, isProgress: true) { known = $0 }
+        case .detach(let detach): take(detach)
+        case .lost(let loss): take(loss)
+        case .name(let name): take(name)
         case .activity, .totals: break
         }
         return known
@@ -52,7 +54,7 @@ public struct Correlator: Sendable {
 
     /// Takes a lookup that ended, or the progress of one; `found` gets what that makes known, if anything. A finding
     /// is large and most lookups give none, so it is shown where it lies.
-    public mutating func consume(_ lookup: Lookup, isProgress: Bool, found: (Finding) -> Void) {
+    public mutating func take(_ lookup: Lookup, isProgress: Bool, found: (Finding) -> Void) {
         if isProgress { progress(of: lookup, found: found) } else { end(of: lookup, found: found) }
     }
 
@@ -75,9 +77,9 @@ public struct Correlator: Sendable {
         found(finding)
     }
 
-    public mutating func consume(_ loss: Loss) { lose(loss.count, at: loss.stage) }
+    public mutating func take(_ loss: Loss) { lose(loss.count, at: loss.stage) }
 
-    public mutating func consume(_ name: Name) { filter.learn(name) }
+    public mutating func take(_ name: Name) { filter.learn(name) }
 
     /// Ends the run: loops that have not ended are counted with what was last known of them. Returns
     /// those.
@@ -102,7 +104,7 @@ public struct Correlator: Sendable {
     }
 
     /// Remembers it for the lookup that met it.
-    public mutating func consume(_ detach: Detach) { detaches.remember(detach) }
+    public mutating func take(_ detach: Detach) { detaches.remember(detach) }
 
     private mutating func finding(for lookup: Lookup, isProgress: Bool) -> Finding {
         guard let page = lookup.page else {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The vocabulary of what the correlator finds: causes, confidence, outcomes. Raw values are the names in
 // all output, whatever the format. Rules and verdicts are in Rule.swift.
 

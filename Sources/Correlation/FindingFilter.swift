@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Which findings of a run that is over are wanted: the same questions that a capture can ask in the
 // kernel, asked afterwards, and a few that can only be asked then. It decides about findings; the
 // detaches that explain them always count.
@@ -6,19 +8,7 @@ public import Events
 
 /// Which findings are told and counted. What is nil or 0 lets everything through.
 public struct FindingFilter: Sendable, Equatable {
-    // The victim.
-    public var pid: UInt32?
-    public var tid: UInt32?
-    public var uid: UInt32?
-    public var comm: Comm?
-    /// Path below the root of the hierarchy, with or without its slashes; groups below it are meant too.
-    public var cgroup: String?
-
-    // The lookup.
-    public var minPasses: UInt64 = 0
-    public var minDurationNs: UInt64 = 0
-    /// What it returned, 0 or a negative errno; a lookup that has not returned is not wanted then.
-    public var result: Int32?
+    public var wanted = LookupFilter()
     /// What explains it; a lookup that only went back has no cause.
     public var causes: Set<Cause>?
     /// CLOCK_MONOTONIC nanoseconds of the lookup's end, or of its progress.
@@ -31,7 +21,7 @@ public struct FindingFilter: Sendable, Equatable {
 
     /// Control groups go by number in events, and by path in the question.
     mutating func learn(_ name: Name) {
-        guard let cgroup, case .cgroup(let id) = name.subject else { return }
+        guard let cgroup = wanted.cgroup, case .cgroup(let id) = name.subject else { return }
         if Self.parts(of: name.text).starts(with: Self.parts(of: cgroup)) {
             if cgroups.count < Names.limit { cgroups.insert(id) }
         } else {
@@ -43,17 +33,9 @@ public struct FindingFilter: Sendable, Equatable {
 
     /// Whether a lookup is wanted as far as its cause does not matter.
     func admits(_ lookup: Lookup) -> Bool {
-        let victim = lookup.victim
-        return window.contains(lookup.time)
-            && (pid == nil || pid == victim.pid)
-            && (tid == nil || tid == victim.tid)
-            && (uid == nil || uid == lookup.uid)
-            && (comm == nil || comm == victim.comm)
-            && (cgroup == nil || cgroups.contains(victim.cgroup))
-            // Of a lookup whose entry was not seen, one pass is known.
-            && (lookup.isTimed ? lookup.passes : 1) >= minPasses
-            && (lookup.durationNs ?? 0) >= minDurationNs
-            && (result == nil || result == lookup.result)
+        window.contains(lookup.time)
+            && wanted.admitsApartFromCgroup(lookup)
+            && (wanted.cgroup == nil || cgroups.contains(lookup.victim.cgroup))
     }
 
     /// Whether a finding of a wanted lookup is wanted for its cause.

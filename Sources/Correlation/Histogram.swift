@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How numbers are distributed: in buckets of powers of two, as tracers show it, coarse enough for a screen;
 // and up to bounds that are given, with the sum, as a monitoring system keeps it. Of fixed size whatever
 // comes.
@@ -49,33 +51,5 @@ public struct BoundedHistogram: Sendable, Equatable {
     public mutating func add(_ value: UInt64) {
         counts[bounds.firstIndex { value <= $0 } ?? bounds.count] += 1
         sum &+= value
-    }
-}
-
-/// Lengths with their number and their sum, in buckets of a quarter of a power of two: enough to say how
-/// much of them lies below any limit to about a hundredth, without keeping them.
-struct LengthTally: Sendable, Equatable {
-    private static let size = 252
-    private var counts = [UInt64](repeating: 0, count: size)
-    private var sums = [UInt64](repeating: 0, count: size)
-
-    mutating func add(_ length: UInt64) {
-        let index = Self.index(of: length)
-        counts[index] += 1
-        let (sum, overflow) = sums[index].addingReportingOverflow(length)
-        sums[index] = overflow ? .max : sum
-    }
-
-    /// The mean of each bucket that holds something.
-    var means: [(length: Double, count: Double)] {
-        counts.indices.compactMap { index in
-            counts[index] == 0 ? nil : (Double(sums[index]) / Double(counts[index]), Double(counts[index]))
-        }
-    }
-
-    private static func index(of length: UInt64) -> Int {
-        guard length >= 4 else { return Int(length) }
-        let octave = 63 - length.leadingZeroBitCount
-        return (octave - 1) * 4 + Int(length >> UInt64(octave - 2) & 3)
     }
 }

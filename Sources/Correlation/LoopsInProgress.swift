@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Lookups that go round and have not returned, each with what was last told of it. A lookup tells its
 // progress and its end, but a task that is killed meanwhile tells nothing any more: whether it still
 // exists is a question to the system, which whoever shows loops has to ask.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The detaches that a lookup may yet name, each found by its page and its time. It is asked for every detach
 // and every lookup that met one, so it has a hash of its own: a product with factors drawn anew for each
 // table, which nobody who makes up a recording can know.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Totals over the findings of a run, for the end of a trace and for a report. Memory is bounded:
 // processes, files and control groups beyond the limit share one last row, which says how many it stands for.
 

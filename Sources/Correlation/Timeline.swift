@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // When things happened in a run whose length nobody knows beforehand: a fixed number of bins, whose
 // width doubles each time the run has outgrown them.
 

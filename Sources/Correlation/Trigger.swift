@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a finding must be like for somebody to want the events around it. A trigger is a list of conditions
 // that must all hold; of several triggers any will do. What is not known never holds.
 

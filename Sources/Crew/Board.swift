@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Where jobs hang between the caller and the threads: a ring of places, first the products that were not taken
 // out, then what is being done, then what nobody has begun. One lock guards it; it is held while a job or a
 // product is moved, never while one is made.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How many threads have a CPU of their own.
 
 internal import CLinux

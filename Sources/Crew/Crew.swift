@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Ordered work on several cores. The caller hands in jobs and takes out their products in the same order; what
 // lies between is done by threads, and by the caller itself where it would have to wait otherwise: so two cores
 // are both busy however the work divides, and no job is left waiting for a thread that does not come. Without

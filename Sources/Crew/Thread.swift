@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Threads of the system, a lock, and waiting under it. Signals stay with the threads that were there before.
 
 internal import Glibc

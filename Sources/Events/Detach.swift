@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A page losing its mapping while somebody else held it, and the operations during which pages lose
 // theirs. Who did it and where in the kernel, as landmarks: the functions on the detaching task's
 // stack that say something about the cause. Landmarks are a set of bits, so that an event carries no

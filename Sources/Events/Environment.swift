@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Where events come from: the host as a tracer sees it, and the probes with the hook that each got. They
 // go into every report, so that a reader can tell what could be seen at all.
 

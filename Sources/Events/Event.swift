@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What every source yields and every sink understands: a lookup, a detach, an activity, the
 // progress of an unfinished lookup, a loss, the names that go with them, and what was counted. All but
 // the last two are plain values of fixed size without strings, so that a hundred million of them cost no

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // How events are handed over one by one: each where it lies, by its kind. An `Event` holds any of them, is as
 // large as the largest, and costs more to move than most of what is asked about it; who keeps events keeps
 // those, who only looks at them never makes one.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // One call of get_futex_key() for a shared futex, as the kernel side reports it: finished (`.lookup`)
 // or still going round (`.progress`). Facts only; cause, verdicts and outcome are the correlator's.
 

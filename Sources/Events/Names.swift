@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Text arrives once, as `Event.name`, ahead of the event that needs it, and is kept here in bounded
 // memory: by whoever shows it, and by whoever has to tell it again.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What is known of a run from its beginning, and how a run is read again after the fact: the two things
 // that a live capture, a recording and an ftrace text have in common besides their events.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a source has counted since it began, as opposed to what it told event by event: the kernel
 // side aggregates what is frequent, so these numbers are complete even when no event was emitted.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Whose work a task was doing, from the path of its control group alone: the systemd unit, the container
 // and the Kubernetes pod that the path names. Everything below a container, or below a unit that manages
 // its own groups, is called whatever those please, so the outermost answer counts and nothing further down

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The arguments of an event: values by key; and how they stand in a text, as `name=value` after the address in
 // parentheses that probes print first. Names are compared as numbers of eight bytes; a value that is no number,
 // such as "(fault)", is not there.

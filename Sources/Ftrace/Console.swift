@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What stands around the lines of a trace and is none of it: what a console or a log puts before each line, and
 // what the kernel prints where events were lost.
 

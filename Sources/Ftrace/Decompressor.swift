@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Blocks that zstd has compressed, each by itself. That no byte goes beyond the room for it is the library's promise,
 // and the reason to take no code of one's own. How much room there is says the caller.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Detaches in the text, with the stack below them and the functions that their task was in; and the
 // operations that these functions are, which are counted and told as they are live.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The detaches that a lookup may yet meet: one slot for each page, direct-mapped as on the kernel side,
 // so that millions of detaches take no more room than thousands. Whatever the text did not say of a
 // detach is settled here, before it is told.

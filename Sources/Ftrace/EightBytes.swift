@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Blanks and digits, eight bytes at a time: a line of a trace is mostly these.
 
 /// Eight bytes of a text, the first the lowest.

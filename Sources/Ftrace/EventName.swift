@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The names of the events that the reader knows, found by their hash. Names are those of the recipe, and
 // those of the kernel's own tracepoints.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // One frame of a stack: a function by its name, or a line " => function" with an offset or an address behind it or
 // not.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The recipe: a shell script that makes a kernel record, through tracefs or trace-cmd, what `FtraceReader`
 // needs. It filters in the kernel, so that a busy host writes lines for shared futexes and for pages
 // that somebody held, and for nothing else; what a kernel refuses is left out and said in the trace.

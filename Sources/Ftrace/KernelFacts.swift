@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What has to be known of a kernel before events can be defined on it: where fields lie, how flags are
 // numbered, which functions there are. A plain value, so that the recipe is a pure function of it; who
 // can read BTF and kallsyms fills it in.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Cuts a stream of bytes into blocks of whole lines. Memory is bounded: a line that is longer than `lineLimit` is
 // passed over up to its end, however far that is. What is in a block is looked at without the others.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The head of a line of a trace: task, processor, context, time and the event's name, in the three layouts
 // that kernels and trace-cmd print. The task's name may hold any byte, so the layouts' fixed columns are
 // tried before anything is searched for.

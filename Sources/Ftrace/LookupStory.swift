@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Lookups in the text: a pin begins a pass, the function's own unlock of a page without a mapping is an
 // observation, and the detach of that page is told right before the lookup that met it.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a trace does not have, in words: places where something could not be read, and sorts of events without which
 // nothing can be told. Whether it came as a text or as trace-cmd's file makes no difference to most of it.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The mark that the recipe puts into a trace: "futexscope wall_ns=… release=… missing=…". Nothing else ties the
 // times of a trace to a clock, or says which events the kernel refused.
 

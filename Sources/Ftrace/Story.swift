@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // From events of the text to events of futexscope: what is known of tasks, detaches and sums, and which
 // part of the story an event belongs to. The lookups are in LookupStory.swift, the detaches and the
 // operations around them in DetachStory.swift. What the text leaves out stays unknown.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What is known of each task between two lines: the lookup that it is in, and the functions that it has
 // entered and not left. Bounded; tasks that are in nothing make room for others.
 

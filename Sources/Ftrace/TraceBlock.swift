@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A block of a text, and of each of its lines what it says by itself. Blocks do not know of each other, so that
 // several can be read at once; what a line means after the lines before it is the reader's to find out.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The blocks of a text in their order, read ahead on other cores as far as there are any. Their room is used again.
 
 import Crew

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // trace.dat, the file of trace-cmd: how it is recognised, and which way it goes. `TraceDataReader` reads it, whole
 // files of the two versions that trace-cmd 2 and 3 write on a 64-bit little-endian machine. What it does not know it
 // does not guess at: such a file goes through `trace-cmd report`, whose text `FtraceReader` takes.

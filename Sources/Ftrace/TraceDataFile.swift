@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The bytes of a trace.dat and the sections in it. Nobody vouches for them: a length is compared with the file or
 // with a limit before anything is made of it, and what ends too early is an error that says where. No more of the
 // file is held than a window, apart from a section that was compressed as one block.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Where in an event its arguments lie: from the formats that the kernel describes in words and trace-cmd puts into
 // its file. Only events that the reader knows are looked at; what an argument is called says what it means, as in
 // a text.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a trace.dat is made of, from its first byte to the pages of its processors: version 6, whose sections follow
 // each other, and version 7, whose options say where they are. The man pages trace-cmd.dat.v6(5) and v7(5) describe
 // both. What is of no use here is passed over; what would change the meaning of all the rest is left to trace-cmd.

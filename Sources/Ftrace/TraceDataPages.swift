@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The pages of the kernel's ring buffer, as trace-cmd copies them into its file for each processor, in chunks that
 // are compressed or as they are. A page has a time and a length at its head, and then events, each with the time
 // since the one before; include/linux/ring_buffer.h says how. What is damaged costs a page, or the rest of the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Reads a trace.dat and tells its events, those that a text of it would tell and in the same order: by time, and
 // where times are the same by the number of the processor. Stacks are whole here, of which the text has eight
 // frames. Of the file there is no more in memory than some pages for each processor, and what the kernel's

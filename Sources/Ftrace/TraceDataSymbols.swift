@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Which function an address belongs to, by the copy of /proc/kallsyms in a trace.dat. Looked up are a few hundred
 // addresses among some hundred thousand functions: so the functions' places are sorted, and a name is read when it
 // is asked for, once.

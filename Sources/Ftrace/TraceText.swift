@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The bytes of a block while its lines are looked at. An array would be held and let go for every scanner that
 // goes over a line; this is an address and a length. The unsafe part of reading text is here and nowhere else.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a format of findings is: bytes for the head, for each finding, for each loss, for the end. A
 // format is pure; it appends to a buffer and knows neither where that goes nor what time it is.
 

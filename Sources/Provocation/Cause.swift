@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// The causes that can be provoked, by the names under which findings show them, and `ordinary`,
 /// the control: lookups that find their mapping.  One line each on what happens and what it needs;
 /// how each is done is told by its `Scenario`.

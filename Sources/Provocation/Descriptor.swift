@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
 
 /// An open file, closed when its owner goes.  Knows the path it stands for, which its errors name;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
 
 /// The task that takes pages away: a real-time one on the victim's CPU, whose timer interrupts the

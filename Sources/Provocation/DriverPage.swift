@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// A page that a driver inserts into a process's memory, which no file's cache holds: it never has
 /// a mapping.  Hosts permit different ones; the first that can be had is used.
 enum DriverPage: CaseIterable, Sendable {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
 
 /// A block device to destroy: a loop device on a file of our own, or one that the user names.  What

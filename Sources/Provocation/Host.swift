@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What this host says about itself in the text files of /proc and /sys.  A file that is absent is
 // an empty text: what follows from that is decided by whoever asks.
 

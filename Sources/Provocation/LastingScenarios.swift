@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The scenarios in which nothing has to happen: pages that never have a mapping, and the control,
 // whose page always has one.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
 
 /// A directory that suits a scenario: the one that the user names, or the usual one for shared

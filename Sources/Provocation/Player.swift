@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
 
 /// One of the two processes that the coordinator starts, from the inside: it takes its name and its

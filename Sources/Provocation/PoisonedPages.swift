@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
 
 /// The pages that memory failure has taken from the host.  They are given back when the owner goes,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// One cause to be made happen, with its options checked: the way into this module.
 ///
 ///     let provocation = try Provocation(cause: .holePunch, limit: .seconds(2), path: nil)

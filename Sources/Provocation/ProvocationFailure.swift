@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Why a provocation did not run, or did not end well.  Every line that a person may read about it
 /// is worded here: what was tried, on what, what was expected, and what to do.
 public struct ProvocationFailure: Error, Equatable, Sendable, CustomStringConvertible {

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// What one run did and what came of it, as far as user space can tell, and how that is written.
 /// Retries inside the kernel do not show here: a call that was retried returns once.
 public struct ProvocationReport: Equatable, Sendable {

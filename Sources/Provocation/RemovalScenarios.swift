@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The scenarios that take the page away from its file whoever holds it: a futex call that has just
 // pinned the page finds it without a mapping.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
 
 /// A run from the coordinator's side: sets the stage, starts the players, sees to it that they end,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// How one cause is made to happen: where the futex lies, how the victim maps it, and what the
 /// disturber does to it again and again.  A scenario only declares; the loops, the processes, the
 /// counting and the cleaning up are the same for all of them and live elsewhere.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Synchronization
 
 /// The page that the coordinator, the victim and the disturber share: who they are, how far they

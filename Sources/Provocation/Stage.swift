@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
 
 /// The file or device that one run plays on: made new, never found, and removed with its owner.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The one place through which every C call of this module passes.  A result of -1 becomes a
 // `SystemError` here, once; pointers are made here, live for one call, and do not leave, but for
 // addresses of mappings, which `Mapping` owns.  No decisions are taken here.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
 
 /// A system call that failed: which one, on what, and why.  Made in `Syscalls.swift` and nowhere

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 /// Which of the two processes of a run a program is.
 enum Role: String, Sendable {
     case victim

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 internal import Glibc
 
 /// The task whose futex calls meet the page: it maps what the scenario says, and then touches the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The scenarios that take a page away only if nobody holds it.  No kernel known so far lets a futex
 // call meet one; they are here to show just that, and to show it of the next kernel too.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The layout of a recording, written once. Each kind of record lists its fields in order, and whoever
 // visits them decides what that means: the writer stores them, the reader loads them, the metadata
 // describes them. So the three cannot disagree.

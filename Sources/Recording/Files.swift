@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Everything of a recording that touches the C library: directories, files that must not exist yet, writes
 // that happen whole or not at all, reads at an offset. What fails comes back as an errno.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The last while of a run, in memory: events in order, let go when they are older than anybody wants, or when
 // there are more than there is room for. What goes for lack of room is counted. Names that are told before
 // an event that needs them outlive that moment, so that what is kept can be read by itself.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The metadata of a recording: text in the Trace Stream Description Language of CTF 1.8, so that any CTF
 // reader opens it. Layouts come from Fields.swift; the run stands in the environment and in the clock.
 // Reading it back needs no parser of that language: what is variable are the lines of the environment,

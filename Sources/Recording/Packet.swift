@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A packet: what is written, and found again, whole or not at all. Before its records stand the header and
 // context of the Common Trace Format, and in them a checksum, so that a damaged packet is known for one.
 // Times, sizes and counts follow CTF 1.8, sections 5 and 6: sizes are in bits, `events_discarded` counts

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Records on their way into a packet, in a page of memory. What is stored, and what the packet's head will say of
 // it, is kept together here and apart from files, so that a record costs little more than its fields.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Reads a recording back: packet by packet through one buffer, so that memory does not grow with the files,
 // and every packet is compared with its checksum before anything in it is believed. A packet that is
 // damaged or cut off is passed over and becomes an omission; the records that it held are a loss.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Writes a run as a directory in the Common Trace Format 1.8. Records collect in one packet, which goes to
 // the file when it is full or half a second old: in one write that stays within one page of the file, since
 // that is what the kernel does whole or not at all, even when the process is killed meanwhile. The order is

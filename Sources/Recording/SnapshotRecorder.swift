@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Recordings of the moments that matter, out of a run that is too long to be kept: what happened before is
 // taken from memory, what happens afterwards is recorded as it comes, and each moment is a recording of its
 // own that any reader of recordings opens. Not every moment gets one: not too often, and not too many.

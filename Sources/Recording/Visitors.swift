@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The visitors that move records between events and bytes: one measures, one stores, one loads. The
 // unsafe part of a recording's format is here and nowhere else: a record is stored where it was found to
 // fit as a whole, and every load is compared with the bytes that are left before it happens.

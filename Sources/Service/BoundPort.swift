@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A port that is taken before anything else is done, so that one which is taken already costs nothing. It needs no
 // thread and does not listen: who comes before the service runs is refused at once. Otherwise the kernel would accept
 // him, and he would wait for a service that may be long in coming, or may never come.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // One connection: requests one after the other, an answer to each, and a limit on everything that a client could
 // make last. NIO's handlers before this one parse, bound the head of a request, and hold back what is
 // pipelined until its turn.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The connections that there are, as many as are allowed. When another one comes, the one that has been idle for
 // longest gives way; when all are being answered, the new one is turned away. So whoever keeps connections
 // open without asking anything cannot keep others out.

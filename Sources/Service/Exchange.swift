@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A value that lives on another thread, for those who ask for it from a service's thread. Asking makes a
 // descriptor readable; the other thread, which waits for events anyway, sees that and publishes its value
 // as it is then. Those who ask soon after one another get the same value, so that curiosity has a bounded

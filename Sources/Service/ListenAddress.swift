@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Where to listen: an address as the user writes it. Names other than `localhost` are left out on purpose, since
 // a resolver would decide at each start what a service is exposed to.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What is served, as whoever has it to serve says it: resources by path, each a closure that is asked and
 // replies when it can. Nothing here knows how bytes come and go.
 

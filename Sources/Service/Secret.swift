@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The secret that a reader has to know: read from a file that nobody else may read, sent as a bearer token or,
 // for browsers, as the password of a user of any name, and compared in a time that says nothing about it.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // An HTTP/1.1 server for a few readers, on one thread of its own. It speaks to readers that it does not trust, and
 // keeps count of them.
 

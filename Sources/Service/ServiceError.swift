@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What can go wrong before a service runs, in one line each. What goes wrong while it runs is told to the client
 // whose doing it is.
 

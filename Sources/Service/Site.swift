@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What becomes of a request: which resource answers it, or why none does. Pure; the order of the questions is
 // the order in which a stranger may learn something.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What `report` and `export` have in common: what is read, which of its findings are wanted, and where the
 // result goes. The questions are those that a capture can ask, and a few that can only be asked afterwards.
 
@@ -54,10 +56,7 @@ struct AnalysisArguments: ParsableArguments {
     /// - Parameter begin: time of the first event, for moments that count from there.
     func filter(for run: RunInfo, begin: UInt64) throws -> FindingFilter {
         var filter = FindingFilter()
-        (filter.pid, filter.tid, filter.uid) = (wanted.pid, wanted.tid, wanted.uid)
-        (filter.comm, filter.cgroup) = (wanted.comm.map { Comm($0) }, wanted.cgroup)
-        (filter.minPasses, filter.minDurationNs) = (wanted.minPasses, wanted.minDuration?.ns ?? 0)
-        filter.result = wanted.result?.number
+        filter.wanted = wanted.filter
         filter.causes = cause.isEmpty ? nil : Set(cause)
         let from = since?.time(in: run, begin: begin) ?? 0
         let to = until?.time(in: run, begin: begin) ?? .max

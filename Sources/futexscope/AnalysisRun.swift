@@ -1,9 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // One analysis from opening what is read to the last byte written: source to correlator, findings to a
 // format. What the source had to leave out is told in any case.
 
 internal import Correlation
 internal import Crew
 internal import Events
+internal import Pipeline
 internal import Presentation
 
 /// The wiring of an analysis after the fact.
@@ -24,7 +27,7 @@ struct AnalysisRun {
             var hasMore = try source.read(into: &first)
             let begin = first.lazy.compactMap(\.time).first ?? 0
             let filter = try arguments.filter(for: source.run, begin: begin)
-            let output = try arguments.output.map { try LiveRun.create($0, what: "the output file") } ?? .standardOutput
+            let output = try arguments.output.map { try OutputFile.create($0, what: "the output file") } ?? .standardOutput
             let format = try format(source.run, output)
             let correlator = Correlator(
                 thresholds: arguments.loops(of: source.run),

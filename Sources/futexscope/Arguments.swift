@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Types of arguments: spans of time, sizes, results, names of tasks. Each parses one word, or says in
 // one clause what it expected.
 
@@ -73,6 +75,9 @@ struct RecordingSize: Equatable {
 /// What a lookup returned: `ok` or the name of an error.
 struct LookupResult: Equatable {
     var number: Int32
+
+    /// EFAULT, which a lookup returns that found no mapping.
+    var isFailureToMap: Bool { number == -14 }
 
     init(_ text: String) throws {
         guard let number = ErrorNumber.result(named: text) else {

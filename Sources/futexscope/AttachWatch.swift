@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A word for whoever waits while probes are being attached. The kernel attaches and detaches one probe after the
 // other for the whole host, and while a task spins in the kernel it may not get done with detaching. Whoever attaches
 // then waits inside a system call that no signal interrupts, so that somebody else has to say so: no thread, since

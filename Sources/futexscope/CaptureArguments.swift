@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What `trace`, `record` and `serve` have in common: which victims, which lookups, how long, how to attach. What
 // a user asks for here is applied in the kernel.
 
@@ -64,11 +66,25 @@ struct CaptureArguments: ParsableArguments {
 
     func validate() throws {
         if duration?.ns == 0 { throw ValidationError("cannot trace for no time: -d expects more than 0") }
+        if attach == .callsite, let option = optionOfFullDepth {
+            throw ValidationError(
+                "cannot use --attach callsite with \(option), which needs entry and return of lookups; leave out one of the two"
+            )
+        }
     }
 
     /// When an unfinished lookup counts as a loop.
     var loops: LoopThresholds {
         LoopThresholds(passes: loopPasses, durationNs: loopDuration?.ns ?? LoopThresholds().durationNs)
+    }
+
+    /// The option that needs more than call sites; nil when there is none.
+    private var optionOfFullDepth: String? {
+        if full { return "--full" }
+        if all { return "--all" }
+        if wanted.minPasses > 0 { return "--min-passes" }
+        if (wanted.minDuration?.ns ?? 0) > 0 { return "--min-duration" }
+        return wanted.result.map { $0.isFailureToMap ? nil : "--result" } ?? nil
     }
 
     /// As the capture takes them.
@@ -77,15 +93,10 @@ struct CaptureArguments: ParsableArguments {
         var options = CaptureOptions()
         options.attach = attach
         options.depth = full ? .full : .sentinel
-        options.victims.pid = try wanted.pid.map(existingProcess)
-        options.victims.tid = try wanted.tid.map(existingThread)
-        options.victims.uid = wanted.uid
-        options.victims.comm = wanted.comm.map { Comm($0) }
-        options.victims.cgroup = try wanted.cgroup.map { try CgroupFilter(path: $0) }
+        options.wanted = wanted.filter
+        if let pid = wanted.pid { try checkProcess(pid) }
+        if let tid = wanted.tid { try checkThread(tid) }
         options.emitAll = all
-        options.minPasses = wanted.minPasses
-        options.minDurationNs = wanted.minDuration?.ns ?? 0
-        options.result = wanted.result?.number
         if let ringSize { options.ringBytes = ringSize.bytes }
         options.kernelAddresses = kernelAddresses
         options.countsCost = bpfStats
@@ -94,7 +105,7 @@ struct CaptureArguments: ParsableArguments {
         return options
     }
 
-    private func existingProcess(_ pid: UInt32) throws -> UInt32 {
+    private func checkProcess(_ pid: UInt32) throws {
         guard let process = Descriptor.process(ofThread: pid) else {
             throw CommandFailure.usage(
                 "cannot trace process \(pid): there is none; expected the pid of a running process")
@@ -103,15 +114,13 @@ struct CaptureArguments: ParsableArguments {
             throw CommandFailure.usage(
                 "cannot trace process \(pid): it is a thread of \(process); try -t \(pid) or -p \(process)")
         }
-        return pid
     }
 
-    private func existingThread(_ tid: UInt32) throws -> UInt32 {
+    private func checkThread(_ tid: UInt32) throws {
         guard Descriptor.process(ofThread: tid) != nil else {
             throw CommandFailure.usage(
                 "cannot trace thread \(tid): there is none; expected the tid of a running thread")
         }
-        return tid
     }
 
     /// The filters as they would be typed.

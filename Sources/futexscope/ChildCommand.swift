@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Another program under this one: the command that a recording follows from its start to its end, and the
 // program that turns somebody else's binary trace into text. It is looked for before anything else is
 // done, so that a name that is wrong costs nothing.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Everything of the commands that touches the C library: writing, files that must not exist yet,
 // the terminal's size, processes by number. What can fail comes back as a value; wording is left to the
 // commands.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // `futexscope doctor`: asks the capture what this host allows and which probes it would get, and prints
 // the answer; or prints the recipe for recording without BPF. Nothing stays attached.
 
@@ -32,10 +34,10 @@ struct Doctor: ParsableCommand {
             try Descriptor.standardOutput.write(FtraceRecipe(facts: KernelFacts.read()).script)
             return
         }
-        var report = DoctorReport(host: HostReport.read(), probes: [])
+        var report = DoctorReport(host: LiveSources.host(), probes: [])
         if report.host.refusal == nil {
             do throws(CaptureError) {
-                report.probes = try LiveRun.plan(CaptureOptions())
+                report.probes = try LiveSources.plan(CaptureOptions())
             } catch {
                 report.host.refusal = error.message
             }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // `futexscope export`: a run that is over in the formats of other programs.
 
 public import ArgumentParser

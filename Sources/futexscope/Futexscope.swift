@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The root of the command. It knows its subcommands and how a run ends: help and version on standard
 // output, one line on standard error for whatever went wrong, and the exit code that belongs to it.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What `record --hindsight` is asked for: how far back, for what, for how long afterwards, how often, how
 // many. The conditions are a small language of their own, parsed here.
 

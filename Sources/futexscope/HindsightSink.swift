@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Snapshots out of a live run: events go into memory, findings are compared with what the user waits for, and
 // a match writes a recording. What is written, passed over or could not be written is told in a line each.
 
 internal import Correlation
 internal import Events
+internal import Pipeline
 internal import Presentation
 internal import Recording
 
@@ -10,8 +13,8 @@ internal import Recording
 final class HindsightSink: RunRecorder {
     private let recorder: SnapshotRecorder
     private let triggers: [Trigger]
-    private var correlator: Correlator
-    private var clock = WallClock(offsetNs: 0)
+    private let loops: LoopThresholds
+    private var pipeline: FindingPipeline
     private var isAsked = false
     /// Since the last end of a batch.
     private var events: [Event] = []
@@ -27,14 +30,15 @@ final class HindsightSink: RunRecorder {
             throw CommandFailure(message: error.message, exitCode: error.isUsage ? 64 : 1)
         }
         self.triggers = triggers
-        correlator = Correlator(thresholds: loops)
+        self.loops = loops
+        pipeline = FindingPipeline(correlator: Correlator(thresholds: loops), run: RunInfo())
     }
 
     /// The directory is empty, or was there before: it stays.
     func abandon() {}
 
     func begin(_ run: RunInfo) {
-        clock = WallClock(offsetNs: run.wallClockOffsetNs)
+        pipeline = FindingPipeline(correlator: Correlator(thresholds: loops), run: run)
         recorder.begin(run)
     }
 
@@ -58,9 +62,9 @@ final class HindsightSink: RunRecorder {
         var rest = events[...]
         for (index, event) in events.enumerated() {
             if case .lost(let loss) = event { lost += loss.count }
-            guard let finding = correlator.consume(event),
-                let trigger = triggers.first(where: { $0.holds(for: finding) })
-            else { continue }
+            var found: Finding?
+            pipeline.take(event) { finding, _ in found = finding }
+            guard let finding = found, let trigger = triggers.first(where: { $0.holds(for: finding) }) else { continue }
             // The events up to here belong before the trigger, where it begins a snapshot.
             if recorder.isOpen(at: finding.lookup.time) {
                 append(rest[...index])
@@ -100,7 +104,7 @@ final class HindsightSink: RunRecorder {
         attempt { () throws(RecordingFailure) in
             guard
                 case .began(let directory, let removed) = try recorder.trigger(
-                    reason, at: time, stamp: clock.stamp(time), isAsked: isAsked)
+                    reason, at: time, stamp: pipeline.legend.clock.stamp(time), isAsked: isAsked)
             else { return }
             tellSuppressed()
             Descriptor.tell("snapshot in \(directory): \(reason)" + (removed.map { "; \($0) gave way" } ?? ""))

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A live run from the ready file's check to the last event, whatever becomes of the events. The order
 // matters: the files of a command are made before anything is attached, so that a path in the way costs
 // nothing; the ready file comes when everything is attached, and so does the word to a supervisor;
@@ -7,20 +9,20 @@ internal import Capture
 internal import Events
 internal import Presentation
 
-/// A capture with what the user is told about it.
+/// A live source with what the user is informed about during its run.
 struct LiveRun {
-    let capture: LiveCapture
+    let source: any LiveSource
     private let arguments: CaptureArguments
 
     /// Nothing is attached when the ready file's path is taken.
     static func check(_ arguments: CaptureArguments) throws {
-        if let path = arguments.readyFile, Descriptor.exists(path) { throw inTheWay(path, of: "the ready file") }
+        if let path = arguments.readyFile, Descriptor.exists(path) { throw OutputFile.inTheWay(path, of: "the ready file") }
     }
 
     /// Attaches all probes and says so.
     init(_ arguments: CaptureArguments, options: CaptureOptions) throws(CaptureError) {
         self.arguments = arguments
-        capture = try AttachWatch.during { () throws(CaptureError) in try LiveCapture(options: options) }
+        source = try LiveSources.open(options)
     }
 
     /// Hands over events until the run ends, a batch of them kept at a time.
@@ -32,12 +34,12 @@ struct LiveRun {
         }
     }
 
-    /// Hands over events until the run ends or `goesOn`, called now and then and after the last, says so.
+    /// Hands over events until the run ends or `continues`, called now and then and after the last, says so.
     func follow<Sink: EventSink>(
-        _ limits: RunLimits, ending: String, into sink: inout Sink, goesOn: (inout Sink) throws -> Bool
+        _ limits: RunLimits, ending: String, into sink: inout Sink, continues: (inout Sink) throws -> Bool
     ) throws {
         let probes = tellProbes(ending: ending)
-        let ready = try arguments.readyFile.map { try Self.create($0, what: "the ready file") }
+        let ready = try arguments.readyFile.map { try OutputFile.create($0, what: "the ready file") }
         defer { ready?.remove() }
         try ready?.write("\(Descriptor.processID)\n")
         Supervisor.current.tellReady(probes)
@@ -54,15 +56,15 @@ struct LiveRun {
         var isBlindnessTold = false
         var statusTime: UInt64 = 0
         func tellBlindness() {
-            guard !isBlindnessTold, let blindness = capture.blindness else { return }
+            guard !isBlindnessTold, let blindness = source.blindness else { return }
             isBlindnessTold = true
             Descriptor.tell(blindness)
         }
-        try capture.run(until: limits, into: &sink) { sink in
+        try source.run(until: limits, into: &sink) { sink in
             tellBlindness()
-            let wantsMore = try goesOn(&sink)
-            life.consumerCameRound(drainTurns: capture.drainTurns)
-            let totals = capture.totals
+            let wantsMore = try continues(&sink)
+            life.consumerCameRound(drainTurns: source.drainTurns)
+            let totals = source.totals
             if totals.time != statusTime, !totals.isFinal {
                 statusTime = totals.time
                 Supervisor.current.tell(status: "\(probes), \(totals.observations) observations so far")
@@ -70,12 +72,12 @@ struct LiveRun {
             return wantsMore
         }
         tellBlindness()
-        if let leftover = capture.leftover { Descriptor.tell(leftover) }
+        if let leftover = source.leftover { Descriptor.tell(leftover) }
     }
 
     /// A dry run: attaches all probes, detaches them at once, and prints how each was attached.
     static func show(_ options: CaptureOptions, format: OutputFormat) throws(CaptureError) {
-        let probes = try plan(options)
+        let probes = try LiveSources.plan(options)
         let output = Descriptor.standardOutput
         let bytes =
             format == .json
@@ -84,45 +86,22 @@ struct LiveRun {
         try? output.write(bytes)
     }
 
-    static func plan(_ options: CaptureOptions) throws(CaptureError) -> [ProbeReport] {
-        try AttachWatch.during { () throws(CaptureError) in try LiveCapture.plan(options: options) }
-    }
-
     /// - Returns: how many probes there are, for a reader.
     private func tellProbes(ending: String) -> String {
-        let probes = capture.run.probes
+        let probes = source.run.probes
         if arguments.verbose {
             try? Descriptor.standardError.write(
                 DoctorReport.text(probes: probes, colour: Descriptor.standardError.wantsColour))
-            let kept = capture.capabilities
+            let kept = source.capabilities
             Descriptor.tell("capabilities kept: \(kept.isEmpty ? "none" : kept.joined(separator: ", "))")
         } else {
             for probe in probes where probe.hook == nil {
                 Descriptor.tell("\(probe.role) is not attached: \(probe.note ?? "no hook is left")")
             }
         }
-        if let note = capture.depthNote { Descriptor.tell("\(note); entry hooks are used") }
+        if let note = source.depthNote { Descriptor.tell("\(note); entry hooks are used") }
         let text = "tracing with \(probes.count { $0.hook != nil }) probes"
         Descriptor.tell(text + ending)
         return text
-    }
-
-    // MARK: Files
-
-    static func create(_ path: String, what: String) throws -> Descriptor {
-        do throws(Descriptor.CreateFailure) {
-            return try Descriptor.create(path)
-        } catch {
-            switch error {
-            case .exists: throw inTheWay(path, of: what)
-            case .failed(let reason):
-                throw CommandFailure.usage(
-                    "cannot make \(what) \(path): \(reason); expected a new file in a directory that can be written to")
-            }
-        }
-    }
-
-    static func inTheWay(_ path: String, of what: String) -> CommandFailure {
-        .usage("cannot make \(what) \(path): it exists, and nothing is overwritten; remove it or choose another path")
     }
 }

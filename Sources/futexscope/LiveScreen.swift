@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The terminal under a live view: its alternate screen, its keys, its size, and everything as it was before
 // once the run has ended, in whichever way. A frame is one write, so that nothing flickers, and goes over
 // the one before.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Which lookups are wanted: the questions that `trace` and `record` ask in the kernel, and `report` and
 // `export` of what was recorded.
 
@@ -47,6 +49,16 @@ struct LookupArguments: ParsableArguments {
                 "cannot match the name '\(comm)': the kernel keeps 15 bytes of a task's name; try -n '\(Comm(comm).text)'"
             )
         }
+    }
+
+    /// As a capture and an analysis take them.
+    var filter: LookupFilter {
+        var filter = LookupFilter()
+        (filter.pid, filter.tid, filter.uid) = (pid, tid, uid)
+        (filter.comm, filter.cgroup) = (comm.map { Comm($0) }, cgroup)
+        (filter.minPasses, filter.minDurationNs) = (minPasses, minDuration?.ns ?? 0)
+        filter.result = result?.number
+        return filter
     }
 
     /// As they would be typed.

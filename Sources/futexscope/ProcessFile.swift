@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What /proc says: whether a task can still be in a lookup, and what this process uses.
 
 internal import Events

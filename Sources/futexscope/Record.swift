@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // `futexscope record`: its arguments, and the run from the directory made to the last packet written. What
 // is recorded is what a trace would see, and besides it every operation that detached pages, for the
 // analysis afterwards.
@@ -102,7 +104,7 @@ struct Record: ParsableCommand {
             sink.abandon()
             throw error
         }
-        try sink.begin(live.capture.run)
+        try sink.begin(live.source.run)
         try child?.start()
         try follow(live, child: child, to: sink, onRequest: snapshots?.ask)
         if let status = child?.waitStatus() { throw ExitCode(status) }

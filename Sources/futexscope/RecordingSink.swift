@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A recording beside whatever else becomes of a live run. A disk that is full ends the recording with one
 // line and nothing else: the run goes on, and what is written stays good.
 

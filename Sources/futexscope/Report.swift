@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // `futexscope report`: what a run that is over means, on one screen, as a page, or for another program.
 
 internal import ArgumentParser

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a user names to be read, found out by looking at it: a directory is a recording, a file that begins like a
 // trace.dat is one, which trace-cmd has to print if it is of an unfamiliar sort, anything else is a text. Ctrl-C ends
 // the reading and not the program, so that what was read so far is told.

@@ -1,5 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // `futexscope serve`: its arguments, and what they ask of the capture and of the service. The run itself is in
-// ServeRun.swift.
+// ServiceSession.swift.
 
 internal import ArgumentParser
 internal import Capture
@@ -70,7 +72,7 @@ struct Serve: ParsableCommand {
     func run() throws {
         let options = try capture.options()
         if capture.dryRun { return try LiveRun.show(options, format: .table) }
-        try ServeRun(serve: self, options: options).run()
+        try ServiceSession(serve: self, options: options).run()
     }
 
     private static func address(_ text: String) throws -> ListenAddress {

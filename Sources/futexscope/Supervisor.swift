@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a supervisor such as systemd is told: that everything is attached, how the run is, that it ends, and,
 // where it asks for that, that the run is alive (sd_notify(3)). Without NOTIFY_SOCKET nothing is told.
 // Nobody there reading is no reason to end a run.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // `futexscope trace`: its arguments, and what they ask of the capture. Findings go to standard output or
 // to a file; everything else goes to standard error. The run itself is in TraceRun.swift.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // One trace from the first file made to the last line written: capture to findings, findings to a
 // descriptor.
 
@@ -5,6 +7,7 @@ internal import ArgumentParser
 internal import Capture
 internal import Correlation
 internal import Events
+internal import Pipeline
 internal import Presentation
 
 /// The wiring of a trace.
@@ -14,7 +17,7 @@ struct TraceRun {
 
     func run() throws {
         try LiveRun.check(trace.capture)
-        let output = try trace.output.map { try LiveRun.create($0, what: "the output file") } ?? .standardOutput
+        let output = try trace.output.map { try OutputFile.create($0, what: "the output file") } ?? .standardOutput
         let recording: RecordingSink?
         do {
             recording = try trace.record.map { try RecordingSink(directory: $0) }
@@ -31,7 +34,7 @@ struct TraceRun {
             recording?.abandon()
             throw error
         }
-        try recording?.begin(live.capture.run)
+        try recording?.begin(live.source.run)
         if trace.live {
             try show(live, recording: recording)
         } else {
@@ -45,7 +48,7 @@ struct TraceRun {
         let stream = FindingStream(
             format: trace.format.writer(for: output),
             correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll, filter: filter),
-            run: live.capture.run,
+            run: live.source.run,
             limit: trace.count)
         var sink = TraceSink(stream: stream, recording: recording)
         do {
@@ -77,9 +80,10 @@ struct TraceRun {
     private func show(_ live: LiveRun, recording: RecordingSink?) throws {
         defer { recording?.finish() }
         let output = Descriptor.standardOutput
-        var view = LiveView(
+        var pipeline = FindingPipeline(
             correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll, filter: filter),
-            run: live.capture.run, begin: Descriptor.monotonicNs)
+            run: live.source.run)
+        var view = LiveView(begin: Descriptor.monotonicNs)
         let screen = LiveScreen(on: output)
         do {
             defer { screen.leave() }
@@ -88,19 +92,22 @@ struct TraceRun {
                     for event in events { recording.take(event) }
                     _ = recording.endBatch()
                 }
-                view.consume(events)
+                for event in events { pipeline.take(event) { finding, _ in view.take(finding) } }
                 let wantsMore = screen.takeKeys()
                 try screen.redraw { size, now, isPaused, colour in
-                    view.giveUpLoops(at: now) { !Descriptor.isGone($0) }
-                    return view.frame(
-                        width: size.columns, height: size.rows, now: now, isPaused: isPaused, colour: colour)
+                    view.frame(
+                        pipeline.state(at: now) { !Descriptor.isGone($0) }, width: size.columns, height: size.rows, now: now, isPaused: isPaused, colour: colour)
                 }
                 return wantsMore
             }
         } catch is Descriptor.WriteFailure {
             throw CommandFailure.running("cannot write to the terminal any more: the trace ends without a summary")
         }
-        try? output.write(view.end(width: output.tableWidth, colour: output.wantsColour))
+        let report = pipeline.end()
+        try? output.write(
+            SummaryText(
+                report: report, legend: pipeline.legend, width: output.tableWidth, colour: output.wantsColour
+            ).text)
     }
 
     /// What only the correlator knows; everything else is left out in the kernel.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Call sites in the code of real kernels, and none in code that only looks like it. What a disassembler says
 // of the same bytes stands beside them in KernelCode.swift.
 
@@ -174,18 +176,19 @@ import Testing
 @Suite struct DepthTests {
     @Test("what needs entry and return asks for full depth, and cannot be had from call sites")
     func needs() {
-        let wishes: [(String?, (inout CaptureOptions) -> Void)] = [
-            (nil, { _ in }), (nil, { $0.result = -14 }), (nil, { $0.victims.pid = 1 }),
+        let wishes: [(FullDepthNeed?, (inout CaptureOptions) -> Void)] = [
+            (nil, { _ in }), (nil, { $0.wanted.result = -14 }), (nil, { $0.wanted.pid = 1 }),
             (nil, { $0.attach = .callsite }),
-            ("--full", { $0.depth = .full }), ("--all", { $0.emitAll = true }), ("--min-passes", { $0.minPasses = 2 }),
-            ("--min-duration", { $0.minDurationNs = 1 }), ("--result", { $0.result = 0 }),
-            ("--attach fentry", { $0.attach = .fentry }), ("--attach kprobe", { $0.attach = .kprobe }),
+            (.depth, { $0.depth = .full }), (.everyLookup, { $0.emitAll = true }), (.passes, { $0.wanted.minPasses = 2 }),
+            (.duration, { $0.wanted.minDurationNs = 1 }), (.result, { $0.wanted.result = 0 }),
+            (.attachMode(.fentry), { $0.attach = .fentry }), (.attachMode(.kprobe), { $0.attach = .kprobe }),
         ]
         for (need, wish) in wishes {
             var options = CaptureOptions()
             wish(&options)
             #expect(options.needOfFullDepth == need)
-            guard let need, !need.hasPrefix("--attach") else { continue }
+            guard let need else { continue }
+            if case .attachMode = need { continue }
             options.attach = .callsite
             #expect(throws: CaptureError.needsFullDepth(need)) { try options.check() }
         }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The contract between the BPF programs and Swift: sizes, what each field becomes, and that no bytes,
 // however wrong, do more than be counted.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What is read of the host: symbols and libbpf's log. And the BPF object, which can be
 // opened without privilege: every program that the table of probes names must be in it.
 

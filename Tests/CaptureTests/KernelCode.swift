@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0 AND GPL-2.0-only
+
 // The code that the call sites are looked for in: get_futex_key() as it stood in the memory of guests, and
 // small stand-ins for it with each of the three rules, compiled for both processors.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // An excerpt of a kernel's types is what was asked for and what lies inside of it, and nothing else; a reader of
 // BTF, libbpf, understands it; damaged bytes give none.
 

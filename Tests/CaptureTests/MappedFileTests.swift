@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What is said of a mapped file, from the kernel's text and from what paths lead to.
 
 import Events

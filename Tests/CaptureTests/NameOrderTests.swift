@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Where names stand among events: ahead of the first that needs them, and of the detach that a lookup met.
 
 import CRecords

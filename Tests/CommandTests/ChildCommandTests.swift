@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A command that is held waits until it is let go, tells when it cannot be run, and does not outlive a run
 // that never comes to it.
 

@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // An export from a recording on disk to a file, with as many threads as this machine has CPUs for.
 
 internal import Correlation
 internal import EventSamples
 internal import Events
+import Pipeline
 internal import Glibc
 internal import Presentation
 internal import Recording
@@ -67,7 +70,7 @@ internal import Testing
         var stream = FindingStream(
             format: format,
             correlator: Correlator(thresholds: info.loops, tellsAll: format.showsEveryLookup), run: info)
-        _ = stream.consume(events)
+        _ = stream.take(events)
         _ = stream.end()
         let (written, expected) = (Self.bytes(of: output), stream.takeBytes())
         #expect(written.count > 1 << 20)

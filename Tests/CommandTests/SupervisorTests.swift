@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a supervisor is told arrives as one datagram, under a path and under an abstract name alike. That
 // systemd takes it for what it is, and its watchdog too, is tested in guests.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import EventSamples
 import Events
 import Testing
@@ -50,11 +52,11 @@ private let ms: UInt64 = 1_000_000
 
     @Test("lengths are tallied to a hundredth")
     func lengths() {
-        var tally = LengthTally()
+        var tally = DurationHistogram()
         for length in 1...20_000 as ClosedRange<UInt64> { tally.add(length) }
         for limit in [1, 77, 1500, 12_345, 20_000] as [Double] {
             let exact = (1...20_000).reduce(0.0) { $0 + min(Double($1), limit) }
-            let told = tally.means.reduce(0.0) { $0 + $1.count * min($1.length, limit) }
+            let told = tally.means.reduce(0.0) { $0 + $1.count * min($1.duration, limit) }
             #expect(abs(told / exact - 1) < 0.01)
         }
         tally.add(.max)

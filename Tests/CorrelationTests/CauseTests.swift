@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import EventSamples
 import Events
 import Testing
@@ -271,10 +273,10 @@ import Testing
     @Test("a detach that comes after its lookup explains nothing")
     func lateDetach() throws {
         var correlator = Correlator()
-        let told = correlator.consume(.lookup(.sample()))
+        let told = correlator.take(.lookup(.sample()))
         let finding = try #require(told)
         #expect(finding.unknownReason == .detachLost)
-        #expect(correlator.consume(.detach(.sample())) == nil)
+        #expect(correlator.take(.detach(.sample())) == nil)
     }
 
     @Test("the zero page is known by its number where the area is not")
@@ -305,5 +307,5 @@ import Testing
 /// What the last of some events makes known.
 func found(_ events: Event...) -> Finding? {
     var correlator = Correlator()
-    return events.reduce(Finding?.none) { _, event in correlator.consume(event) }
+    return events.reduce(Finding?.none) { _, event in correlator.take(event) }
 }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import EventSamples
 import Events
 import Testing
@@ -251,9 +253,9 @@ private let second: UInt64 = 1_000_000_000
 
     // MARK: Bounds
 
-    @Test("stretches and waiting lookups stay bounded, and the sums stay right")
+    @Test("intervals and waiting lookups stay bounded, and the sums stay right")
     func bounds() throws {
-        let count = 3 * UInt64(Stretches.limit)
+        let count = 3 * UInt64(IntervalUnion.limit)
         var events: [Event] = []
         for number in 0..<count {
             let start = number * 1000
@@ -264,19 +266,19 @@ private let second: UInt64 = 1_000_000_000
         #expect((row.operations, row.busyNs) == (count, count * 100))
         #expect((row.during, row.outside) == (count / 2, count / 2))
 
-        var stretches = Stretches()
+        var intervals = IntervalUnion()
         for number in 0..<count {
-            _ = stretches.insert(from: number * 1000, to: number * 1000 + 100)
-            if stretches.isFull { _ = stretches.settleOlderHalf() }
+            _ = intervals.insert(from: number * 1000, to: number * 1000 + 100)
+            if intervals.isFull { _ = intervals.settleOlderHalf() }
         }
-        let overlaps = [stretches.overlap(from: (count - 1) * 1000 + 100, to: .max), stretches.overlap(from: 0, to: 1)]
+        let overlaps = [intervals.overlap(from: (count - 1) * 1000 + 100, to: .max), intervals.overlap(from: 0, to: 1)]
         #expect(overlaps == [true, false], "what is settled has been asked about")
-        let late = stretches.insert(from: 5, to: 6)
+        let late = intervals.insert(from: 5, to: 6)
         #expect(!late)
-        let last = stretches.settleAll(begin: 0)
-        #expect(last.count <= Stretches.limit)
-        #expect(stretches.settledNs == count * 100)
-        #expect(stretches.gaps.means.map(\.count) == [Double(count - 1)])
+        let last = intervals.settleAll(begin: 0)
+        #expect(last.count <= IntervalUnion.limit)
+        #expect(intervals.settledNs == count * 100)
+        #expect(intervals.gaps.means.map(\.count) == [Double(count - 1)])
     }
 
     @Test("more lookups at once than may wait are decided early, and operations in progress count")
@@ -335,7 +337,7 @@ private struct Sequence {
 func analysed(_ events: [Event], filter: FindingFilter = FindingFilter()) -> Analysis {
     var correlator = Correlator(filter: filter)
     var analysis = Analysis(window: filter.window)
-    for event in events { analysis.consume(event, finding: correlator.consume(event)) }
+    for event in events { analysis.take(event, finding: correlator.take(event)) }
     analysis.finish(unfinished: correlator.finish())
     return analysis
 }

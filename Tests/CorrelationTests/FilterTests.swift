@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import EventSamples
 import Events
 import Testing
@@ -22,28 +24,28 @@ import Testing
     /// with EFAULT in its first pass after 10,423 ns at 1,001,840, because of a hole.
     static let cases: [Case] = [
         Case("nothing asked", true) { _ in },
-        Case("pid", true) { $0.pid = 211 }, Case("another pid", false) { $0.pid = 212 },
-        Case("tid", true) { $0.tid = 212 }, Case("another tid", false) { $0.tid = 211 },
-        Case("uid", true) { $0.uid = 1000 }, Case("root", false) { $0.uid = 0 },
-        Case("name", true) { $0.comm = Comm("app") }, Case("a part of the name", false) { $0.comm = Comm("ap") },
-        Case("group", true) { $0.cgroup = "/system.slice/app.service" },
-        Case("group above", true) { $0.cgroup = "/system.slice" },
-        Case("group with other slashes", true) { $0.cgroup = "system.slice/app.service/" },
-        Case("the root", true) { $0.cgroup = "/" },
-        Case("a part of the group's name", false) { $0.cgroup = "/system.slice/app" },
-        Case("group below", false) { $0.cgroup = "/system.slice/app.service/x" },
-        Case("passes", true) { $0.minPasses = 1 }, Case("more passes", false) { $0.minPasses = 2 },
-        Case("duration", true) { $0.minDurationNs = 10_423 },
-        Case("longer", false) { $0.minDurationNs = 10_424 },
-        Case("result", true) { $0.result = -14 }, Case("another result", false) { $0.result = 0 },
+        Case("pid", true) { $0.wanted.pid = 211 }, Case("another pid", false) { $0.wanted.pid = 212 },
+        Case("tid", true) { $0.wanted.tid = 212 }, Case("another tid", false) { $0.wanted.tid = 211 },
+        Case("uid", true) { $0.wanted.uid = 1000 }, Case("root", false) { $0.wanted.uid = 0 },
+        Case("name", true) { $0.wanted.comm = Comm("app") }, Case("a part of the name", false) { $0.wanted.comm = Comm("ap") },
+        Case("group", true) { $0.wanted.cgroup = "/system.slice/app.service" },
+        Case("group above", true) { $0.wanted.cgroup = "/system.slice" },
+        Case("group with other slashes", true) { $0.wanted.cgroup = "system.slice/app.service/" },
+        Case("the root", true) { $0.wanted.cgroup = "/" },
+        Case("a part of the group's name", false) { $0.wanted.cgroup = "/system.slice/app" },
+        Case("group below", false) { $0.wanted.cgroup = "/system.slice/app.service/x" },
+        Case("passes", true) { $0.wanted.minPasses = 1 }, Case("more passes", false) { $0.wanted.minPasses = 2 },
+        Case("duration", true) { $0.wanted.minDurationNs = 10_423 },
+        Case("longer", false) { $0.wanted.minDurationNs = 10_424 },
+        Case("result", true) { $0.wanted.result = -14 }, Case("another result", false) { $0.wanted.result = 0 },
         Case("cause", true) { $0.causes = [.truncate, .holePunch] },
         Case("other causes", false) { $0.causes = [.truncate, .unknown] },
         Case("no cause at all", false) { $0.causes = [] },
         Case("the very moment", true) { $0.window = 1_001_840...1_001_840 },
         Case("before", false) { $0.window = 0...1_001_839 },
         Case("behind", false) { $0.window = 1_001_841...UInt64.max },
-        Case("two that hold", true) { ($0.pid, $0.result) = (211, -14) },
-        Case("one of two that holds", false) { ($0.pid, $0.result) = (211, 0) },
+        Case("two that hold", true) { ($0.wanted.pid, $0.wanted.result) = (211, -14) },
+        Case("one of two that holds", false) { ($0.wanted.pid, $0.wanted.result) = (211, 0) },
     ]
 
     private static let named = Event.name(Name(subject: .cgroup(77), text: "/system.slice/app.service"))
@@ -51,9 +53,9 @@ import Testing
     @Test("a finding is told and counted if it is wanted", arguments: cases)
     func wanted(_ one: Case) {
         var correlator = Correlator(filter: one.filter)
-        _ = correlator.consume(Self.named)
-        _ = correlator.consume(.detach(.sample()))
-        #expect((correlator.consume(.lookup(.sample())) != nil) == one.isWanted)
+        _ = correlator.take(Self.named)
+        _ = correlator.take(.detach(.sample()))
+        #expect((correlator.take(.lookup(.sample())) != nil) == one.isWanted)
         #expect(correlator.summary.findings == (one.isWanted ? 1 : 0))
         #expect(correlator.summary.processes.isEmpty == !one.isWanted)
     }
@@ -61,23 +63,23 @@ import Testing
     @Test("a detach explains a wanted finding whoever else met it")
     func detachStays() throws {
         var filter = FindingFilter()
-        filter.pid = 5
+        filter.wanted.pid = 5
         var correlator = Correlator(filter: filter)
-        _ = correlator.consume(.detach(.sample()))
-        #expect(correlator.consume(.lookup(.sample())) == nil)
-        #expect(correlator.consume(.lookup(.sample { $0.victim.pid = 5 }))?.cause == .holePunch)
+        _ = correlator.take(.detach(.sample()))
+        #expect(correlator.take(.lookup(.sample())) == nil)
+        #expect(correlator.take(.lookup(.sample { $0.victim.pid = 5 }))?.cause == .holePunch)
     }
 
     @Test("a group that is not known, or is renamed, is not the one that is asked for")
     func renamed() {
         var filter = FindingFilter()
-        filter.cgroup = "/system.slice"
+        filter.wanted.cgroup = "/system.slice"
         var correlator = Correlator(filter: filter)
-        #expect(correlator.consume(.lookup(.sample())) == nil)
-        _ = correlator.consume(Self.named)
-        #expect(correlator.consume(.lookup(.sample())) != nil)
-        _ = correlator.consume(.name(Name(subject: .cgroup(77), text: "/user.slice")))
-        #expect(correlator.consume(.lookup(.sample())) == nil)
+        #expect(correlator.take(.lookup(.sample())) == nil)
+        _ = correlator.take(Self.named)
+        #expect(correlator.take(.lookup(.sample())) != nil)
+        _ = correlator.take(.name(Name(subject: .cgroup(77), text: "/user.slice")))
+        #expect(correlator.take(.lookup(.sample())) == nil)
     }
 
     @Test("of a lookup whose entry was not seen, one pass is known and no duration")
@@ -86,12 +88,12 @@ import Testing
             var filter = FindingFilter()
             change(&filter)
             var correlator = Correlator(filter: filter)
-            return correlator.consume(.lookup(.sample { ($0.flags, $0.passes) = ([.returned, .failedUnmapped], 9) }))
+            return correlator.take(.lookup(.sample { ($0.flags, $0.passes) = ([.returned, .failedUnmapped], 9) }))
                 != nil
         }
-        #expect(passes { $0.minPasses = 1 })
-        #expect(!passes { $0.minPasses = 2 })
-        #expect(!passes { $0.minDurationNs = 1 })
+        #expect(passes { $0.wanted.minPasses = 1 })
+        #expect(!passes { $0.wanted.minPasses = 2 })
+        #expect(!passes { $0.wanted.minDurationNs = 1 })
     }
 
     @Test("lookups that met nothing are filtered too where all are told")
@@ -102,12 +104,12 @@ import Testing
                 $0.observations = 0
             })
         var filter = FindingFilter()
-        (filter.pid, filter.causes) = (211, nil)
+        (filter.wanted.pid, filter.causes) = (211, nil)
         var correlator = Correlator(tellsAll: true, filter: filter)
-        #expect(correlator.consume(plain) != nil)
+        #expect(correlator.take(plain) != nil)
         filter.causes = Set(Cause.allCases)
         correlator = Correlator(tellsAll: true, filter: filter)
-        #expect(correlator.consume(plain) == nil)
+        #expect(correlator.take(plain) == nil)
     }
 
     // MARK: Loops
@@ -115,9 +117,9 @@ import Testing
     @Test("a loop that is asked for a result has none yet")
     func loopWithoutResult() {
         var filter = FindingFilter()
-        filter.result = -14
+        filter.wanted.result = -14
         var correlator = Correlator(filter: filter)
-        #expect(correlator.consume(.progress(.looping(passes: 64, durationNs: 1000))) == nil)
+        #expect(correlator.take(.progress(.looping(passes: 64, durationNs: 1000))) == nil)
         correlator.finish()
         #expect(correlator.summary == Summary())
     }
@@ -127,9 +129,9 @@ import Testing
         var filter = FindingFilter()
         filter.window = 0...20_000_002_000
         var correlator = Correlator(filter: filter)
-        #expect(correlator.consume(.progress(.looping(passes: 64, durationNs: 1000))) != nil)
-        #expect(correlator.consume(.progress(.looping(passes: 128, durationNs: 3000))) == nil)
-        #expect(correlator.consume(.lookup(.sample(page: .zero()) { $0.time = 20_000_009_000 })) == nil)
+        #expect(correlator.take(.progress(.looping(passes: 64, durationNs: 1000))) != nil)
+        #expect(correlator.take(.progress(.looping(passes: 128, durationNs: 3000))) == nil)
+        #expect(correlator.take(.lookup(.sample(page: .zero()) { $0.time = 20_000_009_000 })) == nil)
         let unfinished = correlator.finish()
         #expect(unfinished.map(\.lookup.passes) == [64])
         #expect((correlator.summary.findings, correlator.summary.looping) == (1, 1))

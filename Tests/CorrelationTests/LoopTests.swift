@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import EventSamples
 import Events
 import Testing
@@ -11,7 +13,7 @@ import Testing
     /// A correlator that has heard of these.
     private static func correlator(_ lookups: Lookup...) -> Correlator {
         var correlator = Correlator()
-        for lookup in lookups { _ = correlator.consume(.progress(lookup)) }
+        for lookup in lookups { _ = correlator.take(.progress(lookup)) }
         return correlator
     }
 
@@ -24,7 +26,7 @@ import Testing
         #expect(correlator.summary.findings == 0)
         var end = loop
         (end.time, end.result, end.flags) = (loop.time + 5, -14, [.timed, .returned, .failedUnmapped])
-        _ = correlator.consume(.lookup(end))
+        _ = correlator.take(.lookup(end))
         #expect(correlator.loops.all.isEmpty)
         #expect(correlator.summary.causes[.zeroPage]?.outcomes.failed == 1)
     }

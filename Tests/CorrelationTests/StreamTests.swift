@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import EventSamples
 import Events
 import Testing
@@ -27,15 +29,15 @@ import Testing
     @Test("thresholds can be set")
     func ownThreshold() {
         var correlator = Correlator(thresholds: LoopThresholds(passes: 4, durationNs: .max))
-        #expect(correlator.consume(.progress(.looping(passes: 2, durationNs: 1 << 40))) == nil)
-        #expect(correlator.consume(.progress(.looping(passes: 4, durationNs: 1))) != nil)
+        #expect(correlator.take(.progress(.looping(passes: 2, durationNs: 1 << 40))) == nil)
+        #expect(correlator.take(.progress(.looping(passes: 4, durationNs: 1))) != nil)
     }
 
     @Test("a loop that never ends is counted once, by the end of the run")
     func endless() {
         var correlator = Correlator()
         for shift in 6...20 {
-            _ = correlator.consume(.progress(.looping(passes: 1 << UInt64(shift), durationNs: 1 << UInt64(shift + 9))))
+            _ = correlator.take(.progress(.looping(passes: 1 << UInt64(shift), durationNs: 1 << UInt64(shift + 9))))
         }
         #expect(correlator.summary.findings == 0)
         correlator.finish()
@@ -49,9 +51,9 @@ import Testing
     @Test("a loop that ended is counted once, as what it ended with")
     func ended() throws {
         var correlator = Correlator()
-        _ = correlator.consume(.progress(.looping(passes: 64, durationNs: 1000)))
+        _ = correlator.take(.progress(.looping(passes: 64, durationNs: 1000)))
         let end = Lookup.sample(page: .zero()) { ($0.passes, $0.observations, $0.retries.noMapping) = (70, 70, 69) }
-        #expect(correlator.consume(.lookup(end))?.outcome == .failed)
+        #expect(correlator.take(.lookup(end))?.outcome == .failed)
         correlator.finish()
         #expect(correlator.summary.findings == 1)
         #expect(correlator.summary.looping == 0)
@@ -66,9 +68,9 @@ import Testing
             $0.observations = 0
         }
         var correlator = Correlator()
-        #expect(correlator.consume(.lookup(plain)) == nil)
+        #expect(correlator.take(.lookup(plain)) == nil)
         correlator = Correlator(tellsAll: true)
-        let told = correlator.consume(.lookup(plain))
+        let told = correlator.take(.lookup(plain))
         let finding = try #require(told)
         #expect(finding.outcome == .ok)
         #expect(finding.verdicts == nil)
@@ -83,7 +85,7 @@ import Testing
         ]
         func run() -> ([Finding], Summary) {
             var correlator = Correlator()
-            let findings = events.compactMap { correlator.consume($0) }
+            let findings = events.compactMap { correlator.take($0) }
             correlator.finish()
             return (findings, correlator.summary)
         }
@@ -96,10 +98,10 @@ import Testing
     @Test("the summary adds up by cause, process and file")
     func sums() {
         var correlator = Correlator()
-        _ = correlator.consume(.detach(.sample()))
-        for _ in 0..<3 { _ = correlator.consume(.lookup(.sample())) }
-        for _ in 0..<2 { _ = correlator.consume(.lookup(.sample(page: .zero()) { $0.observations = 5 })) }
-        _ = correlator.consume(
+        _ = correlator.take(.detach(.sample()))
+        for _ in 0..<3 { _ = correlator.take(.lookup(.sample())) }
+        for _ in 0..<2 { _ = correlator.take(.lookup(.sample(page: .zero()) { $0.observations = 5 })) }
+        _ = correlator.take(
             .lookup(
                 .sample(page: nil) {
                     $0.succeed(inPass: 2)
@@ -133,7 +135,7 @@ import Testing
     @Test("losses are added up by stage")
     func losses() {
         var correlator = Correlator()
-        for _ in 0..<2 { _ = correlator.consume(.lost(Loss(time: 0, stage: .ringDetach, count: 3))) }
+        for _ in 0..<2 { _ = correlator.take(.lost(Loss(time: 0, stage: .ringDetach, count: 3))) }
         #expect(correlator.losses == [.ringDetach: 6])
     }
 
@@ -141,14 +143,14 @@ import Testing
     func absurd() {
         var correlator = Correlator()
         for _ in 0..<2 {
-            _ = correlator.consume(.lost(Loss(time: .max, stage: .ringDetach, count: .max)))
-            _ = correlator.consume(
+            _ = correlator.take(.lost(Loss(time: .max, stage: .ringDetach, count: .max)))
+            _ = correlator.take(
                 .lookup(
                     .sample(page: .zero()) {
                         ($0.observations, $0.passes, $0.time, $0.start) = (.max, .max, 0, .max)
                         $0.retries = RetryCounts(swizzled: .max, mappingChanged: .max)
                     }))
-            _ = correlator.consume(.lookup(.sample(page: .sample { $0.slot = .empty }) { $0.observations = .max }))
+            _ = correlator.take(.lookup(.sample(page: .sample { $0.slot = .empty }) { $0.observations = .max }))
         }
         correlator.finish()
         #expect(correlator.summary.allCauses.lookups == 4)
@@ -160,14 +162,14 @@ import Testing
     @Test("detaches are forgotten from the oldest on, and one that is missed for it is counted as lost")
     func forgotten() throws {
         var correlator = Correlator()
-        _ = correlator.consume(.detach(.sample()))
+        _ = correlator.take(.detach(.sample()))
         for number in 1..<UInt64(Correlator.detachLimit) {
-            _ = correlator.consume(.detach(.sample { $0.time += number }))
+            _ = correlator.take(.detach(.sample { $0.time += number }))
         }
-        #expect(correlator.consume(.lookup(.sample()))?.cause == .holePunch, "the last that fits")
+        #expect(correlator.take(.lookup(.sample()))?.cause == .holePunch, "the last that fits")
         #expect(correlator.losses.isEmpty)
-        _ = correlator.consume(.detach(.sample { $0.time += UInt64(Correlator.detachLimit) }))
-        let told = correlator.consume(.lookup(.sample()))
+        _ = correlator.take(.detach(.sample { $0.time += UInt64(Correlator.detachLimit) }))
+        let told = correlator.take(.lookup(.sample()))
         let finding = try #require(told)
         #expect((finding.unknownReason, finding.isIncomplete) == (.detachLost, true))
         #expect(correlator.losses == [.correlator: 1])
@@ -176,8 +178,8 @@ import Testing
     @Test("a detach that is told again takes no second place")
     func toldAgain() throws {
         var correlator = Correlator()
-        for _ in 0..<3 * Correlator.detachLimit { _ = correlator.consume(.detach(.sample())) }
-        #expect(correlator.consume(.lookup(.sample()))?.cause == .holePunch)
+        for _ in 0..<3 * Correlator.detachLimit { _ = correlator.take(.detach(.sample())) }
+        #expect(correlator.take(.lookup(.sample()))?.cause == .holePunch)
     }
 
     @Test("processes and files beyond the limit share a count")
@@ -189,7 +191,7 @@ import Testing
                 $0.file.inode = number + 1
                 $0.slot = .empty
             }
-            _ = correlator.consume(.lookup(.sample(page: page) { $0.victim.pid = UInt32(number + 1) }))
+            _ = correlator.take(.lookup(.sample(page: page) { $0.victim.pid = UInt32(number + 1) }))
         }
         #expect(correlator.summary.processes.count == Summary.rowLimit)
         #expect(correlator.summary.processesBeyondLimit == more)
@@ -202,7 +204,7 @@ import Testing
     func manyLoops() {
         var correlator = Correlator()
         for tid in 1...UInt32(LoopsInProgress.limit + 10) {
-            #expect(correlator.consume(.progress(.looping(passes: 64, durationNs: 1000, tid: tid))) != nil)
+            #expect(correlator.take(.progress(.looping(passes: 64, durationNs: 1000, tid: tid))) != nil)
         }
         correlator.finish()
         #expect(correlator.summary.looping == UInt64(LoopsInProgress.limit))

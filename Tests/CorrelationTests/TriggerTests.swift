@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import EventSamples
 import Events
 import Testing
@@ -12,7 +14,7 @@ import Testing
 
     private static func finding(_ events: Event...) throws -> Finding {
         var correlator = Correlator()
-        return try #require(events.compactMap { correlator.consume($0) }.last)
+        return try #require(events.compactMap { correlator.take($0) }.last)
     }
 
     /// Spurious, by a hole, in one pass of some ten microseconds.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import EventSamples
 import Events
 import Testing
@@ -185,8 +187,8 @@ import Testing
     @Test("rules and spuriousness", arguments: cases)
     func verdict(_ one: Case) throws {
         var correlator = Correlator()
-        if let detach = one.detach { _ = correlator.consume(.detach(detach)) }
-        let told = correlator.consume(.lookup(one.lookup))
+        if let detach = one.detach { _ = correlator.take(.detach(detach)) }
+        let told = correlator.take(.lookup(one.lookup))
         let finding = try #require(told)
         #expect(finding.verdicts == one.verdicts)
         #expect(finding.spurious == one.spurious)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The dashboards as files: what Grafana would stumble over, and names that no scrape has. That their queries give data
 // is seen in KernelTests, where a kernel is traced. There is no Grafana here; its published types stand in for it.
 

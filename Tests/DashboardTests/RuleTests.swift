@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The rules as promtool sees them: right in form, and tested so well that no change of one goes unnoticed.
 
 import Events

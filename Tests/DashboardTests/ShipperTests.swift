@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A log shipper that reads findings from a file while they are written, with the configuration of dashboards/, and
 // another one that takes them in, as a collector would. Every line arrives as it was written.
 

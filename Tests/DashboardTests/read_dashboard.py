@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Reads a dashboard with the types that Grafana publishes and prints every path in it for which they have no place, one
 # a line, with values left out.
 import json

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Events for tests: one ordinary lookup that met a hole, the detach it met, and the page between them.
 // A test states what differs from these and nothing else.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A run that nobody lived through, as long as anybody wants: what a busy host would tell, made from a
 // number, so that the same number gives the same event on every machine. For tests of what is written and
 // read, and for measuring; never for saying what a kernel does.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a run adds up to by this program's own reckoning, counted from the events and not from any export.
 
 import Correlation
@@ -42,7 +44,7 @@ struct RowSums: Encodable {
             case .lost(let loss): (losses, lost) = (losses + 1, lost + loss.count)
             default: break
             }
-            guard let finding = correlator.consume(event) else { continue }
+            guard let finding = correlator.take(event) else { continue }
             findings += 1
             if finding.lookup.isTimed { passes += finding.lookup.passes }
             durationNs += finding.lookup.durationNs ?? 0
@@ -104,7 +106,7 @@ struct TraceSums: Encodable {
                 if loss.time != 0 { losses += 1 } else { undated.insert(loss.stage.rawValue) }
             default: break
             }
-            guard let finding = correlator.consume(event) else { continue }
+            guard let finding = correlator.take(event) else { continue }
             let tid = finding.lookup.victim.tid
             victims.insert(tid)
             if let loop = open.removeValue(forKey: tid), loop.lookup.start != finding.lookup.start {

@@ -1,5 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Correlation
 import Events
+import Pipeline
 import Foundation
 import Testing
 
@@ -13,7 +16,7 @@ struct ExportTests {
 
     static func told(_ format: any FindingFormat, _ events: [Event]) -> Data {
         var stream = FindingStream(format: format, correlator: Correlator(), run: GeneratedRun.info)
-        _ = stream.consume(events)
+        _ = stream.take(events)
         _ = stream.end()
         return Data(stream.takeBytes())
     }

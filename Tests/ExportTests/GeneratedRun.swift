@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A run of some thousands of events, the same for the same seed: lookups that met a detach, one another's
 // detach, the zero page or nothing, loops with and without an end, activities, losses; and in every place
 // for text what a hostile task would put there.

@@ -1,6 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Correlation
 import EventSamples
 import Events
+import Pipeline
 import Foundation
 import Testing
 
@@ -17,7 +20,7 @@ struct MetricsReadingTests {
         totals.lookups = followsLookups ? 900 : nil
         totals.activities[.reclaim] = Totals.ActivityTotals(operations: 3, pages: 7, durationNs: 1_234_567_890_123)
         (totals.time, totals.cost) = (5_000_000_000, Totals.Cost(runTimeNs: 1, runCount: 2, mapBytes: 1 << 60))
-        _ = stream.consume(synthetic.next(1000) + [.totals(totals)])
+        _ = stream.take(synthetic.next(1000) + [.totals(totals)])
         var facts = ServiceFacts(version: "1")
         facts.answers = [200: 1]
         return Metrics(stream.state { _ in true }, facts: facts)

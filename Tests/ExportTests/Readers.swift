@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Programs of others that read what is exported: Python's csv and json, DuckDB, Perfetto's trace processor.
 // They live in a virtual environment that `make` sets up; plain `swift test` goes without them.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The parts of a Grafana dashboard that tests look at, and what Grafana puts in the place of its variables.
 
 public import Foundation

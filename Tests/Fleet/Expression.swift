@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Which metrics and labels an expression of Prometheus' query language names. Only what is needed to compare names:
 // whether the expression is one at all is for promtool and for the server to say.
 

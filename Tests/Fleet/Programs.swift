@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Programs that fleets run, started by the tests on loopback and on ports that are free: Debian's Prometheus and
 // VictoriaMetrics, unpacked by `make` and not installed, so that none of them runs by itself. Whatever becomes of a
 // test, its programs end: each hangs on a pipe that closes with the process that started it.

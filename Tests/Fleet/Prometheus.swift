@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a Prometheus, or a VictoriaMetrics that speaks its language, answers over HTTP.
 
 import Foundation

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The rules as their files have them. promtool says whether they are rules at all; here is what a test needs to walk
 // through them, and to put another expression in the place of one.
 

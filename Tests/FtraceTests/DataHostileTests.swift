@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A trace.dat is taken from strangers: whatever its bytes are, it gives fewer events or one clear line. Numbers in it
 // are what somebody wrote there, so each of them is made as wrong as it can be.
 

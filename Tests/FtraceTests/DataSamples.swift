@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Recordings for tests: the samples, which trace-cmd made in guests by the recipe (`Samples/data.sh`), and what
 // trace-cmd makes of them where it is installed, as `make readers` does.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A trace.dat tells what its text tells: the same events in the same order, for each kernel and each form of the
 // file. Where they differ the file knows more, and this says what.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What is learnt from lines saves time and changes nothing: a line that is like one before is read as it would be
 // read alone, also when it only looks like it. And more cores give the same events.
 

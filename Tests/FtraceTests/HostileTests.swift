@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Names of tasks that look like something else, and input that is no trace at all.
 
 import Events

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Where pieces are missing there are fewer findings, never wrong ones, and the lack is said.
 
 import Correlation

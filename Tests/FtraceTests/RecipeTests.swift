@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The recipe is a function of the kernel's facts: what differs between kernels differs in it, and a shell
 // takes it.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What guests recorded is read right: each cause in each dialect on each kernel, one of each in a sample.
 
 import Correlation

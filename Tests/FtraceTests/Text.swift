@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Texts for tests: the samples, which guests recorded with the recipe, and ways to take something out of
 // them or to put something in.
 
@@ -83,7 +85,7 @@ struct Reading {
         while try reader.read(into: &events) {}
         var correlator = Correlator(tellsAll: tellsAll)
         for event in events {
-            if let finding = correlator.consume(event), !finding.isProgress { findings.append(finding) }
+            if let finding = correlator.take(event), !finding.isProgress { findings.append(finding) }
             if case .totals(let sum) = event { totals = sum }
         }
         (losses, omissions, run) = (correlator.losses, reader.omissions, reader.run)

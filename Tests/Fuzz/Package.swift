@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+// SPDX-License-Identifier: Apache-2.0
 import PackageDescription
 
 // Built with `--sanitize=fuzzer`, which brings a `main` of its own: a package apart, so that a plain build

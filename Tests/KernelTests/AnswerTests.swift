@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The table that the thread of 2011 lacked, made from what the tool told of the matrix and written into
 // README.md between two marks. `make answer` runs this; an ordinary run only looks whether the table that
 // is there has all its rows.

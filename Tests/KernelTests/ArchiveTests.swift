@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The choice of Debian packages for a guest's kernel, from an archive whose contents are given: what apt-cache
 // would print stands in a table.
 

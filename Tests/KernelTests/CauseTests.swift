@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Every cause that can be provoked is found: that cause, exactly, the right culprit, the right file, and
 // as many observations as the workload itself counted failures for which no pin was to blame.
 

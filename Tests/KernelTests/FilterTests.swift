@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Known numbers come out as known numbers, filters let through what they name, a killed tracer leaves
 // nothing behind, and bad input gets one line and its exit code.
 

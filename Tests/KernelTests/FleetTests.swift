@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A fleet in small: futexscope serves in a guest, and the programs that fleets run read it from outside with the
 // configurations of dashboards/. Everything that the dashboards and the rules ask for must give data, and what arrives
 // in the store must be what was served.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Guests: one boot for each kernel, mode and scenario, two at a time, its files kept for all tests that
 // look at them. What runs in a guest is in scenarios/; what boots it is in vm/.
 

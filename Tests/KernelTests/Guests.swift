@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Which guests this run of the tests boots. Guests take minutes, so plain `swift test` leaves them out
 // and says so; `make test` asks for them.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Snapshots that a recorder wrote in a guest, when something happened there that it waited for.
 
 import Foundation

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // An independent observer agrees: a bpftrace script in the same guest counts the victim's shared lookups,
 // its failures, and unlocks of a page without a mapping, at the same time as futexscope does.
 

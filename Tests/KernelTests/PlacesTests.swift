@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Where a page's file is, and whose work its tasks do, on a kernel where an overlay shows its own numbers
 // (6.8 and later), on one where it does not, and on one that shows mappings to CAP_PERFMON, which is all that a
 // run keeps there: then some of it stays unknown, and nothing becomes wrong.

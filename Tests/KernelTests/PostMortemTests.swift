@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What a kernel recorded without any BPF explains the same: the recipe runs in the guest as it is printed,
 // and the host reads its text, trace-cmd's report of a trace.dat, and the dump on the console.
 
@@ -44,7 +46,7 @@ private struct PostMortem {
             for event in events {
                 if case .totals(let sum) = event { totals = sum }
                 // Most lookups have nothing to tell.
-                if let finding = correlator.consume(event), !finding.isProgress,
+                if let finding = correlator.take(event), !finding.isProgress,
                     finding.lookup.observations > 0 || finding.lookup.result != 0
                 {
                     lookups.append(finding)

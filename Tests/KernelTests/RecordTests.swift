@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A recording says later and elsewhere what the trace said: the host reads what guests recorded, and so
 // does babeltrace2, which knows nothing of this project.
 

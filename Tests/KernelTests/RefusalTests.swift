@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Hosts that permit less: an early kernel on which some things cannot be told, and hosts that refuse
 // tracing. What is missing has to be named, whatever it is.
 

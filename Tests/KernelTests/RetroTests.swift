@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // December 2011 once more: with the rule of 2.6.28 to 3.0 patched back into the kernel, a wait on the
 // zero page spins for ever, and the trace tells of it while it spins.
 

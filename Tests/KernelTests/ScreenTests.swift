@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The live view on a terminal: what an emulator shows of it at each moment, and that the terminal is as it was
 // when the view has ended, whichever way.
 

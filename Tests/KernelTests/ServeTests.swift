@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The service in a guest: what it counts is what was provoked, other people's readers take its answers, and
 // whatever is sent to it, tracing goes on.
 

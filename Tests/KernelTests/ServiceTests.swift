@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The package on a Debian with systemd: what its services may do, what is left of that once they run, and
 // what becomes of them when they hang, lack a right, or end. Then the program of a user who has exactly the
 // capabilities that docs/install.md names, and of one who lacks each single one.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The programs of a small fleet: a guest with two services, a Prometheus that scrapes both and writes on, and a
 // VictoriaMetrics that takes that in and scrapes by itself, beside an agent that does it for it. All with the
 // configurations of dashboards/, in which only addresses and intervals are changed. One service asks for a secret; the

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // The lines of `trace -f json` and `provoke -f json` as the tests look at them. Read with Foundation's
 // parser, which shares nothing with the writer.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What kernels of today withstand: the activities are seen and counted, and nothing is blamed on them.
 // That they do not happen is half of the answer, so a test must be able to tell.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Correlation
 import EventSamples
 import Events
@@ -5,6 +7,7 @@ import Foundation
 import Golden
 import Testing
 
+@testable import Pipeline
 @testable import Presentation
 
 extension Story {
@@ -67,13 +70,13 @@ extension Story {
         let events: [Event] = [.detach(.sample()), .lookup(.sample()), .detach(.sample()), .lookup(.sample())]
         let rows = String(decoding: Story.told(CSV(rows: .detaches, of: Story.run), events: events), as: UTF8.self)
         #expect(rows.components(separatedBy: "\r\n").count == 3)
-        var told = ToldDetaches()
-        for time in 0...UInt64(ToldDetaches.limit) {
+        var told = SeenDetaches()
+        for time in 0...UInt64(SeenDetaches.limit) {
             let isNew = told.isNew(.sample { $0.time = time })
             #expect(isNew)
         }
         let (isOldestNew, isYoungestNew) = (
-            told.isNew(.sample { $0.time = 0 }), told.isNew(.sample { $0.time = UInt64(ToldDetaches.limit) })
+            told.isNew(.sample { $0.time = 0 }), told.isNew(.sample { $0.time = UInt64(SeenDetaches.limit) })
         )
         #expect(isOldestNew && !isYoungestNew)
     }

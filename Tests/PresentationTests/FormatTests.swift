@@ -1,6 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Correlation
 import EventSamples
 import Events
+import Pipeline
 import Foundation
 import Testing
 
@@ -37,7 +40,7 @@ import Testing
         (totals.observations, totals.failedUnmapped, totals.retries.swizzled) = (3, 2, 1)
         func end(_ format: any FindingFormat) -> (bytes: String, summary: String?) {
             var stream = FindingStream(format: format, correlator: Correlator(), run: Story.run)
-            _ = stream.consume([.totals(totals)])
+            _ = stream.take([.totals(totals)])
             let report = stream.end()
             let bytes = String(decoding: stream.takeBytes(), as: UTF8.self)
             return (bytes, stream.summaryText(report, width: 80, colour: false))
@@ -242,8 +245,8 @@ import Testing
     func limit() {
         var stream = FindingStream(
             format: JSONLines(), correlator: Correlator(), run: Story.run, limit: 2)
-        let wantsSecond = stream.consume([.progress(.looping(passes: 64, durationNs: 1)), .lookup(.sample())])
-        let wantsFourth = stream.consume([.lookup(.sample()), .lookup(.sample())])
+        let wantsSecond = stream.take([.progress(.looping(passes: 64, durationNs: 1)), .lookup(.sample())])
+        let wantsFourth = stream.take([.lookup(.sample()), .lookup(.sample())])
         #expect((wantsSecond, wantsFourth) == (true, false))
         let (written, left) = (stream.takeBytes(), stream.takeBytes())
         #expect(written.filter { $0 == UInt8(ascii: "\n") }.count == 3)
@@ -253,7 +256,7 @@ import Testing
     @Test("losses and totals are taken even when no more lookups are wanted")
     func afterTheLimit() {
         var stream = FindingStream(format: JSONLines(), correlator: Correlator(), run: Story.run, limit: 1)
-        _ = stream.consume([
+        _ = stream.take([
             .lookup(.sample()), .lookup(.sample()), .lost(Loss(time: 0, stage: .delivery, count: 2)),
             .totals(Story.totals),
         ])
@@ -267,7 +270,7 @@ import Testing
     func beside() {
         var stream = FindingStream(format: CSV(), correlator: Correlator(), run: Story.run)
         let events: [Event] = [.lost(Loss(time: 0, stage: .delivery, count: 1)), .totals(Story.totals)]
-        _ = stream.consume(events)
+        _ = stream.take(events)
         #expect(stream.textOfLosses(in: events) == ["1 lost at delivery: sent by the kernel side and not delivered"])
         let report = stream.end()
         #expect(stream.summaryText(report, width: 80, colour: false)?.contains("shared lookups") == true)

@@ -1,5 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Correlation
 import Events
+import Pipeline
 import Golden
 import Testing
 
@@ -29,12 +32,12 @@ import Testing
         (totals.lookups, totals.durationNs) = (nil, 1_500_000)
         var stream = FindingStream(
             format: Table(width: 80, colour: false), correlator: Correlator(), run: RunInfo())
-        _ = stream.consume([.totals(totals)])
+        _ = stream.take([.totals(totals)])
         _ = stream.end()
         let table = stream.takeBytes()
         #expect(try difference(of: table, from: "empty.txt") == nil)
         var json = FindingStream(format: JSONLines(), correlator: Correlator(), run: RunInfo())
-        _ = json.consume([.totals(totals)])
+        _ = json.take([.totals(totals)])
         _ = json.end()
         let lines = json.takeBytes()
         #expect(try difference(of: lines, from: "empty.jsonl") == nil)

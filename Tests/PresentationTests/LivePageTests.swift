@@ -1,6 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Correlation
 import EventSamples
 import Events
+import Pipeline
 import Golden
 import Testing
 
@@ -16,7 +19,7 @@ import Testing
     static func state() -> RunState {
         var (state, latest) = (MetricsTests.state(), LatestFindings())
         var stream = FindingStream(format: JSONLines(), correlator: Correlator(), run: Story.recorded)
-        _ = stream.consume(MetricsTests.looping) { latest.add($0) }
+        _ = stream.take(MetricsTests.looping) { latest.take($0) }
         state.latest = latest.inOrder
         return state
     }
@@ -50,7 +53,7 @@ import Testing
             let events = HostileTextTests.events(comm: text, path: text) + [.progress(loop), .totals(totals)]
             var stream = FindingStream(format: JSONLines(), correlator: Correlator(), run: run)
             var latest = LatestFindings()
-            _ = stream.consume(events) { latest.add($0) }
+            _ = stream.take(events) { latest.take($0) }
             var state = stream.state { _ in true }
             (state.latest, state.blindness) = (latest.inOrder, text)
             return Self.page(state)
@@ -78,10 +81,10 @@ import Testing
     @Test("the latest findings are kept, newest first, and a loop has one place") func latest() {
         func finding(_ number: UInt64) -> Finding {
             var correlator = Correlator()
-            return correlator.consume(.lookup(.sample { $0.time = 1_001_840 + number }))!
+            return correlator.take(.lookup(.sample { $0.time = 1_001_840 + number }))!
         }
         var latest = LatestFindings()
-        for number in 0..<UInt64(LatestFindings.limit) + 30 { latest.add(finding(number)) }
+        for number in 0..<UInt64(LatestFindings.limit) + 30 { latest.take(finding(number)) }
         #expect(latest.inOrder.count == LatestFindings.limit)
         #expect(latest.inOrder.first?.lookup.time == 1_001_840 + UInt64(LatestFindings.limit) + 29)
         #expect(latest.inOrder.last?.lookup.time == 1_001_840 + 30)
@@ -90,7 +93,7 @@ import Testing
         for passes: UInt64 in [64, 128, 256] {
             var loop = Lookup.looping(passes: passes, durationNs: 1_000_000)
             loop.start = 20_000_000_000
-            latest.add(correlator.consume(.progress(loop))!)
+            latest.take(correlator.take(.progress(loop))!)
         }
         #expect(latest.inOrder.map(\.lookup.passes) == [256])
     }

@@ -1,7 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Correlation
 import EventSamples
 import Events
 import Golden
+import Pipeline
 import Testing
 
 @testable import Presentation
@@ -11,17 +14,35 @@ import Testing
     /// 20 s after the beginning of the story.
     private static let now: UInt64 = 20_000_000_000
 
-    private static func view(_ events: [Event] = Story.events, run: RunInfo = Story.run) -> LiveView {
-        var view = LiveView(correlator: Correlator(), run: run, begin: 0)
-        view.consume(events)
-        return view
+    /// The pipeline of a run, and the view of it.
+    private struct Screen {
+        var pipeline: FindingPipeline
+        var view = LiveView(begin: 0)
+
+        init(_ events: [Event], run: RunInfo) {
+            pipeline = FindingPipeline(correlator: Correlator(), run: run)
+            take(events)
+        }
+
+        mutating func take(_ events: [Event]) {
+            for event in events { pipeline.take(event) { finding, _ in view.take(finding) } }
+        }
+
+        func lines(_ width: Int, _ height: Int, now: UInt64, isPaused: Bool = false, colour: Bool = false) -> [String] {
+            var pipeline = pipeline
+            let state = pipeline.state { _ in true }
+            return view.frame(state, width: width, height: height, now: now, isPaused: isPaused, colour: colour)
+        }
+    }
+
+    private static func view(_ events: [Event] = Story.events, run: RunInfo = Story.run) -> Screen {
+        Screen(events, run: run)
     }
 
     private static func frame(
-        _ view: LiveView, _ width: Int, _ height: Int, isPaused: Bool = false, colour: Bool = false, now: UInt64 = now
+        _ screen: Screen, _ width: Int, _ height: Int, isPaused: Bool = false, colour: Bool = false, now: UInt64 = now
     ) -> String {
-        view.frame(width: width, height: height, now: now, isPaused: isPaused, colour: colour).joined(separator: "\n")
-            + "\n"
+        screen.lines(width, height, now: now, isPaused: isPaused, colour: colour).joined(separator: "\n") + "\n"
     }
 
     /// A loop that goes on, besides what the story tells.
@@ -52,8 +73,7 @@ import Testing
         arguments: [(80, 24), (60, 15), (200, 60), (40, 5), (20, 3), (10, 1), (2, 2)] as [(Int, Int)])
     func size(width: Int, height: Int) {
         for events in [Self.looping, Story.events, []] {
-            let lines = Self.view(events).frame(
-                width: width, height: height, now: Self.now, isPaused: false, colour: false)
+            let lines = Self.view(events).lines(width, height, now: Self.now)
             #expect(lines.count == height)
             for line in lines { #expect(line.unicodeScalars.reduce(0) { $0 + $1.columns } < width) }
         }
@@ -69,8 +89,7 @@ import Testing
             ]
         let run = RunInfo(probes: Story.probes, filters: "-n \(text)")
         for width in [60, 80, 140] {
-            let lines = Self.view(events, run: run).frame(
-                width: width, height: 24, now: Self.now, isPaused: false, colour: false)
+            let lines = Self.view(events, run: run).lines(width, 24, now: Self.now)
             #expect(lines.count == 24)
             for line in lines {
                 #expect(!line.unicodeScalars.contains { HostileTextTests.isObeyed($0) || $0 == "\n" })
@@ -84,15 +103,16 @@ import Testing
         let loop = Lookup.looping(passes: 4096, durationNs: 84_000_000)
         var view = Self.view([.progress(loop)])
         #expect(Self.frame(view, 80, 24).contains("LOOPING NOW: 1"))
-        view.giveUpLoops(at: loop.time) { _ in true }
+        _ = view.pipeline.state(at: loop.time) { _ in true }
         #expect(Self.frame(view, 80, 24).contains("LOOPING NOW: 1"))
         var other = view
-        other.giveUpLoops(at: loop.time) { $0 != loop.victim }
+        _ = other.pipeline.state(at: loop.time) { $0 != loop.victim }
         #expect(Self.frame(other, 80, 24).contains("nobody is looping"))
-        view.consume([.lookup(.sample { $0.victim = loop.victim })])
+        view.take([.lookup(.sample { $0.victim = loop.victim })])
         #expect(Self.frame(view, 80, 24).contains("nobody is looping"))
         // It is gone from the screen, and counts in the summary all the same.
-        #expect(other.end(width: 80, colour: false).contains("1 of them still looping"))
+        let text = SummaryText(report: other.pipeline.end(), legend: other.pipeline.legend, width: 80, colour: false).text
+        #expect(text.contains("1 of them still looping"))
     }
 
     @Test("a pace is that of the last five seconds that are over, and of all time")

@@ -1,6 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Correlation
 import EventSamples
 import Events
+import Pipeline
 import Golden
 import Testing
 
@@ -23,7 +26,7 @@ import Testing
         var run = Story.recorded
         run.probes = Story.probes
         var stream = FindingStream(format: JSONLines(), correlator: Correlator(), run: run)
-        _ = stream.consume(events + [.totals(totals)])
+        _ = stream.take(events + [.totals(totals)])
         return stream.state { _ in true }
     }
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A Perfetto trace as text, one line a packet, for golden files. Reads the bytes by the rules of protobuf
 // alone and knows the few fields that a trace of ours has; any other is shown by its number.
 

@@ -1,6 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Correlation
 import EventSamples
 import Events
+import Pipeline
 
 @testable import Presentation
 
@@ -41,7 +44,7 @@ extension Story {
         var totals = totals
         totals.time = 60_000_500_000
         var stream = FindingStream(format: format, correlator: Correlator(), run: run, analysis: Analysis())
-        _ = stream.consume(events + [.totals(totals)])
+        _ = stream.take(events + [.totals(totals)])
         _ = stream.end(omissions: omissions)
         return stream.takeBytes()
     }

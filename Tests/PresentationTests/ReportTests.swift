@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Correlation
 import EventSamples
 import Events
@@ -176,10 +178,10 @@ import Testing
 
     @Test("spurious failures and loops come first, a loop once, and the rest is counted")
     func shelf() {
-        var shelf = FindingShelf()
+        var shelf = NotableFindings()
         var correlator = Correlator()
-        func tell(_ event: Event) { correlator.consume(event).map { shelf.add($0) } }
-        for number in 0..<UInt64(FindingShelf.limit) {
+        func tell(_ event: Event) { correlator.take(event).map { shelf.take($0) } }
+        for number in 0..<UInt64(NotableFindings.limit) {
             tell(.lookup(.sample(page: .zero()) { $0.time = 2_000_000 + number }))
         }
         tell(.detach(.sample()))
@@ -189,7 +191,7 @@ import Testing
             (progress.start, progress.time) = (20_000_000_000, 20_000_000_000 + UInt64(shift))
             tell(.progress(progress))
         }
-        #expect(shelf.shown.count == FindingShelf.limit)
+        #expect(shelf.shown.count == NotableFindings.limit)
         #expect(shelf.shown.prefix(3).map(\.cause) == [.holePunch, .zeroPage, .zeroPage])
         #expect(shelf.shown[1].lookup.passes == 512)
         #expect(shelf.shown[2].lookup.time == 2_000_000)
@@ -198,8 +200,8 @@ import Testing
             .lookup(.sample(page: .zero()) { ($0.start, $0.time, $0.victim.tid) = (20_000_000_000, 30_000_000_000, 5) })
         )
         #expect(shelf.shown[1].lookup.time == 30_000_000_000)
-        for _ in 0..<2 * FindingShelf.limit { tell(.lookup(.sample())) }
-        #expect(shelf.shown.count == FindingShelf.limit)
+        for _ in 0..<2 * NotableFindings.limit { tell(.lookup(.sample())) }
+        #expect(shelf.shown.count == NotableFindings.limit)
         #expect(shelf.shown.allSatisfy { $0.spurious == true || $0.lookup.victim.tid == 5 })
     }
 
@@ -239,18 +241,18 @@ import Testing
 
     @Test("lookups that met nothing take no room")
     func plain() {
-        var shelf = FindingShelf()
+        var shelf = NotableFindings()
         var correlator = Correlator(tellsAll: true)
         let lookup = Lookup.sample(page: nil) { $0.observations = 0 }
-        let finding = correlator.consume(.lookup(lookup))
+        let finding = correlator.take(.lookup(lookup))
         #expect(finding != nil)
-        finding.map { shelf.add($0) }
+        finding.map { shelf.take($0) }
         #expect(shelf.shown.isEmpty)
     }
 
     @Test("how many findings are not shown is said")
     func notShown() {
-        let events = (0..<FindingShelf.limit + 3).map { _ in Event.lookup(.sample(page: .zero())) }
+        let events = (0..<NotableFindings.limit + 3).map { _ in Event.lookup(.sample(page: .zero())) }
         #expect(Self.page(events).contains("; 3 more are not shown."))
         #expect(!Self.page().contains("not shown"))
     }

@@ -1,9 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Correlation
 import Crew
 import EventSamples
 import Events
 import Testing
 
+@testable import Pipeline
 @testable import Presentation
 
 @Suite("Rows that others write", .timeLimit(.minutes(2))) struct RowBatchTests {
@@ -44,7 +47,7 @@ import Testing
         }
         var (bytes, batches): ([UInt8], Int) = ([], 0)
         for begin in stride(from: 0, to: events.count, by: count) {
-            _ = stream.consume(Array(events[begin..<min(begin + count, events.count)]))
+            _ = stream.take(Array(events[begin..<min(begin + count, events.count)]))
             guard stream.hasBatch else { continue }
             batches += 1
             if let batch = crew.add(stream.takeBatch()) {

@@ -1,6 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import Correlation
 import EventSamples
 import Events
+import Pipeline
 
 @testable import Presentation
 
@@ -120,7 +123,7 @@ enum Story {
     /// The whole run in one format.
     static func told(_ format: any FindingFormat, events: [Event] = events) -> [UInt8] {
         var stream = FindingStream(format: format, correlator: Correlator(), run: run)
-        _ = stream.consume(events + [.totals(totals)])
+        _ = stream.take(events + [.totals(totals)])
         _ = stream.end()
         return stream.takeBytes()
     }

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What is not a recording, and recordings to which something has happened: one clear line, or a report of
 // what was left out; never an event that was not written.
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Recordings of formats before today's, kept as the programs of their time wrote them.
 
 import EventSamples

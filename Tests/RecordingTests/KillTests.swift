@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A recorder that is killed leaves whole packets and nothing else, whenever that happens. What is killed is
 // a program that records as fast as it can, so that it is nearly always in the middle of something.
 

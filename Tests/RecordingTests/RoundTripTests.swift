@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What goes into a recording comes out of it: every kind of event with every field, in order.
 
 import EventSamples

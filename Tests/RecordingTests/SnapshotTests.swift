@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What is kept in memory, and what becomes of it when something happens.
 
 import EventSamples

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * The rule of 2.6.28 to 3.2 on a running kernel: a livepatch whose get_futex_key()
  * looks again, without end, for as long as the page has no mapping. Everything else
@@ -27,11 +27,11 @@ enum futex_access { FUTEX_READ, FUTEX_WRITE };
 /* 6.7 replaced "bool fshared" by flags; the low bits are the size's logarithm. */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 7, 0)
 typedef unsigned int kind_t;
-#define SHARED(flags)	((flags) & 0x10)
-#define SIZE(flags)	(1u << ((flags) & 0x3))
+#define SHARED(flags) ((flags)&0x10)
+#define SIZE(flags)   (1u << ((flags)&0x3))
 #else
 typedef bool kind_t;
-#define SHARED(fshared)	(fshared)
+#define SHARED(fshared) (fshared)
 #define SIZE(fshared)	((unsigned int)sizeof(u32))
 #endif
 
@@ -122,14 +122,11 @@ again:
 }
 
 static struct klp_func functions[] = {
-	{ .old_name = "get_futex_key", .new_func = retro_get_futex_key },
-	{ }
+	{ .old_name = "get_futex_key", .new_func = retro_get_futex_key }, {}
 };
 
-static struct klp_object objects[] = {
-	{ .funcs = functions },	/* no name: the kernel itself */
-	{ }
-};
+static struct klp_object objects[] = { { .funcs = functions }, /* no name: the kernel itself */
+				       {} };
 
 static struct klp_patch patch = { .mod = THIS_MODULE, .objs = objects };
 

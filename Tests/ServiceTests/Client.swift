@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // A client that does what no library would: sends bytes as they are given, and as slowly as is wanted.
 
 import Glibc

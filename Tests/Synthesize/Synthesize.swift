@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Records a synthetic run: `synthesize DIRECTORY [COUNT [FILES [TASKS [OPEN]]]]`. Without a count it goes on until
 // it is killed, which is what it is for; with one it makes a recording to measure with.
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The only contract between the BPF programs and Swift: what travels through
  * the ring buffer, what the counter maps hold, and the numbers both sides use
@@ -14,7 +14,7 @@
 #include <linux/types.h>
 #endif
 
-#define FS_COMM_LEN 16
+#define FS_COMM_LEN    16
 #define FS_STACK_DEPTH 24
 
 enum fs_record_kind {
@@ -25,9 +25,9 @@ enum fs_record_kind {
 };
 
 struct fs_header {
-	__u64 time;   /* when it happened */
-	__u16 kind;   /* enum fs_record_kind */
-	__u16 size;   /* of the whole record */
+	__u64 time; /* when it happened */
+	__u16 kind; /* enum fs_record_kind */
+	__u16 size; /* of the whole record */
 	__u32 cpu;
 };
 
@@ -105,21 +105,21 @@ enum fs_slot_answer {
 };
 
 /* fs_page.facts */
-#define FS_PAGE_RESERVED     (1u << 0) /* PG_reserved */
-#define FS_PAGE_SWAPCACHE    (1u << 1) /* PG_swapcache and PG_swapbacked, under the lock */
-#define FS_PAGE_LARGE	     (1u << 2) /* head of a compound page */
-#define FS_PAGE_NULL_AT_PIN  (1u << 3) /* no mapping already when the pin returned */
-#define FS_PAGE_VMA_KNOWN    (1u << 4) /* the vma_ fields were read */
-#define FS_PAGE_VMA_FILE     (1u << 5) /* the area maps a file */
-#define FS_PAGE_VMA_OPS	     (1u << 6) /* the area has vm_operations */
-#define FS_PAGE_VMA_DRIVER   (1u << 7) /* VM_IO, VM_PFNMAP or VM_MIXEDMAP */
-#define FS_PAGE_DAX	     (1u << 8) /* the inode is S_DAX */
+#define FS_PAGE_RESERVED    (1u << 0) /* PG_reserved */
+#define FS_PAGE_SWAPCACHE   (1u << 1) /* PG_swapcache and PG_swapbacked, under the lock */
+#define FS_PAGE_LARGE	    (1u << 2) /* head of a compound page */
+#define FS_PAGE_NULL_AT_PIN (1u << 3) /* no mapping already when the pin returned */
+#define FS_PAGE_VMA_KNOWN   (1u << 4) /* the vma_ fields were read */
+#define FS_PAGE_VMA_FILE    (1u << 5) /* the area maps a file */
+#define FS_PAGE_VMA_OPS	    (1u << 6) /* the area has vm_operations */
+#define FS_PAGE_VMA_DRIVER  (1u << 7) /* VM_IO, VM_PFNMAP or VM_MIXEDMAP */
+#define FS_PAGE_DAX	    (1u << 8) /* the inode is S_DAX */
 
 /* The page of an observation, and the file behind the victim's address. */
 struct fs_page {
-	__u64 page;	/* struct page of the head: a kernel address */
-	__u64 inode;	/* of the file that the area maps, 0 if none */
-	__u64 index;	/* of the futex's own base page in that file */
+	__u64 page;  /* struct page of the head: a kernel address */
+	__u64 inode; /* of the file that the area maps, 0 if none */
+	__u64 index; /* of the futex's own base page in that file */
 	__u64 file_size;
 	__u32 dev;	/* kernel's internal dev_t: major << 20 | minor */
 	__u32 fs_magic; /* super_block.s_magic */
@@ -131,11 +131,11 @@ struct fs_page {
 };
 
 /* fs_lookup.flags */
-#define FS_LOOKUP_WRITE	     (1u << 0) /* FUTEX_WRITE access was asked for */
-#define FS_LOOKUP_READ_ONLY  (1u << 1) /* the last pin fell back to read-only */
-#define FS_LOOKUP_PIN_FAILED (1u << 2) /* the last pin returned an error */
-#define FS_LOOKUP_RETURNED   (1u << 3) /* result is valid */
-#define FS_LOOKUP_TIMED	     (1u << 4) /* entry was seen: start and passes are valid */
+#define FS_LOOKUP_WRITE		   (1u << 0) /* FUTEX_WRITE access was asked for */
+#define FS_LOOKUP_READ_ONLY	   (1u << 1) /* the last pin fell back to read-only */
+#define FS_LOOKUP_PIN_FAILED	   (1u << 2) /* the last pin returned an error */
+#define FS_LOOKUP_RETURNED	   (1u << 3) /* result is valid */
+#define FS_LOOKUP_TIMED		   (1u << 4) /* entry was seen: start and passes are valid */
 #define FS_LOOKUP_FAILED_UNMAPPED  (1u << 5) /* because the last pass had no mapping */
 #define FS_LOOKUP_FAILED_READ_ONLY (1u << 6) /* because the page is anonymous and read-only */
 
@@ -147,7 +147,7 @@ struct fs_lookup {
 	__u64 passes;
 	__u64 observations;
 	__u64 retries[FS_RETRY_REASONS];
-	__u32 pid;  /* thread group */
+	__u32 pid; /* thread group */
 	__u32 tid;
 	__u32 uid;
 	__s32 result;
@@ -203,7 +203,7 @@ struct fs_activity_totals {
 /* One for each CPU, on cache lines of its own; the tool adds them up.  Words and
  * nothing else. */
 struct fs_counters {
-	__u64 lookups;	    /* shared, let through by the victim filter */
+	__u64 lookups; /* shared, let through by the victim filter */
 	__u64 observations;
 	__u64 retries[FS_RETRY_REASONS];
 	__u64 failed_unmapped;	/* -EFAULT after an unmapped observation */
@@ -211,9 +211,9 @@ struct fs_counters {
 	__u64 failed_read_only; /* -EFAULT on a read-only anonymous page */
 	__u64 failed_other;
 	__u64 observation_missed; /* -EFAULT of a page that was not seen pinned */
-	__u64 lookup_missed; /* a return without its entry */
-	__u64 detaches;	       /* pages leaving the page cache */
-	__u64 detaches_held;   /* of those (and swap-outs, migrations) stored as held */
+	__u64 lookup_missed;	  /* a return without its entry */
+	__u64 detaches;		  /* pages leaving the page cache */
+	__u64 detaches_held;	  /* of those (and swap-outs, migrations) stored as held */
 	__u64 emitted[FS_ACTIVITY + 1];
 	__u64 ring_full[FS_ACTIVITY + 1];
 	__u64 lookup_table_full;

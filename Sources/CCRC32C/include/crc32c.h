@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * CRC-32C (Castagnoli, RFC 3720 appendix B.4) of a block of bytes: with the
  * processor's own instruction where it has one, else by table.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * libbpf as Swift sees it.  Function-like macros, variadic callbacks and
  * struct options with size fields do not arrive in Swift, so each gets one
@@ -23,8 +24,8 @@
 /* Opens an object that lies in memory. When it is loaded, it is adapted to the types
  * in the file `types`, which is BTF; to the kernel's own if that is NULL. NULL on
  * failure, errno says why. */
-static inline struct bpf_object *
-fs_object_open(const void *bytes, size_t size, const char *name, const char *types)
+static inline struct bpf_object *fs_object_open(const void *bytes, size_t size, const char *name,
+						const char *types)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name, .btf_custom_path = types);
 	return bpf_object__open_mem(bytes, size, &opts);
@@ -42,28 +43,28 @@ int fs_types_file(void);
 
 /* Attaches one kprobe.multi program to several functions, by their names or their
  * addresses, each with its cookie. */
-static inline struct bpf_link *
-fs_attach_kprobe_multi(const struct bpf_program *program, const char **functions,
-		       const __u64 *addresses, const __u64 *cookies, size_t count,
-		       bool at_return)
+static inline struct bpf_link *fs_attach_kprobe_multi(const struct bpf_program *program,
+						      const char **functions,
+						      const __u64 *addresses, const __u64 *cookies,
+						      size_t count, bool at_return)
 {
 	LIBBPF_OPTS(bpf_kprobe_multi_opts, opts, .syms = functions,
-		    .addrs = (const unsigned long *)addresses, .cookies = cookies,
-		    .cnt = count, .retprobe = at_return);
+		    .addrs = (const unsigned long *)addresses, .cookies = cookies, .cnt = count,
+		    .retprobe = at_return);
 	return bpf_program__attach_kprobe_multi_opts(program, NULL, &opts);
 }
 
 /* Attaches a kprobe program to an instruction inside a function. */
-static inline struct bpf_link *
-fs_attach_kprobe_at(const struct bpf_program *program, const char *function, size_t offset)
+static inline struct bpf_link *fs_attach_kprobe_at(const struct bpf_program *program,
+						   const char *function, size_t offset)
 {
 	LIBBPF_OPTS(bpf_kprobe_opts, opts, .offset = offset);
 	return bpf_program__attach_kprobe_opts(program, function, &opts);
 }
 
 /* Loads a program for the trampoline of a kernel function; its descriptor or -errno. */
-static inline int
-fs_try_trampoline(const char *function, const struct bpf_insn *instructions, size_t count)
+static inline int fs_try_trampoline(const char *function, const struct bpf_insn *instructions,
+				    size_t count)
 {
 	int id = libbpf_find_vmlinux_btf_id(function, BPF_TRACE_FENTRY);
 	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FENTRY);
@@ -82,8 +83,7 @@ struct fs_program_cost {
 	unsigned long long recursion_misses;
 };
 
-static inline int
-fs_program_cost(const struct bpf_program *program, struct fs_program_cost *cost)
+static inline int fs_program_cost(const struct bpf_program *program, struct fs_program_cost *cost)
 {
 	struct bpf_prog_info info;
 	unsigned int size = sizeof(info);
@@ -115,8 +115,7 @@ static inline fs_log_sink *fs_log_sink_in_use(void)
 	return &sink;
 }
 
-static inline int
-fs_log_print(enum libbpf_print_level level, const char *format, va_list args)
+static inline int fs_log_print(enum libbpf_print_level level, const char *format, va_list args)
 {
 	va_list again;
 	char *line;
@@ -134,8 +133,7 @@ fs_log_print(enum libbpf_print_level level, const char *format, va_list args)
 	return length;
 }
 
-static inline void
-fs_set_log_sink(fs_log_sink sink)
+static inline void fs_set_log_sink(fs_log_sink sink)
 {
 	*fs_log_sink_in_use() = sink;
 	libbpf_set_print(fs_log_print);

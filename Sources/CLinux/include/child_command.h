@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Starting another program: with the signals of a fresh process, its output here or there, and a
 // descriptor that tells of its end.
 #ifndef CLINUX_CHILD_COMMAND_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // The CPUs of this process, which may be fewer than the machine has: taskset(1), a service's CPUAffinity=, a
 // container's cpuset.
 #ifndef CLINUX_CPUS_H

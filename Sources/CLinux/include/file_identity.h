@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Which file it is that a path or a mapping leads to, asked in a way that nobody can hold up: a path that
 // another task chose may lead to a file server of that task, which never answers.
 #ifndef CLINUX_FILE_IDENTITY_H

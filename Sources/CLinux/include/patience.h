@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Saying that something takes long while nothing but a system call that does not return is going on.
 #ifndef CLINUX_PATIENCE_H
 #define CLINUX_PATIENCE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // The system calls of the workloads behind `provoke` that Swift cannot import: variadic ones, GNU
 // extensions, and what is a function-like macro or a union in C.  Every function is the bare call:
 // -1 and errno on failure, nothing is decided here.

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 // Telling a supervisor such as systemd how the service is.
 #ifndef CLINUX_SUPERVISOR_H
 #define CLINUX_SUPERVISOR_H

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Reads exports with DuckDB, as it finds them, and says what they add up to.
 
 usage: read_duckdb.py FOLDER"""

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Reads an answer of /metrics with Prometheus' own parsers and says what it holds: each series with its value.
 
 usage: read_metrics.py FILE   (OpenMetrics where it ends with # EOF)"""

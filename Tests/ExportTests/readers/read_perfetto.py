@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Reads a trace with Perfetto's own trace processor and says what it adds up to.
 
 usage: read_perfetto.py TRACE"""

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Reads exports with the csv and json modules of Python and says what they add up to.
 
 usage: read_python.py FOLDER"""

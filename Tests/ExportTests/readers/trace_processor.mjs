@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Runs the trace processor of a Perfetto user interface outside a browser: its engine is a worker that
 // speaks over a port. Requests are the bytes of standard input, replies go to a file.
 //

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+
 """Perfetto's trace processor: a trace and queries go in, rows come out."""
 
 import glob

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What a terminal shows of a log that terminal.c wrote: pyte's emulator, fed up to each action, in the size
 # that the terminal had until then. Prints one JSON object a line for each moment: what was done, the lines, the
 # cursor, and whether the alternate screen is on. Fed further in small pieces, to see what nobody should see:

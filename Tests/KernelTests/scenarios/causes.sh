@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Every cause that a kernel of today can be made to show, one after the other under one trace. Lookups
 # that fail without an observation are told too (--all --result EFAULT), so that each provocation's own
 # count of EFAULT can be accounted for to the last one. The sentinel does not see those, so there a second

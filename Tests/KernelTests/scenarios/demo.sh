@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What futexscope shows, in a minute: three provocations under one trace. Runs on a host that permits BPF
 # tracing, or in a guest.
 dir=$(mktemp -d /var/tmp/futexscope-demo.XXXXXX 2> /dev/null || echo /mnt/ext4)

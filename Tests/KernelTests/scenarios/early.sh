@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # 5.10, as far as it goes: no bpf_find_vma(), no preemption of kernel code. What is missing has to be
 # said by `doctor`, and what cannot be told has to be `unknown`.
 futexscope doctor -f json > doctor.json 2> doctor.err

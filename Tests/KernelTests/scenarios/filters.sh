@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Counters and filters: a known number of calls gives that number, and a filter lets through what it
 # names and nothing else. A filter on the victim must not hide the culprit.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Two services on one host: one that follows every lookup, one at the depth that users get. The host scrapes them while
 # provocations run, and says when to go on: the old rule comes back, the sentinel goes blind, and a task spins. That
 # lasts until the host ends the guest.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Without any BPF: the recipe as `doctor --ftrace-recipe` prints it records through tracefs, then through
 # trace-cmd, then into the buffer that SysRq-z prints on the console, while causes are made to happen. The
 # host reads what each left behind.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Snapshots of a run: what came before, what came after, not too often, on request, and with too little room.
 
 # watch NAME OPTION...: starts a recorder with hindsight

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A victim of pages that have no name: `nameless anonymous|sysv|memory COUNT`. It wakes nobody on a futex in
 // shared memory while its child, which may interrupt it, takes the page away with MADV_REMOVE. Ends with 0
 // after COUNT calls that failed with EFAULT, with 1 when there were fewer in twenty seconds.
@@ -43,8 +44,8 @@ int main(int count, char **arguments)
 	sched_setaffinity(0, sizeof(cpus), &cpus);
 	child = fork();
 	if (!child) {
-		struct sched_param priority = {.sched_priority = 1};
-		struct timespec pause = {.tv_nsec = 100000};
+		struct sched_param priority = { .sched_priority = 1 };
+		struct timespec pause = { .tv_nsec = 100000 };
 
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		prctl(PR_SET_NAME, "nameless-taker");

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The same run seen by an independent observer: a bpftrace script that knows nothing of futexscope
 # counts shared lookups of the victim, those that failed, and the folio unlocks inside them at which
 # the page had no mapping (struct page has it at offset 24 on every kernel here).

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Pages of files that their paths lead to, and of such that no path leads to; and tasks whose control groups
 # say whose work they do. A trace each, with a recording. `nameless` is nameless.c.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Recordings under everything that can go wrong with them: a ring that is too small, a recorder that is held
 # up, a disk that is too small, a limit, a kill, and a command that has its own way of ending.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # A kernel locked down, a process without rights, a kernel without BTF: each refusal has its own words,
 # and `trace` says the same as `doctor`. The guest is booted with lockdown=confidentiality.
 

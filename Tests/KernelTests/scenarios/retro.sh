@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # 2011 again: with the old rule patched back in, a wait on the zero page spins for ever. The trace has
 # to tell of it while it spins.
 # A call site in the kernel's own function sees nothing of that: the trace has to notice the livepatch.
@@ -28,13 +29,13 @@ end_trace
 kill -9 "$victim" "$provocation"
 wait "$provocation"
 hooked() { cat /sys/kernel/tracing/enabled_functions /sys/kernel/debug/kprobes/list 2> /dev/null | grep -c -E 'folio_unlock|get_user_pages_fast'; }
-echo "$(hooked)" > retro.hooked
+hooked > retro.hooked
 i=0
 until [ "$(hooked)" = 0 ] || [ $i -ge 40 ]; do
     usleep 250000
     i=$((i + 1))
 done
-echo "$(hooked)" >> retro.hooked
+hooked >> retro.hooked
 
 # A trace that was there before a livepatch has to say what it could not see.
 patch=$(echo /sys/kernel/livepatch/*)

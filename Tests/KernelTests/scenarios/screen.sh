@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # A live view on terminals, ended in each way: by a key, by Ctrl-C, by a signal, by its duration. `terminal` is
 # terminal.c. Where there is the old rule, it is patched back in, and a loop spins under it until its task is killed.
 if [ "$MODULE" ]; then

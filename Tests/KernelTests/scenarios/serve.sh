@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The service: what it counts is what was provoked, its answers are what other people's readers read, and whatever
 # is sent to it, tracing goes on.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # The package on a Debian that boots systemd: its services with their own rights, what is left of those
 # once everything is attached, the watchdog, the end; and then the program under each set of capabilities
 # that could be too small. Needs no MODE.

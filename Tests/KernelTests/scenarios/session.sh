@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What every scenario is made of: start a trace and wait until its probes are attached, provoke, end
 # the trace. Each leaves NAME.json, NAME.err and NAME.status; provocations leave NAME.provoke.json.
 # The host prepends MODE (auto, kprobe or sentinel) and this file to the scenario.

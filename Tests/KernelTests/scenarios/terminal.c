@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A terminal with somebody in front of it: `terminal LOG COLUMNSxROWS [MILLISECONDS ACTION VALUE]... -- COMMAND`.
 // What COMMAND writes goes to LOG. Each action comes so long after the one before: `key TEXT` types it, `size
 // COLUMNSxROWS` makes the terminal another size, `signal NUMBER` sends one, `run COMMAND` is for a shell, and
@@ -18,7 +19,7 @@
 
 static struct winsize size(const char *text)
 {
-	struct winsize size = {0};
+	struct winsize size = { 0 };
 
 	sscanf(text, "%hux%hu", &size.ws_col, &size.ws_row);
 	return size;
@@ -77,7 +78,7 @@ int main(int count, char **arguments)
 	for (;;) {
 		int acts = strcmp(arguments[next], "--");
 		long wait = acts ? due + atol(arguments[next]) - now() : 200;
-		struct pollfd ready = {.fd = master, .events = POLLIN};
+		struct pollfd ready = { .fd = master, .events = POLLIN };
 
 		if (poll(&ready, 1, wait > 0 ? wait : 0) > 0) {
 			long got = read(master, bytes, sizeof(bytes));
@@ -86,7 +87,8 @@ int main(int count, char **arguments)
 		} else if (acts) {
 			const char *kind = arguments[next + 1], *value = arguments[next + 2];
 
-			if (!strcmp(kind, "wait") && now() - due < 60000 && !has_written(arguments[1], since, value)) {
+			if (!strcmp(kind, "wait") && now() - due < 60000 &&
+			    !has_written(arguments[1], since, value)) {
 				usleep(20000);
 				continue;
 			}
@@ -109,8 +111,12 @@ int main(int count, char **arguments)
 		}
 	}
 	tcgetattr(terminal, &after);
-	fprintf(actions, "%ld end %d %s\n", written, WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
-		before.c_lflag == after.c_lflag && !memcmp(before.c_cc, after.c_cc, sizeof(before.c_cc)) ? "restored" : "changed");
+	fprintf(actions, "%ld end %d %s\n", written,
+		WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+		before.c_lflag == after.c_lflag &&
+				!memcmp(before.c_cc, after.c_cc, sizeof(before.c_cc))
+			? "restored"
+			: "changed");
 	fclose(actions);
 	return 0;
 }

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What kernels of today withstand: the activity has to be seen and counted, and nothing blamed on it.
 # Then a trace in which nothing is provoked.
 swapon "$SWAP_DISK"

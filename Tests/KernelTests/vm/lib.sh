@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # Sourced by the scripts beside it and by Tests/Retro/build: where the cache is,
 # how a missing program is reported, and a private apt that fetches signed Debian

@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // What is done with whatever a reader makes of hostile bytes: everything that the command would do with it.
 // A trap anywhere on the way is a finding; an error that is thrown is an answer.
 
 import Correlation
 import Events
+import Pipeline
 import Presentation
 
 /// Reads a source to its end, through the correlator into every format.
@@ -23,7 +26,7 @@ public func exercise(_ source: any EventSource) {
     var batches = 0
     while (try? source.read(into: &events)) == true {
         for position in streams.indices {
-            _ = streams[position].consume(events)
+            _ = streams[position].take(events)
             _ = streams[position].takeBytes()
         }
         events.removeAll(keepingCapacity: true)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Bytes as a text of ftrace, in chunks of a size that the first byte chooses, so that lines are cut at any
 // place.
 

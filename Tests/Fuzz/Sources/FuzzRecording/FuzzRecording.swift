@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Bytes as a recording. The first byte chooses what they are: the metadata, a whole stream, or the records
 // of one packet whose head and checksum are right, since no mutation would ever find those.
 

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What every consumer of events has in common, whether it writes findings, shows them live, serves them, or waits for one:
+// the correlator, the names that findings need, the counters, and the analysis of the whole run where it is wanted.
+// Pure: the caller supplies events, times, and what only the system knows.
+
+public import Correlation
+public import Events
+public import Presentation
+
+/// One run from its first event to its report.
+public struct FindingPipeline: Sendable {
+    private var correlator: Correlator
+    private var context: Context
+    private let run: RunInfo
+    private var totals = Totals()
+
+    /// What is needed while the correlator holds a finding.
+    private struct Context: Sendable {
+        var analysis: Analysis?
+        var legend: Legend
+    }
+
+    public init(correlator: Correlator, run: RunInfo, analysis: Analysis? = nil) {
+        (self.correlator, self.run) = (correlator, run)
+        let clock = WallClock(offsetNs: run.wallClockOffsetNs)
+        context = Context(
+            analysis: analysis, legend: Legend(clock: clock, showsKernelAddresses: run.showsKernelAddresses))
+    }
+
+    /// Names as learnt so far, and the run's clock.
+    public var legend: Legend { context.legend }
+
+    // MARK: Events
+
+    /// Takes the next event; `found` gets the finding, if it makes one known.
+    public mutating func take(_ event: Event, found: (Finding, Legend) -> Void) {
+        switch event {
+        case .lookup(let lookup): take(lookup, isProgress: false, found: found)
+        case .progress(let lookup): take(lookup, isProgress: true, found: found)
+        case .detach(let detach): take(detach)
+        case .activity(let activity): take(activity)
+        case .name(let name): take(name)
+        case .lost(let loss): take(loss)
+        case .totals(let totals): take(totals)
+        }
+    }
+
+    /// Takes a lookup that ended, or the progress of one; `found` gets the finding, if there is one.
+    public mutating func take(_ lookup: Lookup, isProgress: Bool, found: (Finding, Legend) -> Void) {
+        context.analysis?.take(lookup)
+        Self.take(lookup, isProgress: isProgress, by: &correlator, in: &context, found: found)
+    }
+
+    private static func take(
+        _ lookup: Lookup, isProgress: Bool, by correlator: inout Correlator, in context: inout Context,
+        found: (Finding, Legend) -> Void
+    ) {
+        correlator.take(lookup, isProgress: isProgress) { finding in
+            if !finding.isProgress { context.analysis?.take(finding) }
+            found(finding, context.legend)
+        }
+    }
+
+    public mutating func take(_ detach: Detach) {
+        correlator.take(detach)
+        context.analysis?.take(detach)
+    }
+
+    public mutating func take(_ activity: Activity) { context.analysis?.take(activity) }
+
+    /// - Returns: what was forgotten for the name.
+    @discardableResult
+    public mutating func take(_ name: Name) -> Name.Subject? {
+        correlator.take(name)
+        return context.legend.names.learn(name)
+    }
+
+    public mutating func take(_ loss: Loss) {
+        correlator.take(loss)
+        context.analysis?.take(loss)
+    }
+
+    public mutating func take(_ totals: Totals) {
+        self.totals = totals
+        context.analysis?.take(totals)
+    }
+
+    // MARK: What is known
+
+    /// What is known so far. Loops of which more would have been heard by now are dropped first, and those for which
+    /// `canLoop` is false: whether a task still exists only the caller can find out.
+    /// - Parameter now: CLOCK_MONOTONIC nanoseconds; the time of the last counters if it is nil.
+    public mutating func state(at now: UInt64? = nil, canLoop: (TaskIdentity) -> Bool) -> RunState {
+        correlator.giveUpLoops(at: now ?? totals.time, unless: canLoop)
+        return RunState(report: report(omissions: []), loops: correlator.loops.all, legend: legend)
+    }
+
+    /// Ends the run: loops that have not ended are counted with what was last known of them.
+    public mutating func end(omissions: [Omission] = []) -> RunReport {
+        let unfinished = correlator.finish()
+        context.analysis?.finish(unfinished: unfinished)
+        return report(omissions: omissions)
+    }
+
+    private func report(omissions: [Omission]) -> RunReport {
+        RunReport(
+            summary: correlator.summary, totals: totals, losses: correlator.losses, run: run,
+            analysis: context.analysis, omissions: omissions)
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Rows on their way to bytes, apart from whoever found them: with the names that they need, so that they can be
+// written by another thread, before or after other batches, and give the bytes that they would have given in
+// their place. A batch is like a packet of a recording: a name comes ahead of the row that needs it.
+
+import Correlation
+import Events
+import Presentation
+
+/// Bytes, and the rows that follow them and are not written yet.
+public struct RowBatch: Sendable {
+    /// So many rows are worth waking a thread for.
+    static let fullCount = 1024
+
+    /// What comes before the rows.
+    public internal(set) var bytes: [UInt8] = []
+    private let format: any FindingFormat
+    private var legend: Legend
+    private var findings: [Finding] = []
+    /// What stands among the findings, each with the number of those before it.
+    private var others: [(place: Int, content: Content)] = []
+    private var told: Set<Name.Subject> = []
+    /// The last control group that was told: most rows have the one of the row before.
+    private var lastCgroup: UInt64?
+    private var isWritten = false
+
+    private enum Content: Sendable {
+        case name(Name)
+        /// Of which nothing is known, any more or at all.
+        case nameless(Name.Subject)
+        case detach(Detach)
+        case activity(Activity)
+        case loss(Loss)
+    }
+
+    /// Nothing yet, and rows only where those of the format stand alone. Of `legend` it takes no names.
+    init(format: any FindingFormat, legend: Legend) {
+        self.format = format
+        self.legend = legend.withoutNames
+    }
+
+    // MARK: Collecting
+
+    var isFull: Bool { findings.count + others.count >= Self.fullCount }
+
+    mutating func take(_ finding: Finding, names: Names) {
+        tell(cgroup: finding.lookup.victim.cgroup, of: names)
+        if let file = finding.file { tell(.file(file), of: names) }
+        if let detach = finding.detach { tell(cgroup: detach.culprit.cgroup, of: names) }
+        findings.append(finding)
+    }
+
+    mutating func take(_ detach: Detach, names: Names) {
+        tell(cgroup: detach.culprit.cgroup, of: names)
+        if !detach.file.isNone { tell(.file(detach.file), of: names) }
+        append(.detach(detach))
+    }
+
+    mutating func take(_ activity: Activity, names: Names) {
+        tell(cgroup: activity.task.cgroup, of: names)
+        append(.activity(activity))
+    }
+
+    mutating func take(_ loss: Loss) { append(.loss(loss)) }
+
+    /// Its name was learnt anew or forgotten; the next row that needs it tells what is known then.
+    mutating func change(_ subject: Name.Subject) {
+        lastCgroup = nil
+        told.remove(subject)
+    }
+
+    private mutating func append(_ content: Content) { others.append((findings.count, content)) }
+
+    private mutating func tell(cgroup: UInt64, of names: Names) {
+        if cgroup == lastCgroup { return }
+        lastCgroup = cgroup
+        tell(.cgroup(cgroup), of: names)
+    }
+
+    /// Once, as long as it does not change.
+    private mutating func tell(_ subject: Name.Subject, of names: Names) {
+        guard told.insert(subject).inserted else { return }
+        append(names.name(of: subject).map { .name($0.apart) } ?? .nameless(subject))
+    }
+
+    // MARK: Writing
+
+    /// Adds the bytes of the rows, in the order in which they came, if that was not done before.
+    public mutating func writeRows() {
+        if isWritten { return }
+        isWritten = true
+        var format = format
+        var next = 0
+        let findings = findings
+        for place in findings.indices {
+            while next < others.count, others[next].place == place {
+                write(others[next].content, as: &format)
+                next += 1
+            }
+            format.write(findings.span[place], legend: legend, into: &bytes)
+        }
+        for other in others[next...] { write(other.content, as: &format) }
+    }
+
+    /// What was written; rows and bytes are gone then.
+    mutating func takeBytes() -> [UInt8] {
+        var taken: [UInt8] = []
+        swap(&taken, &bytes)
+        // What comes next will take about as much, and a row asks for more room than it fills.
+        if !taken.isEmpty { bytes.reserveCapacity(taken.count + taken.count / 8 + 4096) }
+        empty()
+        return taken
+    }
+
+    /// Makes room for other rows in the same memory. What the rows held is given back by the thread that had it
+    /// from the system, which is the one that collects them.
+    mutating func empty() {
+        bytes.removeAll(keepingCapacity: true)
+        findings.removeAll(keepingCapacity: true)
+        others.removeAll(keepingCapacity: true)
+        told.removeAll(keepingCapacity: true)
+        (lastCgroup, isWritten, legend) = (nil, false, legend.withoutNames)
+    }
+
+    private mutating func write(_ content: Content, as format: inout any FindingFormat) {
+        switch content {
+        case .name(let name): legend.names.learn(name)
+        case .nameless(let subject): legend.names.forget(subject)
+        case .detach(let detach): format.write(detach, legend: legend, into: &bytes)
+        case .activity(let activity): format.write(activity, legend: legend, into: &bytes)
+        case .loss(let loss): format.write(loss, into: &bytes)
+        }
+    }
+}
+
+extension Name {
+    /// The same in memory of its own: threads that count references to one text get in each other's way.
+    fileprivate var apart: Name {
+        func apart(_ text: String) -> String { String(decoding: Array(text.utf8), as: UTF8.self) }
+        return Name(subject: subject, text: apart(text), detail: apart(detail), fileState: fileState)
+    }
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The JSON lines of an export that are not findings: detaches and activities, with the keys of the CSV
+// columns, nested as they are in findings.
+
+import Correlation
+import Events
+
+extension JSONWriter {
+    mutating func write(_ detach: Detach, legend: Legend, timestamps: inout TimestampWriter) {
+        let file = detach.file.isNone ? nil : detach.file
+        let (cause, confidence) = detach.explanation
+        word("type", "detach")
+        write(time: detach.time, clock: legend.clock, timestamps: &timestamps)
+        object("page") {
+            $0.write(detach.page, legend: legend)
+            $0.write(deviceOf: file)
+            $0.number("inode", file?.inode)
+            $0.number("index", detach.index)
+            $0.text("path", file.flatMap(legend.names.path(of:)))
+            $0.text("fstype", file.flatMap(legend.names.fileSystem(of:)))
+            $0.text("file_state", file.flatMap(legend.names.state(of:))?.rawValue)
+        }
+        number("file_size_bytes", detach.fileSize)
+        number("pages", UInt64(detach.pages))
+        signed("references", Int64(detach.references))
+        word("via", detach.via.name)
+        word("scope", detach.scope?.name)
+        if let hole = detach.hole {
+            object("hole") {
+                $0.number("start_bytes", hole.lowerBound)
+                $0.number("end_bytes", hole.upperBound)
+            }
+        } else {
+            null("hole")
+        }
+        word("cause", cause.rawValue)
+        word("confidence", confidence.rawValue)
+        write(detach.culprit, legend: legend)
+        texts("landmarks", detach.landmarks.names)
+        write(legend.names.workload(detach.culprit.cgroup))
+    }
+
+    mutating func write(_ activity: Activity, legend: Legend, timestamps: inout TimestampWriter) {
+        word("type", "activity")
+        write(time: activity.time, clock: legend.clock, timestamps: &timestamps)
+        quoted("begin_time_ns") { $0.append(signed: legend.clock.epochNs(activity.begin)) }
+        word("kind", activity.kind.name)
+        word("phase", activity.phase)
+        number("duration_ns", activity.durationNs)
+        number("pages", activity.pages)
+        write(activity.task, legend: legend)
+        write(legend.names.workload(activity.task.cgroup))
+    }
+
+    /// RFC 3339, and nanoseconds since 1970; nil when the time is not known.
+    mutating func write(time: UInt64?, clock: WallClock, timestamps: inout TimestampWriter) {
+        guard let time else {
+            null("time")
+            return null("time_ns")
+        }
+        quoted("time") { timestamps.append(time, clock: clock, to: &$0) }
+        quoted("time_ns") { $0.append(signed: clock.epochNs(time)) }
+    }
+
+    mutating func write(_ page: PageID, legend: Legend) {
+        if page.rawValue == 0 { return null("id") }
+        quoted("id") { legend.append(page, to: &$0) }
+    }
+
+    mutating func write(deviceOf file: FileID?) {
+        guard let file else { return null("dev") }
+        quoted("dev") { Legend.append(deviceOf: file, to: &$0) }
+    }
+
+    mutating func write(_ task: TaskIdentity, legend: Legend) {
+        number("pid", UInt64(task.pid))
+        number("tid", UInt64(task.tid))
+        text("comm", task.comm)
+        text("cgroup", legend.names.cgroup(task.cgroup))
+    }
+
+    /// What a control group's path says of the work in it; no key for what it does not say.
+    mutating func write(_ workload: Workload?) {
+        if let unit = workload?.unit { text("unit", unit) }
+        if let container = workload?.container { text("container", container) }
+        if let pod = workload?.pod { text("pod", pod) }
+    }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The summary of a run as the last JSON line: what the findings add up to, what the kernel side
+// counted, what was lost, what the tool cost, and how each probe was attached.
+
+import Correlation
+import Events
+
+extension JSONWriter {
+    mutating func write(_ report: RunReport, legend: Legend) {
+        let (summary, totals) = (report.summary, report.totals)
+        text("type", "summary")
+        number("lookups", totals.lookups)
+        number("observations", totals.observations)
+        number("findings", summary.findings)
+        number("looping", summary.looping)
+        number("incomplete", summary.incomplete)
+        object("retries") {
+            for reason in RetryReason.allCases {
+                $0.number(JSONKey(reason.rawValue), totals.counts(reason) ? totals.retries[reason] : nil)
+            }
+        }
+        object("failed") {
+            $0.number("unmapped", totals.failedUnmapped)
+            $0.number("pin", totals.followsLookups ? totals.failedPin : nil)
+            $0.number("read_only", totals.followsLookups ? totals.failedReadOnly : nil)
+            $0.number("other", totals.followsLookups ? totals.failedOther : nil)
+        }
+        object("by_cause") {
+            for cause in Cause.allCases {
+                guard let row = summary.causes[cause] else { continue }
+                $0.object(JSONKey(cause.rawValue)) { $0.write(row) }
+            }
+        }
+        list("by_process", summary.sortedProcesses) {
+            $0.number("pid", UInt64($1.key.pid))
+            $0.text("comm", $1.key.comm.text)
+            $0.write($1.row)
+        }
+        list("by_file", summary.sortedFiles) {
+            $0.text("dev", Legend.device(of: $1.file))
+            $0.number("inode", $1.file.inode)
+            $0.text("path", legend.names.path(of: $1.file))
+            $0.text("fstype", legend.names.fileSystem(of: $1.file))
+            $0.number("lookups", $1.row.asVictim)
+            $0.number("failed", $1.row.failed)
+        }
+        writeActivities(totals)
+        number("detaches", totals.detaches)
+        number("detaches_held", totals.detachesHeld)
+        object("lost") {
+            for (stage, count) in report.lostStages { $0.number(JSONKey(stage.rawValue), count) }
+        }
+        if let cost = totals.cost {
+            object("overhead") {
+                // Nothing but null when the kernel was not asked to count.
+                $0.number("run_time_ns", cost.runCount > 0 ? cost.runTimeNs : nil)
+                $0.number("run_count", cost.runCount > 0 ? cost.runCount : nil)
+                $0.number("map_bytes", cost.mapBytes)
+            }
+        } else {
+            null("overhead")
+        }
+        write(report.run.probes)
+        number("duration_ns", totals.durationNs)
+        // Rows beyond the limit of the tables above, if any.
+        if summary.processesBeyondLimit > 0 { number("processes_beyond_limit", summary.processesBeyondLimit) }
+        if summary.filesBeyondLimit > 0 { number("files_beyond_limit", summary.filesBeyondLimit) }
+        list("by_workload", summary.workloads(legend.names)) {
+            $0.text("cgroup", $1.key.cgroup)
+            $0.write($1.key.workload)
+            $0.write($1.row)
+        }
+        if summary.cgroupsBeyondLimit > 0 { number("workloads_beyond_limit", summary.cgroupsBeyondLimit) }
+    }
+
+    mutating func write(_ probes: [ProbeReport]) {
+        list("probes", probes) {
+            $0.text("role", $1.role)
+            $0.text("function", $1.function)
+            $0.text("hook", $1.hook?.rawValue)
+            $0.flag("required", $1.isRequired)
+            $0.text("note", $1.note)
+        }
+    }
+
+    private mutating func write(_ row: Summary.CauseRow) {
+        number("lookups", row.lookups)
+        number("observations", row.observations)
+        number("failed", row.failed)
+        number("spurious", row.spurious)
+        object("verdicts") {
+            for rule in Rule.inFieldOrder {
+                let counts = row.counts(of: rule)
+                $0.object(JSONKey(rule.rawValue)) {
+                    for result in RuleResult.allCases { $0.number(JSONKey(result.rawValue), counts[result]) }
+                }
+            }
+        }
+    }
+
+    private mutating func write(_ row: Summary.Row) {
+        number("as_victim", row.asVictim)
+        number("as_culprit", row.asCulprit)
+        number("failed", row.failed)
+    }
+
+    private mutating func writeActivities(_ totals: Totals) {
+        object("activity") {
+            for kind in ActivityKind.allCases {
+                guard let activity = totals.activities[kind], activity.operations > 0 else { continue }
+                $0.object(JSONKey(kind.name)) {
+                    $0.number("operations", activity.operations)
+                    $0.number("pages", activity.pages)
+                    $0.number("duration_ns", activity.durationNs)
+                }
+            }
+        }
+    }
+}
+
+extension Totals {
+    /// Whether steps back for this reason are counted: the others leave no observation.
+    func counts(_ reason: RetryReason) -> Bool { followsLookups || reason == .swizzled }
+}
+
+extension Summary {
+    /// One workload, or one control group whose path names none.
+    struct WorkloadKey: Hashable {
+        var workload: Workload?
+        /// Only where there is no workload; nil when it is not known either.
+        var cgroup: String?
+    }
+
+    /// Control groups by what they are for: a unit that was started again, or that has groups below its
+    /// own, is one row. Those with most findings first.
+    func workloads(_ names: Names) -> [(key: WorkloadKey, row: Row)] {
+        var rows: [WorkloadKey: Row] = [:]
+        for (id, row) in cgroups {
+            let workload = names.workload(id)
+            let key = WorkloadKey(workload: workload, cgroup: workload == nil ? names.cgroup(id) : nil)
+            rows[key, default: Row()] += row
+        }
+        func text(_ key: WorkloadKey) -> [String] {
+            [key.workload?.pod, key.workload?.container, key.workload?.unit, key.cgroup].map { $0 ?? "" }
+        }
+        return rows.map { (key: $0.key, row: $0.value) }.sorted { left, right in
+            let (more, less) = (left.row.asVictim + left.row.asCulprit, right.row.asVictim + right.row.asCulprit)
+            return more != less ? more > less : text(left.key).lexicographicallyPrecedes(text(right.key))
+        }
+    }
+
+    /// Those with most findings first; equal ones in a fixed order, so that equal runs read equally.
+    var sortedProcesses: [(key: ProcessKey, row: Row)] {
+        processes.map { (key: $0.key, row: $0.value) }.sorted { left, right in
+            let (more, less) = (left.row.asVictim + left.row.asCulprit, right.row.asVictim + right.row.asCulprit)
+            if more != less { return more > less }
+            if left.key.pid != right.key.pid { return left.key.pid < right.key.pid }
+            return (left.key.comm.low, left.key.comm.high) < (right.key.comm.low, right.key.comm.high)
+        }
+    }
+
+    var sortedFiles: [(file: FileID, row: Row)] {
+        files.map { (file: $0.key, row: $0.value) }.sorted { left, right in
+            if left.row.asVictim != right.row.asVictim { return left.row.asVictim > right.row.asVictim }
+            return (left.file.device, left.file.inode) < (right.file.device, right.file.inode)
+        }
+    }
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// How the page of a report looks: light and dark as the reader's system is set, and on paper. Colours are
+// those of Okabe and Ito, which people who see colours differently can tell apart; half of the causes have
+// hatching besides, and every plot has its numbers in words and in a table.
+
+/// The style sheet.
+enum ReportStyle {
+    static let sheet: StaticString = """
+
+        :root { color-scheme: light dark; --page: #fff; --ink: #1c2126; --faint: #5b646d; --rule: #d5dade;
+          --panel: #f5f7f8; --vermilion: #d55e00; --orange: #e69f00; --blue: #0072b2; --sky: #56b4e9;
+          --green: #009e73; --purple: #b8578f; --yellow: #d9c72b; --grey: #868e96; --lane: #49535c; }
+        @media (prefers-color-scheme: dark) { :root { --page: #14181b; --ink: #e4e8eb; --faint: #9aa5ae;
+          --rule: #343c43; --panel: #1c2226; --vermilion: #f0793a; --orange: #f2b134; --blue: #3f93d3;
+          --sky: #8bd0fa; --green: #26b88c; --purple: #dd8fbd; --yellow: #efe36b; --grey: #8d979f;
+          --lane: #a9b4bd; } }
+        * { box-sizing: border-box; }
+        body { margin: 0; background: var(--page); color: var(--ink);
+          font: 15px/1.5 system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif; }
+        header, main, footer { max-width: 72rem; margin: 0 auto; padding: 0 1.25rem; }
+        header { padding-top: 1.75rem; }
+        h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .75rem; }
+        h2 { font-size: 1.15rem; margin: 0 0 .5rem; }
+        h3 { font-size: .95rem; margin: 0 0 .25rem; }
+        section { margin: 2rem 0; padding-top: 1.25rem; border-top: 1px solid var(--rule); }
+        p { margin: .4rem 0; max-width: 52rem; }
+        .note { color: var(--faint); font-size: .85rem; }
+        .warning { border-left: 4px solid var(--vermilion); padding: .3rem .75rem; background: var(--panel); }
+        dl.head { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: 0; }
+        dl.head dt { color: var(--faint); }
+        dl.head dd { margin: 0; overflow-wrap: anywhere; }
+        dl.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr)); gap: .75rem;
+          margin: 1.25rem 0 0; }
+        dl.figures div { background: var(--panel); border: 1px solid var(--rule); border-radius: .5rem;
+          padding: .55rem .8rem; display: flex; flex-direction: column-reverse; justify-content: flex-end; }
+        dl.figures dt { color: var(--faint); font-size: .82rem; line-height: 1.3; }
+        dl.figures dd { margin: 0; font-size: 1.5rem; font-weight: 600; line-height: 1.25;
+          font-variant-numeric: tabular-nums; }
+        .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr));
+          gap: 1.5rem 2rem; align-items: start; }
+        .columns > * { min-width: 0; }
+        .scroll { overflow-x: auto; margin: .5rem 0; }
+        table { border-collapse: collapse; font-size: .86rem; font-variant-numeric: tabular-nums; }
+        table.wide { width: 100%; }
+        caption { text-align: left; font-weight: 600; padding: 0 0 .3rem; }
+        th, td { text-align: left; padding: .22rem .9rem .22rem 0; vertical-align: top;
+          border-bottom: 1px solid var(--rule); }
+        thead th { color: var(--faint); font-weight: 600; white-space: nowrap; border-bottom-color: var(--faint); }
+        tbody th { font-weight: 500; white-space: nowrap; }
+        th.n, td.n { text-align: right; white-space: nowrap; }
+        tr.sum > * { font-weight: 600; border-top: 1px solid var(--faint); }
+        td.path { overflow-wrap: anywhere; min-width: 14rem; }
+        td.task { overflow-wrap: anywhere; min-width: 6rem; }
+        td.zero { color: var(--faint); }
+        .findings table { font-size: .8rem; }
+        .findings th, .findings td { padding-right: .7rem; }
+        .findings td:nth-child(6) { white-space: nowrap; }
+        .mark { color: var(--vermilion); font-weight: 600; white-space: nowrap; }
+        ul.legend { list-style: none; display: flex; flex-wrap: wrap; gap: .15rem 1.1rem; margin: .4rem 0; padding: 0;
+          font-size: .84rem; }
+        ul.legend li { display: flex; align-items: center; gap: .4rem; }
+        ul.legend svg { width: 1.1rem; height: .85rem; flex: none; }
+        .plot { overflow-x: auto; margin: .5rem 0; }
+        .plot svg { display: block; width: 100%; min-width: 34rem; height: auto; }
+        .columns .plot svg { min-width: 22rem; }
+        svg.defs { position: absolute; width: 0; height: 0; }
+        svg text { font-size: 12px; fill: var(--ink); }
+        svg text.faint { fill: var(--faint); }
+        svg .axis { stroke: var(--faint); stroke-width: 1; }
+        svg .grid { stroke: var(--rule); stroke-width: 1; }
+        svg .lane { fill: var(--lane); }
+        svg .track { fill: var(--panel); }
+        svg .failures { fill: var(--ink); }
+        svg .chance { stroke: var(--ink); stroke-width: 2; }
+        svg .chance-range { fill: var(--ink); opacity: .35; }
+        svg .during { fill: var(--sky); }
+        svg .vermilion { fill: var(--vermilion); } svg .orange { fill: var(--orange); }
+        svg .blue { fill: var(--blue); } svg .sky { fill: var(--sky); } svg .green { fill: var(--green); }
+        svg .purple { fill: var(--purple); } svg .yellow { fill: var(--yellow); } svg .grey { fill: var(--grey); }
+        svg .none { fill: none; stroke: var(--faint); stroke-width: 1; }
+        svg .hatch { stroke: var(--page); stroke-width: 2; }
+        svg .vermilion-hatched { fill: url(#vermilion-hatched); } svg .orange-hatched { fill: url(#orange-hatched); }
+        svg .blue-hatched { fill: url(#blue-hatched); } svg .sky-hatched { fill: url(#sky-hatched); }
+        svg .green-hatched { fill: url(#green-hatched); } svg .purple-hatched { fill: url(#purple-hatched); }
+        svg .yellow-hatched { fill: url(#yellow-hatched); } svg .grey-hatched { fill: url(#grey-hatched); }
+        footer { color: var(--faint); font-size: .82rem; padding-bottom: 2rem; }
+        @media print {
+          :root { color-scheme: light; --page: #fff; --ink: #000; --faint: #444; --rule: #bbb; --panel: #fff;
+            --vermilion: #d55e00; --orange: #e69f00; --blue: #0072b2; --sky: #56b4e9; --green: #009e73;
+            --purple: #b8578f; --yellow: #d9c72b; --grey: #868e96; --lane: #444; }
+          @page { margin: 14mm; }
+          * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+          body { font-size: 10pt; }
+          header, main, footer { max-width: none; padding: 0; }
+          section { break-inside: auto; margin: 1.2rem 0; padding-top: .8rem; }
+          h2, h3, caption { break-after: avoid; }
+          .plot, tr, dl.figures { break-inside: avoid; }
+          dl.figures { grid-template-columns: repeat(6, 1fr); gap: .4rem; }
+          dl.figures div { padding: .3rem .5rem; }
+          .scroll, .plot { overflow: visible; }
+          .plot svg, .columns .plot svg { min-width: 0; }
+          .columns { grid-template-columns: 1fr 1fr; gap: 1rem; }
+          table { font-size: 7.5pt; }
+          th, td { padding: .12rem .45rem .12rem 0; }
+          .note { font-size: 8pt; }
+          .findings table { font-size: 7pt; width: 100%; }
+          .findings th, .findings td { padding-right: .35rem; }
+          td.task { min-width: 5.5em; }
+          td.path { min-width: 15em; }
+          thead { display: table-header-group; }
+        }
+
+        """
+
+    static let colours = ["vermilion", "orange", "blue", "sky", "green", "purple", "yellow", "grey"]
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What the summary of a live run and a report have in common: what was counted, the tables of causes,
+// rules, processes, files and activities, and what is missing.
+
+import Correlation
+import Events
+
+extension RunReport {
+    /// What the kernel side counted and what the findings are, by name.
+    var counters: [(name: String, value: String)] {
+        let retried = RetryReason.allCases.filter { totals.retries[$0] > 0 }
+        let reasons = retried.map { "\($0.rawValue) \(totals.retries[$0])" }.joined(separator: ", ")
+        var findings = "\(summary.findings)"
+        if summary.looping > 0 { findings += ", \(summary.looping) of them still looping" }
+        if summary.incomplete > 0 { findings += ", \(summary.incomplete) incomplete" }
+        // A snapshot, or a recording that ended before anything was counted.
+        guard totals != Totals() else {
+            return [("findings", findings), ("counters", "none were told")]
+        }
+        var failures = "\(totals.failedUnmapped) unmapped"
+        if totals.followsLookups {
+            failures += ", \(totals.failedPin) pin, \(totals.failedReadOnly) read-only, \(totals.failedOther) other"
+        }
+        // Where only observations are seen.
+        let rest = totals.followsLookups ? "" : "; others not counted"
+        return [
+            ("traced", ShortNumber.duration(totals.durationNs)),
+            ("shared lookups", totals.lookups.map { "\($0)" } ?? "not counted"),
+            ("observations", "\(totals.observations) passes met a page without a mapping"),
+            ("findings", findings),
+            ("retries", (reasons.isEmpty ? "none" : reasons) + rest),
+            ("failures", failures + rest),
+        ]
+    }
+
+    /// What was lost, what the tool cost, and what it could not see, by name. The values hold text of others.
+    var missing: [(name: String, value: String)] {
+        var rows = lostStages.map { ("lost", "\($0.count) at \($0.stage.rawValue): \($0.stage.meaning)") }
+        if rows.isEmpty { rows.append(("lost", "nothing")) }
+        if let cost = totals.cost {
+            var text = "maps \((cost.mapBytes &+ 1023) / 1024) KiB"
+            if cost.runCount > 0 {
+                text += ", \(ShortNumber.duration(cost.runTimeNs)) in \(cost.runCount) program runs"
+                text += ", \(cost.runTimeNs / cost.runCount) ns each"
+            }
+            rows.append(("own cost", text))
+        }
+        for probe in run.probes where probe.hook == nil {
+            rows.append(("not attached", "\(probe.role): \(probe.note ?? "")"))
+        }
+        return rows
+    }
+
+    /// Observed lookups by cause.
+    var causes: ReportTable {
+        let columns: [ReportTable.Column] = [
+            .name("cause", 24), .number("lookups"), .number("observed"), .number("failed"), .number("spurious"),
+        ]
+        return ReportTable(
+            caption: "By cause", columns: columns,
+            rows: causeRows.map { name, row in
+                [.own(name)] + [row.lookups, row.observations, row.failed, row.spurious].map { .number($0) }
+            }, hasSum: causeRows.count > 1)
+    }
+
+    /// Each rule and each result, cause by cause.
+    var verdicts: ReportTable {
+        var rows: [[ReportTable.Cell]] = []
+        for (name, row) in causeRows {
+            for (position, rule) in Rule.allCases.enumerated() {
+                let counts = row.counts(of: rule)
+                rows.append(
+                    [.own(position == 0 ? name : ""), .own(rule.rawValue)]
+                        + RuleResult.allCases.map { .number(counts[$0]) })
+            }
+        }
+        return ReportTable(
+            caption: "Each rule, cause by cause", heading: "EACH RULE WOULD HAVE MADE OF IT",
+            columns: [.name("cause", 23), .name("rule", 16)] + RuleResult.allCases.map { .number($0.rawValue) },
+            rows: rows,
+            notes: [Rule.allCases.map { "\($0.rawValue): \($0.kernels)" }.joined(separator: "; ")])
+    }
+
+    /// In the order of `Cause`, and all together where there is more than one.
+    private var causeRows: [(name: String, row: Summary.CauseRow)] {
+        let rows = Cause.allCases.compactMap { cause in summary.causes[cause].map { (cause.rawValue, $0) } }
+        return rows.count > 1 ? rows + [("all", summary.allCauses)] : rows
+    }
+
+    func processes(limit: Int) -> ReportTable {
+        let rows = summary.sortedProcesses
+        return ReportTable(
+            caption: "By process",
+            columns: [.name("process", 24), .number("victim"), .number("failed"), .number("culprit")],
+            rows: rows.prefix(limit).map { key, row in
+                [.process(key), .number(row.asVictim), .number(row.failed), .number(row.asCulprit)]
+            }, notes: Self.more(rows.count, limit, beyond: summary.processesBeyondLimit, "processes"))
+    }
+
+    func workloads(limit: Int, legend: Legend) -> ReportTable {
+        let rows = summary.workloads(legend.names)
+        // A table of one group that nobody knows says nothing.
+        let isKnown = rows.contains { $0.key.workload != nil || $0.key.cgroup != nil }
+        return ReportTable(
+            caption: "By workload",
+            columns: [
+                .name("unit, container or group", 31), .number("victim"), .number("failed"), .number("culprit"),
+                .name("pod", nil),
+            ],
+            rows: !isKnown
+                ? []
+                : rows.prefix(limit).map { key, row in
+                    [
+                        key.workload.map { .foreign($0.title) } ?? .path(key.cgroup), .number(row.asVictim),
+                        .number(row.failed), .number(row.asCulprit), .path(key.workload?.pod),
+                    ]
+                }, notes: Self.more(rows.count, limit, beyond: summary.cgroupsBeyondLimit, "workloads"))
+    }
+
+    func files(limit: Int, legend: Legend) -> ReportTable {
+        let rows = summary.sortedFiles
+        return ReportTable(
+            caption: "By file",
+            columns: [.name("device:inode", 24), .number("lookups"), .number("failed"), .name("path", nil)],
+            rows: rows.prefix(limit).map { file, row in
+                [
+                    .own("\(Legend.device(of: file)):\(file.inode)"), .number(row.asVictim), .number(row.failed),
+                    .path(legend.placed(file)),
+                ]
+            }, notes: Self.more(rows.count, limit, beyond: summary.filesBeyondLimit, "files"))
+    }
+
+    /// With the observations beside them: that an activity explains none is an answer too.
+    var activities: ReportTable {
+        ReportTable(
+            caption: "Operations that detach pages",
+            columns: [
+                .name("activity", 24), .number("operations"), .number("pages"), .number("time"), .number("observed"),
+            ],
+            rows: ActivityKind.allCases.compactMap { kind in
+                guard let activity = totals.activities[kind], activity.operations > 0 else { return nil }
+                return [
+                    .own(kind.name), .number(activity.operations), .number(activity.pages),
+                    .own(ShortNumber.duration(activity.durationNs)),
+                    kind.cause.map { .number(summary.causes[$0]?.observations ?? 0) } ?? .own("-"),
+                ]
+            })
+    }
+
+    /// What a table of `count` rows has no room for.
+    static func more(_ count: Int, _ limit: Int, beyond: UInt64, _ what: String) -> [String] {
+        var notes: [String] = []
+        if count > limit { notes.append("and \(count - limit) more \(what)") }
+        if beyond > 0 { notes.append("and \(beyond) findings of \(what) that had no row left") }
+        return notes
+    }
+}

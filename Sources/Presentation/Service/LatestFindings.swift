@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The findings that came last, for a page that shows a run while it goes on. A loop is told again and again and
+// has one place.
+
+public import Correlation
+
+/// At most `limit` findings; the oldest gives way.
+public struct LatestFindings: Sendable {
+    static let limit = 100
+
+    /// The oldest is at `next` once there are as many as the limit.
+    private var findings: [Finding] = []
+    private var next = 0
+
+    public init() {}
+
+    public mutating func take(_ finding: Finding) {
+        // Where every lookup is told, most met nothing.
+        guard finding.lookup.observations > 0 || finding.lookup.retries.total > 0 else { return }
+        if finding.isProgress, let place = findings.firstIndex(where: { $0.isSameLoop(as: finding) }) {
+            findings[place] = finding
+        } else if findings.count < Self.limit {
+            findings.append(finding)
+        } else {
+            findings[next] = finding
+            next = (next + 1) % Self.limit
+        }
+    }
+
+    /// The newest first.
+    public var inOrder: [Finding] { findings.sorted { $0.lookup.time > $1.lookup.time } }
+}
+
+extension Finding {
+    fileprivate func isSameLoop(as other: Finding) -> Bool {
+        isProgress && lookup.victim.tid == other.lookup.victim.tid && lookup.start == other.lookup.start
+    }
+}

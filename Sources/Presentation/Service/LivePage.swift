@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// A run while it goes on, as one page: the findings that came last, what they add up to, what is attached and
+// what was lost. It is whole without its script; that fetches the page again now and then and puts its main part
+// in the place of the old one, so that what is shown, and how it is escaped, is decided here alone.
+
+import Correlation
+import Events
+
+/// The page of one moment.
+public struct LivePage: Sendable {
+    private let state: RunState
+    private let version: String
+
+    public init(_ state: RunState, version: String) { (self.state, self.version) = (state, version) }
+
+    /// What a browser may load and run: this page's own style and script, which have the nonce, and the page again.
+    public static func policy(nonce: String) -> String {
+        "default-src 'none'; style-src 'nonce-\(nonce)'; script-src 'nonce-\(nonce)'; connect-src 'self'; "
+            + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    }
+
+    /// - Parameter nonce: another one for each answer, from digits and letters.
+    public func bytes(nonce: String) -> [UInt8] {
+        var page = HTMLWriter()
+        page.element("html", ["lang": "en"]) {
+            $0.element("head") { head(nonce: nonce, &$0) }
+            $0.element("body") { body in
+                body.element("header") { header(&$0) }
+                body.element("main") { main(&$0) }
+                body.element("footer") {
+                    $0.element("p") {
+                        $0.text("futexscope \(version). Numbers for a monitoring system are at ")
+                        $0.element("a", ["href": "metrics"], "metrics")
+                        $0.text(".")
+                    }
+                }
+            }
+        }
+        return page.bytes
+    }
+
+    // MARK: Frame
+
+    private func head(nonce: String, _ page: inout HTMLWriter) {
+        page.void("meta", ["charset": "utf-8"])
+        page.void("meta", ["name": "viewport", "content": "width=device-width, initial-scale=1"])
+        page.void("meta", ["name": "color-scheme", "content": "light dark"])
+        page.element("noscript") { $0.void("meta", ["http-equiv": "refresh", "content": "5"]) }
+        page.element("title", "futexscope" + (report.run.host.map { ": \($0)" } ?? ""))
+        page.style(ReportStyle.sheet, nonce: nonce)
+        page.style(Self.sheet, nonce: nonce)
+        page.script(Self.script, nonce: nonce)
+    }
+
+    private func header(_ page: inout HTMLWriter) {
+        page.element("h1") {
+            $0.text("What get_futex_key() meets ")
+            $0.element("span", ["id": "state", "class": "note"], "as of when this page was loaded")
+        }
+        page.element("dl", ["class": "head"]) { list in
+            for (name, value) in origin {
+                list.element("dt", name)
+                list.element("dd") { $0.foreign(value) }
+            }
+        }
+    }
+
+    private var report: RunReport { state.report }
+
+    private var facts: ReportFacts { ReportFacts(report, legend: state.legend, origin: ReportOrigin(source: "")) }
+
+    private var origin: [(name: String, value: String)] {
+        let (run, totals) = (report.run, report.totals)
+        let host = [run.host, run.kernelRelease.map { "kernel \($0)" }].compactMap { $0 }
+        var rows = [("host", host.isEmpty ? "not known" : host.joined(separator: ", "))]
+        rows.append(
+            (
+                "depth",
+                totals.followsLookups
+                    ? "full: every shared lookup is followed" : "sentinel: lookups that met a page without a mapping"
+            ))
+        rows.append(("victims", run.filters.isEmpty ? "all" : run.filters))
+        return rows
+    }
+
+    // MARK: What changes
+
+    private func main(_ page: inout HTMLWriter) {
+        if let blindness = state.blindness {
+            page.element("p", ["class": "warning"]) {
+                $0.element("strong", "Blind: ")
+                $0.foreign(blindness)
+            }
+        }
+        figures(&page)
+        page.element("p", ["class": "note"]) {
+            let begin = report.totals.time &- report.totals.durationNs
+            $0.text(
+                "\(facts.instant(report.totals.time)), traced for \(ShortNumber.duration(report.totals.durationNs)) "
+                    + "since \(facts.instant(begin)).")
+        }
+        if !state.loops.isEmpty { page.section("Looping now") { $0.write(loops, withCaption: false) } }
+        if !report.summary.causes.isEmpty {
+            page.section("Causes") { section in
+                section.element("div", ["class": "columns"]) { columns in
+                    columns.element("div") { $0.write(report.causes) }
+                    columns.element("div") { $0.write(report.verdicts) }
+                }
+            }
+        }
+        page.section("Findings") {
+            if state.latest.isEmpty {
+                $0.element("p", "No lookup has met a page without a mapping yet.")
+            } else {
+                $0.element(
+                    "p", ["class": "note"],
+                    "The newest first; \(report.summary.findings) lookups so far. EFAULT!: the file still backs "
+                        + "the address. ? after a cause: inferred; > after it: the hole was in a neighbour page.")
+                $0.element("div", ["class": "findings"]) { $0.write(facts.findings(state.latest), withCaption: false) }
+            }
+        }
+        page.section("What was counted, and what is missing") { section in
+            section.element("dl", ["class": "head"]) { list in
+                for (name, value) in report.counters.dropFirst() + report.missing where name != "not attached" {
+                    list.element("dt", name)
+                    list.element("dd") { $0.foreign(value) }
+                }
+            }
+            section.write(report.activities)
+        }
+        page.section("What is attached") { $0.write(probes, withCaption: false) }
+    }
+
+    private func figures(_ page: inout HTMLWriter) {
+        let (all, lost) = (report.summary.allCauses, report.lostStages.reduce(0 as UInt64) { $0 &+ $1.count })
+        let figures: [(String, UInt64)] = [
+            ("observations", report.totals.observations), ("lookups failed", all.failed),
+            ("failed spuriously", all.spurious), ("looping now", UInt64(state.loops.count)),
+            ("of unknown cause", report.summary.causes[.unknown]?.lookups ?? 0), ("events lost", lost),
+        ]
+        page.write(figures: figures)
+    }
+
+    private var loops: ReportTable {
+        ReportTable(
+            caption: "Looping now",
+            columns: [
+                .name("victim", nil), .number("passes"), .number("for"), .name("cause", nil), .name("culprit", nil),
+            ],
+            rows: state.loops.map { loop in
+                let (victim, culprit) = (loop.finding.lookup.victim, loop.finding.detach?.culprit)
+                let now = report.totals.time
+                return [
+                    .process(Summary.ProcessKey(pid: victim.pid, comm: victim.comm)),
+                    .own(ShortNumber.count(loop.passes)),
+                    .own(ShortNumber.duration(now > loop.begin ? now - loop.begin : 0)),
+                    .own(loop.finding.explainedCause?.rawValue ?? "-"),
+                    .process(culprit.map { Summary.ProcessKey(pid: $0.pid, comm: $0.comm) }),
+                ]
+            })
+    }
+
+    private var probes: ReportTable {
+        ReportTable(
+            caption: "Probes",
+            columns: [.name("probe", nil), .name("hook", nil), .name("function", nil), .name("", nil)],
+            rows: report.run.probes.map { probe in
+                [
+                    .own(probe.role), probe.hook.map { .own($0.rawValue) } ?? .mark("not attached"),
+                    .foreign(probe.function ?? "-"), .foreign(probe.note ?? ""),
+                ]
+            })
+    }
+
+    // MARK: Style and script
+
+    private static let sheet: StaticString = """
+
+        #state { font-weight: 400; white-space: nowrap; }
+        #state.gone { color: var(--vermilion); }
+        main > .note { margin-top: .75rem; }
+        .findings td.task { white-space: nowrap; }
+
+        """
+
+    /// Nothing is fetched while nobody looks, or while somebody has marked text.
+    private static let script: StaticString = """
+
+        addEventListener("DOMContentLoaded", () => {
+          const main = document.querySelector("main"), state = document.querySelector("#state");
+          const show = (text, isGone) => { state.textContent = text; state.classList.toggle("gone", isGone); };
+          let heard = new Date();
+          async function renew() {
+            if (!document.hidden && getSelection().isCollapsed) {
+              try {
+                const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout(8000) });
+                if (!answer.ok) throw new Error(answer.status);
+                const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+                main.replaceChildren(...page.querySelector("main").childNodes);
+                heard = new Date();
+                show("live", false);
+              } catch {
+                show("no answer since " + heard.toLocaleTimeString(), true);
+              }
+            }
+            setTimeout(renew, 2000);
+          }
+          show("live", false);
+          setTimeout(renew, 2000);
+        });
+
+        """
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// What a run has come to while it goes on, as a service shows it: everything of the report of a run that is
+// over, the loops of the moment, and the findings that came last.
+
+public import Correlation
+import Events
+
+/// One moment of a run.
+public struct RunState: Sendable {
+    /// Losses and findings up to now, and the counters that were read last.
+    public var report: RunReport
+    public var loops: [LoopsInProgress.Loop]
+    public var legend: Legend
+    /// The newest first.
+    public var latest: [Finding]
+    /// Why the probes see nothing any more; nil while they do.
+    public var blindness: String?
+    /// Findings that could not be written to where they were to go.
+    public var findingsNotWritten: UInt64 = 0
+
+    public init(report: RunReport, loops: [LoopsInProgress.Loop], legend: Legend, latest: [Finding] = []) {
+        (self.report, self.loops, self.legend, self.latest) = (report, loops, legend, latest)
+    }
+
+    /// Nanoseconds since 1970 when all was attached; 0 while nothing was counted.
+    var startEpochNs: UInt64 {
+        let totals = report.totals
+        return UInt64(max(0, legend.clock.epochNs(totals.time &- totals.durationNs)))
+    }
+}
+
+/// The service beside the run: what the process uses, and what was asked of it.
+public struct ServiceFacts: Sendable, Equatable {
+    public var version: String
+    public var cpuTimeNs: UInt64 = 0
+    public var residentBytes: UInt64 = 0
+    public var openDescriptors: UInt64 = 0
+    /// Nanoseconds since 1970.
+    public var processStartNs: UInt64 = 0
+    /// Answers by status code; codes that can occur are there with 0.
+    public var answers: [Int: UInt64] = [:]
+    public var connectionsRefused: UInt64 = 0
+
+    public init(version: String) { self.version = version }
+}
