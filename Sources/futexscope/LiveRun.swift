@@ -99,6 +99,8 @@ struct LiveRun {
                 Descriptor.tell("\(probe.role) is not attached: \(probe.note ?? "no hook is left")")
             }
         }
+        let rule = RunningRule.read()
+        if rule.livepatch != nil { Descriptor.tell("the rule of this kernel is \(rule.text)") }
         if let note = source.depthNote { Descriptor.tell("\(note); entry hooks are used") }
         let text = "tracing with \(probes.count { $0.hook != nil }) probes"
         Descriptor.tell(text + ending)

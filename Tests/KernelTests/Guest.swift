@@ -16,14 +16,16 @@ struct Guest: Hashable, CustomStringConvertible, Sendable {
     var scenario: String
     /// With bpftrace on board.
     var hasTools = false
-    /// With the livepatch that gives get_futex_key() its old rule back.
-    var hasOldRule = false
+    /// With a livepatch of Tests/Retro: `retry` is "retro", `fallback` is "fallback".
+    var livepatch: String?
     /// A program beside the scenarios, NAME.c, for /usr/bin.
     var program: String?
     /// With a Debian that boots systemd, and the package to install there.
     var hasDebian = false
     /// Further arguments of the kernel.
     var arguments = ""
+    /// Time for the scenario.
+    var seconds = 400
 
     var description: String { "\(scenario) on \(kernel), \(mode.rawValue)" }
 }
@@ -136,7 +138,7 @@ actor GuestRuns {
         try "MODE=\(guest.mode.rawValue)\n\(text)".write(to: script, atomically: true, encoding: .utf8)
 
         var arguments = [
-            "-k", guest.kernel, "-b", Self.binary.path, "-s", script.path, "-o", directory.path, "-t", "400",
+            "-k", guest.kernel, "-b", Self.binary.path, "-s", script.path, "-o", directory.path, "-t", String(guest.seconds),
         ]
         if guest.hasTools { arguments.append("--tools") }
         if let name = guest.program {
@@ -148,8 +150,8 @@ actor GuestRuns {
         }
         if guest.hasDebian { arguments += ["--debian", "-f", try Self.package().path] }
         if !guest.arguments.isEmpty { arguments += ["-a", guest.arguments] }
-        if guest.hasOldRule {
-            arguments += ["--module", try await Self.oldRule(for: guest.kernel)]
+        if let livepatch = guest.livepatch {
+            arguments += ["--module", try await Self.module(livepatch, for: guest.kernel)]
         }
         let begin = ContinuousClock.now
         let (status, output) = try await Self.launch(Self.root.appending(path: "vm/boot"), arguments)
@@ -183,10 +185,11 @@ actor GuestRuns {
         return String(decoding: data, as: UTF8.self)
     }
 
-    /// The module that gives a kernel its old rule back; built when it is not there yet.
-    static func oldRule(for kernel: String) async throws -> String {
-        let (status, output) = try await launch(root.appending(path: "../Retro/build").standardizedFileURL, [kernel])
-        guard status == 0 else { throw GuestFailure(message: "Retro/build \(kernel) failed: \(output)") }
+    /// A module that gives a kernel another rule; built when it is not there yet.
+    static func module(_ livepatch: String, for kernel: String) async throws -> String {
+        let build = root.appending(path: "../Retro/build").standardizedFileURL
+        let (status, output) = try await launch(build, [kernel, livepatch])
+        guard status == 0 else { throw GuestFailure(message: "Retro/build \(kernel) \(livepatch) failed: \(output)") }
         return output.lastLine
     }
 

@@ -9,7 +9,7 @@ import Testing
 struct RetroTests {
     static let guests =
         Guests.areWanted
-        ? Kernels.required.map { Guest(kernel: $0, mode: .sentinel, scenario: "retro", hasOldRule: true) } : []
+        ? Kernels.required.map { Guest(kernel: $0, mode: .sentinel, scenario: "retro", livepatch: "retro") } : []
 
     @Test("a livepatch that stands in for the function is noticed", arguments: guests)
     func livepatchIsNoticed(guest: Guest) async throws {
