@@ -19,7 +19,7 @@ public struct FtraceReader: EventSource {
     private let name: String
     private let bytesInAll: UInt64?
     private let blocks: TraceBlocks
-    private var story: Story
+    private var reconstruction: Reconstruction
     private var mark = RecipeMark()
     /// Events of what was read ahead to know the run.
     private var ahead: [Event] = []
@@ -52,40 +52,40 @@ public struct FtraceReader: EventSource {
         self.name = name
         self.bytesInAll = bytesInAll
         run = RunInfo(showsKernelAddresses: showsKernelAddresses)
-        story = Story(showsKernelAddresses: showsKernelAddresses, tellsAll: tellsAll)
-        blocks = TraceBlocks(names: story.names, threads: threads, input: input)
-        var events: [Event] = []
-        try step(into: &events)
-        ahead = events
+        reconstruction = Reconstruction(showsKernelAddresses: showsKernelAddresses, tellsAll: tellsAll)
+        blocks = TraceBlocks(names: reconstruction.names, threads: threads, input: input)
+        var ahead: [Event] = []
+        try step(into: &ahead)
+        self.ahead = ahead
     }
 
     public var progress: SourceProgress { SourceProgress(bytesRead: bytesRead, bytesInAll: bytesInAll) }
 
     public mutating func read(into sink: inout some EventSink) throws -> Bool {
-        var events = ahead
-        ahead = []
-        if events.isEmpty {
-            guard !isOver else { return false }
-            try step(into: &events)
+        if !ahead.isEmpty {
+            for event in ahead { sink.take(event) }
+            ahead = []
+            return true
         }
-        for event in events { sink.take(event) }
+        guard !isOver else { return false }
+        try step(into: &sink)
         return true
     }
 
     /// One block, or the end.
-    private mutating func step(into events: inout [Event]) throws {
-        if try blocks.next({ block in try take(block, into: &events) }) {
+    private mutating func step(into sink: inout some EventSink) throws {
+        if try blocks.next({ block in try take(block, into: &sink) }) {
             // Other events may come first, for as long as they like; what can never help may not.
             let isHopeless = heads == 0 || tracer?.hasPrefix("function") == true
-            if bytesRead > Self.patience, isHopeless, !story.seen.isAny { throw nothingKnown("the first 4 MiB") }
+            if bytesRead > Self.patience, isHopeless, !reconstruction.seen.isAny { throw nothingKnown("the first 4 MiB") }
         } else {
             isOver = true
-            if !story.seen.isAny { throw nothingKnown("it") }
-            story.end(into: &events)
+            if !reconstruction.seen.isAny { throw nothingKnown("it") }
+            reconstruction.end(into: &sink)
         }
     }
 
-    private mutating func take(_ block: TraceBlock, into events: inout [Event]) throws {
+    private mutating func take(_ block: TraceBlock, into sink: inout some EventSink) throws {
         if linesBefore == 0, TraceData.isRecognised(block.bytes) {
             throw SourceError(
                 "\(name) is a recording of trace-cmd, which is not read from front to back; expected a text, or the path of the file"
@@ -96,7 +96,7 @@ public struct FtraceReader: EventSource {
             let text = unsafe TraceText(padded: bytes)
             // Of the line that is looked at.
             var arguments = Arguments()
-            for line in block.lines { take(line, of: text, block.values, &arguments, into: &events) }
+            for line in block.lines { take(line, of: text, block.values, &arguments, into: &sink) }
         }
         bytesRead = block.bytesRead
         linesBefore += UInt64(block.lineCount)
@@ -108,17 +108,17 @@ public struct FtraceReader: EventSource {
 
     private mutating func take(
         _ read: TraceLine, of text: TraceText, _ values: [UInt64], _ arguments: inout Arguments,
-        into events: inout [Event]
+        into sink: inout some EventSink
     ) {
         line = linesBefore + UInt64(read.number) + 1
         switch read.meaning {
         case .event(.marker), .event(.stack), .other:
-            again(text, read.range, into: &events)
+            again(text, read.range, into: &sink)
         case .frame(let kind):
             if isInStack {
-                story.frame(values[read.firstValue], kind)
+                reconstruction.frame(values[read.firstValue], kind)
             } else {
-                again(text, read.range, into: &events)
+                again(text, read.range, into: &sink)
             }
         case .unneeded:
             leaveStack()
@@ -127,65 +127,65 @@ public struct FtraceReader: EventSource {
             leaveStack()
             heads += 1
             arguments.unpack(read.keys, values, at: read.firstValue)
-            take(name, read.head, arguments, into: &events)
+            take(name, read.head, arguments, into: &sink)
         }
     }
 
     private mutating func leaveStack() {
         guard isInStack else { return }
         isInStack = false
-        story.endStack()
+        reconstruction.endStack()
     }
 
     /// A line that says more with its text than its block could know.
-    private mutating func again(_ text: TraceText, _ body: Range<Int>, into events: inout [Event]) {
-        if !body.isEmpty, text[body.lowerBound] == UInt8(ascii: "#") { return comment(text, body, into: &events) }
+    private mutating func again(_ text: TraceText, _ body: Range<Int>, into sink: inout some EventSink) {
+        if !body.isEmpty, text[body.lowerBound] == UInt8(ascii: "#") { return comment(text, body, into: &sink) }
         leaveStack()
-        guard let head = LineHead(text, body) else { return other(text, body, into: &events) }
+        guard let head = LineHead(text, body) else { return other(text, body, into: &sink) }
         heads += 1
         if head.name.isEmpty {
             // "<stack trace>", or a line of the function tracer.
             if head.arguments < body.upperBound, text[head.arguments] == UInt8(ascii: "<") {
-                beginStack(head, into: &events)
+                beginStack(head, into: &sink)
             }
-        } else if let name = story.names.event(EventName.hash(text, head.name)) {
+        } else if let name = reconstruction.names.event(EventName.hash(text, head.name)) {
             switch name {
             case .marker: mark.read(text, head.arguments..<body.upperBound, at: head.event.time, into: &run)
             case .stack:
-                beginStack(head, into: &events)
-                if let frame = Frame(text, head.arguments..<body.upperBound) { story.frame(frame.function, frame.kind) }
+                beginStack(head, into: &sink)
+                if let frame = Frame(text, head.arguments..<body.upperBound) { reconstruction.frame(frame.function, frame.kind) }
             default:
                 // Its task's name looks like a frame.
                 var arguments = Arguments()
-                arguments.read(text, head.arguments..<body.upperBound, of: name, names: story.names) { _ in }
-                take(name, head.event, arguments, into: &events)
+                arguments.read(text, head.arguments..<body.upperBound, of: name, names: reconstruction.names) { _ in }
+                take(name, head.event, arguments, into: &sink)
             }
         }
     }
 
     private mutating func take(
-        _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, into events: inout [Event]
+        _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, into sink: inout some EventSink
     ) {
         if name == .systemCall {
             systemCalls += 1
-        } else if !story.take(name, head, arguments, line: line, into: &events) {
+        } else if !reconstruction.take(name, head, arguments, line: line, into: &sink) {
             incomplete.add(line)
         }
     }
 
-    private mutating func beginStack(_ head: LineHead, into events: inout [Event]) {
-        _ = story.take(.stack, head.event, Arguments(), line: line, into: &events)
+    private mutating func beginStack(_ head: LineHead, into sink: inout some EventSink) {
+        _ = reconstruction.take(.stack, head.event, Arguments(), line: line, into: &sink)
         isInStack = true
     }
 
     /// What stands alone: losses, the begin of a dump, and whatever else a console shows.
-    private mutating func other(_ bytes: TraceText, _ body: Range<Int>, into events: inout [Event]) {
+    private mutating func other(_ bytes: TraceText, _ body: Range<Int>, into sink: inout some EventSink) {
         let text = bytes[body]
         if let count = Console.lost(text) {
-            story.lose(.ftraceBuffer, count, into: &events)
-            story.forget()
+            reconstruction.lose(.ftraceBuffer, count, into: &sink)
+            reconstruction.forget()
         } else if text.starts(with: "Dumping ftrace buffer".utf8) {
-            story.beginAgain()
+            reconstruction.beginAgain()
         } else if !text.allSatisfy({ $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: " ") || $0 == 0x09 }),
             !text.starts(with: "cpus=".utf8), !text.starts(with: "(ftrace buffer empty)".utf8)
         {
@@ -193,7 +193,7 @@ public struct FtraceReader: EventSource {
         }
     }
 
-    private mutating func comment(_ bytes: TraceText, _ range: Range<Int>, into events: inout [Event]) {
+    private mutating func comment(_ bytes: TraceText, _ range: Range<Int>, into sink: inout some EventSink) {
         let text = bytes[range]
         if text.starts(with: "# tracer: ".utf8) {
             tracer = String(decoding: text.dropFirst(10).prefix(32), as: UTF8.self)
@@ -201,12 +201,12 @@ public struct FtraceReader: EventSource {
             var scanner = Scanner(bytes: bytes, position: range.lowerBound + 37, end: range.upperBound)
             guard let kept = scanner.decimal(), scanner.take("/"), let written = scanner.decimal(), written > kept
             else { return }
-            story.lose(.ftraceBuffer, written - kept, into: &events)
+            reconstruction.lose(.ftraceBuffer, written - kept, into: &sink)
         } else if text.starts(with: "##### CPU ".utf8) {
             // A processor's buffer begins here and had been longer.
-            story.forget()
+            reconstruction.forget()
         } else if range.count > 2, let head = LineHead(bytes, (range.lowerBound + 2)..<range.upperBound),
-            story.names.event(EventName.hash(bytes, head.name)) == .marker
+            reconstruction.names.event(EventName.hash(bytes, head.name)) == .marker
         {
             mark.read(bytes, head.arguments..<range.upperBound, at: head.event.time, into: &run)
         }
@@ -219,7 +219,7 @@ public struct FtraceReader: EventSource {
         func add(_ what: String) { all.append(Omission(place: name, what: what)) }
         if overlong > 0 { add("\(overlong) lines of more than 64 KiB were passed over") }
         all += mark.omissions(of: name)
-        if isOver { all += story.omissions(of: name, processes: "there is no column for processes") }
+        if isOver { all += reconstruction.omissions(of: name, processes: "there is no column for processes") }
         return all
     }
 

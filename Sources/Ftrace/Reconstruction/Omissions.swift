@@ -30,7 +30,7 @@ struct Places {
     }
 }
 
-extension Story {
+extension Reconstruction {
     /// Sorts of events that were missing, once the trace is over. `processes` says how it lacks them, if it does.
     func omissions(of name: String, processes: String) -> [Omission] {
         var all: [String] = []

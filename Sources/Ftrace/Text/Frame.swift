@@ -7,9 +7,9 @@
 struct Frame {
     /// Of the function, by `EventName.hash`; 0 where a probe has taken the place of its return.
     var function: UInt64
-    var kind: Story.FrameKind
+    var kind: Reconstruction.FrameKind
 
-    private init(function: UInt64, kind: Story.FrameKind) { (self.function, self.kind) = (function, kind) }
+    private init(function: UInt64, kind: Reconstruction.FrameKind) { (self.function, self.kind) = (function, kind) }
 
     /// Nil when it is something else.
     init?(_ bytes: TraceText, _ body: Range<Int>) {
@@ -35,7 +35,7 @@ struct Frame {
     }
 
     /// How functions begin that say something of the stack and not of the cause, with their first eight bytes.
-    private static let special: [(first: UInt64, name: String, kind: Story.FrameKind)] = {
+    private static let special: [(first: UInt64, name: String, kind: Reconstruction.FrameKind)] = {
         let entries = [
             "entry_SYSCALL_64", "entry_SYSENTER", "entry_INT80", "ret_from_fork", "el0t_64_sync", "el0t_32_sync",
             "asm_exc_page_fault",
@@ -44,7 +44,7 @@ struct Frame {
         return entries.map { (Arguments.pack($0), $0, .entry) } + hiding.map { (Arguments.pack($0), $0, .hidden) }
     }()
 
-    private static func kind(of range: Range<Int>, in bytes: TraceText) -> Story.FrameKind {
+    private static func kind(of range: Range<Int>, in bytes: TraceText) -> Reconstruction.FrameKind {
         let first = bytes.word(at: range.lowerBound)
         for function in special where function.first == first {
             if bytes[range].starts(with: function.name.utf8) { return function.kind }

@@ -18,7 +18,7 @@ public struct TraceDataReader: EventSource {
     private let file: TraceDataFile
     private let layout: TraceDataLayout
     private var processors: [ProcessorEvents] = []
-    private var story: Story
+    private var reconstruction: Reconstruction
     private var mark = RecipeMark()
     private var symbols: KernelSymbols?
     private var symbolsState = SymbolsState.unread
@@ -41,9 +41,9 @@ public struct TraceDataReader: EventSource {
         input: @escaping TraceData.Input
     ) throws {
         run = RunInfo(showsKernelAddresses: showsKernelAddresses)
-        story = Story(showsKernelAddresses: showsKernelAddresses, tellsAll: tellsAll)
+        reconstruction = Reconstruction(showsKernelAddresses: showsKernelAddresses, tellsAll: tellsAll)
         file = TraceDataFile(name: name, size: size, input: input)
-        layout = try TraceDataLayout(file, names: story.names)
+        layout = try TraceDataLayout(file, names: reconstruction.names)
         run.kernelRelease = layout.release
         guard layout.formats.areUseful else { throw nothingKnown }
         let chunkLimit = min(4 << 20, Self.memoryLimit / max(1, layout.processors.count))
@@ -51,9 +51,9 @@ public struct TraceDataReader: EventSource {
             processors.append(
                 try ProcessorEvents(file, place, by: layout.decompressor, chunkLimit: max(chunkLimit, place.pageBytes)))
         }
-        var events: [Event] = []
-        try step(into: &events)
-        ahead = events
+        var ahead: [Event] = []
+        try step(into: &ahead)
+        self.ahead = ahead
     }
 
     public var progress: SourceProgress {
@@ -61,19 +61,19 @@ public struct TraceDataReader: EventSource {
     }
 
     public mutating func read(into sink: inout some EventSink) throws -> Bool {
-        var events = ahead
-        ahead = []
-        if events.isEmpty {
-            guard !isOver else { return false }
-            try step(into: &events)
+        if !ahead.isEmpty {
+            for event in ahead { sink.take(event) }
+            ahead = []
+            return true
         }
-        for event in events { sink.take(event) }
+        guard !isOver else { return false }
+        try step(into: &sink)
         return true
     }
 
     // MARK: Events
 
-    private mutating func step(into events: inout [Event]) throws {
+    private mutating func step(into sink: inout some EventSink) throws {
         var processors = self.processors
         self.processors = []
         defer { self.processors = processors }
@@ -81,24 +81,24 @@ public struct TraceDataReader: EventSource {
         var arguments = Arguments()
         while left > 0, let turn = Turn(of: processors) {
             try processors[turn.place].take(before: turn.end, atMost: &left) { event, text in
-                take(event, in: text, by: &arguments, into: &events)
+                take(event, in: text, by: &arguments, into: &sink)
             }
         }
         guard left > 0 else { return }
         isOver = true
-        if !story.seen.isAny { throw nothingKnown }
-        for processor in processors { story.lose(.ftraceBuffer, processor.lost, into: &events) }
-        story.end(into: &events)
+        if !reconstruction.seen.isAny { throw nothingKnown }
+        for processor in processors { reconstruction.lose(.ftraceBuffer, processor.lost, into: &sink) }
+        reconstruction.end(into: &sink)
     }
 
     /// One event; `arguments` are room for its own.
     private mutating func take(
-        _ event: RawEvent, in text: TraceText, by arguments: inout Arguments, into events: inout [Event]
+        _ event: RawEvent, in text: TraceText, by arguments: inout Arguments, into sink: inout some EventSink
     ) {
         count += 1
         if event.lost > 0 {
-            story.lose(.ftraceBuffer, event.lost, into: &events)
-            story.forget()
+            reconstruction.lose(.ftraceBuffer, event.lost, into: &sink)
+            reconstruction.forget()
         }
         // Number, flags, depths and task: every event begins with them.
         guard event.data.count >= 8 else { return }
@@ -116,16 +116,16 @@ public struct TraceDataReader: EventSource {
             let words = text[event.data.lowerBound + begin..<event.data.upperBound].prefix { $0 != 0 && $0 != 0x0a }
             mark.read(text, words.startIndex..<words.endIndex, at: event.time, into: &run)
         case .stack:
-            _ = story.take(.stack, head, Arguments(), line: count, into: &events)
-            if story.stackOwner != nil { readStack(format, event.data, in: text) }
-            story.endStack()
+            _ = reconstruction.take(.stack, head, Arguments(), line: count, into: &sink)
+            if reconstruction.stackOwner != nil { readStack(format, event.data, in: text) }
+            reconstruction.endStack()
         default:
             layout.formats.read(format, event.data, in: text, into: &arguments)
             if let caller = format.caller, caller + 8 <= event.data.count {
                 let address = text.word(at: event.data.lowerBound + caller)
                 arguments.isFutexCall = function(at: address)?.isFutexCall
             }
-            if !story.take(format.name, head, arguments, line: count, into: &events) { incomplete.add(count) }
+            if !reconstruction.take(format.name, head, arguments, line: count, into: &sink) { incomplete.add(count) }
         }
     }
 
@@ -140,7 +140,7 @@ public struct TraceDataReader: EventSource {
         var left = format.count.map { text.word(at: data.lowerBound + $0, count: 4) } ?? .max
         while left > 0, position + 8 <= data.upperBound {
             let function = function(at: text.word(at: position))
-            story.frame(function?.frame.function ?? 0, function?.frame.kind ?? .function)
+            reconstruction.frame(function?.frame.function ?? 0, function?.frame.kind ?? .function)
             (left, position) = (left - 1, position + 8)
         }
     }
@@ -169,7 +169,7 @@ public struct TraceDataReader: EventSource {
             all.append(Omission(place: file.name, what: "functions have no names, since \(message)"))
         }
         all += mark.omissions(of: file.name)
-        if isOver { all += story.omissions(of: file.name, processes: "processes are not recorded") }
+        if isOver { all += reconstruction.omissions(of: file.name, processes: "processes are not recorded") }
         return all
     }
 

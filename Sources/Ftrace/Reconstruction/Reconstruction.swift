@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // From events of the text to events of futexscope: what is known of tasks, detaches and sums, and which
-// part of the story an event belongs to. The lookups are in LookupStory.swift, the detaches and the
-// operations around them in DetachStory.swift. What the text leaves out stays unknown.
+// part of the reconstruction an event belongs to. The lookups are in Lookups.swift, the detaches and the
+// operations around them in Detaches.swift. What the text leaves out stays unknown.
 
 import Events
 
@@ -20,7 +20,7 @@ struct EventHead {
 }
 
 /// What one trace tells, event by event.
-struct Story {
+struct Reconstruction {
     let names: KnownNames
     private let showsKernelAddresses: Bool
     let tellsAll: Bool
@@ -68,20 +68,20 @@ struct Story {
         detaches.removeAll()
     }
 
-    mutating func lose(_ stage: Loss.Stage, _ count: UInt64 = 1, into events: inout [Event]) {
+    mutating func lose(_ stage: Loss.Stage, _ count: UInt64 = 1, into sink: inout some EventSink) {
         guard count > 0 else { return }
-        events.append(.lost(Loss(time: time, stage: stage, count: count)))
+        sink.take(Loss(time: time, stage: stage, count: count))
     }
 
     /// One event; of `line` it need only be known that later events have larger ones. False when an argument is
     /// missing without which it says nothing.
     mutating func take(
-        _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, line: UInt64, into events: inout [Event]
+        _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
     ) -> Bool {
         time = head.time
         if firstTime == nil { firstTime = time }
         guard let place = tasks.place(of: head.tid) else {
-            lose(.lookupTable, into: &events)
+            lose(.lookupTable, into: &sink)
             return true
         }
         if let tgid = head.tgid {
@@ -96,30 +96,30 @@ struct Story {
         }
         tasks.states[place].detach = nil
         switch name {
-        case .lookup: return beginLookup(place, arguments, line: line, into: &events)
-        case .lookupReturn: return endLookup(place, arguments, line: line, into: &events)
-        case .pin: return beginPin(place, arguments, line: line, into: &events)
+        case .lookup: return beginLookup(place, arguments, line: line, into: &sink)
+        case .lookupReturn: return endLookup(place, arguments, line: line, into: &sink)
+        case .pin: return beginPin(place, arguments, line: line, into: &sink)
         case .pinReturn: return endPin(place, arguments)
         case .lockWait: waitForLock(place, isInterrupt: head.isInterrupt)
-        case .unlock: return unlock(place, arguments, isInterrupt: head.isInterrupt, line: line, into: &events)
+        case .unlock: return unlock(place, arguments, isInterrupt: head.isInterrupt, line: line, into: &sink)
         case .detach: return detach(place, arguments, line: line)
         case .removal: return removal(place, arguments, line: line)
-        case .enter(let function): return enter(place, function, arguments, into: &events)
-        case .leave(let function): leave(place, function, into: &events)
+        case .enter(let function): return enter(place, function, arguments, into: &sink)
+        case .leave(let function): leave(place, function, into: &sink)
         case .stack, .marker, .systemCall: break
         }
         return true
     }
 
     /// The end of the text: lookups that go round still, and the sums.
-    mutating func end(into events: inout [Event]) {
+    mutating func end(into sink: inout some EventSink) {
         for task in tasks.unfinished {
             guard task.lookup.passes > 1 else { continue }
-            events.append(.progress(told(task.lookup, of: task.identity, result: nil)))
+            sink.take(told(task.lookup, of: task.identity, result: nil), isProgress: true)
         }
         totals.durationNs = firstTime.map { time > $0 ? time - $0 : 0 } ?? 0
         totals.isFinal = true
-        events.append(.totals(totals))
+        sink.take(totals)
     }
 
     /// As the user sees it.

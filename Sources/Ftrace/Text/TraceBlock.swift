@@ -83,7 +83,7 @@ struct TraceLine: Sendable {
         /// A line of a trace with an event that nobody needs.
         case unneeded
         /// What looks like one, with the hash of its function as its only value.
-        case frame(Story.FrameKind)
+        case frame(Reconstruction.FrameKind)
         case event(EventName)
     }
 

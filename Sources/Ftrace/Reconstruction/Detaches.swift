@@ -5,7 +5,7 @@
 
 import Events
 
-extension Story {
+extension Reconstruction {
     mutating func detach(_ place: Int, _ arguments: borrowing Arguments, line: UInt64) -> Bool {
         guard let page = arguments[.page], let index = arguments[.index] else { return false }
         let pages = arguments.isSet(.large) ? arguments[.order].flatMap { $0 < 20 ? UInt32(1) << $0 : nil } ?? 1 : 1
@@ -83,7 +83,7 @@ extension Story {
     }
 
     mutating func enter(
-        _ place: Int, _ id: FunctionID, _ arguments: borrowing Arguments, into events: inout [Event]
+        _ place: Int, _ id: FunctionID, _ arguments: borrowing Arguments, into sink: inout some EventSink
     ) -> Bool {
         seen.functions += 1
         let function = names[id]
@@ -109,27 +109,26 @@ extension Story {
             let stale = tasks.states[place].functions.firstIndex(where: { $0.function == id })
         {
             tasks.states[place].functions.removeSubrange(stale...)
-            lose(.returnMissed, into: &events)
+            lose(.returnMissed, into: &sink)
         }
         guard tasks.states[place].functions.count < TaskTable.depthLimit else {
-            lose(.operationTable, into: &events)
+            lose(.operationTable, into: &sink)
             return true
         }
         tasks.states[place].functions.append(open)
         if let kind = open.kind, kind.isToldInTime {
-            events.append(
-                .activity(Activity(time: time, kind: kind, task: tasks.states[place].identity, durationNs: nil)))
+            sink.take(Activity(time: time, kind: kind, task: tasks.states[place].identity, durationNs: nil))
         }
         return true
     }
 
-    mutating func leave(_ place: Int, _ id: FunctionID, into events: inout [Event]) {
+    mutating func leave(_ place: Int, _ id: FunctionID, into sink: inout some EventSink) {
         seen.functions += 1
         guard let index = tasks.states[place].functions.lastIndex(where: { $0.function == id }) else { return }
         let open = tasks.states[place].functions[index]
         let missed = tasks.states[place].functions.count - index - 1
         tasks.states[place].functions.removeSubrange(index...)
-        lose(.returnMissed, UInt64(missed), into: &events)
+        lose(.returnMissed, UInt64(missed), into: &sink)
         guard let kind = open.kind else { return }
         let duration = time > open.start ? time - open.start : 0
         // One operation may show as several functions within each other.
@@ -141,11 +140,9 @@ extension Story {
             totals.activities[kind] = sum
         }
         guard kind.isToldInTime || open.detaches > 0 else { return }
-        events.append(
-            .activity(
-                Activity(
-                    time: time, kind: kind, task: tasks.states[place].identity, durationNs: duration, pages: open.pages)
-            ))
+        sink.take(
+            Activity(
+                time: time, kind: kind, task: tasks.states[place].identity, durationNs: duration, pages: open.pages))
     }
 }
 

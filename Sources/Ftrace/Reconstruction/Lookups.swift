@@ -5,11 +5,11 @@
 
 import Events
 
-extension Story {
+extension Reconstruction {
     mutating func beginLookup(
-        _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into events: inout [Event]
+        _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
     ) -> Bool {
-        if tasks.states[place].lookup.isOpen { lose(.returnMissed, into: &events) }
+        if tasks.states[place].lookup.isOpen { lose(.returnMissed, into: &sink) }
         tasks.states[place].lookup.isOpen = false
         // No lookup is made from within these.
         if !tasks.states[place].functions.isEmpty { tasks.states[place].functions.removeAll(keepingCapacity: true) }
@@ -31,7 +31,7 @@ extension Story {
     }
 
     mutating func beginPin(
-        _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into events: inout [Event]
+        _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
     ) -> Bool {
         guard let address = arguments[.address], let flags = arguments[.flags] else { return false }
         seen.pins += 1
@@ -46,14 +46,14 @@ extension Story {
         }
         if passes > 0 {
             var lookup = tasks.states[place].lookup
-            countRetry(&lookup, of: place, into: &events)
+            countRetry(&lookup, of: place, into: &sink)
             tasks.states[place].lookup = lookup
         }
         tasks.states[place].lookup.beginPass(at: line)
         // A loop is told at passes 2, 4, 8, 16 …, as it is live.
         if passes > 0, passes & (passes + 1) == 0 {
             let lookup = tasks.states[place].lookup
-            events.append(.progress(told(lookup, of: tasks.states[place].identity, result: nil)))
+            sink.take(told(lookup, of: tasks.states[place].identity, result: nil), isProgress: true)
         }
         return true
     }
@@ -81,7 +81,7 @@ extension Story {
 
     /// Why the last pass went back. A mapping without an inode looks like one that changed; the text has
     /// nothing to tell them apart, and only the second has ever been seen.
-    private mutating func countRetry(_ lookup: inout OpenLookup, of place: Int, into events: inout [Event]) {
+    private mutating func countRetry(_ lookup: inout OpenLookup, of place: Int, into sink: inout some EventSink) {
         if lookup.isUnlocked {
             if lookup.isSwizzled {
                 lookup.retries.swizzled &+= 1
@@ -96,11 +96,11 @@ extension Story {
         totals.retries.mappingChanged &+= 1
         guard let page = lookup.pinned else { return }
         // A tail page is not known by its head here, and then nothing is found.
-        lookup.page = ask(page, PageFacts(page: id(page)), for: &lookup, into: &events)
+        lookup.page = ask(page, PageFacts(page: id(page)), for: &lookup, into: &sink)
     }
 
     mutating func unlock(
-        _ place: Int, _ arguments: borrowing Arguments, isInterrupt: Bool, line: UInt64, into events: inout [Event]
+        _ place: Int, _ arguments: borrowing Arguments, isInterrupt: Bool, line: UInt64, into sink: inout some EventSink
     ) -> Bool {
         seen.unlocks += 1
         if let base = arguments[.base] { pageBase = base }
@@ -135,7 +135,7 @@ extension Story {
         if lookup.mappingAtPin == 0, lookup.pinned == page { facts.facts.insert(.nullAtPin) }
         if isZeroPage(page, arguments) { facts.facts.insert(.zeroPage) }
         lookup.isSwizzled = facts.facts.contains(.swapCache)
-        lookup.page = ask(page, facts, pages: pages, for: &lookup, into: &events)
+        lookup.page = ask(page, facts, pages: pages, for: &lookup, into: &sink)
         tasks.states[place].lookup = lookup
         return true
     }
@@ -156,7 +156,7 @@ extension Story {
     /// Fills in what the table knows of the page, and tells its detach once.
     private mutating func ask(
         _ page: UInt64, _ facts: PageFacts, pages: UInt64? = 1, for lookup: inout OpenLookup,
-        into events: inout [Event]
+        into sink: inout some EventSink
     ) -> PageFacts {
         var facts = facts
         var answer = detaches.ask(page, since: lookup.passLine)
@@ -180,7 +180,7 @@ extension Story {
             guard slot.toldTo != lookup.id else { break }
             slot.toldTo = lookup.id
             detaches[place] = slot
-            events.append(.detach(detach))
+            sink.take(detach)
         }
         return facts
     }
@@ -206,7 +206,7 @@ extension Story {
     }
 
     mutating func endLookup(
-        _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into events: inout [Event]
+        _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
     ) -> Bool {
         guard let value = arguments[.ret] else { return false }
         let result = Int32(truncatingIfNeeded: value)
@@ -217,12 +217,12 @@ extension Story {
         guard isTold || result < 0 else { return true }
         var lookup = tasks.states[place].lookup
         lookup.flags.insert(.returned)
-        countResult(&lookup, result, into: &events)
-        if isTold { events.append(.lookup(told(lookup, of: tasks.states[place].identity, result: result))) }
+        countResult(&lookup, result, into: &sink)
+        if isTold { sink.take(told(lookup, of: tasks.states[place].identity, result: result), isProgress: false) }
         return true
     }
 
-    private mutating func countResult(_ lookup: inout OpenLookup, _ result: Int32, into events: inout [Event]) {
+    private mutating func countResult(_ lookup: inout OpenLookup, _ result: Int32, into sink: inout some EventSink) {
         guard result < 0 else { return }
         if lookup.flags.contains(.pinFailed) {
             totals.failedPin &+= 1
@@ -238,7 +238,7 @@ extension Story {
             // Anonymous and read-only, or without a mapping and its unlock was not recorded.
             totals.failedOther &+= 1
         } else {
-            lose(.observationMissed, into: &events)
+            lose(.observationMissed, into: &sink)
         }
     }
 
