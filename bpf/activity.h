@@ -75,13 +75,6 @@ static __always_inline struct scope *scope_of(__u32 tid)
 	return &scopes[tid & (SCOPE_SLOTS - 1)];
 }
 
-static __always_inline __u32 current_scope(__u32 tid)
-{
-	struct scope *scope = scope_of(tid);
-
-	return scope->tid == tid ? scope->kind : FS_ACT_NONE;
-}
-
 static __always_inline void count_pages(__u32 kind, __u64 pages)
 {
 	struct fs_counters *c = my_counters();

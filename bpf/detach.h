@@ -3,8 +3,13 @@
  * The detach table: the last detach of every page that somebody else held
  * while it lost its mapping.  Direct-mapped by page, no lock and no event.
  * Two writers that meet in one slot both see it from the begun/done counts;
- * the later one gives way and is counted, so a slot is never a mixture, and a
- * reader that overlaps a writer gets FS_SLOT_TORN instead of a guess.
+ * the later one drops its detach and counts that, so a slot is never a mixture,
+ * and a reader that overlaps a writer gets FS_SLOT_TORN instead of a guess.
+ *
+ * An observation accepts the stored detach if the page, its file and its index in
+ * that file are the same.  Age decides nothing: whoever holds a page while it is
+ * detached makes that detach a held one, which is stored, so the last one stored for
+ * this page, file and index is the one that the observation met.
  */
 #ifndef FUTEXSCOPE_DETACH_H
 #define FUTEXSCOPE_DETACH_H
@@ -15,7 +20,8 @@
 struct detach_slot {
 	__u64 begun;
 	__u64 done;
-	__u64 lost_since; /* detaches of this slot's pages given up since the write */
+	__u64 lost_since; /* detaches of this slot's pages dropped since the write */
+	__u64 mapping;	  /* struct address_space that the page was detached from */
 	struct fs_detach detach;
 };
 
@@ -27,7 +33,6 @@ struct {
 } detaches SEC(".maps");
 
 #define barrier() asm volatile("" ::: "memory")
-#define YOUNG_NS  100000000ull
 
 static __always_inline struct detach_slot *slot_of(struct page *head)
 {
@@ -38,9 +43,9 @@ static __always_inline struct detach_slot *slot_of(struct page *head)
 	return bpf_map_lookup_elem(&detaches, &slot);
 }
 
-static __always_inline void fill_file(struct fs_detach *out, struct page *head)
+static __always_inline void fill_file(struct fs_detach *out, struct page *head,
+				      struct address_space *mapping)
 {
-	struct address_space *mapping = BPF_CORE_READ(head, mapping);
 	struct inode *inode = BPF_CORE_READ(mapping, host);
 
 	out->inode = BPF_CORE_READ(inode, i_ino);
@@ -50,27 +55,27 @@ static __always_inline void fill_file(struct fs_detach *out, struct page *head)
 	out->index = page_index(head);
 }
 
-/* In which operation the current task is, and the range that it cuts out, if any.
- * The registers of a system call are right even where its hook was skipped. */
-static __always_inline void fill_operation(struct fs_detach *out, __u32 tid)
+/* What the current task cuts out of a file, if anything: by the registers of its system
+ * call, or, for io_uring and file servers, by its last entry into vfs_fallocate().  Both
+ * hold only where the stack shows that function.  The operations that are only counted
+ * are no evidence: their hooks can be skipped. */
+static __always_inline void fill_cut(struct fs_detach *out, __u32 tid)
 {
 	struct operation_key key = { .tid = tid, .hook = FS_HOOK_FALLOCATE };
 	struct operation *operation = bpf_map_lookup_elem(&operations, &key);
 	struct cut cut = current_cut();
-	__u32 scope = current_scope(tid);
 
 	if (!cut.range_known && operation) {
+		if (!cut.kind)
+			cut.kind = operation->kind;
 		cut.range_known = true;
 		cut.start = operation->range_start;
 		cut.end = operation->range_end;
 	}
+	out->scope = cut.kind;
 	out->range_known = cut.range_known;
 	out->range_start = cut.start;
 	out->range_end = cut.end;
-	if (cut.kind &&
-	    (scope == FS_ACT_NONE || scope == FS_ACT_HOLE_PUNCH || scope == FS_ACT_FALLOCATE_OTHER))
-		scope = cut.kind;
-	out->scope = scope;
 }
 
 /* Writes all but the stack of a detach into its slot, which is left begun; false
@@ -80,9 +85,9 @@ __noinline int begin_detach(__u64 page, __u32 pages, int refcount, __u32 via)
 {
 	struct page *head = (void *)page;
 	struct detach_slot *slot = slot_of(head);
+	struct address_space *mapping;
 	struct fs_detach *detach;
 	__u64 id = bpf_get_current_pid_tgid();
-	__u64 now = bpf_ktime_get_ns();
 
 	if (!slot)
 		return false;
@@ -95,16 +100,16 @@ __noinline int begin_detach(__u64 page, __u32 pages, int refcount, __u32 via)
 		return false;
 	}
 	detach = &slot->detach;
-	if (detach->page && detach->page != page && now - detach->h.time < YOUNG_NS)
-		COUNT(slot_overwritten);
+	mapping = BPF_CORE_READ(head, mapping);
 	slot->lost_since = 0;
-	detach->h.time = now;
+	slot->mapping = (__u64)mapping;
+	detach->h.time = bpf_ktime_get_ns();
 	detach->h.kind = FS_DETACH;
 	detach->h.size = sizeof(*detach);
 	detach->h.cpu = bpf_get_smp_processor_id();
 	detach->page = page;
-	fill_file(detach, head);
-	fill_operation(detach, id);
+	fill_file(detach, head, mapping);
+	fill_cut(detach, id);
 	detach->cgroup = bpf_get_current_cgroup_id();
 	detach->pages = pages;
 	detach->refcount = refcount;
@@ -183,22 +188,24 @@ static __always_inline int page_migrates(void *ctx, struct page *head)
 	return 0;
 }
 
-/* Whether a detach took a page from where the victim's area has it. Two huge pages
- * of one file are not told apart: until 6.6 hugetlbfs counted in pages of its own. */
-static __always_inline bool is_of(struct fs_detach *detach, struct fs_page *page,
-				  struct cached_file *cached)
+/* Whether the detach took its page from `mapping` at `index`, which a page keeps until it is
+ * freed.  Where the area is known, the futex lies in that page of the file; two huge pages
+ * are not distinguished by that, since until 6.6 hugetlbfs counted in pages of its own. */
+static __always_inline bool is_detach_of(struct detach_slot *slot, struct fs_page *page,
+					 __u64 mapping, __u64 index)
 {
-	if (detach->inode != cached->inode || detach->dev != cached->dev)
+	struct fs_detach *detach = &slot->detach;
+
+	if (!mapping || slot->mapping != mapping || detach->index != index)
 		return false;
-	return detach->fs_magic == HUGETLBFS_MAGIC || page->index - detach->index < detach->pages;
+	return !(page->facts & FS_PAGE_VMA_FILE) || detach->fs_magic == HUGETLBFS_MAGIC ||
+	       page->index - detach->index < detach->pages;
 }
 
-/* Answers whether `head` was detached at or after `since`; on FS_SLOT_FOUND the
- * slot's record goes to the ring unless `told` says that it has been told.  With
- * `cached` it must have been detached from that file: then `since` is only the
- * earliest time that is possible, and what is older is nothing. */
-static __always_inline void ask_detach(struct fs_page *out, struct page *head, __u64 since,
-				       __u64 told, struct cached_file *cached)
+/* Looks up which detach took `head` from `mapping`, where it was at `index`; on FS_SLOT_FOUND
+ * the slot's record goes to the ring, unless `reported` is the time of this very detach. */
+static __always_inline void find_detach(struct fs_page *out, struct page *head, __u64 mapping,
+					__u64 index, __u64 reported)
 {
 	struct detach_slot *slot = slot_of(head);
 	struct fs_detach *record;
@@ -209,46 +216,38 @@ static __always_inline void ask_detach(struct fs_page *out, struct page *head, _
 	if (!slot)
 		return;
 	begun = *(volatile __u64 *)&slot->begun;
-	if (begun != *(volatile __u64 *)&slot->done) {
+	if (begun != *(volatile __u64 *)&slot->done || slot->lost_since) {
 		out->slot = FS_SLOT_TORN;
 		return;
 	}
 	barrier();
-	time = slot->detach.h.time;
 	if (slot->detach.page != (__u64)head) {
-		if (slot->lost_since)
-			out->slot = FS_SLOT_TORN;
-		else if (slot->detach.page && time >= since)
-			out->slot = FS_SLOT_OTHER_PAGE; /* it may have pushed ours out */
+		if (!slot->detach.page || out->facts & (FS_PAGE_RESERVED | FS_PAGE_NOT_UPTODATE))
+			return;
+		out->slot = FS_SLOT_OTHER_PAGE; /* it may have replaced ours */
+		COUNT(slot_overwritten);
 		return;
 	}
-	if (time < since || (cached && !is_of(&slot->detach, out, cached))) {
-		if (slot->lost_since)
-			out->slot = FS_SLOT_TORN;
-		else if (!cached || time >= since)
-			out->slot = FS_SLOT_STALE;
+	if (!is_detach_of(slot, out, mapping, index)) {
+		out->slot = FS_SLOT_STALE;
 		return;
 	}
-	if (time == told) {
-		out->slot = FS_SLOT_FOUND;
-		out->detach_time = time;
+	time = slot->detach.h.time;
+	out->slot = FS_SLOT_FOUND;
+	out->detach_time = time;
+	if (time == reported)
 		return;
-	}
 	record = reserve(FS_DETACH, sizeof(*record), time);
-	if (!record) { /* counted; the lookup says that its detach existed */
-		out->slot = FS_SLOT_FOUND;
-		out->detach_time = time;
+	if (!record) /* counted; the lookup says that its detach existed */
 		return;
-	}
 	__builtin_memcpy(record, &slot->detach, sizeof(*record));
 	barrier();
-	if (begun != *(volatile __u64 *)&slot->begun || slot->lost_since) {
+	if (begun != *(volatile __u64 *)&slot->begun) {
 		out->slot = FS_SLOT_TORN;
+		out->detach_time = 0;
 		bpf_ringbuf_discard(record, 0);
 		return;
 	}
-	out->slot = FS_SLOT_FOUND;
-	out->detach_time = time;
 	submit(record, FS_DETACH);
 }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Every program that can be attached: thin sections over the handlers in the
- * headers.  A role has one program for each rung of the ladder: _fentry and
- * _fexit (BTF trampolines), _kprobe and _kretprobe, _tp_btf and _raw_tp for
- * tracepoints; what is on kprobe.multi shares two programs.  Which of them are
+ * headers.  A role has one program for each rung of the ladder: _callsite (an
+ * instruction), _kprobe and _kretprobe, _fentry and _fexit (BTF trampolines), _tp_btf
+ * and _raw_tp for tracepoints; what is on kprobe.multi shares two programs.  Which of them are
  * loaded, and on which function, is decided at run time; nothing is attached by
  * section name.
  */
@@ -21,69 +21,99 @@ static __always_inline __u64 argument(const __u64 *ctx, int n)
 	return value;
 }
 
-/* --- the lookup ------------------------------------------------------- */
+/* --- instructions of get_futex_key(): the registers are set for the call ----- */
 
-SEC("fentry")
-int lookup_fentry(__u64 *ctx)
+SEC("kprobe")
+int pin_callsite(struct pt_regs *ctx)
 {
-	if (!((__u32)ctx[1] & shared_argument_mask))
-		return 0;
-	return lookup_begin(argument(ctx, 0), ctx[3]);
+	return switched_off ? 0
+			    : pin_begins(current_lookup(), PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx),
+					 PT_REGS_PARM3(ctx), true);
 }
 
-static __always_inline int lookup_fexit_body(__u64 *ctx, bool with_area)
+SEC("kprobe")
+int pin_return_callsite(struct pt_regs *ctx)
 {
-	if (!((__u32)ctx[1] & shared_argument_mask))
-		return 0;
-	return lookup_end(ctx[4], true, with_area);
+	struct lookup_state *state = current_lookup();
+
+	return state ? pin_ends(state, PT_REGS_RC(ctx)) : 0;
 }
 
-SEC("fexit")
-int lookup_fexit(__u64 *ctx)
+SEC("kprobe")
+int lock_wait_callsite(struct pt_regs *ctx)
 {
-	return lookup_fexit_body(ctx, true);
+	struct lookup_state *state = current_lookup();
+
+	return state ? lock_waits(state, (void *)PT_REGS_PARM1(ctx)) : 0;
 }
 
-static __always_inline int lookup_kprobe_body(struct pt_regs *ctx)
+SEC("kprobe")
+int unlock_callsite(struct pt_regs *ctx)
 {
-	if (!((__u32)PT_REGS_PARM2(ctx) & shared_argument_mask))
-		return 0;
-	return lookup_begin(PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx));
+	return unlock_reached(ctx, (void *)PT_REGS_PARM1(ctx));
 }
+
+SEC("kprobe")
+int lookup_return_callsite(struct pt_regs *ctx)
+{
+	return lookup_ends(PT_REGS_RC(ctx), false);
+}
+
+/* --- whole functions: the lookup ---------------------------------------- */
 
 SEC("kprobe")
 int lookup_kprobe(struct pt_regs *ctx)
 {
-	return lookup_kprobe_body(ctx);
+	if ((__u32)PT_REGS_PARM2(ctx) & shared_argument_mask)
+		begin_lookup(PT_REGS_PARM1(ctx), true, PT_REGS_PARM4(ctx) ? FS_LOOKUP_WRITE : 0);
+	return 0;
 }
 
 SEC("kretprobe")
 int lookup_kretprobe(struct pt_regs *ctx)
 {
-	return lookup_end(PT_REGS_RC(ctx), false, true);
+	return lookup_ends(PT_REGS_RC(ctx), false);
 }
 
-/* _plain: for kernels without bpf_find_vma(). */
-SEC("fexit")
-int lookup_plain_fexit(__u64 *ctx)
+SEC("fentry")
+int lookup_fentry(__u64 *ctx)
 {
-	return lookup_fexit_body(ctx, false);
+	if ((__u32)ctx[1] & shared_argument_mask)
+		begin_lookup(argument(ctx, 0), true, ctx[3] ? FS_LOOKUP_WRITE : 0);
+	return 0;
+}
+
+SEC("fexit")
+int lookup_fexit(__u64 *ctx)
+{
+	return (__u32)ctx[1] & shared_argument_mask ? lookup_ends(ctx[4], true) : 0;
+}
+
+/* --- whole functions: the pin ------------------------------------------- */
+
+SEC("kprobe")
+int pin_kprobe(struct pt_regs *ctx)
+{
+	struct lookup_state *state = current_lookup();
+
+	return state ? pin_called(state, PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM3(ctx))
+		     : 0;
 }
 
 SEC("kretprobe")
-int lookup_plain_kretprobe(struct pt_regs *ctx)
+int pin_kretprobe(struct pt_regs *ctx)
 {
-	return lookup_end(PT_REGS_RC(ctx), false, false);
-}
+	struct lookup_state *state = current_lookup();
 
-/* --- the pin ---------------------------------------------------------- */
+	return state ? pin_returns(state, PT_REGS_RC(ctx)) : 0;
+}
 
 SEC("fentry")
 int pin_fentry(__u64 *ctx)
 {
 	struct lookup_state *state = current_lookup();
 
-	return state ? pin_begin(state, ctx[0], argument(ctx, 3), ctx[2]) : 0;
+	return state ? pin_called(state, ctx[0], argument(ctx, 3), ctx[2]) : 0;
 }
 
 SEC("fexit")
@@ -91,37 +121,18 @@ int pin_fexit(__u64 *ctx)
 {
 	struct lookup_state *state = current_lookup();
 
-	return state ? pin_end(state, ctx[4]) : 0;
+	return state ? pin_returns(state, ctx[4]) : 0;
 }
 
-static __always_inline int pin_kprobe_body(struct pt_regs *ctx)
-{
-	struct lookup_state *state = current_lookup();
-
-	return state ? pin_begin(state, PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM3(ctx))
-		     : 0;
-}
+/* --- whole functions: the page's lock ----------------------------------- */
 
 SEC("kprobe")
-int pin_kprobe(struct pt_regs *ctx)
-{
-	return pin_kprobe_body(ctx);
-}
-
-static __always_inline int pin_kretprobe_body(struct pt_regs *ctx)
+int unlock_kprobe(struct pt_regs *ctx)
 {
 	struct lookup_state *state = current_lookup();
 
-	return state ? pin_end(state, PT_REGS_RC(ctx)) : 0;
+	return state ? page_unlocked(state, (void *)PT_REGS_PARM1(ctx), true) : 0;
 }
-
-SEC("kretprobe")
-int pin_kretprobe(struct pt_regs *ctx)
-{
-	return pin_kretprobe_body(ctx);
-}
-
-/* --- the page's lock -------------------------------------------------- */
 
 SEC("fentry")
 int unlock_fentry(__u64 *ctx)
@@ -131,17 +142,13 @@ int unlock_fentry(__u64 *ctx)
 	return state ? page_unlocked(state, (void *)argument(ctx, 0), true) : 0;
 }
 
-static __always_inline int unlock_kprobe_body(struct pt_regs *ctx)
+/* _plain: for kernels without bpf_find_vma(). */
+SEC("kprobe")
+int unlock_plain_kprobe(struct pt_regs *ctx)
 {
 	struct lookup_state *state = current_lookup();
 
-	return state ? page_unlocked(state, (void *)PT_REGS_PARM1(ctx), true) : 0;
-}
-
-SEC("kprobe")
-int unlock_kprobe(struct pt_regs *ctx)
-{
-	return unlock_kprobe_body(ctx);
+	return state ? page_unlocked(state, (void *)PT_REGS_PARM1(ctx), false) : 0;
 }
 
 SEC("fentry")
@@ -153,19 +160,11 @@ int unlock_plain_fentry(__u64 *ctx)
 }
 
 SEC("kprobe")
-int unlock_plain_kprobe(struct pt_regs *ctx)
+int lock_wait_kprobe(struct pt_regs *ctx)
 {
 	struct lookup_state *state = current_lookup();
 
-	return state ? page_unlocked(state, (void *)PT_REGS_PARM1(ctx), false) : 0;
-}
-
-/* At the instructions in get_futex_key() that call the above; the registers are
- * set for the call. */
-SEC("kprobe")
-int unlock_callsite(struct pt_regs *ctx)
-{
-	return page_unlocks_in_lookup(ctx, (void *)PT_REGS_PARM1(ctx));
+	return state ? lock_waits(state, (void *)PT_REGS_PARM1(ctx)) : 0;
 }
 
 SEC("fentry")
@@ -174,19 +173,6 @@ int lock_wait_fentry(__u64 *ctx)
 	struct lookup_state *state = current_lookup();
 
 	return state ? lock_waits(state, (void *)argument(ctx, 0)) : 0;
-}
-
-static __always_inline int lock_wait_kprobe_body(struct pt_regs *ctx)
-{
-	struct lookup_state *state = current_lookup();
-
-	return state ? lock_waits(state, (void *)PT_REGS_PARM1(ctx)) : 0;
-}
-
-SEC("kprobe")
-int lock_wait_kprobe(struct pt_regs *ctx)
-{
-	return lock_wait_kprobe_body(ctx);
 }
 
 /* --- detaches --------------------------------------------------------- */
@@ -332,46 +318,18 @@ int fallocate_kprobe(struct pt_regs *ctx)
 	return fallocate_begin(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx));
 }
 
-/* --- everything on kprobe.multi ---------------------------------------
+/* --- what is only counted, on kprobe.multi -----------------------------
  *
  * Taking one function off ftrace waits for a grace period of RCU tasks, a tenth
  * of a second and more; all functions of one multi link go in one. */
-
-static __always_inline int lookup_entry_multi(struct pt_regs *ctx, __u64 hook)
-{
-	switch (hook) {
-	case FS_HOOK_LOOKUP:
-		return lookup_kprobe_body(ctx);
-	case FS_HOOK_PIN:
-		return pin_kprobe_body(ctx);
-	case FS_HOOK_UNLOCK:
-		return unlock_kprobe_body(ctx);
-	default: /* No way out of the switch but these: clang 21 would call for a trap there. */
-		return lock_wait_kprobe_body(ctx);
-	}
-}
 
 SEC("kprobe")
 int entry_multi(struct pt_regs *ctx)
 {
 	__u64 hook = bpf_get_attach_cookie(ctx);
 
-	switch (hook) {
-	case FS_HOOK_LOOKUP:
-	case FS_HOOK_PIN:
-	case FS_HOOK_UNLOCK:
-	case FS_HOOK_LOCK_WAIT:
-		/* The verifier need not look at what is not there. */
-		return lookups_on_multi ? lookup_entry_multi(ctx, hook) : 0;
-	case FS_HOOK_SWAP_OUT:
-		return swap_out_kprobe_body(ctx);
-	case FS_HOOK_MIGRATED_PAGE:
-		return page_migrates(ctx, (void *)PT_REGS_PARM2(ctx));
-	case FS_HOOK_FADVISE:
+	if (hook == FS_HOOK_FADVISE)
 		return fadvise_begin(PT_REGS_PARM4(ctx));
-	case FS_HOOK_FALLOCATE:
-		return fallocate_begin(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx));
-	}
 	if (hook >= FS_HOOKS)
 		return 0;
 	return operation_begin(hook, kind_of_hook[hook], 0, 0);
@@ -380,11 +338,5 @@ int entry_multi(struct pt_regs *ctx)
 SEC("kretprobe")
 int return_multi(struct pt_regs *ctx)
 {
-	__u64 hook = bpf_get_attach_cookie(ctx);
-
-	if (lookups_on_multi && hook == FS_HOOK_LOOKUP)
-		return lookup_end(PT_REGS_RC(ctx), false, true);
-	if (lookups_on_multi && hook == FS_HOOK_PIN)
-		return pin_kretprobe_body(ctx);
-	return operation_end(hook);
+	return operation_end(bpf_get_attach_cookie(ctx));
 }

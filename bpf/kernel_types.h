@@ -59,7 +59,7 @@ typedef struct {
 } atomic_t;
 
 /* Values are taken from BTF by name: they differ from kernel to kernel. */
-enum pageflags { PG_reserved, PG_swapbacked, PG_swapcache, PG_head };
+enum pageflags { PG_reserved, PG_uptodate, PG_swapbacked, PG_swapcache, PG_head };
 
 struct page {
 	unsigned long flags;
@@ -102,7 +102,6 @@ struct super_block {
 };
 
 struct inode {
-	__u16 i_mode;
 	unsigned int i_flags;
 	struct super_block *i_sb;
 	unsigned long i_ino;
@@ -118,8 +117,28 @@ struct file {
 	struct address_space *f_mapping;
 };
 
+struct maple_tree {
+	void *ma_root;
+};
+
+/* The areas of an address space, from 6.1 (524e00b36e8c). */
+struct mm_struct {
+	struct maple_tree mm_mt;
+};
+
+struct maple_range_64 {
+	unsigned long pivot[1];
+	void *slot[1];
+};
+struct maple_arange_64 {
+	unsigned long pivot[1];
+	void *slot[1];
+};
+
 struct vm_area_struct {
 	unsigned long vm_start;
+	unsigned long vm_end;
+	struct mm_struct *vm_mm;
 	unsigned long vm_flags;
 	const void *vm_ops;
 	unsigned long vm_pgoff;
@@ -128,14 +147,13 @@ struct vm_area_struct {
 
 struct task_struct {
 	unsigned int flags;
+	struct mm_struct *mm;
 };
 
 #pragma clang attribute pop
 
 /* Constants of the kernel's that BTF does not carry; the same in all versions read. */
 #define FOLL_WRITE	1
-#define PAGE_SHIFT	12
-#define PAGE_SIZE	(1ull << PAGE_SHIFT)
 #define EFAULT		14
 #define VM_DRIVER_FLAGS (0x00000400 | 0x00004000 | 0x10000000) /* PFNMAP, IO, MIXEDMAP */
 #define S_DAX		(1u << 13)

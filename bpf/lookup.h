@@ -1,42 +1,48 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * One shared lookup from entry to return: its passes, what each pass found at
- * the unlock of the page, and the event at the end or on the way.  A pass is a
- * pin with FOLL_WRITE; a pin without it is the read-only second try of the
- * same pass.  get_futex_key() unlocks a page only where it found no mapping
- * (4.6, 65d8fc777f6d), so its own unlock is the observation; an unlock is its
- * own when the pin has returned and the page is the pinned one, since
- * interrupts unlock other pages on the victim's task.
+ * One shared lookup from its first pin to its return: its passes, what each pass found
+ * at the unlock of the page, and the events about it.  A pass is a pin with FOLL_WRITE;
+ * a pin without it is the read-only second try of the same pass.  get_futex_key()
+ * unlocks a page only where it found no mapping (4.6, 65d8fc777f6d), so its own unlock
+ * is the observation.
+ *
+ * A program can be skipped: the kernel does that while the same program runs in a task
+ * that was preempted, while a task on this CPU updates a map, and where a return finds
+ * no room.  So nothing is concluded from the order of events alone: a pin continues a
+ * lookup only if the reason for its retry was seen.  Otherwise it begins a new one.
  */
 #ifndef FUTEXSCOPE_LOOKUP_H
 #define FUTEXSCOPE_LOOKUP_H
 
 #include "detach.h"
+#include "syscall.h"
 
 struct lookup_state {
 	__u64 start;
-	__u64 uaddr;
-	__u64 pin_start;   /* of the pass in progress */
+	__u64 uaddr;	   /* of the futex word, or of its page while that is not known */
 	__u64 pinned;	   /* struct page ** that the pin fills */
-	struct page *head; /* head of the pinned page, NULL while there is none */
+	struct page *tail; /* the pinned page, NULL while there is none */
+	struct page *head;
 	__u64 mapping_at_pin;
-	__u64 last_told;   /* time of the last progress event */
-	__u64 told_detach; /* time of the last detach sent for this lookup */
+	__u64 index_at_pin;    /* of the head in its file */
+	__u64 last_progress;   /* time of the last progress event */
+	__u64 reported_detach; /* time of the last detach sent for this lookup */
 	__u64 passes;
 	__u64 observations;
 	__u64 retries[FS_RETRY_REASONS];
 	__u32 flags; /* FS_LOOKUP_ */
 	__u32 lock_waits;
-	__u32 pin_depth; /* a fault inside the pin may pin again */
-	bool unlocked;	 /* this pass had its own unlock */
-	bool swizzled;	 /* and found swap cache or a new mapping there */
+	__u32 pin_depth;  /* a fault inside the pin may pin again */
+	bool word_sought; /* in the arguments of the system call */
+	bool word_known;  /* uaddr is the word */
+	bool unlocked;	  /* this pass had its own unlock */
+	bool swizzled;	  /* and found swap cache or a new mapping there */
 	struct fs_page page;
 };
 
 /* Lookups in progress.  A task has its slot to itself if it finds nobody there,
- * and that costs an addition and a compare; the others go to a hash table.  And
- * whoever is in no lookup, which is nearly everybody who unlocks a page, sees
- * that nobody is in its slot. */
+ * and that costs an addition and a compare; the others go to a hash table.  A
+ * task in no lookup sees that nobody is in its slot. */
 struct lookup_slot {
 	__u64 users; /* tasks with this slot that are in a lookup */
 	__u32 tid;   /* the one whose state is here, 0 when it is in the table */
@@ -139,12 +145,30 @@ static __always_inline bool victim_is_wanted(void)
 	return !filter_by_comm || comm_matches();
 }
 
+/* The word may have to be found in the system call's arguments, which is done for lookups
+ * that are reported and for no others. */
+static __always_inline void find_word(struct lookup_state *state)
+{
+	__u64 word;
+
+	if (state->word_known || state->word_sought)
+		return;
+	state->word_sought = true;
+	word = word_in_page(page_of(state->uaddr));
+	if (word & WORD_WRITE)
+		state->flags |= FS_LOOKUP_WRITE;
+	if (!word || word & WORD_PAGE_ONLY)
+		return;
+	state->uaddr = word & ~WORD_FLAGS;
+	state->word_known = true;
+}
+
 static __always_inline void fill_lookup(struct fs_lookup *out, struct lookup_state *state)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 
 	out->start = state->start;
-	out->uaddr = state->uaddr;
+	out->uaddr = state->word_known ? state->uaddr : 0;
 	out->cgroup = bpf_get_current_cgroup_id();
 	out->passes = state->passes;
 	out->observations = state->observations;
@@ -160,25 +184,36 @@ static __always_inline void fill_lookup(struct fs_lookup *out, struct lookup_sta
 	out->page = state->page;
 }
 
-static __always_inline void tell_progress(struct lookup_state *state, __u64 now)
+static __noinline int report_lookup(struct lookup_state *state, __u32 kind, __u64 now, int result)
 {
-	struct fs_lookup *record = reserve(FS_PROGRESS, sizeof(*record), now);
+	struct fs_lookup *record;
 
-	state->last_told = now;
+	find_word(state);
+	record = reserve(kind, sizeof(*record), now);
 	if (!record)
-		return;
+		return 0;
 	fill_lookup(record, state);
-	submit(record, FS_PROGRESS);
+	record->result = result;
+	submit(record, kind);
+	return 0;
 }
 
-static __noinline int lookup_begin(__u64 uaddr, __u32 access)
+static __always_inline void report_progress(struct lookup_state *state, __u64 now)
+{
+	state->last_progress = now;
+	report_lookup(state, FS_PROGRESS, now, 0);
+}
+
+/* Puts the state where it belongs and makes it that of a lookup that begins now. `word` is
+ * the futex word, or an address in its page when `word_known` is false. */
+static __noinline struct lookup_state *begin_lookup(__u64 word, bool word_known, __u32 flags)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
 	struct lookup_slot *slot = lookup_slot_of(tid);
 	struct lookup_state *state;
 
 	if (!slot || switched_off || !victim_is_wanted())
-		return 0;
+		return NULL;
 	COUNT(lookups);
 	state = lookup_of(slot, tid);
 	if (state)
@@ -186,90 +221,146 @@ static __noinline int lookup_begin(__u64 uaddr, __u32 access)
 	else
 		state = open_lookup(slot, tid);
 	if (!state)
-		return 0;
+		return NULL;
 	__builtin_memset(state, 0, sizeof(*state));
-	state->uaddr = uaddr;
-	state->flags = FS_LOOKUP_TIMED | (access ? FS_LOOKUP_WRITE : 0);
+	state->uaddr = word;
+	state->word_known = word_known;
+	state->flags = FS_LOOKUP_TIMED | flags;
 	state->start = bpf_ktime_get_ns();
-	return 0;
+	return state;
 }
 
-/* The last pass went back to `again:`; says why, and what took the mapping if
- * the page was not even looked at under its lock. */
-static __always_inline void count_retry(struct lookup_state *state)
+/* Why the lookup is about to run another pass, FS_RETRY_REASONS if no reason was seen.  The
+ * pin has not begun, so that its result, the page of the pass before, is still in place;
+ * a new call of the function begins with an empty one. */
+static __always_inline __u32 retry_reason(struct lookup_state *state)
 {
 	struct address_space *mapping = (void *)state->mapping_at_pin;
-	__u32 reason;
+	struct page *page = NULL, *head = state->head;
 
+	if (!state->tail)
+		return FS_RETRY_REASONS;
+	bpf_probe_read_kernel(&page, sizeof(page), (void *)state->pinned);
+	if (page != state->tail)
+		return FS_RETRY_REASONS;
 	if (state->unlocked) {
-		reason = state->swizzled ? FS_RETRY_SWIZZLED : FS_RETRY_NO_MAPPING;
-	} else {
-		reason = FS_RETRY_MAPPING_CHANGED;
-		if (mapping && !((__u64)mapping & 3) && !BPF_CORE_READ(mapping, host))
-			reason = FS_RETRY_NO_HOST;
-		if (state->head) {
-			__builtin_memset(&state->page, 0, sizeof(state->page));
-			describe_page(&state->page, state->head, page_flags(state->head),
-				      state->uaddr, false, NULL);
-			ask_detach(&state->page, state->head, state->pin_start, state->told_detach,
-				   NULL);
-			state->told_detach = state->page.detach_time;
-		}
+		if (state->swizzled)
+			return FS_RETRY_SWIZZLED;
+		return has_todays_rule ? FS_RETRY_REASONS : FS_RETRY_NO_MAPPING;
 	}
-	state->retries[reason]++;
+	if (!mapping || (__u64)mapping & 3)
+		return FS_RETRY_REASONS;
+	if (BPF_CORE_READ(head, mapping) != mapping)
+		return FS_RETRY_MAPPING_CHANGED;
+	return BPF_CORE_READ(mapping, host) ? FS_RETRY_REASONS : FS_RETRY_NO_HOST;
+}
+
+/* What the page of an observation is, and what took its mapping. */
+static __always_inline void describe(struct lookup_state *state, struct page *head,
+				     unsigned long flags, bool with_area)
+{
+	__u64 mapping, index = page_index(head);
+
+	__builtin_memset(&state->page, 0, sizeof(state->page));
+	mapping = describe_page(&state->page, head, flags, state->uaddr, with_area);
+	if (state->mapping_at_pin && !(state->mapping_at_pin & 3)) {
+		mapping = state->mapping_at_pin;
+		index = state->index_at_pin;
+	}
+	find_detach(&state->page, head, mapping, index, state->reported_detach);
+	state->reported_detach = state->page.detach_time;
+}
+
+/* The last pass led back to `again:` without a look at the page under its lock, if it is for
+ * a mapping that changed. */
+static __always_inline void count_retry(struct lookup_state *state, __u32 reason)
+{
 	struct fs_counters *c = my_counters();
+
+	if (!state->unlocked)
+		describe(state, state->head, page_flags(state->head), false);
+	reason &= FS_RETRY_REASONS - 1; /* the verifier wants to see a bound */
+	state->retries[reason]++;
 	if (c)
 		add(&c->retries[reason], 1);
 }
 
-/* Whether a lookup that is still going round passes the filters. None that asks
- * for a result does, and one that does will also be told when it ends. */
+/* Whether a lookup in progress passes the filters.  None that asks for a result does, and a
+ * lookup that passes then is reported when it ends. */
 static __always_inline bool progress_is_wanted(struct lookup_state *state, __u64 now)
 {
 	return !filter_by_result && state->passes >= min_passes &&
 	       now - state->start >= min_duration_ns;
 }
 
-/* Progress is told at passes 2, 4, 8, 16 …, and each second of a long loop. */
+/* Progress is reported at passes 2, 4, 8, 16 …, and each second of a long loop. */
 static __always_inline void begin_pass(struct lookup_state *state)
 {
-	/* The first begins with the lookup, as far as a clock can tell. */
-	__u64 now = state->passes ? bpf_ktime_get_ns() : state->start;
+	__u64 now;
 
-	if (state->passes)
-		count_retry(state);
 	state->passes++;
-	state->pin_start = now;
+	state->tail = NULL;
 	state->head = NULL;
+	state->mapping_at_pin = 0;
 	state->unlocked = false;
 	state->swizzled = false;
-	if (state->passes < 2 || !progress_is_wanted(state, now))
+	if (state->passes < 2)
+		return;
+	now = bpf_ktime_get_ns();
+	if (!progress_is_wanted(state, now))
 		return;
 	if (!(state->passes & (state->passes - 1)) ||
-	    (state->passes > 64 && now - state->last_told > 1000000000ull))
-		tell_progress(state, now);
+	    (state->passes > 64 && now - state->last_progress > 1000000000ull))
+		report_progress(state, now);
 }
 
-static __noinline int pin_begin(struct lookup_state *state, __u64 address, __u64 pages, __u32 flags)
+/* Drops a lookup whose return was not seen. */
+static __noinline int abandon_lookup(void)
 {
-	state->pin_depth++;
-	if (state->pin_depth > 1 || address != (state->uaddr & ~(PAGE_SIZE - 1)))
-		return 0;
-	state->pinned = pages;
-	if (flags & FOLL_WRITE)
-		begin_pass(state);
-	else
-		state->flags |= FS_LOOKUP_READ_ONLY;
-	state->flags &= ~FS_LOOKUP_PIN_FAILED;
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct lookup_slot *slot = lookup_slot_of(tid);
+
+	COUNT(return_missed);
+	if (slot)
+		close_lookup(slot, tid);
 	return 0;
 }
 
-static __noinline int pin_end(struct lookup_state *state, int result)
+/* A pin of the lookup `state`.  Without one, or when no reason was seen for another pass, it
+ * is that of a new lookup; `may_begin` says that no other hook sees the beginning. */
+static __always_inline int pin_begins(struct lookup_state *state, __u64 address, __u64 pages,
+				      __u32 flags, bool may_begin)
+{
+	__u32 reason;
+
+	if (state && !(flags & FOLL_WRITE) && state->flags & FS_LOOKUP_PIN_FAILED) {
+		state->flags |= FS_LOOKUP_READ_ONLY;
+		state->flags &= ~FS_LOOKUP_PIN_FAILED;
+		return 0;
+	}
+	if (state && state->passes) {
+		reason = retry_reason(state);
+		if (reason < FS_RETRY_REASONS)
+			count_retry(state, reason);
+		else if (may_begin)
+			state = NULL;
+		else
+			return abandon_lookup();
+	}
+	if (!state)
+		state = begin_lookup(address, false, 0);
+	if (!state)
+		return 0;
+	state->pinned = pages;
+	state->flags &= ~(FS_LOOKUP_PIN_FAILED | FS_LOOKUP_READ_ONLY);
+	begin_pass(state);
+	return 0;
+}
+
+static __always_inline int pin_ends(struct lookup_state *state, int result)
 {
 	struct page *page = NULL, *head;
 
-	if (!state->pin_depth || --state->pin_depth)
-		return 0;
 	if (result < 1) {
 		state->flags |= FS_LOOKUP_PIN_FAILED;
 		return 0;
@@ -278,20 +369,15 @@ static __noinline int pin_end(struct lookup_state *state, int result)
 	if (!page)
 		return 0;
 	head = page_head(page);
+	state->tail = page;
 	state->head = head;
 	state->mapping_at_pin = (__u64)BPF_CORE_READ(head, mapping);
+	state->index_at_pin = page_index(head);
 	return 0;
 }
 
-static __noinline int lock_waits(struct lookup_state *state, struct page *head)
-{
-	if (!state->pin_depth && state->head == head)
-		state->lock_waits++;
-	return 0;
-}
-
-/* One pass found no mapping. A loop meets the same page again and again: it is
- * described at first, and when its progress is told. */
+/* One pass found no mapping. A loop meets the same page again and again: it is described at
+ * first, and when its progress is reported. */
 static __always_inline void observe(struct lookup_state *state, struct page *head,
 				    unsigned long flags, bool with_area)
 {
@@ -302,24 +388,18 @@ static __always_inline void observe(struct lookup_state *state, struct page *hea
 	if (same_page && state->observations > 1 &&
 	    (state->observations & (state->observations - 1)))
 		return;
-	__builtin_memset(&state->page, 0, sizeof(state->page));
-	describe_page(&state->page, head, flags, state->uaddr, with_area, NULL);
+	describe(state, head, flags, with_area);
 	if (!state->mapping_at_pin)
 		state->page.facts |= FS_PAGE_NULL_AT_PIN;
-	ask_detach(&state->page, head, state->pin_start, state->told_detach, NULL);
-	state->told_detach = state->page.detach_time;
 }
 
-/* At the function's own unlock the page is still locked: what is read here is
+/* The function's own unlock of the pinned page, which is still locked: what is read here is
  * what the kernel decides on. */
-static __always_inline int page_unlocked(struct lookup_state *state, struct page *head,
-					 bool with_area)
+static __always_inline int page_unlocks(struct lookup_state *state, struct page *head,
+					bool with_area)
 {
-	unsigned long flags;
+	unsigned long flags = page_flags(head);
 
-	if (state->pin_depth || !head || state->head != head)
-		return 0;
-	flags = page_flags(head);
 	state->unlocked = true;
 	if (BPF_CORE_READ(head, mapping)) {
 		state->swizzled = true;
@@ -330,12 +410,8 @@ static __always_inline int page_unlocked(struct lookup_state *state, struct page
 	return 0;
 }
 
-/* Why the lookup failed, counted and noted for its event.  A trampoline that was
- * preempted on this CPU makes the kernel skip the same program for others, the
- * unlock's among them.  Nothing is lost by that: after the pin, a lookup fails
- * with -EFAULT for an anonymous page that it may not write, or for a missing
- * mapping outside the swap cache, and for nothing else. */
-static __always_inline void count_result(struct lookup_state *state, int result, bool with_area)
+/* Why the lookup failed, counted and noted for its event. */
+static __always_inline void count_result(struct lookup_state *state, int result)
 {
 	if (result >= 0)
 		return;
@@ -343,16 +419,14 @@ static __always_inline void count_result(struct lookup_state *state, int result,
 		COUNT(failed_pin);
 	} else if (result != -EFAULT || (__s64)state->uaddr < 0) {
 		COUNT(failed_other);
-	} else if (!state->head) {
-		COUNT(observation_missed);
-	} else if (!state->unlocked && state->mapping_at_pin & 1) {
+	} else if (state->unlocked) {
+		state->flags |= FS_LOOKUP_FAILED_UNMAPPED;
+		COUNT(failed_unmapped);
+	} else if (state->mapping_at_pin & 1) {
 		state->flags |= FS_LOOKUP_FAILED_READ_ONLY;
 		COUNT(failed_read_only);
 	} else {
-		if (!state->unlocked)
-			observe(state, state->head, page_flags(state->head), with_area);
-		state->flags |= FS_LOOKUP_FAILED_UNMAPPED;
-		COUNT(failed_unmapped);
+		COUNT(observation_missed);
 	}
 }
 
@@ -361,20 +435,19 @@ static __always_inline bool met_something(struct lookup_state *state)
 	return state->observations || state->passes > 1;
 }
 
-static __always_inline bool is_worth_telling(struct lookup_state *state, int result, __u64 now)
+static __always_inline bool is_worth_reporting(struct lookup_state *state, int result, __u64 now)
 {
 	if (filter_by_result && result != filter_result)
 		return false;
 	return state->passes >= min_passes && now - state->start >= min_duration_ns;
 }
 
-/* `shared` says that the caller knows this lookup to be one. */
-static __always_inline int lookup_end(int result, bool shared, bool with_area)
+/* `shared` says that the caller knows this lookup to be of a shared futex. */
+static __always_inline int lookup_ends(int result, bool shared)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
 	struct lookup_slot *slot = lookup_slot_of(tid);
 	struct lookup_state *state = switched_off ? NULL : lookup_of(slot, tid);
-	struct fs_lookup *record;
 	__u64 now;
 
 	if (!state) {
@@ -382,20 +455,51 @@ static __always_inline int lookup_end(int result, bool shared, bool with_area)
 			COUNT(lookup_missed);
 		return 0;
 	}
-	count_result(state, result, with_area);
-	/* The clock is not read for a lookup that goes well. */
+	count_result(state, result);
+	/* The clock is not read for a lookup that succeeds at once. */
 	now = emit_all || met_something(state) ? bpf_ktime_get_ns() : 0;
-	if (now && is_worth_telling(state, result, now)) {
-		record = reserve(FS_LOOKUP, sizeof(*record), now);
-		if (record) {
-			fill_lookup(record, state);
-			record->result = result;
-			record->flags |= FS_LOOKUP_RETURNED;
-			submit(record, FS_LOOKUP);
-		}
-	}
+	state->flags |= FS_LOOKUP_RETURNED;
+	if (now && is_worth_reporting(state, result, now))
+		report_lookup(state, FS_LOOKUP, now, result);
 	if (slot)
 		close_lookup(slot, tid);
+	return 0;
+}
+
+/* --- where the whole function is hooked --------------------------------
+ *
+ * Without instructions to stand on, hooks on functions see every call of them: an unlock is
+ * the lookup's own when its pin has returned and the page is the pinned one, since
+ * interrupts unlock other pages on the victim's task. */
+
+static __noinline int pin_called(struct lookup_state *state, __u64 address, __u64 pages,
+				 __u32 flags)
+{
+	state->pin_depth++;
+	if (state->pin_depth > 1 || address != page_of(state->uaddr))
+		return 0;
+	return pin_begins(state, address, pages, flags, false);
+}
+
+static __noinline int pin_returns(struct lookup_state *state, int result)
+{
+	if (!state->pin_depth || --state->pin_depth)
+		return 0;
+	return pin_ends(state, result);
+}
+
+static __always_inline int page_unlocked(struct lookup_state *state, struct page *head,
+					 bool with_area)
+{
+	if (state->pin_depth || !head || state->head != head)
+		return 0;
+	return page_unlocks(state, head, with_area);
+}
+
+static __noinline int lock_waits(struct lookup_state *state, struct page *head)
+{
+	if (!state->pin_depth && state->head == head)
+		state->lock_waits++;
 	return 0;
 }
 

@@ -40,8 +40,13 @@ const volatile __u32 shared_argument_mask = 0xff;
 /* Position of the folio among the arguments of the swap-out function. */
 const volatile __u32 swap_out_folio_argument = 0;
 
-/* Whether a probe that follows lookups had to go on kprobe.multi. */
-const volatile bool lookups_on_multi = true;
+/* Whether get_futex_key() fails, as it does since 3.2 (e6780f7243ed), for a page without
+ * a mapping outside the swap cache; if not, it may retry without end. */
+const volatile bool has_todays_rule = false;
+
+/* Base pages, as the kernel has them. */
+const volatile __u32 page_shift = 12;
+#define PAGE_SIZE (1ull << page_shift)
 
 /* Set at the end of a trace: programs do nothing from then on.  Taking them off
  * their hooks can last longer than a reader wants to wait. */

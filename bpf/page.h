@@ -77,22 +77,16 @@ static __always_inline bool in_swap_cache(unsigned long flags)
 	return PAGE_FLAG(flags, PG_swapcache) && PAGE_FLAG(flags, PG_swapbacked);
 }
 
-/* The inode whose page cache an area maps: a block device has one of its own. */
-struct cached_file {
-	__u64 inode;
-	__u32 dev;
-};
-
+/* The memory area through which the victim sees the page. */
 struct area_question {
 	struct fs_page *page;
 	__u64 address;
-	struct cached_file cached;
+	__u64 mapping; /* struct address_space that the area maps, 0 if none */
 };
 
-/* bpf_find_vma() callback: runs under the area's lock. */
-static long describe_area(struct task_struct *task, struct vm_area_struct *area, void *context)
+static __always_inline void describe_area(struct area_question *question,
+					  struct vm_area_struct *area)
 {
-	struct area_question *question = context;
 	struct fs_page *page = question->page;
 	struct file *file = BPF_CORE_READ(area, vm_file);
 	struct inode *inode;
@@ -102,32 +96,100 @@ static long describe_area(struct task_struct *task, struct vm_area_struct *area,
 		page->facts |= FS_PAGE_VMA_OPS;
 	if (BPF_CORE_READ(area, vm_flags) & VM_DRIVER_FLAGS)
 		page->facts |= FS_PAGE_VMA_DRIVER;
-	page->index = ((question->address - BPF_CORE_READ(area, vm_start)) >> PAGE_SHIFT) +
+	page->index = ((question->address - BPF_CORE_READ(area, vm_start)) >> page_shift) +
 		      BPF_CORE_READ(area, vm_pgoff);
 	if (!file)
-		return 0;
+		return;
 	page->facts |= FS_PAGE_VMA_FILE;
 	inode = BPF_CORE_READ(file, f_inode);
 	page->inode = BPF_CORE_READ(inode, i_ino);
 	page->dev = BPF_CORE_READ(inode, i_sb, s_dev);
 	page->fs_magic = BPF_CORE_READ(inode, i_sb, s_magic);
-	page->mode = BPF_CORE_READ(inode, i_mode);
 	page->file_size = BPF_CORE_READ(inode, i_size);
 	if (BPF_CORE_READ(inode, i_flags) & S_DAX)
 		page->facts |= FS_PAGE_DAX;
-	inode = BPF_CORE_READ(file, f_mapping, host);
-	question->cached.inode = BPF_CORE_READ(inode, i_ino);
-	question->cached.dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	/* A block device has a page cache of its own, behind another inode. */
+	question->mapping = (__u64)BPF_CORE_READ(file, f_mapping);
+}
+
+/* bpf_find_vma() callback: runs under the area's lock. */
+static long describe_found_area(struct task_struct *task, struct vm_area_struct *area,
+				void *context)
+{
+	describe_area(context, area);
 	return 0;
 }
 
+/* lib/maple_tree.c: the low byte of a node's address holds its type. */
+#define MAPLE_TYPE(node)    ((node) >> 3 & 0xf)
+#define MAPLE_LEAF	    1
+#define MAPLE_RANGE	    2
+#define MAPLE_ARANGE	    3
+#define MAPLE_RANGE_PIVOTS  15
+#define MAPLE_ARANGE_PIVOTS 9
+/* A tree of this height has room for more areas than a process may have. */
+#define MAPLE_HEIGHT 8
+
+/* The slot of a maple node that covers `address`; 0 if it cannot be read.  A slot's
+ * pivot is the last address that it covers; 0 is the end of those in use. */
+static __noinline __u64 maple_slot(__u64 node, __u64 address, __u32 type)
+{
+	bool with_gaps = type == MAPLE_ARANGE;
+	unsigned long *pivots = with_gaps ? ((struct maple_arange_64 *)node)->pivot
+					  : ((struct maple_range_64 *)node)->pivot;
+	void **slots = with_gaps ? ((struct maple_arange_64 *)node)->slot
+				 : ((struct maple_range_64 *)node)->slot;
+	__u64 count = with_gaps ? MAPLE_ARANGE_PIVOTS : MAPLE_RANGE_PIVOTS, value = 0, i;
+
+	for (i = 0; i < MAPLE_RANGE_PIVOTS; i++) {
+		if (i >= count)
+			break;
+		if (bpf_probe_read_kernel(&value, sizeof(value), pivots + i))
+			return 0;
+		if (value >= address || (i && !value))
+			break;
+	}
+	value = 0;
+	bpf_probe_read_kernel(&value, sizeof(value), slots + i);
+	return value;
+}
+
+/* Finds the area without the lock on the address space: bpf_find_vma() does not wait for
+ * that lock, and with interrupts off a real-time kernel does not let it have it.  What
+ * is found is used only if it is an area of this address space around the address. */
+static __always_inline struct vm_area_struct *walk_areas(__u64 address)
+{
+	struct mm_struct *mm = BPF_CORE_READ(bpf_get_current_task_btf(), mm);
+	struct vm_area_struct *area;
+	__u64 entry;
+	__u32 type;
+
+	if (!mm || !bpf_core_field_exists(mm->mm_mt))
+		return NULL;
+	entry = (__u64)BPF_CORE_READ(mm, mm_mt.ma_root);
+	for (int height = 0; height < MAPLE_HEIGHT; height++) {
+		type = MAPLE_TYPE(entry);
+		if (type < MAPLE_LEAF || type > MAPLE_ARANGE)
+			return NULL;
+		entry = maple_slot(entry & ~0xffull, address, type);
+		if (type == MAPLE_LEAF)
+			break;
+	}
+	area = (void *)entry;
+	if (!area || BPF_CORE_READ(area, vm_mm) != mm || BPF_CORE_READ(area, vm_start) > address ||
+	    BPF_CORE_READ(area, vm_end) <= address)
+		return NULL;
+	return area;
+}
+
 /* Fills what can be said of `head` where `address` of the current task met it.
- * `with_area` is false for kernels without bpf_find_vma(); `cached` may be NULL. */
-static __always_inline void describe_page(struct fs_page *out, struct page *head,
-					  unsigned long flags, __u64 address, bool with_area,
-					  struct cached_file *cached)
+ * `with_area` is false for kernels without bpf_find_vma().  Returns the address space that
+ * the area maps, 0 when there is none or it is not known. */
+static __always_inline __u64 describe_page(struct fs_page *out, struct page *head,
+					   unsigned long flags, __u64 address, bool with_area)
 {
 	struct area_question question = { .page = out, .address = address };
+	struct vm_area_struct *area;
 
 	out->page = (__u64)head;
 	out->index = page_index(head);
@@ -137,10 +199,17 @@ static __always_inline void describe_page(struct fs_page *out, struct page *head
 		out->facts |= FS_PAGE_LARGE;
 	if (in_swap_cache(flags))
 		out->facts |= FS_PAGE_SWAPCACHE;
-	if (with_area)
-		bpf_find_vma(bpf_get_current_task_btf(), address, describe_area, &question, 0);
-	if (cached)
-		*cached = question.cached;
+	if (!PAGE_FLAG(flags, PG_uptodate))
+		out->facts |= FS_PAGE_NOT_UPTODATE;
+	if (!with_area || !address)
+		return 0;
+	bpf_find_vma(bpf_get_current_task_btf(), address, describe_found_area, &question, 0);
+	if (!(out->facts & FS_PAGE_VMA_KNOWN)) {
+		area = walk_areas(address);
+		if (area)
+			describe_area(&question, area);
+	}
+	return question.mapping;
 }
 
 #endif

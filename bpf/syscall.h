@@ -246,17 +246,15 @@ static __always_inline __u64 one_of_vector(struct moment *moment, __u64 vector, 
 	return search.found;
 }
 
-/* Keeps the registers of this moment; NULL for want of a place. */
-static __always_inline struct moment *take_moment(struct pt_regs *ctx)
+/* Keeps the registers with which the task entered the kernel; NULL for want of a place. */
+static __always_inline struct moment *begin_moment(void)
 {
 	struct moment *moment = this_moment();
 
-	if (!moment)
-		return NULL;
-	keep_registers(moment, ctx);
 	/* A read that fails leaves zeros, as no system call has them. */
-	bpf_probe_read_kernel(moment->entry, sizeof(moment->entry),
-			      (void *)bpf_task_pt_regs(bpf_get_current_task_btf()));
+	if (moment)
+		bpf_probe_read_kernel(moment->entry, sizeof(moment->entry),
+				      (void *)bpf_task_pt_regs(bpf_get_current_task_btf()));
 	return moment;
 }
 
@@ -302,6 +300,36 @@ __noinline __u64 word_looked_up(void)
 		return one_of(moment, call.word, call.second | WORD_WRITE);
 	}
 	return 0;
+}
+
+/* The word in `page` that the current system call looks up, with its WORD_ flags; 0 when it
+ * cannot be told.  What a register would have to hold is known here. */
+static __noinline __u64 word_in_page(__u64 page)
+{
+	struct moment *moment;
+	__u64 word;
+
+	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return 0;
+	moment = begin_moment();
+	if (!moment)
+		return 0;
+	for (int i = 0; i < KEPT_REGISTERS; i++)
+		moment->kept[i] = page;
+	word = word_looked_up();
+	return page_of(word) == page ? word : 0;
+}
+
+/* The word that the current system call looks up, for a probe in get_futex_key() whose
+ * registers are `ctx`; 0 when it cannot be told. */
+static __always_inline __u64 word_at(struct pt_regs *ctx)
+{
+	struct moment *moment = begin_moment();
+
+	if (!moment)
+		return 0;
+	keep_registers(moment, ctx);
+	return word_looked_up();
 }
 
 #endif

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-
-// Where in a function the call instructions are that a probe can stand on, from the function's bytes alone.
-// Found by walking its instructions; checked by what can follow each call. A function that is not
-// understood to the last byte, or that does something else after the call than today's get_futex_key(), has
-// no call sites: entry hooks are right for every kernel, so there is no need to guess.
+// The instructions of get_futex_key() that a probe can stand on, from the function's bytes alone. Found by
+// walking its instructions; checked by what can follow each call of the unlock. A function that is not
+// understood to the last byte, or that does something else after the unlock than today's get_futex_key(), has
+// no such sites: hooks on whole functions work on every kernel, so there is no need to guess.
 
 /// The code of one function of the running kernel.
 struct FunctionCode: Sendable {
@@ -71,7 +70,7 @@ struct Instruction: Sendable, Equatable {
     var loadsFault = false
 }
 
-/// The calls to the page's unlock in get_futex_key().
+/// Instructions of get_futex_key(), as offsets from its start, each list in order.
 struct CallSites: Sendable, Equatable {
     /// Why there are none to use; one clause about the function.
     struct Unusable: Error, Sendable, Equatable {
@@ -83,26 +82,53 @@ struct CallSites: Sendable, Equatable {
     struct Targets: Sendable {
         var unlocks: [UInt64]
         var pins: [UInt64]
+        var lockWaits: [UInt64] = []
         /// Where a compiler's jump takes the place of a return.
         var returns: [UInt64]
     }
 
-    /// From the function's start, in order.
-    let offsets: [Int]
+    /// Calls of the page's unlock: an observation.
+    let unlocks: [Int]
+    /// Calls of the pin, and the instructions after them.
+    let pins: [Int]
+    let pinned: [Int]
+    /// Calls that wait for the page's lock.
+    let lockWaits: [Int]
+    /// Instructions that return from the function.
+    let returns: [Int]
+    /// Why a whole lookup cannot be followed from these instructions; nil when it can.
+    let obstacle: String?
 
     /// Looks at the code of `get_futex_key()`.
     init(in code: FunctionCode, targets: Targets) throws(Unusable) {
         let instructions = try code.instructions(known: targets.unlocks)
         func isUnlock(_ address: UInt64) -> Bool { Self.isCall(to: targets.unlocks, address, code.architecture) }
-        var sites: [Int] = []
+        var (sites, pins, lockWaits, returns): ([Int], [Int], [Int], [Int]) = ([], [], [], [])
+        var leaves: Int?
+        let extent = code.address..<code.address + UInt64(code.bytes.count)
         for (position, instruction) in instructions.enumerated() {
             switch instruction.flow {
             case .call(let target) where isUnlock(target), .jump(let target) where isUnlock(target):
                 sites.append(position)
+            case .call(let target) where Self.isCall(to: targets.pins, target, code.architecture):
+                pins.append(position)
+            case .call(let target) where Self.isCall(to: targets.lockWaits, target, code.architecture):
+                lockWaits.append(position)
+            case .jump(let target) where targets.returns.contains(target): returns.append(position)
+            case .return: returns.append(position)
+            case .jump(let target) where !extent.contains(target), .branch(let target) where !extent.contains(target):
+                leaves = leaves ?? instruction.offset
             default: break
             }
         }
-        offsets = sites.map { instructions[$0].offset }
+        unlocks = sites.map { instructions[$0].offset }
+        self.pins = pins.map { instructions[$0].offset }
+        pinned = pins.map { instructions[$0].offset + instructions[$0].length }
+        self.lockWaits = lockWaits.map { instructions[$0].offset }
+        self.returns = returns.map { instructions[$0].offset }
+        obstacle =
+            leaves.map { "it jumps to another function at +0x\(String($0, radix: 16))" }
+            ?? (pins.isEmpty ? "it calls no pin of a page" : returns.isEmpty ? "it never returns" : nil)
         guard !sites.isEmpty else { throw Unusable("it calls no unlock of a page") }
         if code.architecture == .x86 {
             // Any other place with such bytes would be a call that the walk has passed over.
@@ -110,7 +136,7 @@ struct CallSites: Sendable, Equatable {
                 $0 + 5 <= code.bytes.count && (code.bytes[$0] == 0xe8 || code.bytes[$0] == 0xe9)
                     && isUnlock(Instruction.target32(code.bytes[$0...], from: code.address))
             }
-            guard Set(places).isSubset(of: offsets) else { throw Unusable("its calls cannot be told apart") }
+            guard Set(places).isSubset(of: unlocks) else { throw Unusable("its calls cannot be told apart") }
         }
         let graph = FlowGraph(instructions: instructions, code: code, targets: targets)
         let ways = sites.map { graph.ways(after: $0) }

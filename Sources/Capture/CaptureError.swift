@@ -27,13 +27,6 @@ public struct CaptureError: Error, Sendable, Equatable {
             exitCode: 64)
     }
 
-    static func needsFullDepth(_ need: FullDepthNeed) -> CaptureError {
-        CaptureError(
-            message:
-                "cannot use call sites together with \(need.text), which needs entry and return of lookups; leave out one of the two",
-            exitCode: 64)
-    }
-
     static func badRingSize(_ bytes: UInt32) -> CaptureError {
         CaptureError(
             message:

@@ -10,20 +10,20 @@ import Glibc
 public enum AttachMode: String, Sendable, CaseIterable {
     /// The best hook for each probe.
     case auto
-    /// As `auto`, but call sites or nothing.
+    /// As `auto`, but lookups are followed from instructions of get_futex_key() or not at all.
     case callsite
-    /// BTF trampolines only.
+    /// BTF trampolines only: their programs can be preempted, and then some lookups are not seen.
     case fentry
-    /// kprobe.multi where the kernel has it, else kprobes.
+    /// kprobes on whole functions; kprobe.multi for what is only counted.
     case kprobe
 }
 
 /// How much of a lookup is observed.
 public enum CaptureDepth: Sendable {
-    /// Only what met no mapping, from the call instructions that run then: nothing is added to other
-    /// lookups, and what needs their entry and return is not known.
+    /// Observations alone, from the call instructions that run only then: nothing is added to other lookups;
+    /// passes, loops and times are not known.
     case sentinel
-    /// Entry and return of every shared lookup, and of its pins.
+    /// Every shared lookup from its first pin to its return.
     case full
 }
 
@@ -56,29 +56,6 @@ struct CgroupFilter {
         level = UInt32(full.dropFirst(root.count).split(separator: "/").count)
     }
 }
-
-/// What can only be known from entry and return of a lookup.
-enum FullDepthNeed: Equatable {
-    case depth
-    case attachMode(AttachMode)
-    case everyLookup
-    case passes
-    case duration
-    case result
-
-    /// A noun phrase.
-    var text: String {
-        switch self {
-        case .depth: "full depth"
-        case .attachMode(let mode): "the attach mode \(mode.rawValue)"
-        case .everyLookup: "events for every lookup"
-        case .passes: "a minimum of passes"
-        case .duration: "a minimum duration"
-        case .result: "a filter on results other than EFAULT"
-        }
-    }
-}
-
 /// All settings of a capture.
 public struct CaptureOptions: Sendable {
     public var attach: AttachMode = .auto
@@ -105,18 +82,13 @@ public struct CaptureOptions: Sendable {
     public var filterText = ""
     public init() {}
 
-    /// What needs entry and return of lookups; nil when call sites do.
-    var needOfFullDepth: FullDepthNeed? {
-        if depth == .full { return .depth }
-        if attach == .fentry || attach == .kprobe { return .attachMode(attach) }
-        if emitAll { return .everyLookup }
-        if wanted.minPasses > 0 { return .passes }
-        if wanted.minDurationNs > 0 { return .duration }
-        return wanted.result.map { $0 == -EFAULT ? nil : .result } ?? nil
+    /// Whether whole lookups must be followed; observations alone do not suffice.
+    var needsFullDepth: Bool {
+        depth == .full || attach == .fentry || attach == .kprobe || emitAll || wanted.minPasses > 0
+            || wanted.minDurationNs > 0 || wanted.result.map { $0 != -EFAULT } ?? false
     }
 
     func check() throws(CaptureError) {
-        if attach == .callsite, let need = needOfFullDepth { throw .needsFullDepth(need) }
         if let path = wanted.cgroup { _ = try CgroupFilter(path: path) }
         guard ringBytes >= 4096, ringBytes & (ringBytes - 1) == 0 else { throw .badRingSize(ringBytes) }
     }

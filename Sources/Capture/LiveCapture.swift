@@ -176,7 +176,7 @@ public final class LiveCapture: LiveSource {
     // MARK: Running
 
     private func lookForBlindness() {
-        guard tracing.plan.depth == .sentinel, blindness == nil,
+        guard tracing.plan.usesCallSites, blindness == nil,
             let substitute = KernelText.substitute(for: "get_futex_key")
         else { return }
         blindness = "observations may be missing: since this trace began \(substitute); trace again"
@@ -215,8 +215,10 @@ private struct Tracing {
             throw .notPermitted(HostReport.read().refusal ?? "this kernel's symbols or BTF cannot be read")
         }
         if let refusal = HostReport.read(symbols: symbols).refusal { throw .notPermitted(refusal) }
-        let sites = options.needOfFullDepth == nil ? CallSites.found(types: types, symbols: symbols) : nil
-        var plan = ProbePlan(mode: options.attach, sites: sites, types: types, symbols: symbols)
+        let wantsSites = options.attach == .auto || options.attach == .callsite
+        let sites = wantsSites ? CallSites.found(types: types, symbols: symbols) : nil
+        let depth: CaptureDepth = options.needsFullDepth ? .full : .sentinel
+        var plan = ProbePlan(mode: options.attach, wanted: depth, sites: sites, types: types, symbols: symbols)
         guard file?.write(types.excerpt.bytes) ?? true else { throw .system("keep the kernel's types", errno: errno) }
         while true {
             if let missing = plan.missingRequired {
@@ -231,7 +233,8 @@ private struct Tracing {
             } catch let refusal as TracingObject.Refusal {
                 if plan.probes[refusal.position].hook == .callsite {
                     let reason = CallSites.Unusable("the probe is refused (\(refusal.reason))")
-                    plan = ProbePlan(mode: options.attach, sites: .failure(reason), types: types, symbols: symbols)
+                    plan = ProbePlan(
+                        mode: options.attach, wanted: depth, sites: .failure(reason), types: types, symbols: symbols)
                 } else {
                     plan.stepDown(refusal.position, because: refusal.reason)
                 }
@@ -267,15 +270,12 @@ extension CallSites {
             guard ProbePlan.areaIsReadable(types) else {
                 throw Unusable("without bpf_find_vma() nothing can be told there")
             }
-            // With interrupts off, as at a kprobe, such a kernel refuses to look at memory areas.
-            guard readText("/sys/kernel/realtime") != "1" else {
-                throw Unusable("a real-time kernel tells nothing there")
-            }
             if let substitute = KernelText.substitute(for: "get_futex_key") { throw Unusable(substitute) }
             func addresses(_ names: [String]) -> [UInt64] { names.compactMap { symbols.extents[$0]?.lowerBound } }
             func role(_ name: String) -> [String] { ProbeRole.all.first { $0.name == name }?.candidates ?? [] }
             let targets = Targets(
                 unlocks: addresses(role("unlock")), pins: addresses(role("pin")),
+                lockWaits: addresses(role("lock-wait")),
                 returns: addresses(ProbeRole.returnThunks))
             return .success(
                 try CallSites(in: KernelText.code(of: "get_futex_key", symbols: symbols), targets: targets))

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-
-// The ladder: which hook each probe gets on this kernel. The first plan comes from what BTF and the
-// symbols say; a rung that the kernel then refuses is struck off and the next one is tried, until every
-// probe is attached or has no rung left. A refusal never takes another probe with it.
+// The ladder: which hook each probe gets on this kernel. The first plan comes from what BTF, the symbols and
+// the function's code say; a rung that the kernel then refuses is struck off and the next one is tried, until
+// every probe is attached or has no rung left. A refusal never takes another probe with it. What is evidence
+// stands on kprobes, whose programs run with preemption off; a program on a trampoline or on kprobe.multi can
+// be preempted, and meanwhile the kernel skips it for every other task on that CPU.
 
 import Events
 
@@ -14,8 +15,9 @@ struct ProbePlan: Sendable {
         var function: String?
         /// Rungs left, the best first.
         var rungs: [Hook]
-        /// Of the instructions in `function`, on the rung `callsite`.
+        /// Of the instructions in `function`, on the rung `callsite`: of its calls, and of where they return to.
         var offsets: [Int] = []
+        var returnOffsets: [Int] = []
         /// The kernel's number of the type of `function`, for the rungs `fentry` and `tpBTF`; nil when BTF has none.
         var attachID: UInt32?
         var note: String?
@@ -24,7 +26,7 @@ struct ProbePlan: Sendable {
         /// The function, with its instructions where the probe stands on such: "f+0x188, +0x1ab".
         var place: String? {
             guard hook == .callsite, let function else { return function }
-            return function + offsets.map { "+0x" + String($0, radix: 16) }.joined(separator: ", ")
+            return function + (offsets + returnOffsets).map { "+0x" + String($0, radix: 16) }.joined(separator: ", ")
         }
         var isAttachable: Bool { hook != nil }
 
@@ -32,7 +34,7 @@ struct ProbePlan: Sendable {
         func programs(areaReadable: Bool) -> (entry: String?, exit: String?) {
             // Programs that read the victim's memory area have a twin that does not.
             func name(_ part: String) -> String {
-                let names = areaReadable ? [] : ["unlock_fentry", "unlock_kprobe", "lookup_fexit", "lookup_kretprobe"]
+                let names = areaReadable ? [] : ["unlock_fentry", "unlock_kprobe"]
                 let name = "\(role.program)_\(part)"
                 return names.contains(name) ? "\(role.program)_plain_\(part)" : name
             }
@@ -40,7 +42,8 @@ struct ProbePlan: Sendable {
                 (entry, role.hasReturn ? exit : nil)
             }
             return switch hook {
-            case .callsite: (name("callsite"), nil)
+            case .callsite:
+                (offsets.isEmpty ? nil : name("callsite"), returnOffsets.isEmpty ? nil : name("return_callsite"))
             case .fentry: pair(name("fentry"), name("fexit"))
             case .kprobe: pair(name("kprobe"), name("kretprobe"))
             case .kprobeMulti: pair("entry_multi", "return_multi")
@@ -75,41 +78,70 @@ struct ProbePlan: Sendable {
     /// Functions whose symbols the plan needs to know.
     static let symbols: [String] = functions.joined() + ["register_fprobe_ips"] + ProbeRole.returnThunks
 
-    /// With call sites, or why there are none to use; without either when none are wanted.
+    /// For lookups as deep as `wanted`, or deeper. With call sites, or why there are none to use; without either
+    /// when none are wanted.
     init(
-        mode: AttachMode, sites: Result<CallSites, CallSites.Unusable>?, types: borrowing KernelTypes,
-        symbols: KernelSymbols
+        mode: AttachMode, wanted: CaptureDepth, sites: Result<CallSites, CallSites.Unusable>?,
+        types: borrowing KernelTypes, symbols: KernelSymbols
     ) {
         areaReadable = Self.areaIsReadable(types)
         // FLAGS_SHARED of kernel/futex/futex.h since 6.7; a bool before.
         sharedArgumentMask = types.argumentIsBool(1, of: "get_futex_key") ?? true ? 0xff : 0x10
         let swapOut = ["shmem_writeout", "shmem_writepage"].first(where: symbols.has)
         swapOutFolioArgument = UInt32(swapOut.flatMap { types.pageArgument(of: $0) } ?? 0)
-        var probes: [Probe] = []
-        var depth = CaptureDepth.full
-        if case .success = sites { depth = .sentinel }
-        var depthNote: String?
-        for role in ProbeRole.all {
-            guard role.name == "unlock", let sites else {
-                if depth == .full || !role.isOfFullDepth {
-                    probes.append(Self.probe(role, mode: mode, types: types, symbols: symbols))
-                }
-                continue
-            }
-            switch sites {
-            case .success(let sites):
-                probes.append(
-                    Probe(role: role, function: "get_futex_key", rungs: [.callsite], offsets: sites.offsets))
-            case .failure(let reason):
-                depthNote = "no call site in get_futex_key: \(reason.reason)"
+        var sites = sites
+        if case .success(let found) = sites, wanted == .full, let obstacle = found.obstacle {
+            sites = .failure(CallSites.Unusable(obstacle))
+        }
+        var probes = ProbeRole.all.filter { !$0.isOfLookup }.map {
+            Self.probe($0, mode: mode, types: types, symbols: symbols)
+        }
+        switch sites {
+        case .success(let sites):
+            (depth, depthNote) = (wanted, nil)
+            probes += Self.probes(at: sites, depth: wanted)
+        case .failure(let unusable):
+            let note = "no call site in get_futex_key: \(unusable.reason)"
+            (depth, depthNote) = (.full, note)
+            for role in ProbeRole.all where role.isOfLookup {
                 var probe = Self.probe(role, mode: mode, types: types, symbols: symbols)
-                if mode == .callsite { (probe.function, probe.rungs) = ("get_futex_key", []) }
-                probe.note = depthNote
+                if mode == .callsite, role.isRequired { (probe.function, probe.rungs) = ("get_futex_key", []) }
+                if role.name == "unlock" || probe.rungs.isEmpty { probe.note = note }
                 probes.append(probe)
             }
+        case nil:
+            (depth, depthNote) = (.full, nil)
+            probes += ProbeRole.all.filter(\.isOfLookup).map {
+                Self.probe($0, mode: mode, types: types, symbols: symbols)
+            }
         }
-        (self.probes, self.depth, self.depthNote) = (probes, depth, depthNote)
+        self.probes = probes
     }
+
+    /// Probes on the instructions of get_futex_key(), the last part of a lookup first: none is begun whose end
+    /// would not be seen.
+    private static func probes(at sites: CallSites, depth: CaptureDepth) -> [Probe] {
+        let parts: [(role: String, calls: [Int], returns: [Int])] =
+            switch depth {
+            case .sentinel: [("unlock", sites.unlocks, [])]
+            case .full:
+                [
+                    ("lookup", [], sites.returns), ("pin", sites.pins, sites.pinned),
+                    ("lock-wait", sites.lockWaits, []), ("unlock", sites.unlocks, []),
+                ]
+            }
+        return parts.compactMap { part in
+            guard let role = ProbeRole.all.first(where: { $0.name == part.role }),
+                !part.calls.isEmpty || !part.returns.isEmpty
+            else { return nil }
+            return Probe(
+                role: role, function: "get_futex_key", rungs: [.callsite], offsets: part.calls,
+                returnOffsets: part.returns)
+        }
+    }
+
+    /// Whether lookups are followed from instructions.
+    var usesCallSites: Bool { probes.contains { $0.hook == .callsite } }
 
     /// A plan as given, for a kernel that has everything.
     init(probes: [Probe]) {
@@ -141,6 +173,8 @@ struct ProbePlan: Sendable {
         }
         var rungs: [Hook] = []
         var note: String?
+        // Where they are permitted, kprobes come first for what is evidence.
+        if mode != .fentry, role.isEvidence { rungs.append(.kprobe) }
         if mode != .kprobe {
             switch types.argumentCount(of: candidate) {
             case nil: note = "not in BTF"
@@ -150,17 +184,12 @@ struct ProbePlan: Sendable {
             default: rungs.append(.fentry)
             }
         }
-        if mode != .fentry {
-            // A program on kprobe.multi can be preempted, and while it is, the kernel skips all kprobe
-            // programs for other tasks on that CPU. So it is the last resort for what is evidence, and
-            // for everything where kprobes were asked for; for what is only counted it comes first,
-            // since it lets many functions go at once.
+        if mode != .fentry, !role.isEvidence {
             rungs.append(.kprobe)
-            if symbols.has("register_fprobe_ips") {
-                rungs.insert(.kprobeMulti, at: role.isEvidence || mode == .kprobe ? rungs.count : 0)
-            }
+            // It lets many functions go at once.
+            if symbols.has("register_fprobe_ips") { rungs.insert(.kprobeMulti, at: 0) }
         }
-        if rungs.first == .kprobeMulti { note = nil }
+        if rungs.first == .kprobeMulti || rungs.first == .kprobe { note = nil }
         if rungs.isEmpty { note = "no fentry: \(note ?? ""): \(role.offWithout)" }
         return Probe(
             role: role, function: symbol, rungs: rungs, attachID: types.attachID(of: symbol, isTracepoint: false),

@@ -24,8 +24,8 @@ struct ProbeRole: Sendable {
     var number: fs_hook
     var offWithout: String
 
-    /// Follows a lookup from its entry to its return.
-    var isOfFullDepth: Bool { ["lock-wait", "pin", "lookup"].contains(name) }
+    /// Follows lookups; all others follow what detaches pages.
+    var isOfLookup: Bool { ["lock-wait", "unlock", "pin", "lookup"].contains(name) }
 
     /// Where a jump takes the place of a return, by the processor's flaws.
     static let returnThunks = [
@@ -57,10 +57,10 @@ struct ProbeRole: Sendable {
             candidates: ["mm_filemap_delete_from_page_cache"], hasReturn: false,
             isRequired: false, isEvidence: true, number: fs_hook(0), offWithout: "causes by page are unknown"),
         function(
-            "swap-out", FS_HOOK_SWAP_OUT, ["shmem_writeout", "shmem_writepage"], return: true,
+            "swap-out", FS_HOOK_SWAP_OUT, ["shmem_writeout", "shmem_writepage"], return: true, evidence: true,
             off: "swap-out is not seen as a cause"),
         function(
-            "migrated-page", FS_HOOK_MIGRATED_PAGE, ["folio_migrate_flags", "migrate_page_states"],
+            "migrated-page", FS_HOOK_MIGRATED_PAGE, ["folio_migrate_flags", "migrate_page_states"], evidence: true,
             off: "migration is not seen as a cause"),
         activity("drop-caches", FS_HOOK_DROP_CACHES, ["drop_caches_sysctl_handler"], off: "drop-caches"),
         activity("invalidate2", FS_HOOK_INVALIDATE2, ["invalidate_inode_pages2_range"], off: "direct-io-invalidation"),
@@ -75,11 +75,11 @@ struct ProbeRole: Sendable {
         activity("truncate-shmem", FS_HOOK_TRUNCATE_SHMEM, ["shmem_undo_range"], off: "truncate of shared memory"),
         activity(
             "truncate-hugetlb", FS_HOOK_TRUNCATE_HUGETLB, ["remove_inode_hugepages"], off: "truncate of huge pages"),
-        // Its range and mode tell a hole from a zeroed range, and a neighbour from the page itself. At a detach the
-        // system call's own registers tell them too (bpf/cut.h), so that this is no evidence that could be skipped.
+        // Its range and mode distinguish a hole from a zeroed range, and a neighbour from the page itself, also where
+        // the registers of the system call do not show them (bpf/cut.h).
         function(
-            "fallocate", FS_HOOK_FALLOCATE, ["vfs_fallocate"], return: true,
-            off: "hole-punch is not counted, and by io_uring not told from other kinds of fallocate"),
+            "fallocate", FS_HOOK_FALLOCATE, ["vfs_fallocate"], return: true, evidence: true,
+            off: "hole-punch is not counted, and with io_uring it is not distinguished from other kinds of fallocate"),
         activity("block-device", FS_HOOK_BLOCK_DEVICE, ["truncate_bdev_range"], off: "block-zero-out"),
         activity("migrate", FS_HOOK_MIGRATE, ["migrate_pages"], off: "migration"),
         activity("collapse", FS_HOOK_COLLAPSE, ["collapse_file"], off: "collapse"),

@@ -100,7 +100,7 @@ struct RecordDecoder {
         return PageFacts(
             page: id(record.page), file: FileID(device: record.dev, inode: record.inode),
             index: record.index, fileSize: record.file_size, magic: record.fs_magic,
-            facts: PageFacts.Facts(rawValue: record.facts), mode: record.mode,
+            facts: PageFacts.Facts(rawValue: record.facts), mode: 0,
             slot: PageFacts.SlotAnswer(rawValue: record.slot) ?? .notAsked, detachTime: record.detach_time)
     }
 

@@ -6,6 +6,7 @@
 import CLibbpf
 import CRecords
 import Events
+import Glibc
 
 /// Values for the variables in `.rodata`.
 struct Settings {
@@ -32,10 +33,10 @@ struct Settings {
         set("tell_activities", UInt8(options.tellsActivities ? 1 : 0))
         set("filter_by_result", UInt8(victims.result == nil ? 0 : 1))
         set("filter_result", victims.result ?? 0)
-        let followsLookups = plan.onMulti.contains {
-            plan.probes[$0].role.isOfFullDepth || plan.probes[$0].role.name == "unlock"
-        }
-        set("lookups_on_multi", UInt8(followsLookups ? 1 : 0))
+        // Both hold for instructions; where whole functions are hooked, the rule of the kernel is not known.
+        set("has_todays_rule", UInt8(plan.usesCallSites ? 1 : 0))
+        set("follows_lookups", UInt8(plan.depth == .full ? 1 : 0))
+        set("page_shift", UInt32(sysconf(Int32(_SC_PAGESIZE)).trailingZeroBitCount))
         set("shared_argument_mask", plan.sharedArgumentMask)
         set("swap_out_folio_argument", plan.swapOutFolioArgument)
     }

@@ -122,8 +122,10 @@ import Glibc
         guard let hook = probe.hook, hook != .kprobeMulti, let function = probe.function else { return }
         let programs = probe.programs(areaReadable: plan.areaReadable)
         // The return first: an entry without its return would leave state behind.
-        let places = hook == .callsite ? probe.offsets : [0]
-        for (name, atReturn, offset) in [(programs.exit, true, 0)] + places.map({ (programs.entry, false, $0) }) {
+        let returns = hook == .callsite ? probe.returnOffsets : [0]
+        let calls = hook == .callsite ? probe.offsets : [0]
+        let places = returns.map { (programs.exit, true, $0) } + calls.map { (programs.entry, false, $0) }
+        for (name, atReturn, offset) in places {
             guard let name else { continue }
             LibbpfLog.begin()
             let program = unsafe bpf_object__find_program_by_name(object, name)

@@ -47,16 +47,15 @@ struct Attribution {
 
     /// The cause that lies in the page itself. Such a page has no mapping when it is pinned already;
     /// one that loses it afterwards met a race, whatever area it was seen through. Where nobody looked at
-    /// the pin, it is one that no page cache ever holds, or one that none has lost within the time that a
-    /// lookup can take.
+    /// the pin, it is one that no page cache ever holds, or one whose detach would be stored.
     private static func lastingCause(of page: PageFacts, kind: PageKind, wasSeenAtPin: Bool) -> Cause? {
         if page.facts.contains(.zeroPage) { return .zeroPage }
         if wasSeenAtPin {
             guard page.facts.contains(.nullAtPin) else { return nil }
         } else {
-            guard page.facts.contains(.reserved) || (page.slot == .empty && !page.facts.contains(.dax)) else {
-                return nil
-            }
+            let wasNeverCached = page.facts.contains(.reserved) || page.facts.contains(.notUpToDate)
+            guard wasNeverCached || page.slot == .empty, !page.facts.contains(.dax) || page.facts.contains(.reserved)
+            else { return nil }
         }
         if kind == .zero { return .zeroPage }
         // A shared (reflinked) DAX extent has no mapping for as long as it is shared.

@@ -31,8 +31,8 @@ public struct Trigger: Sendable, Equatable {
     public var needsFullDepth: Bool {
         conditions.contains { condition in
             switch condition {
-            case .duration, .passes: true
-            case .spurious, .failed, .loop, .cause, .result: false
+            case .loop, .duration, .passes: true
+            case .spurious, .failed, .cause, .result: false
             }
         }
     }

@@ -63,8 +63,8 @@ public struct Lookup: Sendable, Equatable {
     }
 
     public var isTimed: Bool { flags.contains(.timed) }
-    /// Without its entry, a lookup's address comes from the system call, which does not always tell.
-    public var isAddressKnown: Bool { isTimed || address != 0 }
+    /// The address comes from the arguments of the system call, which do not always name it.
+    public var isAddressKnown: Bool { address != 0 }
     /// Nanoseconds from entry to `time`; nil when the entry was not seen.
     public var durationNs: UInt64? { isTimed ? time &- start : nil }
 }
@@ -145,6 +145,8 @@ public struct PageFacts: Sendable, Equatable {
         public static let dax = Facts(rawValue: 1 << 8)
         /// The kernel's zero page or huge zero page itself, told by its number and not by its area.
         public static let zeroPage = Facts(rawValue: 1 << 9)
+        /// No PG_uptodate, which every mapped page of a file has: the page never was in a page cache.
+        public static let notUpToDate = Facts(rawValue: 1 << 10)
     }
 
     /// What the detach table said of this page.
@@ -153,9 +155,9 @@ public struct PageFacts: Sendable, Equatable {
         case found = 1
         /// No detach of a held page with this address was stored.
         case empty = 2
-        /// Its slot holds another page's younger detach, which may have pushed it out.
+        /// Its slot holds another page's detach, which may have replaced the one of this page.
         case otherPage = 3
-        /// The stored detach is older than the pin: a former life of the page.
+        /// The stored detach took the page from another file or index: a former life of the page.
         case stale = 4
         /// The slot was being written, or a writer had given way.
         case torn = 5

@@ -12,13 +12,38 @@ import Testing
     static let good: [KernelCode] = [.v6_1, .v6_12, .v7_3, .arm64Today, .x86Today]
 
     func sites(_ kernel: KernelCode) throws -> [Int] {
-        try CallSites(in: kernel.code, targets: kernel.targets).offsets
+        try CallSites(in: kernel.code, targets: kernel.targets).unlocks
     }
 
     @Test("the unlocks of get_futex_key() are found, and nothing else", arguments: good)
     func found(kernel: KernelCode) throws {
         #expect(!kernel.sites.isEmpty)
         #expect(try sites(kernel) == kernel.sites)
+    }
+
+    /// Calls of the pin, what follows them, and returns, as a disassembler shows them.
+    static let whole: [(KernelCode, pins: [Int], pinned: [Int], returns: [Int])] = [
+        (.v6_1, [0xab, 0xc9], [0xb0, 0xce], [0x23c]), (.v6_12, [0xa0, 0xbe], [0xa5, 0xc3], [0x1c2]),
+        (.v7_3, [0xf2, 0x10e], [0xf7, 0x113], [0x209]),
+    ]
+
+    @Test("the pins and the returns of a lookup are found", arguments: whole)
+    func wholeLookup(kernel: KernelCode, pins: [Int], pinned: [Int], returns: [Int]) throws {
+        let sites = try CallSites(in: kernel.code, targets: kernel.targets)
+        #expect(sites.pins == pins)
+        #expect(sites.pinned == pinned)
+        #expect(sites.returns == returns)
+        #expect(sites.obstacle == nil)
+    }
+
+    @Test("a function that goes on elsewhere is not followed whole")
+    func leaves() throws {
+        var kernel = KernelCode.v6_12
+        let place = kernel.code.bytes.count
+        kernel.code.bytes += [0xe9, 0, 0x10, 0, 0]
+        let sites = try CallSites(in: kernel.code, targets: kernel.targets)
+        #expect(sites.obstacle == "it jumps to another function at +0x\(String(place, radix: 16))")
+        #expect(sites.unlocks == kernel.sites)
     }
 
     @Test("a function with another rule has no sites to use")
@@ -174,23 +199,18 @@ import Testing
 }
 
 @Suite struct DepthTests {
-    @Test("what needs entry and return asks for full depth, and cannot be had from call sites")
+    @Test("what needs whole lookups asks for full depth")
     func needs() {
-        let wishes: [(FullDepthNeed?, (inout CaptureOptions) -> Void)] = [
-            (nil, { _ in }), (nil, { $0.wanted.result = -14 }), (nil, { $0.wanted.pid = 1 }),
-            (nil, { $0.attach = .callsite }),
-            (.depth, { $0.depth = .full }), (.everyLookup, { $0.emitAll = true }), (.passes, { $0.wanted.minPasses = 2 }),
-            (.duration, { $0.wanted.minDurationNs = 1 }), (.result, { $0.wanted.result = 0 }),
-            (.attachMode(.fentry), { $0.attach = .fentry }), (.attachMode(.kprobe), { $0.attach = .kprobe }),
+        let wishes: [(Bool, (inout CaptureOptions) -> Void)] = [
+            (false, { _ in }), (false, { $0.wanted.result = -14 }), (false, { $0.wanted.pid = 1 }),
+            (false, { $0.attach = .callsite }), (true, { $0.depth = .full }), (true, { $0.emitAll = true }),
+            (true, { $0.wanted.minPasses = 2 }), (true, { $0.wanted.minDurationNs = 1 }),
+            (true, { $0.wanted.result = 0 }), (true, { $0.attach = .fentry }), (true, { $0.attach = .kprobe }),
         ]
-        for (need, wish) in wishes {
+        for (isNeeded, wish) in wishes {
             var options = CaptureOptions()
             wish(&options)
-            #expect(options.needOfFullDepth == need)
-            guard let need else { continue }
-            if case .attachMode = need { continue }
-            options.attach = .callsite
-            #expect(throws: CaptureError.needsFullDepth(need)) { try options.check() }
+            #expect(options.needsFullDepth == isNeeded)
         }
     }
 
@@ -200,6 +220,10 @@ import Testing
         var probe = ProbePlan.Probe(role: role, function: "get_futex_key", rungs: [.callsite], offsets: [0x234, 0x25b])
         #expect(ProbePlan(probes: [probe]).reports[0].function == "get_futex_key+0x234, +0x25b")
         #expect(probe.programs(areaReadable: true).entry == "unlock_callsite")
+        #expect(probe.programs(areaReadable: true).exit == nil)
+        (probe.offsets, probe.returnOffsets) = ([], [0x23c])
+        #expect(ProbePlan(probes: [probe]).reports[0].function == "get_futex_key+0x23c")
+        #expect(probe.programs(areaReadable: true).exit == "unlock_return_callsite")
         probe.rungs = [.fentry]
         #expect(ProbePlan(probes: [probe]).reports[0].function == "get_futex_key")
     }

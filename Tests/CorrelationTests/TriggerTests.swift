@@ -59,6 +59,7 @@ import Testing
         #expect(!Self.trigger(.passes(0)).holds(for: inside))
         #expect(!Self.trigger(.duration(1)).holds(for: inside))
         #expect(Self.trigger(.spurious, .duration(1)).needsFullDepth)
-        #expect(!Self.trigger(.spurious, .loop).needsFullDepth)
+        #expect(Self.trigger(.loop).needsFullDepth)
+        #expect(!Self.trigger(.spurious, .failed).needsFullDepth)
     }
 }

@@ -100,7 +100,7 @@ enum fs_slot_answer {
 	FS_SLOT_FOUND = 1,
 	FS_SLOT_EMPTY = 2,	/* no held detach of this page was stored */
 	FS_SLOT_OTHER_PAGE = 3, /* overwritten by another page's detach */
-	FS_SLOT_STALE = 4,	/* older than the pin: a former life of the page */
+	FS_SLOT_STALE = 4,	/* of another file or index: a former life of the page */
 	FS_SLOT_TORN = 5,	/* being written, or two writers met */
 };
 
@@ -114,6 +114,8 @@ enum fs_slot_answer {
 #define FS_PAGE_VMA_OPS	    (1u << 6) /* the area has vm_operations */
 #define FS_PAGE_VMA_DRIVER  (1u << 7) /* VM_IO, VM_PFNMAP or VM_MIXEDMAP */
 #define FS_PAGE_DAX	    (1u << 8) /* the inode is S_DAX */
+/* Bit 9 is the host's: the zero page, recognised by its number. */
+#define FS_PAGE_NOT_UPTODATE (1u << 10) /* no PG_uptodate, which every mapped page of a file has */
 
 /* The page of an observation, and the file behind the victim's address. */
 struct fs_page {
@@ -124,9 +126,8 @@ struct fs_page {
 	__u32 dev;	/* kernel's internal dev_t: major << 20 | minor */
 	__u32 fs_magic; /* super_block.s_magic */
 	__u32 facts;	/* FS_PAGE_ */
-	__u16 mode;	/* inode.i_mode */
 	__u8 slot;	/* enum fs_slot_answer */
-	__u8 pad;
+	__u8 pad[3];
 	__u64 detach_time; /* names the detach record, 0 without one */
 };
 
@@ -210,7 +211,7 @@ struct fs_counters {
 	__u64 failed_pin;	/* the pin's own error */
 	__u64 failed_read_only; /* -EFAULT on a read-only anonymous page */
 	__u64 failed_other;
-	__u64 observation_missed; /* -EFAULT of a page that was not seen pinned */
+	__u64 observation_missed; /* -EFAULT after a pin that was not seen */
 	__u64 lookup_missed;	  /* a return without its entry */
 	__u64 detaches;		  /* pages leaving the page cache */
 	__u64 detaches_held;	  /* of those (and swap-outs, migrations) stored as held */
@@ -219,7 +220,7 @@ struct fs_counters {
 	__u64 lookup_table_full;
 	__u64 operation_table_full;
 	__u64 slot_collision;	/* two detaches wrote one slot at once */
-	__u64 slot_overwritten; /* a young detach of another page gave way */
+	__u64 slot_overwritten; /* an observation found the detach of another page in its slot */
 	__u64 return_missed;	/* an entry found the last call's state still there */
 	__u64 scope_collision;	/* two tasks shared one scope slot */
 	struct fs_activity_totals activities[FS_ACT_KINDS];
