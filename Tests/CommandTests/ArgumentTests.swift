@@ -153,7 +153,7 @@ import Testing
         arguments: [
             ("/nonexistent", "cannot read /nonexistent: No such file or directory"),
             ("/proc", "cannot read the recording /proc: it has no file metadata"),
-            ("/proc/self/environ", "/proc/self/environ, line 1: nothing in it is a line of a trace"),
+            ("/proc/self/comm", "/proc/self/comm, line 1: nothing in it is a line of a trace"),
             ("/dev/null", "/dev/null"),
             ("/dev/zero", "/dev/zero"),
         ])
