@@ -6,7 +6,7 @@ import Testing
 @testable import Correlation
 
 /// The table of rules, and what README and docs say of it.
-@Suite("Rules") struct RuleTests {
+@Suite("Rules") struct RuleTableTests {
     @Test("every rule has its field, and the first three fields stay where they were")
     func fields() {
         #expect(Rule.inFieldOrder.prefix(3) == [.retry, .efault, .swizzle])
