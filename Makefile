@@ -1,17 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-# The whole interface of the project. `make` builds, `make demo` shows findings, `make test` proves them.
-# Everything that is needed and not there is installed by name from Debian and PyPI; kernels for the guests
-# and Python's packages are kept in a cache outside the tree.
+# All commands of the project: `make` builds, `make demo` shows findings, `make test` runs all tests. Missing packages are
+# installed by name from Debian and PyPI; kernels for the guests and Python's packages are in a cache outside the tree.
 
 SHELL := /bin/bash
-CONFIGURATION := -c release --static-swift-stdlib -Xswiftc -static-executable -Xlinker -s
+# LINK takes further linker options, such as "-Xlinker -L/path/to/lib" for another libelf.a.
+CONFIGURATION := -c release --static-swift-stdlib -Xswiftc -static-executable -Xlinker -s $(LINK)
+# On the search paths before the toolchain's module of that name; see Toolchain/essentials.
+ESSENTIALS := $(CURDIR)/.build/essentials
+NATIVE := $(CONFIGURATION) -Xswiftc -I$(ESSENTIALS) -Xlinker -L$(ESSENTIALS)
 BINARY := .build/release/futexscope
+ARM64_BUILD := .build/arm64
+ARM64_BINARY := $(ARM64_BUILD)/release/futexscope
 VM := Tests/KernelTests/vm
 CACHE := $(or $(FUTEXSCOPE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/futexscope)
 PYTHON := $(CACHE)/python
 FLEET := $(CACHE)/fleet
 
 BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev libzstd-dev libc6-dev
+ARM64_PACKAGES := python3 xz-utils qemu-user
 READER_PACKAGES := babeltrace2 curl trace-cmd python3-venv
 BENCH_PACKAGES := gcc libc6-dev time valgrind
 GUEST_PACKAGES := qemu-system-x86 busybox-static cpio zstd e2fsprogs xfsprogs kmod gcc make mmdebstrap genext2fs
@@ -28,18 +34,34 @@ BENCH_PARTS := futex pages start storm
 BENCH_CPUS := 1 4 8
 BENCH_POSSIBLE := 2 64 512
 
-.PHONY: all deb build-packages guest-packages demo test unit-test kernels readers fleet-programs fleet-test answer bench \
+.PHONY: all arm64 deb deb-arm64 build-packages guest-packages demo test unit-test kernels readers fleet-programs fleet-test answer bench \
 	bench-guest bench-cpus bench-host bench-fleet fuzz lint clean help
 
-all: build-packages  ## the release binary: .build/release/futexscope
-	swift build $(CONFIGURATION) --product futexscope
+all: build-packages $(ESSENTIALS)/libFoundationEssentials.a  ## the release binary: .build/release/futexscope
+	swift build $(NATIVE) --product futexscope
+
+$(ESSENTIALS)/libFoundationEssentials.a: $(wildcard Toolchain/FoundationEssentials/*) Toolchain/essentials \
+		$(shell readlink -f "$$(command -v swiftc)")
+	Toolchain/essentials $(ESSENTIALS)
+
+arm64: all  ## the release binary for arm64, cross-built and compared with the native one: .build/arm64/release/futexscope
+	$(call install,$(ARM64_PACKAGES))
+	@sdk=$$(Toolchain/arm64-sdk) || exit; swift build --scratch-path $(ARM64_BUILD) --swift-sdks-path "$$sdk" \
+		--swift-sdk futexscope-arm64 $(CONFIGURATION) --product futexscope
+	Toolchain/compare $(BINARY) $(ARM64_BINARY)
 
 deb: all  ## the Debian package, with manual pages, completions and services: .build/deb/futexscope_VERSION_ARCH.deb
 	$(call install,$(DEB_PACKAGES))
 	swift build --product generate-manual
 	@packaging/build-package $(BINARY) .build/debug/generate-manual .build/deb
 
-help:  ## this list
+deb-arm64: arm64  ## the same for arm64: .build/deb-arm64/futexscope_VERSION_arm64.deb
+	$(call install,$(DEB_PACKAGES))
+	swift build --product generate-manual
+	@packaging/build-package $(ARM64_BINARY) .build/debug/generate-manual .build/deb-arm64 \
+		"$$(Toolchain/arm64-sdk)/built-using"
+
+help:  ## lists the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build-packages:
@@ -48,7 +70,7 @@ build-packages:
 guest-packages: build-packages
 	$(call install,$(GUEST_PACKAGES))
 
-readers: build-packages  ## other people's readers: babeltrace2 and trace-cmd; Python's, DuckDB's and Perfetto's, into the cache
+readers: build-packages  ## independent readers: babeltrace2, trace-cmd; those of Python, DuckDB and Perfetto into the cache
 	$(call install,$(READER_PACKAGES))
 	@Tests/ExportTests/readers/install "$(PYTHON)"
 
@@ -60,7 +82,7 @@ kernels: guest-packages  ## Debian's kernels for the guests, and a Debian for th
 	@for kernel in 6.1 6.12; do $(VM)/kernels headers $$kernel >/dev/null || echo "kernel $$kernel has no headers: see above" >&2; done
 	@$(VM)/image debian >/dev/null
 
-demo: all  ## provocations and the findings that they make, live or in a virtual machine
+demo: all  ## provoke causes and trace them, live or in a virtual machine
 	@if $(BINARY) doctor >/dev/null 2>&1; then \
 		echo "this host permits BPF tracing: tracing live"; PATH="$$PWD/.build/release:$$PATH" bash Tests/KernelTests/scenarios/demo.sh; \
 	else \
@@ -77,40 +99,40 @@ test: deb kernels readers fleet-programs  ## unit tests, then the matrix of kern
 fleet-test: all kernels fleet-programs  ## Prometheus and VictoriaMetrics read a service in a guest; a part of `make test`
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_FLEET="$(FLEET)" swift test --filter KernelTests.FleetTests
 
-answer: all kernels  ## runs the matrix and writes the answer's table into README.md
+answer: all kernels  ## runs the matrix and writes the table of results into README.md
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_RECORD=1 swift test --filter KernelTests.AnswerTests
 
-# After a measurement: the difference from the figures in the tree, or, with RECORD=1, those figures anew.
+# After a measurement: shows the difference from the figures in the tree, or writes them with RECORD=1.
 figures = @LC_ALL=C sort .build/$(1).txt -o .build/$(1).txt; \
 	if [ "$(RECORD)" = 1 ]; then Benchmarks/document $(1) .build/$(1).txt; \
 	else Benchmarks/compare Benchmarks/results/$(1).txt .build/$(1).txt; fi
 
-bench: bench-guest bench-cpus bench-host bench-fleet  ## figures beside those in the tree (RECORD=1 writes them there)
+bench: bench-guest bench-cpus bench-host bench-fleet  ## all figures, compared with those in the tree (RECORD=1 writes them)
 
 bench-guest: all guest-packages  ## cost in the kernel, in instruction-counted time (BENCH_KERNEL=6.12)
 	$(VM)/kernels fetch $(BENCH_KERNEL)
 	Benchmarks/guest/measure $(BENCH_KERNEL) $(BINARY) \
-		"$$(find .build/plugins/outputs -path '*/BPFObject/*' -name futexscope.bpf.o | head -n 1)" \
+		"$$(find .build/plugins/outputs -path '*/BPFObject/*' -name futexscope.x86.bpf.o | head -n 1)" \
 		"$(BENCH_PARTS)" > .build/guest-$(BENCH_KERNEL).txt
 	$(call figures,guest-$(BENCH_KERNEL))
 
-bench-cpus: all guest-packages  ## what it takes at rest on more CPUs, and a storm on two, in the machine's own time
+bench-cpus: all guest-packages  ## cost at rest on more CPUs, and a storm on two, in the machine's own time
 	$(VM)/kernels fetch 6.1 6.12
-	object="$$(find .build/plugins/outputs -path '*/BPFObject/*' -name futexscope.bpf.o | head -n 1)"; \
+	object="$$(find .build/plugins/outputs -path '*/BPFObject/*' -name futexscope.x86.bpf.o | head -n 1)"; \
 	{ for cpus in $(BENCH_CPUS); do BENCH_CPUS=$$cpus Benchmarks/guest/measure 6.12 $(BINARY) "$$object" rest || exit; done; \
 	for cpus in $(BENCH_POSSIBLE); do BENCH_POSSIBLE=$$cpus Benchmarks/guest/measure 6.1 $(BINARY) "$$object" rest || exit; done; \
 	BENCH_CPUS=2 Benchmarks/guest/measure 6.12 $(BINARY) "$$object" storm; } > .build/cpus-6.12.txt
 	$(call figures,cpus-6.12)
 
-bench-host: all guest-packages  ## reading, correlating and writing, beside other programs on this machine
+bench-host: all guest-packages  ## reading, correlating and writing, compared with other programs on this machine
 	$(call install,$(READER_PACKAGES) $(BENCH_PACKAGES))
 	$(VM)/kernels fetch 6.12
-	swift build $(CONFIGURATION) --product synthesize
-	swift build $(CONFIGURATION) --product replay
+	swift build $(NATIVE) --product synthesize
+	swift build $(NATIVE) --product replay
 	Benchmarks/host/measure .build/release > .build/host.txt
 	$(call figures,host)
 
-bench-fleet: readers fleet-programs  ## what a day of scrapes takes in Prometheus and in VictoriaMetrics
+bench-fleet: readers fleet-programs  ## storage for a day of scrapes in Prometheus and in VictoriaMetrics
 	Benchmarks/fleet/measure "$(FLEET)" Tests/PresentationTests/Golden/metrics-sentinel.txt > .build/fleet.txt
 	$(call figures,fleet)
 
@@ -124,9 +146,9 @@ fuzz: build-packages  ## hostile bytes into each reader, FUZZ_SECONDS (default 6
 			-print_final_stats=1 -artifact_prefix=.build-fuzz/ .build-fuzz/found/$$reader $$seeds || exit; \
 	done
 
-lint:  ## licence lines, the format of Swift and C, shell scripts: everything that needs no build
+lint:  ## licence lines, the format of Swift and C, shell scripts: all checks without a build
 	$(call install,$(LINT_PACKAGES))
 	@.ci/lint
 
-clean:  ## removes what was built; the cache of kernels stays
+clean:  ## removes all builds; the cache of kernels stays
 	rm -rf .build

@@ -20,7 +20,8 @@ let package = Package(
     products: [
         .executable(name: "futexscope", targets: ["futexscope"]),
         // What takes hostile bytes and what is made of them: for the fuzzers in Tests/Fuzz.
-        .library(name: "Readers", targets: ["Correlation", "Events", "Ftrace", "Pipeline", "Presentation", "Recording"]),
+        .library(
+            name: "Readers", targets: ["Correlation", "Events", "Ftrace", "Pipeline", "Presentation", "Recording"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -34,33 +35,36 @@ let package = Package(
         .target(
             name: "BPFObject", exclude: ["embed.sh"], swiftSettings: strict, plugins: ["CompileBPF"]),
 
-        // Ordered work on several cores; knows nothing of what it is.
-        .target(name: "Crew", dependencies: ["CLinux"], swiftSettings: strict),
+        // errno, files, clocks and threads: what every module that calls the C library needs.
+        .target(name: "System", dependencies: ["CLinux"], swiftSettings: strict),
+        // Ordered work on several CPUs, whatever the work is.
+        .target(name: "OrderedWork", dependencies: ["System"], swiftSettings: strict),
         .target(name: "Events", swiftSettings: strict),
         .target(name: "Correlation", dependencies: ["Events"], swiftSettings: strict),
         .systemLibrary(name: "CZstd"),
         .target(
-            name: "Ftrace", dependencies: ["CZstd", "Crew", "Events"], swiftSettings: strict,
+            name: "Ftrace", dependencies: ["CZstd", "Events", "OrderedWork", "System"], swiftSettings: strict,
             linkerSettings: [.linkedLibrary(":libzstd.a")]),
         .target(name: "CLinux"),
         .target(
             name: "Capture",
-            dependencies: ["BPFObject", "CLibbpf", "CLinux", "CRecords", "Events", "Ftrace"],
+            dependencies: ["BPFObject", "CLibbpf", "CLinux", "CRecords", "Events", "Ftrace", "System"],
             swiftSettings: strict,
             linkerSettings: [
                 // Debian's static archives: the product is one file without shared libraries.
                 .linkedLibrary(":libbpf.a"), .linkedLibrary(":libelf.a"), .linkedLibrary(":libz.a"),
             ]),
         .target(name: "CCRC32C"),
-        .target(name: "Recording", dependencies: ["CCRC32C", "Events"], swiftSettings: strict),
+        .target(name: "Recording", dependencies: ["CCRC32C", "Events", "System"], swiftSettings: strict),
         .target(name: "Presentation", dependencies: ["Correlation", "Events"], swiftSettings: strict),
         // Drives correlator and analysis for trace, live view, service, snapshots and report alike.
         .target(name: "Pipeline", dependencies: ["Correlation", "Events", "Presentation"], swiftSettings: strict),
-        .target(name: "Provocation", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(name: "Provocation", dependencies: ["CLinux", "System"], swiftSettings: strict),
         // Knows HTTP and nothing of what it serves.
         .target(
             name: "Service",
             dependencies: [
+                "System",
                 .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
@@ -68,8 +72,8 @@ let package = Package(
         .executableTarget(
             name: "futexscope",
             dependencies: [
-                "Capture", "CLinux", "Correlation", "Crew", "Events", "Ftrace", "Pipeline", "Presentation",
-                "Provocation", "Recording", "Service",
+                "Capture", "CLinux", "Correlation", "Events", "Ftrace", "OrderedWork", "Pipeline", "Presentation",
+                "Provocation", "Recording", "Service", "System",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -90,7 +94,8 @@ let package = Package(
         .testTarget(
             name: "FtraceTests", dependencies: ["Correlation", "Events", "Ftrace", "Golden"],
             exclude: ["Golden", "Samples"], swiftSettings: strict),
-        .testTarget(name: "CrewTests", dependencies: ["Crew"], swiftSettings: strict),
+        .testTarget(name: "OrderedWorkTests", dependencies: ["OrderedWork"], swiftSettings: strict),
+        .testTarget(name: "SystemTests", dependencies: ["System"], swiftSettings: lenient),
         .testTarget(name: "EventsTests", dependencies: ["Events"], swiftSettings: strict),
         .testTarget(
             name: "CorrelationTests", dependencies: ["Correlation", "Events", "EventSamples"], swiftSettings: strict),
@@ -105,7 +110,9 @@ let package = Package(
             exclude: ["Samples"], swiftSettings: strict),
         .testTarget(
             name: "PresentationTests",
-            dependencies: ["Correlation", "Crew", "Events", "EventSamples", "Golden", "Pipeline", "Presentation"],
+            dependencies: [
+                "Correlation", "Events", "EventSamples", "Golden", "OrderedWork", "Pipeline", "Presentation",
+            ],
             exclude: ["Golden"],
             swiftSettings: strict),
         .testTarget(
@@ -115,10 +122,13 @@ let package = Package(
             name: "CommandTests",
             dependencies: [
                 "CLinux", "Correlation", "Events", "EventSamples", "futexscope", "Golden", "Pipeline", "Presentation",
-                "Recording", "Service",
+                "Provocation", "Recording", "Service",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Golden"], swiftSettings: strict),
+        // What release builds have in place of the toolchain's FoundationEssentials; see Toolchain/essentials.
+        .target(name: "ReleaseEssentials", path: "Toolchain/FoundationEssentials", swiftSettings: strict),
+        .testTarget(name: "ReleaseEssentialsTests", dependencies: ["ReleaseEssentials"], swiftSettings: lenient),
         .testTarget(name: "ServiceTests", dependencies: ["Service"], swiftSettings: strict),
         .testTarget(name: "ProvocationTests", dependencies: ["Provocation"], swiftSettings: strict),
     ]

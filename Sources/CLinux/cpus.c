@@ -6,7 +6,7 @@
 
 int clinux_usable_cpus(void)
 {
-	// A kernel that numbers more CPUs than there is room for refuses; Linux numbers at most 8192.
+	// The call fails when the kernel has more CPUs than the set has room for; Linux has at most 8192.
 	cpu_set_t cpus[8192 / CPU_SETSIZE];
 	if (sched_getaffinity(0, sizeof(cpus), cpus))
 		return -1;

@@ -54,7 +54,7 @@ int clinux_identify_cached(int root, const char *path, struct clinux_file *file)
 	};
 	int descriptor = -1;
 
-	/* A rename somewhere on the host at this moment spoils one walk, not three. */
+	/* A rename anywhere on the host at this moment makes one walk fail, hardly three. */
 	for (int attempt = 0; attempt < 3 && descriptor < 0; attempt++) {
 		descriptor = syscall(SYS_openat2, root, path, &how, sizeof(how));
 		if (descriptor < 0 && errno != EAGAIN)

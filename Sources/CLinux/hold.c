@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A command that is started at a moment of choice, with the rights of an earlier one: a child that has
-// everything ready and waits. Both directions go over one socket: a byte lets it run, and what comes back
-// is the errno of execve(2), or the end when it succeeded.
+// A command that is started later, with the capabilities of an earlier moment: a child that is ready and waits. Both
+// directions use one socket: a byte releases the child, and the answer is the errno of execve(2), or the end of the stream
+// when it succeeded.
 #define _GNU_SOURCE
 #include "child_command.h"
 
@@ -10,14 +10,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-// Nothing but system calls, for it may run between fork and exec of a process with threads.
+// Only system calls, because it can run between fork and exec of a process with threads.
 static void wait_and_run(int release, const char *path, char *const arguments[])
 {
 	extern char **environ;
 	sigset_t none;
 	struct sigaction usual = { .sa_handler = SIG_DFL };
 	char byte;
-	// The end without a byte: the other side gave up.
+	// The end without a byte: the parent has ended or does not start the command.
 	if (read(release, &byte, 1) != 1)
 		_exit(0);
 	sigaction(SIGPIPE, &usual, NULL);
@@ -36,7 +36,7 @@ pid_t clinux_hold_command(const char *path, char *const arguments[], int *releas
 	sigset_t all, before;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
 		return -1;
-	// Ctrl-C while it waits is for its program, as if that ran already.
+	// Ctrl-C while it waits is for its program, as if the program ran already.
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &before);
 	pid_t process = fork();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// One datagram to a supervisor's socket, as sd_notify(3) describes it: a path, or a name in the abstract
-// space with an @ for its first byte.
+// One datagram to the socket of a supervisor, as sd_notify(3) describes it: a path, or an abstract name with @ as its
+// first byte.
 #define _GNU_SOURCE
 #include "supervisor.h"
 
@@ -25,7 +25,7 @@ int clinux_notify(const char *name, const char *text)
 	int descriptor = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (descriptor < 0)
 		return -1;
-	// A supervisor that does not read holds nothing up.
+	// Does not block when the supervisor does not read.
 	ssize_t count = sendto(descriptor, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL,
 			       (struct sockaddr *)&address,
 			       offsetof(struct sockaddr_un, sun_path) + length);

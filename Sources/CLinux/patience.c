@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A line for whoever waits for a process that is inside the kernel with all that it has, and so can say
-// nothing itself. A child waits beside it.
+// A message on behalf of a process that is blocked inside the kernel and so cannot emit it itself. A child waits beside it.
 #define _GNU_SOURCE
 #include "patience.h"
 
@@ -17,7 +16,7 @@ pid_t clinux_tell_later(int seconds, const char *line, int *leash)
 		return -1;
 	pid_t child = fork();
 	if (child == 0) {
-		// The end of the pipe as descriptor 0, and standard error; nothing of the parent's is kept open.
+		// Only the end of the pipe as descriptor 0, and standard error, stay open.
 		dup2(ends[0], 0);
 		close(1);
 		syscall(SYS_close_range, 3, ~0u, 0);

@@ -218,13 +218,6 @@ int clinux_nap(int64_t ns)
 	return clock_nanosleep(CLOCK_MONOTONIC, 0, &duration, NULL);
 }
 
-int64_t clinux_now_ns(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000LL + now.tv_nsec;
-}
-
 static sigset_t awaited(void)
 {
 	sigset_t set;

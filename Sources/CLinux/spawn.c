@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// posix_spawn: attributes and file actions are opaque types that are freed on every way out, which is
-// shorter and safer to say in C.
+// posix_spawn in C: its attributes and file actions are opaque types that must be freed on every path.
 #define _GNU_SOURCE
 #include "child_command.h"
 #include "provocation_calls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -13,8 +13,8 @@
 
 extern char **environ;
 
-// Starts a program with these signals blocked and those as usual; `from` becomes its descriptor `to`,
-// without the close-on-exec mark, unless it is -1.
+// Starts a program with `blocked` blocked and `usual` reset; `from` becomes its descriptor `to`, without the close-on-exec
+// flag, unless it is -1.
 static pid_t spawn(const char *path, char *const arguments[], int from, int to,
 		   const sigset_t *blocked, const sigset_t *usual)
 {
@@ -28,7 +28,7 @@ static pid_t spawn(const char *path, char *const arguments[], int from, int to,
 	}
 	failure = posix_spawn_file_actions_init(&actions);
 	if (failure == 0) {
-		// A dup2 onto itself takes the mark away, in the child only.
+		// dup2 to the same number removes the flag, in the child only.
 		if (from >= 0)
 			failure = posix_spawn_file_actions_adddup2(&actions, from, to);
 		if (failure == 0)
@@ -74,6 +74,18 @@ int clinux_process_descriptor(pid_t process)
 #define SYS_pidfd_open 434
 #endif
 	return (int)syscall(SYS_pidfd_open, process, 0);
+}
+
+int clinux_thread_descriptor(pid_t thread)
+{
+	/* PIDFD_THREAD is O_EXCL (include/uapi/linux/pidfd.h). */
+	return (int)syscall(SYS_pidfd_open, thread, O_EXCL);
+}
+
+int clinux_thread_exists(pid_t process, pid_t thread)
+{
+	/* The null signal. EPERM means that it is there. */
+	return syscall(SYS_tgkill, process, thread, 0) == 0 || errno != ESRCH;
 }
 
 int clinux_wait_status(pid_t process)

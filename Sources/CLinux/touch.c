@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A touch that survives SIGBUS.  The handler leaves by a jump, which only C can express; it jumps
-// only while a touch is under way, any other SIGBUS ends the process as it would have.
+// An access that survives SIGBUS. The handler leaves with a jump, which only C can express. It jumps only during such an
+// access; any other SIGBUS ends the process as usual.
 #define _GNU_SOURCE
 #include "provocation_calls.h"
 

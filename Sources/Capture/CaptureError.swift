@@ -4,6 +4,8 @@
 // error says what was tried, on what, what was expected and what to do, in one line, and carries the
 // exit code that belongs to it.
 
+internal import System
+
 /// Why a capture could not start or go on.
 public struct CaptureError: Error, Sendable, Equatable {
     /// One line for the user.

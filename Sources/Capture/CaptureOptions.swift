@@ -5,6 +5,7 @@
 
 public import Events
 import Glibc
+internal import System
 
 /// How probes are attached.
 public enum AttachMode: String, Sendable, CaseIterable {

@@ -7,6 +7,7 @@
 import CLibbpf
 public import Events
 import Glibc
+internal import System
 
 extension HostReport {
     /// Looks at the running host. Needs no privilege and changes nothing.
@@ -124,9 +125,9 @@ extension HostReport {
         }
         func state(_ name: String) -> String { symbols.has(name) ? "yes" : "no" }
         let hasKprobes = symbols.has("register_kprobe")
-        let hasTrampolines = symbols.has("bpf_trampoline_link_prog")
+        let hasTrampolines = ProbePlan.hasTrampolines(symbols)
         let value =
-            "kprobe \(state("register_kprobe")), kprobe.multi \(state("register_fprobe_ips")), fentry \(state("bpf_trampoline_link_prog"))"
+            "kprobe \(state("register_kprobe")), kprobe.multi \(state("register_fprobe_ips")), fentry \(hasTrampolines ? "yes" : "no")"
         if !hasKprobes && !hasTrampolines {
             add(
                 "probes", value,
@@ -156,9 +157,10 @@ extension HostReport {
         }
     }
 
-    static let features = [
-        "register_kprobe", "register_fprobe_ips", "bpf_trampoline_link_prog", "bpf_find_vma", "get_futex_key",
-    ]
+    static let features =
+        [
+            "register_kprobe", "register_fprobe_ips", "bpf_find_vma", "get_futex_key",
+        ] + ProbePlan.trampolines
 
     /// Loads and drops a program that reads kernel memory, the least that tracing needs: as a kprobe
     /// program, and where there are no kprobes as one for a trampoline.

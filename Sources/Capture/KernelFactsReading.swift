@@ -5,6 +5,7 @@
 
 import Events
 public import Ftrace
+internal import System
 
 extension KernelFacts {
     /// Facts of the running kernel; an error with exit code 77 says what it does not tell.

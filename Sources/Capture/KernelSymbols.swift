@@ -6,6 +6,7 @@
 // read as bytes otherwise.
 
 import Events
+import System
 
 /// The symbols that the capture asked for.
 struct KernelSymbols: Sendable {

@@ -6,6 +6,7 @@
 
 import CLibbpf
 import Glibc
+import System
 
 enum KernelText {
     /// No function that is looked at is larger.

@@ -4,6 +4,7 @@
 // take and of which type. No version is compared anywhere; this is where the differences are seen.
 
 import CLibbpf
+import System
 
 /// Those of the kernel's types that have one of some names. Owns libbpf's copy of them.
 @safe struct KernelTypes: ~Copyable {

@@ -8,6 +8,7 @@ import CLibbpf
 import CRecords
 public import Events
 import Glibc
+internal import System
 
 /// BPF programs on their hooks, and the stream of events from them.
 public final class LiveCapture: LiveSource {
@@ -78,14 +79,14 @@ public final class LiveCapture: LiveSource {
         until limits: RunLimits, into sink: inout Sink, continues: (inout Sink) throws -> Bool
     ) throws {
         defer { stop() }
-        let start = monotonicNow()
+        let start = Clock.monotonicNs
         let end = limits.durationNs.map { start &+ $0 }
         var (countersRead, lookedForBlindness) = (start, start)
         var wantsMore = true
         while wantsMore {
             var timeout = Self.pulseMs
             if let end {
-                let now = monotonicNow()
+                let now = Clock.monotonicNs
                 if now >= end { break }
                 timeout = min(timeout, Int32(min((end - now) / 1_000_000 + 1, 1_000_000)))
             }
@@ -95,7 +96,7 @@ public final class LiveCapture: LiveSource {
                     limits.countersDescriptor ?? -1,
                 ], timeoutMs: timeout)
             wantsMore = ready[1] ? try deliver(to: &sink, continues) : try continues(&sink)
-            let now = monotonicNow()
+            let now = Clock.monotonicNs
             if now - lookedForBlindness > Self.lookPeriodNs {
                 lookedForBlindness = now
                 lookForBlindness()
@@ -113,12 +114,12 @@ public final class LiveCapture: LiveSource {
             }
             if ready[2] { break }
         }
-        let counts = monotonicNow() - start
+        let counts = Clock.monotonicNs - start
         lookForBlindness()
         stop()
         if wantsMore { _ = try deliver(to: &sink, continues) }
         tellCounts(
-            at: monotonicNow(), durationNs: min(counts, limits.durationNs ?? counts), isFinal: true, to: &sink)
+            at: Clock.monotonicNs, durationNs: min(counts, limits.durationNs ?? counts), isFinal: true, to: &sink)
         _ = try continues(&sink)
     }
 
@@ -168,9 +169,7 @@ public final class LiveCapture: LiveSource {
     }
 
     private static func wallClockOffset() -> Int64 {
-        var wall = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &wall)
-        return Int64(wall.tv_sec) * 1_000_000_000 + Int64(wall.tv_nsec) - Int64(monotonicNow())
+        Int64(Clock.wallNs) - Int64(Clock.monotonicNs)
     }
 
     // MARK: Running
@@ -283,13 +282,6 @@ extension CallSites {
             return .failure(error)
         }
     }
-}
-
-/// CLOCK_MONOTONIC in nanoseconds, the clock of all events.
-private func monotonicNow() -> UInt64 {
-    var now = timespec()
-    unsafe clock_gettime(CLOCK_MONOTONIC, &now)
-    return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
 }
 
 /// Waits until one of the descriptors is readable, and says which are; none after the time-out or an

@@ -8,6 +8,7 @@
 import CLinux
 import Events
 import Glibc
+import System
 
 /// One line of /proc/PID/maps.
 struct MemoryArea: Equatable {

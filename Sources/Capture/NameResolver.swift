@@ -6,6 +6,7 @@
 
 import Events
 import Glibc
+import System
 
 /// Finds names for the first event that mentions a file or a control group.
 struct NameResolver {

@@ -76,7 +76,15 @@ struct ProbePlan: Sendable {
         }
 
     /// Functions whose symbols the plan needs to know.
-    static let symbols: [String] = functions.joined() + ["register_fprobe_ips"] + ProbeRole.returnThunks
+    static let symbols: [String] =
+        functions.joined() + ["register_fprobe_ips"] + trampolines + ProbeRole.returnThunks
+
+    /// What puts a BPF trampoline on a function: BPF's half, and ftrace's (CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS),
+    /// which arm64 has since 6.4 (2aa6ac03516d). Without the latter each attachment ends with ENOTSUPP.
+    static let trampolines = ["bpf_trampoline_link_prog", "register_ftrace_direct"]
+
+    /// Whether fentry can be attached to a function.
+    static func hasTrampolines(_ symbols: KernelSymbols) -> Bool { trampolines.allSatisfy(symbols.has) }
 
     /// For lookups as deep as `wanted`, or deeper. With call sites, or why there are none to use; without either
     /// when none are wanted.
@@ -178,6 +186,7 @@ struct ProbePlan: Sendable {
         if mode != .kprobe {
             switch types.argumentCount(of: candidate) {
             case nil: note = "not in BTF"
+            case _? where !hasTrampolines(symbols): note = "this kernel has no direct calls of ftrace"
             case _? where symbol != candidate: note = "only as \(symbol)"
             // Trampolines carried six register arguments until 6.6 (473e3150e30a).
             case let count? where count > 6 && mode != .fentry: note = "\(count) arguments"

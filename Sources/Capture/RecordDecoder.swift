@@ -105,7 +105,7 @@ struct RecordDecoder {
     }
 
     private func detach(_ record: fs_detach) -> Detach? {
-        guard let via = Detach.Hook(rawValue: record.via) else { return nil }
+        guard let via = Detach.Source(rawValue: record.via) else { return nil }
         var landmarks = Landmarks()
         let depth = min(Int(record.stack_depth), Int(FS_STACK_DEPTH))
         // The tuple is FS_STACK_DEPTH addresses in a row; each is a return address, which belongs to

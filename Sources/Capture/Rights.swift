@@ -7,6 +7,7 @@
 
 import CLibbpf
 import Glibc
+import System
 
 /// A capability by its name and number in <linux/capability.h>.
 struct Capability: Sendable, Equatable {

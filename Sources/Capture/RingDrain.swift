@@ -13,32 +13,24 @@ import CLibbpf
 import CRecords
 import Glibc
 import Synchronization
+import System
 
 /// The drain thread. Batches wait in `takeAll` whenever `descriptor` is readable; `stop` after the
 /// programs are detached, then `takeAll` once more for the rest.
 @safe final class RingDrain {
     private let worker: DrainWorker
-    private let thread: pthread_t
+    private let thread: Thread
 
     /// Starts draining the ring of a loaded object, which holds `bytes`.
     init(map: Int32, bytes: Int) throws(CaptureError) {
         let worker = try DrainWorker(map: map, ringBytes: bytes)
         self.worker = worker
-        var thread = pthread_t()
-        // The thread holds its own reference to the worker until it ends.
-        let context = unsafe Unmanaged.passRetained(worker)
-        let code = unsafe pthread_create(
-            &thread, nil,
-            { context in
-                let worker = unsafe Unmanaged<DrainWorker>.fromOpaque(context!).takeRetainedValue()
-                worker.run()
-                return nil
-            }, context.toOpaque())
-        guard code == 0 else {
-            unsafe context.release()
-            throw .system("start the thread that drains the ring buffer", errno: code)
+        do throws(SystemError) {
+            // The thread holds its own reference to the worker until it ends.
+            thread = try Thread { worker.run() }
+        } catch {
+            throw .system("start the thread that drains the ring buffer", errno: error.number)
         }
-        self.thread = thread
     }
 
     /// Readable when a batch waits.
@@ -53,7 +45,7 @@ import Synchronization
     /// Drains what is left and ends the thread. Never blocks on the consumer.
     func stop() {
         worker.finish()
-        pthread_join(thread, nil)
+        thread.join()
     }
 
     /// How often the thread has looked into the ring; it does so many times a second.

@@ -4,6 +4,8 @@
 // the rule of e6780f7243ed (3.2). A livepatch that stands in for get_futex_key() may have another; its
 // instructions do not show which, so it declares it in a parameter of its module. docs/rules.md has the rules.
 
+internal import System
+
 /// The rule of the running kernel, and who declares it.
 public struct RunningRule: Sendable, Equatable {
     /// A word of docs/rules.md; nil where a livepatch stands in and declares none.

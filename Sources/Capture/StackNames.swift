@@ -5,6 +5,7 @@
 
 import Events
 import Glibc
+import System
 
 /// Landmarks by address.
 @safe final class StackNames {

@@ -9,6 +9,7 @@ import CLibbpf
 import CRecords
 import Events
 import Glibc
+import System
 
 /// An opened object with its programs on their hooks.
 @safe final class TracingObject {

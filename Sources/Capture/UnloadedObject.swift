@@ -7,6 +7,7 @@ import BPFObject
 import CLibbpf
 import Glibc
 import Synchronization
+import System
 
 /// An opened object. Needs no privilege.
 @safe struct UnloadedObject: ~Copyable {

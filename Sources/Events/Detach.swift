@@ -20,7 +20,7 @@ public struct Detach: Sendable, Equatable {
     public var pages: UInt32
     /// References to the folio at that moment; more than `pages + 1` means that somebody held it.
     public var references: Int32
-    public var via: Hook
+    public var via: Source
     /// The operation in which the culprit was, nil when none was seen.
     public var scope: ActivityKind?
     /// Bytes of the hole that the culprit was punching; nil when it was not, or was not seen to.
@@ -30,16 +30,31 @@ public struct Detach: Sendable, Equatable {
     /// False when the stack is missing or its functions could not be named.
     public var stackIsNamed: Bool
 
-    /// Which hook saw it.
-    public enum Hook: UInt8, Sendable {
+    /// Which hook saw it. Raw values are those of `enum fs_detach_via`. Part of the recording format; see
+    /// `RecordedWord`.
+    public enum Source: UInt8, NumberedWord {
         case pageCache = 1
         case swapOut = 2
         case migration = 3
+
+        public var name: String {
+            switch self {
+            case .pageCache: "page-cache"
+            case .swapOut: "swap-out"
+            case .migration: "migration"
+            }
+        }
+
+        public var format: Int {
+            switch self {
+            case .pageCache, .swapOut, .migration: 1
+            }
+        }
     }
 
     public init(
         time: UInt64, page: PageID, culprit: TaskIdentity, file: FileID, magic: UInt32, index: UInt64,
-        fileSize: UInt64, pages: UInt32, references: Int32, via: Hook, scope: ActivityKind?,
+        fileSize: UInt64, pages: UInt32, references: Int32, via: Source, scope: ActivityKind?,
         hole: Range<UInt64>?, landmarks: Landmarks, stackIsNamed: Bool
     ) {
         self.time = time
@@ -59,8 +74,9 @@ public struct Detach: Sendable, Equatable {
     }
 }
 
-/// Operations that detach pages. Raw values are those of `enum fs_activity_kind`.
-public enum ActivityKind: UInt8, Sendable, CaseIterable {
+/// Operations that detach pages. Raw values are those of `enum fs_activity_kind`. Part of the recording format; see
+/// `RecordedWord`.
+public enum ActivityKind: UInt8, NumberedWord {
     case directIOInvalidation = 1
     case dropCaches
     case fadvise
@@ -92,6 +108,14 @@ public enum ActivityKind: UInt8, Sendable, CaseIterable {
         case .collapse: "collapse"
         case .split: "split"
         case .memoryFailure: "memory-failure"
+        }
+    }
+
+    public var format: Int {
+        switch self {
+        case .directIOInvalidation, .dropCaches, .fadvise, .reclaim, .truncate, .holePunch, .fallocateOther,
+            .blockZeroOut, .swapOut, .migration, .collapse, .split, .memoryFailure:
+            1
         }
     }
 }

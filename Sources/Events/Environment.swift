@@ -3,8 +3,8 @@
 // Where events come from: the host as a tracer sees it, and the probes with the hook that each got. They
 // go into every report, so that a reader can tell what could be seen at all.
 
-/// How a probe is attached.
-public enum Hook: String, Sendable {
+/// How a probe is attached. Raw values are the names in all output. Part of the recording format; see `RecordedWord`.
+public enum Hook: String, RecordedWord {
     /// A kprobe on the call instructions inside the function: it runs only when they are reached.
     case callsite
     case fentry
@@ -13,6 +13,12 @@ public enum Hook: String, Sendable {
     case kprobe
     case tpBTF = "tp_btf"
     case rawTracepoint = "raw_tracepoint"
+
+    public var format: Int {
+        switch self {
+        case .callsite, .fentry, .kprobeMulti, .kprobe, .tpBTF, .rawTracepoint: 1
+        }
+    }
 }
 
 /// What became of one probe.

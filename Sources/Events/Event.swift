@@ -127,8 +127,8 @@ public struct Name: Sendable, Equatable {
 }
 
 /// How the path of a mapped file leads to it, when that was looked up. Raw values are the names in all
-/// output.
-public enum FileState: String, Sendable, CaseIterable {
+/// output. Part of the recording format; see `RecordedWord`.
+public enum FileState: String, NumberedWord {
     /// From the tracer's root.
     case linked
     /// From the tracer's or the victim's root, through an overlay: device and inode are those of the layer
@@ -146,12 +146,30 @@ public enum FileState: String, Sendable, CaseIterable {
     case sysvShm = "sysv-shm"
     /// Shared and anonymous, or a mapping of /dev/zero.
     case sharedAnonymous = "shared-anonymous"
+
+    public var number: UInt8 { recorded.number }
+    public var format: Int { recorded.format }
+
+    /// The number in recordings, and the format that brought it.
+    private var recorded: (number: UInt8, format: Int) {
+        switch self {
+        case .linked: (1, 2)
+        case .overlay: (2, 2)
+        case .otherRoot: (3, 2)
+        case .unreachable: (4, 2)
+        case .deleted: (5, 2)
+        case .memfd: (6, 2)
+        case .sysvShm: (7, 2)
+        case .sharedAnonymous: (8, 2)
+        }
+    }
 }
 
 /// Something was not kept. Counts are of events unless the stage says otherwise.
 public struct Loss: Sendable, Equatable {
-    /// Where on the way of the data. The raw value is the name in all output.
-    public enum Stage: String, Sendable, CaseIterable {
+    /// Where in the pipeline, in the order of the data. The raw value is the name in all output. Part of the
+    /// recording format; see `RecordedWord`.
+    public enum Stage: String, NumberedWord {
         /// No room in the ring buffer: a lookup, its progress, a detach or an activity.
         case ringLookup = "ring-lookup"
         case ringProgress = "ring-progress"
@@ -185,6 +203,33 @@ public struct Loss: Sendable, Equatable {
         case recording
         /// A detach left the correlator's memory before its lookup came, or a loop had no room there.
         case correlator = "correlator"
+
+        public var number: UInt8 { recorded.number }
+        public var format: Int { recorded.format }
+
+        /// The number in recordings, and the format that brought it.
+        private var recorded: (number: UInt8, format: Int) {
+            switch self {
+            case .ringLookup: (1, 1)
+            case .ringProgress: (2, 1)
+            case .ringDetach: (3, 1)
+            case .ringActivity: (4, 1)
+            case .lookupTable: (5, 1)
+            case .operationTable: (6, 1)
+            case .slotCollision: (7, 1)
+            case .slotOverwritten: (8, 1)
+            case .returnMissed: (9, 1)
+            case .lookupMissed: (10, 1)
+            case .observationMissed: (11, 1)
+            case .scopeCollision: (12, 1)
+            case .programMissed: (13, 1)
+            case .ftraceBuffer: (18, 1)
+            case .delivery: (14, 1)
+            case .malformed: (15, 1)
+            case .recording: (17, 1)
+            case .correlator: (16, 1)
+            }
+        }
 
         /// Whether a finding may lack evidence because of a loss here.
         public var touchesEvidence: Bool {

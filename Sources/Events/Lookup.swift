@@ -149,8 +149,9 @@ public struct PageFacts: Sendable, Equatable {
         public static let notUpToDate = Facts(rawValue: 1 << 10)
     }
 
-    /// What the detach table said of this page.
-    public enum SlotAnswer: UInt8, Sendable {
+    /// What the detach table said of this page. Raw values are those of `enum fs_slot_answer`. Part of the recording
+    /// format; see `RecordedWord`.
+    public enum SlotAnswer: UInt8, NumberedWord {
         case notAsked = 0
         case found = 1
         /// No detach of a held page with this address was stored.
@@ -161,6 +162,23 @@ public struct PageFacts: Sendable, Equatable {
         case stale = 4
         /// The slot was being written, or a writer had given way.
         case torn = 5
+
+        public var name: String {
+            switch self {
+            case .notAsked: "not-asked"
+            case .found: "found"
+            case .empty: "empty"
+            case .otherPage: "other-page"
+            case .stale: "stale"
+            case .torn: "torn"
+            }
+        }
+
+        public var format: Int {
+            switch self {
+            case .notAsked, .found, .empty, .otherPage, .stale, .torn: 1
+            }
+        }
     }
 
     public init(

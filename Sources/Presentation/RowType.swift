@@ -14,16 +14,6 @@ public enum RowType: String, Sendable, CaseIterable {
     case losses
 }
 
-extension Detach.Hook {
-    var name: String {
-        switch self {
-        case .pageCache: "page-cache"
-        case .swapOut: "swap-out"
-        case .migration: "migration"
-        }
-    }
-}
-
 extension Landmarks {
     /// Each by the meaning that its functions have in common.
     private static let allNames: [(landmark: Landmarks, name: String)] = [

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// A page that a driver inserts into a process's memory, which no file's cache holds: it never has
-/// a mapping.  Hosts permit different ones; the first that can be had is used.
+/// A page that a driver inserts into the memory of a process and that is in no page cache: it never has a mapping. Hosts
+/// permit different ones; the first that is permitted is used.
 enum DriverPage: CaseIterable, Sendable {
     case packetRing
     case bpfArray
-    /// Last, since kernels before 6.1 map it such that the pin itself fails.
+    /// Last, because on kernels before 6.1 the pin of such a page fails.
     case ioUring
 
     var name: String {
@@ -16,8 +16,8 @@ enum DriverPage: CaseIterable, Sendable {
         }
     }
 
-    /// The descriptor whose first page is to be mapped.
-    func open() throws(SystemError) -> Descriptor {
+    /// The descriptor whose first page the victim maps.
+    func open() throws(SyscallError) -> Descriptor {
         let number =
             switch self {
             case .packetRing: try Syscalls.packetRing(bytes: Mapping.pageBytes)

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What this host says about itself in the text files of /proc and /sys.  A file that is absent is
-// an empty text: what follows from that is decided by whoever asks.
+// What this host reports in the text files of /proc and /sys. An absent file is an empty text; the caller decides what
+// that means.
 
 internal import Glibc
+internal import System
 
 enum Host {
     /// The number of the page frame behind an address of this process; nil without CAP_SYS_ADMIN.
@@ -17,13 +18,7 @@ enum Host {
     }
 
     static func text(of path: String) -> String {
-        guard let file = try? Descriptor(opening: path, flags: O_RDONLY),
-            let buffer = try? Mapping(anonymous: 1 << 16, .readWrite),
-            let count = try? file.read(into: buffer, at: 0)
-        else { return "" }
-        // `read` has filled so many bytes, no more than the buffer has.
-        let bytes = unsafe UnsafeRawBufferPointer(start: buffer.start, count: count)
-        return unsafe String(decoding: bytes, as: UTF8.self)
+        readFile(path, limit: 1 << 16).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 
     /// Counters of /proc/vmstat since boot, for the whole host; one that the kernel lacks is absent.
@@ -40,7 +35,7 @@ enum Host {
         return values
     }
 
-    /// Whether any swap area is in use; the first line is the heading.
+    /// Whether any swap area is in use. The first line is the heading.
     static var swapIsOn: Bool { text(of: "/proc/swaps").split(separator: "\n").count > 1 }
 
     static var freeHugePages: Int {

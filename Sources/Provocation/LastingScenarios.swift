@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The scenarios in which nothing has to happen: pages that never have a mapping, and the control,
-// whose page always has one.
+// The scenarios without a culprit: pages that never have a mapping, and the control, whose page always has one.
 
 extension Scenario {
     static let ordinary = Scenario(cause: .ordinary, place: .directory, footing: .file(.readWrite))

@@ -3,8 +3,7 @@
 internal import CLinux
 internal import Glibc
 
-/// Mapped memory, unmapped when its owner goes.  Hands out addresses of words only as integers or
-/// for the length of a call on itself.
+/// Mapped memory, unmapped with the end of this value. Addresses leave it only as integers, or during a call on it.
 @safe struct Mapping: ~Copyable, @unchecked Sendable {
     // Safe because the memory stays where and as long as it is until deinit; @unchecked because a
     // raw pointer is not Sendable, while memory that tasks share is touched by calls and atomics only.
@@ -15,19 +14,19 @@ internal import Glibc
     static let hugePageBytes = 2 << 20
 
     /// A shared mapping of a file's first bytes.
-    init(_ file: borrowing Descriptor, bytes: Int, _ access: Syscalls.Access) throws(SystemError) {
+    init(_ file: borrowing Descriptor, bytes: Int, _ access: Syscalls.Access) throws(SyscallError) {
         unsafe start = try Syscalls.map(file.number, bytes: bytes, access, subject: file.subject)
         self.bytes = bytes
     }
 
-    /// Private memory of one's own: zero until it is written, one zero page for all until then.
-    init(anonymous bytes: Int, _ access: Syscalls.Access) throws(SystemError) {
+    /// Private memory: zero, and the kernel's one zero page until it is written.
+    init(anonymous bytes: Int, _ access: Syscalls.Access) throws(SyscallError) {
         unsafe start = try Syscalls.map(nil, bytes: bytes, access)
         self.bytes = bytes
     }
 
     /// A shared mapping that begins at a huge page's boundary, as huge pages need it.
-    init(hugeAligned file: borrowing Descriptor, bytes: Int) throws(SystemError) {
+    init(hugeAligned file: borrowing Descriptor, bytes: Int) throws(SyscallError) {
         let huge = Self.hugePageBytes
         let reserved = unsafe try Syscalls.map(nil, bytes: bytes + huge, .readOnly)
         // The aligned start lies less than one huge page into the reservation, so that `bytes` fit;
@@ -41,7 +40,7 @@ internal import Glibc
 
     deinit { unsafe Syscalls.unmap(start, bytes: bytes) }
 
-    /// The address of a byte of it, as other processes and reports want it.
+    /// The address of a byte, for other processes and reports.
     func address(at offset: Int = 0) -> Int {
         precondition(offset < bytes)
         return Int(bitPattern: unsafe start) + offset
@@ -68,19 +67,19 @@ internal import Glibc
     }
 
     /// Takes the pages out of this process's page tables; the file keeps them.
-    func release() throws(SystemError) {
+    func release() throws(SyscallError) {
         // The mapping is shared, so that nothing is lost with it.
         try unsafe Syscalls.advise(start, bytes: bytes, MADV_DONTNEED, "release the mapping")
     }
 
-    func poison(at offset: Int) throws(SystemError) {
+    func poison(at offset: Int) throws(SyscallError) {
         precondition(offset + Self.pageBytes <= bytes)
         // The page lies inside; the memory is mapped further on, a touch of it is survived.
         try unsafe Syscalls.advise(
             start + offset, bytes: Self.pageBytes, CLINUX_MADV_HWPOISON, "poison the page")
     }
 
-    func collapse(at offset: Int) throws(SystemError) {
+    func collapse(at offset: Int) throws(SyscallError) {
         precondition(offset + Self.hugePageBytes <= bytes)
         // As for `poison`; collapse keeps what is in the pages.
         try unsafe Syscalls.advise(
@@ -96,13 +95,13 @@ internal import Glibc
     }
 }
 
-/// The word that the victim calls on, wherever it lies; the kernel finds out what is there.
+/// The word that the victim passes to the kernel, wherever it is.
 struct FutexWord: Equatable, Sendable {
     let address: Int
 
     /// 0, or the error number of FUTEX_WAKE.
     func wake() -> Int32 {
-        // A made-up address at worst fails in the kernel; nothing is read or written here.
+        // The kernel checks the address; nothing is read or written here.
         guard let word = unsafe UnsafeMutablePointer<UInt32>(bitPattern: address) else { return EFAULT }
         return unsafe Syscalls.wakeShared(word)
     }

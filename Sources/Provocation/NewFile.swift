@@ -2,8 +2,7 @@
 
 internal import Glibc
 
-/// A directory that suits a scenario: the one that the user names, or the usual one for shared
-/// memory where that will do.
+/// A directory that suits a scenario: that of --path, or /dev/shm where that suits.
 struct Directory: Equatable {
     let path: String
 
@@ -12,7 +11,7 @@ struct Directory: Equatable {
     private static let hugetlbfs: UInt64 = 0x9584_58f6
     private static let standard = "/dev/shm"
 
-    init(_ named: String?, for scenario: Scenario) throws(ProvocationFailure) {
+    init(_ named: String?, for scenario: Scenario) throws(ProvocationError) {
         let expected = Self.expectation(of: scenario.place)
         guard let path = named ?? (scenario.place == .disk ? nil : Self.standard) else {
             throw .needsPath(scenario.cause, expected)
@@ -49,29 +48,29 @@ struct Directory: Equatable {
     }
 }
 
-/// The one file that a run makes, under a name that tells where it comes from, and removes again.
+/// The one file that a run creates, with a name that shows its origin, and removes again.
 struct NewFile: ~Copyable {
     let path: String
     let facts: Syscalls.FileFacts
     let descriptor: Descriptor
 
-    init(in directory: Directory, for scenario: Scenario) throws(ProvocationFailure) {
+    init(in directory: Directory, for scenario: Scenario) throws(ProvocationError) {
         let separator = directory.path.hasSuffix("/") ? "" : "/"
         let path = "\(directory.path)\(separator)futexscope-provoke-\(Syscalls.processId)"
         let file: Descriptor
         do {
             file = try Descriptor(creating: path)
         } catch {
-            throw error.number == EEXIST ? .exists(path) : ProvocationFailure(error, in: scenario.cause)
+            throw error.number == EEXIST ? .exists(path) : ProvocationError(error, in: scenario.cause)
         }
         let facts: Syscalls.FileFacts
         do {
             facts = try Syscalls.facts(of: path)
             try Self.fill(file, for: scenario)
         } catch {
-            // deinit does not run for what was never whole.
+            // deinit does not run for a value that was never complete.
             try? Syscalls.unlink(path)
-            throw ProvocationFailure(error, in: scenario.cause)
+            throw ProvocationError(error, in: scenario.cause)
         }
         self.path = path
         self.facts = facts
@@ -79,16 +78,16 @@ struct NewFile: ~Copyable {
     }
 
     deinit {
-        // Only what is still the file that was made: somebody may have put another in its place.
+        // Only if it is still the file that was created: another task may have put a file in its place.
         if let now = try? Syscalls.facts(of: path), now.inode == facts.inode, now.fileSystem == facts.fileSystem {
             try? Syscalls.unlink(path)
         }
     }
 
-    /// A file on a disk gets blocks there, so that its pages are clean and can be read again; of any
-    /// other the first page suffices, and what is behind a loop device stays sparse.  Nothing is left
-    /// zero, since swap does not write a page of zeros.
-    private static func fill(_ file: borrowing Descriptor, for scenario: Scenario) throws(SystemError) {
+    /// A file on a disk gets blocks there, so that its pages are clean and can be read again. Of any other file the first
+    /// page suffices, and the file behind a loop device stays sparse. No page stays zero, because swap does not write a
+    /// page of zeros.
+    private static func fill(_ file: borrowing Descriptor, for scenario: Scenario) throws(SyscallError) {
         let bytes = scenario.place == .blockDevice ? HeldDevice.bytes : scenario.fileBytes
         try file.resize(to: bytes)
         // hugetlbfs cannot be written to, and a device's first page must be zero.

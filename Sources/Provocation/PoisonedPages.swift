@@ -2,9 +2,9 @@
 
 internal import Glibc
 
-/// The pages that memory failure has taken from the host.  They are given back when the owner goes,
-/// where the kernel has the means (the module hwpoison_inject, debugfs mounted); else they are lost
-/// until the next boot, which is why a scenario limits their number.
+/// The pages that memory failure has taken from the host. They are returned with the end of this object where the kernel
+/// can do that (the module hwpoison_inject, debugfs mounted); otherwise they are lost until the next boot, and so the
+/// scenario limits their number.
 final class PoisonedPages {
     private let mapping: Mapping
     private let board: Scoreboard
@@ -19,26 +19,25 @@ final class PoisonedPages {
     }
 
     /// Poisons the page that is in the file's cache now.
-    func poisonNext() throws(SystemError) {
+    func poisonNext() throws(SyscallError) {
         _ = FutexWord(address: mapping.address()).touch(writes: false)
         let frame = Host.frame(at: mapping.address())
         do { try mapping.poison(at: 0) } catch {
-            // The page is poisoned and out of its file all the same; somebody, such as a futex call,
-            // still holds it.
+            // The page is poisoned and out of its file; a reference to it is left, such as that of a futex call.
             guard error.number == EBUSY else { throw error }
         }
         if let frame { frames.append(frame) }
     }
 
-    // Not one by one: a page that a futex call still holds would be refused.
+    // At the end, because the kernel refuses a page that a futex call still holds.
     deinit {
         guard let control = try? Descriptor(opening: Self.control, flags: O_WRONLY) else { return }
         for frame in frames where (try? control.write(text: "\(frame)")) != nil { board[.released] += 1 }
     }
 
     static func note(poisoned: Int, released: Int) -> String {
-        if released >= poisoned { return "all \(poisoned) poisoned pages were given back" }
+        if released >= poisoned { return "all \(poisoned) poisoned pages were returned to the kernel" }
         return "\(poisoned - released) of \(poisoned) poisoned pages of 4 KiB are lost until the next boot"
-            + (released == 0 ? " (modprobe hwpoison_inject, and debugfs, would let them be given back)" : "")
+            + (released == 0 ? " (with modprobe hwpoison_inject and debugfs they would be returned)" : "")
     }
 }

@@ -1,22 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// How one cause is made to happen: where the futex lies, how the victim maps it, and what the
-/// disturber does to it again and again.  A scenario only declares; the loops, the processes, the
-/// counting and the cleaning up are the same for all of them and live elsewhere.
+/// How one cause is provoked: where the futex is, how the victim maps it, and what the culprit does to it repeatedly. A
+/// scenario only declares; the loops, the processes, the counts and the clean-up are the same for all of them.
 struct Scenario: Sendable {
     /// Where the futex's page comes from.
     enum Place: Equatable, Sendable {
         /// No file.
         case nowhere
-        /// A file in any directory, `/dev/shm` unless told.
+        /// A file in any directory; in `/dev/shm` without --path.
         case directory
-        /// A file on tmpfs, `/dev/shm` unless told.
+        /// A file on tmpfs; in `/dev/shm` without --path.
         case tmpfs
-        /// A file that has a disk behind it, so that its pages can go and come again.
+        /// A file on a disk, so that its pages can be dropped and read again.
         case disk
-        /// A file of huge pages: a memory file unless a hugetlbfs directory is told.
+        /// A file of huge pages: a memory file, or with --path a file in a hugetlbfs directory.
         case hugetlb
-        /// A device: one that is told, or a loop device on a file of one's own.
+        /// A device: that of --path, or a loop device on a file of this run.
         case blockDevice
     }
 
@@ -24,31 +23,31 @@ struct Scenario: Sendable {
     enum Footing: Equatable, Sendable {
         case zeroPage
         case specialPages
-        /// The file, mapped shared.  The word is at the cursor's multiple of `stride`.  `releases`:
-        /// the victim unmaps the page after each call, without which some causes spare it.
+        /// The file, mapped shared. The word is at the cursor's multiple of `stride`. With `releases` the victim unmaps the
+        /// page after each call, because some operations skip a mapped page.
         case file(Syscalls.Access, stride: Int = 0, releases: Bool = false)
     }
 
-    /// One operation; throws if it could not be done this time.
-    typealias Operation = () throws(SystemError) -> Void
+    /// One operation; throws when it fails.
+    typealias Operation = () throws(SyscallError) -> Void
 
-    /// Opens what the operations need; runs in the disturber, after the victim is ready.
-    typealias SetUp = @Sendable (_ path: String, Scoreboard) throws(SystemError) -> Operation
+    /// Opens what the operations need; runs in the culprit when the victim is ready.
+    typealias SetUp = @Sendable (_ path: String, Scoreboard) throws(SyscallError) -> Operation
 
-    var cause: Cause
+    var cause: ProvokedCause
     var place: Place
     var fileBytes = Mapping.pageBytes
     var footing: Footing
-    /// What the disturber sleeps between two operations, at least.
+    /// Nanoseconds that the culprit sleeps between two operations, at least.
     var napNs: Int64 = 200_000
-    /// After so many operations, those in vain included, the run is over; 0: never.
+    /// Operations, failed ones included, after which the run ends; 0: no limit.
     var operationLimit = 0
     /// Counters of /proc/vmstat that grow when the operations have an effect.
     var evidence: [String] = []
-    /// Nil where nobody has to do anything.
-    var disturber: SetUp?
+    /// Nil where no culprit is needed.
+    var culprit: SetUp?
 
-    /// Calls of a run that was given neither a duration nor a count; nil: three seconds.
+    /// Calls of a run that has neither a duration nor a count; nil: three seconds.
     var standardCalls: Int? {
         switch cause.expectation {
         case .none: 23
@@ -57,12 +56,12 @@ struct Scenario: Sendable {
         }
     }
 
-    /// Pages that memory failure may take from the host, since only a reboot surely gives them back.
+    /// The largest number of pages that memory failure takes from the host, because some come back only after a reboot.
     static let poisonLimit = 200
 }
 
 extension Scenario {
-    init(_ cause: Cause) {
+    init(_ cause: ProvokedCause) {
         switch cause {
         case .ordinary: self = .ordinary
         case .zeroPage: self = .zeroPage

@@ -2,14 +2,13 @@
 
 internal import Synchronization
 
-/// The page that the coordinator, the victim and the disturber share: who they are, how far they
-/// have come, when to begin and when to stop.  It outlives a player that is killed, so that its
-/// counts are not lost.  Whoever waits for a slot here naps and looks again: a futex of our own
-/// would show up among those that are to be traced.
+/// The page that the coordinator, the victim and the culprit share: their pids, their counts, when to start and when to
+/// stop. It stays when a worker is killed, so that its counts are not lost. A process that waits for a slot sleeps and
+/// reads it again, because a futex of this program would appear among those that are traced.
 final class Scoreboard: Sendable {
     /// One 64-bit word each.
     enum Slot: Int, CaseIterable {
-        /// Set by the first who maps it, so that a foreign descriptor is not taken for one.
+        /// Set by the coordinator, to recognize a scoreboard.
         case mark
         case go, stop
         case victimReady, culpritReady
@@ -38,14 +37,14 @@ final class Scoreboard: Sendable {
     private let page: Mapping
 
     /// A new one, for the coordinator.
-    init() throws(SystemError) {
+    init() throws(SyscallError) {
         file = Descriptor(owning: try Syscalls.memoryFile("futexscope-scoreboard"), subject: "the scoreboard")
         try file.resize(to: Mapping.pageBytes)
         page = try Mapping(file, bytes: Mapping.pageBytes, .readWrite)
         self[.mark] = Self.mark
     }
 
-    /// The coordinator's, for a player that was started with its descriptor; nil if it is not one.
+    /// The coordinator's, in a worker that was started with its descriptor; nil if it is no scoreboard.
     init?(inherited number: Int32) {
         let file = Descriptor(owning: number, subject: "the scoreboard")
         guard let page = try? Mapping(file, bytes: Mapping.pageBytes, .readWrite) else { return nil }
@@ -56,19 +55,19 @@ final class Scoreboard: Sendable {
 
     private func word(_ index: Int) -> UnsafeMutablePointer<Atomic<Int>> {
         // The page is aligned, zero at first (a valid atomic of 0), larger than all words, and
-        // mapped as long as this object lives; everybody touches the words as atomics only.
+        // mapped as long as this object lives; all access is atomic.
         unsafe (page.start + index * MemoryLayout<Int>.stride).assumingMemoryBound(to: Atomic<Int>.self)
     }
 
     subscript(slot: Slot) -> Int {
-        // Plain loads and stores on x86: anything dearer would shrink the share of its time that the
-        // victim spends inside the call, and with it the hits.
+        // Plain loads and stores on x86: a dearer access would reduce the share of its time that the victim spends inside
+        // the call, and so the number of observations.
         get { unsafe word(slot.rawValue).pointee.load(ordering: .acquiring) }
         // Each slot has one writer at a time, so that reading, adding and storing lose nothing.
         set { unsafe word(slot.rawValue).pointee.store(newValue, ordering: .releasing) }
     }
 
-    // MARK: A player's last words
+    // MARK: Why a worker failed
 
     // Two areas behind the words: length and kind in one word, then the text.
     private func area(_ role: Role) -> (head: Int, text: Int) {
@@ -76,7 +75,7 @@ final class Scoreboard: Sendable {
         return (first, (first + 1) * MemoryLayout<Int>.stride)
     }
 
-    func leave(_ failure: ProvocationFailure, as role: Role) {
+    func store(_ failure: ProvocationError, of role: Role) {
         let (head, text) = area(role)
         let bytes = failure.description.utf8.prefix(Self.textBytes)
         for (index, byte) in bytes.enumerated() {
@@ -87,19 +86,19 @@ final class Scoreboard: Sendable {
             failure.kind.rawValue << 32 | bytes.count, ordering: .releasing)
     }
 
-    func lastWords(of role: Role) -> ProvocationFailure? {
+    func failure(of role: Role) -> ProvocationError? {
         let (head, text) = area(role)
         let value = unsafe word(head).pointee.load(ordering: .acquiring)
-        guard let kind = ProvocationFailure.Kind(rawValue: value >> 32) else { return nil }
+        guard let kind = ProvocationError.Kind(rawValue: value >> 32) else { return nil }
         let length = min(value & 0xffff, Self.textBytes)
         let bytes = (0..<length).map {
             // Written before the head was stored, and inside the page as above.
             unsafe page.start.load(fromByteOffset: text + $0, as: UInt8.self)
         }
-        return ProvocationFailure(kind: kind, description: String(decoding: bytes, as: UTF8.self))
+        return ProvocationError(kind: kind, description: String(decoding: bytes, as: UTF8.self))
     }
 
-    /// Naps until the slot is set; false if the run is to stop instead.
+    /// Waits until the slot is set; false if the run stops first.
     func wait(for slot: Slot) -> Bool {
         while self[slot] == 0 {
             if self[.stop] != 0 { return false }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The one place through which every C call of this module passes.  A result of -1 becomes a
-// `SystemError` here, once; pointers are made here, live for one call, and do not leave, but for
-// addresses of mappings, which `Mapping` owns.  No decisions are taken here.
+// All C calls of this module. A result of -1 becomes a `SyscallError` here. Pointers are made here and live for one call,
+// except addresses of mappings, which `Mapping` owns. No decisions are made here.
 
 internal import CLinux
 internal import Glibc
+internal import System
 
 /// The system calls, each named for what it does.
 enum Syscalls {
-    /// An open file's description number; owned by `Descriptor`.
+    /// The number of an open file; `Descriptor` owns it.
     typealias FileNumber = Int32
 
     struct FileFacts: Equatable {
@@ -28,32 +28,26 @@ enum Syscalls {
 
     fileprivate static func check<Result: SignedInteger>(
         _ action: String, _ subject: String = "", _ result: Result
-    ) throws(SystemError) -> Result {
+    ) throws(SyscallError) -> Result {
         // errno is read before anything else can run and change it.
         guard result < 0 else { return result }
-        throw SystemError(action: action, subject: subject, number: errno)
-    }
-
-    static func describe(errno number: Int32) -> String {
-        // strerror's string is never freed and is copied before another call could change it.
-        guard let text = unsafe strerror(number) else { return "error \(number)" }
-        return unsafe String(cString: text)
+        throw SyscallError(action: action, subject: subject, number: errno)
     }
 
     // MARK: Files
 
-    static func open(_ path: String, flags: Int32, mode: UInt32 = 0o600) throws(SystemError) -> FileNumber {
+    static func open(_ path: String, flags: Int32, mode: UInt32 = 0o600) throws(SyscallError) -> FileNumber {
         // The path's C string lives for the call.
         try check("open", path, unsafe clinux_open(path, flags | O_CLOEXEC, mode))
     }
 
     static func close(_ file: FileNumber) { _ = Glibc.close(file) }
 
-    static func unlink(_ path: String) throws(SystemError) {
+    static func unlink(_ path: String) throws(SyscallError) {
         _ = try check("remove", path, unsafe Glibc.unlink(path))
     }
 
-    static func facts(of path: String) throws(SystemError) -> FileFacts {
+    static func facts(of path: String) throws(SyscallError) -> FileFacts {
         // stat fills the whole structure, which is read only if it says so.
         var s = stat()
         _ = try check("look at", path, unsafe stat(path, &s))
@@ -66,15 +60,15 @@ enum Syscalls {
             deviceInode: UInt64(clinux_major(raw.rdev)) << 20 | UInt64(clinux_minor(raw.rdev)))
     }
 
-    /// The file system's magic number, 0 where it cannot be told.
+    /// The file system's magic number; 0 where it is unknown.
     static func fileSystemMagic(of path: String) -> UInt64 { unsafe clinux_fs_magic(path) }
 
     /// A memory file on hugetlbfs with 2 MiB pages.
-    static func hugeMemoryFile(_ name: String) throws(SystemError) -> FileNumber {
+    static func hugeMemoryFile(_ name: String) throws(SyscallError) -> FileNumber {
         try check("create a huge page file (memfd_create)", "", unsafe clinux_memory_file(name, 1))
     }
 
-    static func memoryFile(_ name: String) throws(SystemError) -> FileNumber {
+    static func memoryFile(_ name: String) throws(SyscallError) -> FileNumber {
         try check("create shared memory (memfd_create)", "", unsafe clinux_memory_file(name, 0))
     }
 
@@ -84,14 +78,14 @@ enum Syscalls {
     static func map(
         _ file: FileNumber?, bytes: Int, _ access: Access, subject: String = "private memory",
         fixedAt address: UnsafeMutableRawPointer? = nil
-    ) throws(SystemError) -> UnsafeMutableRawPointer {
+    ) throws(SyscallError) -> UnsafeMutableRawPointer {
         let protection = access == .readOnly ? PROT_READ : PROT_READ | PROT_WRITE
         var flags = file == nil ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED
         if unsafe address != nil { flags |= MAP_FIXED }
         // MAP_FIXED replaces only what `Mapping` has reserved at that address.
         let result = unsafe mmap(address, bytes, protection, flags, file ?? -1, 0)
         guard unsafe clinux_mmap_failed(result) == 0, let start = unsafe result else {
-            throw SystemError(action: "map \(bytes) bytes of", subject: subject, number: errno)
+            throw SyscallError(action: "map \(bytes) bytes of", subject: subject, number: errno)
         }
         return unsafe start
     }
@@ -102,21 +96,21 @@ enum Syscalls {
     }
 
     static func advise(_ start: UnsafeMutableRawPointer, bytes: Int, _ advice: Int32, _ action: String)
-        throws(SystemError)
+        throws(SyscallError)
     {
         // The range lies within a live `Mapping`; the advice is one that keeps it mapped.
         _ = try check("\(action) (madvise)", "", unsafe madvise(start, bytes, advice))
     }
 
     /// Asks that one page of another process moves to `node`.
-    static func movePage(of process: Int32, address: Int, to node: Int32) throws(SystemError) {
+    static func movePage(of process: Int32, address: Int, to node: Int32) throws(SyscallError) {
         var status: Int32 = 0
         // As for `pageOut`; `status` is one word, as the count of one page asks.
         let start = unsafe UnsafeMutableRawPointer(bitPattern: address)
         let done = unsafe clinux_move_page(process, start, node, &status)
         _ = try check("move the victim's page (move_pages)", "", done)
         if status < 0 {
-            throw SystemError(action: "move the victim's page (move_pages)", subject: "", number: -status)
+            throw SyscallError(action: "move the victim's page (move_pages)", subject: "", number: -status)
         }
     }
 
@@ -138,13 +132,13 @@ enum Syscalls {
 
     /// Where the vDSO begins, 0 if there is none; only an address, nothing is read there.
     static var vdso: Int { Int(bitPattern: unsafe clinux_vdso()) }
-    static func packetRing(bytes: Int) throws(SystemError) -> FileNumber {
+    static func packetRing(bytes: Int) throws(SyscallError) -> FileNumber {
         try check("make a packet ring", "", clinux_packet_ring(UInt32(bytes)))
     }
-    static func mappableArray(bytes: Int) throws(SystemError) -> FileNumber {
+    static func mappableArray(bytes: Int) throws(SyscallError) -> FileNumber {
         try check("make a BPF array", "", clinux_bpf_mmapable_array(UInt32(bytes)))
     }
-    static func ioUring() throws(SystemError) -> FileNumber {
+    static func ioUring() throws(SyscallError) -> FileNumber {
         try check("make an io_uring", "", clinux_io_uring())
     }
 
@@ -157,24 +151,24 @@ enum Syscalls {
     static func name(_ name: String) { _ = unsafe clinux_set_name(name) }
     static func dieWithParent() { _ = clinux_die_with_parent() }
 
-    static func lastAllowedCPU() throws(SystemError) -> Int32 {
+    static func lastAllowedCPU() throws(SyscallError) -> Int32 {
         try check("ask for the CPUs", "", clinux_last_allowed_cpu())
     }
-    static func pin(to cpu: Int32) throws(SystemError) { _ = try check("run on CPU \(cpu)", "", clinux_pin(cpu)) }
-    static func realTime(priority: Int32) throws(SystemError) {
+    static func pin(to cpu: Int32) throws(SyscallError) { _ = try check("run on CPU \(cpu)", "", clinux_pin(cpu)) }
+    static func realTime(priority: Int32) throws(SyscallError) {
         _ = try check("become SCHED_FIFO", "", clinux_real_time(priority))
     }
 
     static func nap(nanoseconds: Int64) { _ = clinux_nap(nanoseconds) }
-    /// CLOCK_MONOTONIC, which all processes share.
-    static var now: Int64 { clinux_now_ns() }
+    /// CLOCK_MONOTONIC in nanoseconds, which all processes share.
+    static var now: Int64 { Int64(Clock.monotonicNs) }
 
-    static func processDescriptor(_ pid: Int32) throws(SystemError) -> FileNumber {
+    static func processDescriptor(_ pid: Int32) throws(SyscallError) -> FileNumber {
         try check("open the victim (pidfd_open)", "", clinux_pidfd_open(pid))
     }
 
     /// Starts this program again with `arguments`, `kept` open in it; its pid.
-    static func spawnSelf(_ arguments: [String], keeping kept: FileNumber) throws(SystemError) -> Int32 {
+    static func spawnSelf(_ arguments: [String], keeping kept: FileNumber) throws(SyscallError) -> Int32 {
         // Each string is duplicated, the vector ends with nil, and all live until the call is over.
         var vector = unsafe arguments.map { unsafe strdup($0) }
         unsafe vector.append(nil)
@@ -192,7 +186,7 @@ enum Syscalls {
     }
 
     /// A child that has ended; nil if none has.
-    static func ending(of pid: Int32) throws(SystemError) -> Ending? {
+    static func ending(of pid: Int32) throws(SyscallError) -> Ending? {
         var status: Int32 = 0
         var usage = rusage()
         // Both are filled by the call that says it has found a child.
@@ -205,8 +199,8 @@ enum Syscalls {
 
     /// Runs `body` while SIGINT, SIGTERM, SIGHUP and SIGCHLD wait for `waitForSignal`.
     static func holdingSignals<Result: ~Copyable>(
-        _ body: () throws(ProvocationFailure) -> Result
-    ) throws(ProvocationFailure) -> Result {
+        _ body: () throws(ProvocationError) -> Result
+    ) throws(ProvocationError) -> Result {
         // The set is filled by the first call and only read by the second.
         var before = sigset_t()
         _ = unsafe clinux_block_signals(&before)
@@ -221,66 +215,66 @@ enum Syscalls {
     }
 }
 
-/// What is done to an open file; errors name its path.
+/// Operations on an open file; errors name its path.
 extension Descriptor {
-    private func check<Result: SignedInteger>(_ action: String, _ result: Result) throws(SystemError) -> Result {
+    private func check<Result: SignedInteger>(_ action: String, _ result: Result) throws(SyscallError) -> Result {
         try Syscalls.check(action, subject, result)
     }
 
-    func resize(to bytes: Int) throws(SystemError) { _ = try check("resize", ftruncate(number, bytes)) }
+    func resize(to bytes: Int) throws(SyscallError) { _ = try check("resize", ftruncate(number, bytes)) }
 
-    func synchronize() throws(SystemError) { _ = try check("write to its disk (fsync)", fsync(number)) }
+    func synchronize() throws(SyscallError) { _ = try check("write to its disk (fsync)", fsync(number)) }
 
-    func punchHole(at offset: Int, bytes: Int) throws(SystemError) {
+    func punchHole(at offset: Int, bytes: Int) throws(SyscallError) {
         _ = try check("punch a hole (fallocate) in", clinux_punch_hole(number, Int64(offset), Int64(bytes)))
     }
 
     /// Drops the clean, unmapped pages from the page cache.
-    func forget() throws(SystemError) {
+    func forget() throws(SyscallError) {
         // posix_fadvise returns its error instead of setting errno.
         let failure = posix_fadvise(number, 0, 0, POSIX_FADV_DONTNEED)
         if failure != 0 {
-            throw SystemError(action: "drop from the cache (fadvise)", subject: subject, number: failure)
+            throw SyscallError(action: "drop from the cache (fadvise)", subject: subject, number: failure)
         }
     }
 
-    func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws(SystemError) -> Int {
+    func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws(SyscallError) -> Int {
         // The caller's buffer outlives the call and is as long as it says.
         try check("read", unsafe pread(number, bytes.baseAddress, bytes.count, offset))
     }
 
-    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SystemError) -> Int {
+    func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws(SyscallError) -> Int {
         // As for `read`.
         try check("write to", unsafe pwrite(number, bytes.baseAddress, bytes.count, offset))
     }
 
     /// Where the file's own position is; for files that have no other.
-    func write(_ bytes: UnsafeRawBufferPointer) throws(SystemError) -> Int {
+    func write(_ bytes: UnsafeRawBufferPointer) throws(SyscallError) -> Int {
         // As for `read`.
         try check("write to", unsafe Glibc.write(number, bytes.baseAddress, bytes.count))
     }
 
     // MARK: Block devices
 
-    func zeroOut(at offset: Int, bytes: Int) throws(SystemError) {
+    func zeroOut(at offset: Int, bytes: Int) throws(SyscallError) {
         _ = try check("zero out (BLKZEROOUT)", clinux_zero_out(number, UInt64(offset), UInt64(bytes)))
     }
 
     /// Of /dev/loop-control: the number of a loop device that is free at this moment.
-    func freeLoop() throws(SystemError) -> Int32 {
+    func freeLoop() throws(SyscallError) -> Int32 {
         try check("find a free loop device by", clinux_loop_get_free(number))
     }
 
-    func attach(_ file: borrowing Descriptor) throws(SystemError) {
+    func attach(_ file: borrowing Descriptor) throws(SyscallError) {
         _ = try check("attach a file to", clinux_loop_attach(number, file.number))
     }
 
-    func detach() throws(SystemError) { _ = try check("detach the file from", clinux_loop_detach(number)) }
+    func detach() throws(SyscallError) { _ = try check("detach the file from", clinux_loop_detach(number)) }
 
     // MARK: Another process
 
     /// Of a process (pidfd): asks that the page at its address is paged out.
-    func pageOut(address: Int, bytes: Int) throws(SystemError) {
+    func pageOut(address: Int, bytes: Int) throws(SyscallError) {
         // The address is the other process's; the kernel checks it there.
         let start = unsafe UnsafeMutableRawPointer(bitPattern: address)
         let done = unsafe clinux_process_madvise(number, start, bytes, CLINUX_MADV_PAGEOUT)

@@ -2,22 +2,22 @@
 
 internal import Glibc
 
-/// The task whose futex calls meet the page: it maps what the scenario says, and then touches the
-/// word, so that the page is mapped again, and calls FUTEX_WAKE on it, until the run is over.  It
-/// counts what the calls gave and knows nothing of what the disturber does.
+/// The task whose futex calls are observed. It maps what the scenario says; then it touches the word, so that the page is
+/// mapped again, and calls FUTEX_WAKE on it, until the end of the run. It counts the results of the calls and does not
+/// know what the culprit does.
 struct Victim: ~Copyable {
     private let board: Scoreboard
     private let words: [FutexWord]
     private let touches: Touch
     private let stride: Int
     private let releases: Bool
-    // Owned for as long as the words are used; the vDSO alone is nobody's.
+    // Owned while the words are used; nobody owns the vDSO.
     private let memory: Mapping?
     private var cursor = 0
 
     private enum Touch { case none, read, write }
 
-    init(_ scenario: Scenario, path: String, board: Scoreboard) throws(SystemError) {
+    init(_ scenario: Scenario, path: String, board: Scoreboard) throws(SyscallError) {
         self.board = board
         switch scenario.footing {
         case .zeroPage:
@@ -29,7 +29,7 @@ struct Victim: ~Copyable {
             let page = Self.mapDriverPage(board)
             let addresses = [Syscalls.vdso, page?.address() ?? 0]
             guard addresses.contains(where: { $0 != 0 }) else {
-                throw SystemError(action: "find a page without a mapping", subject: "", number: ENODEV)
+                throw SyscallError(action: "find a page without a mapping", subject: "", number: ENODEV)
             }
             words = addresses.filter { $0 != 0 }.map { FutexWord(address: $0) }
             memory = consume page
@@ -55,9 +55,9 @@ struct Victim: ~Copyable {
         return nil
     }
 
-    /// Calls until `calls` are made, the time is over (0 each: no such limit) or the run is stopped.
+    /// Calls until `calls` are made, the time is over (0: no such limit) or the run stops.
     mutating func run(calls: Int, durationNs: Int64) {
-        // Once before the clock starts, so that the disturber finds the page where it looks for it.
+        // Once before the clock starts, so that the page exists when the culprit starts.
         touch(words[0])
         board[.victimReady] = 1
         guard board.wait(for: .go) else { return }
@@ -65,13 +65,13 @@ struct Victim: ~Copyable {
         board[.startedNs] = Int(start)
         var made = 0
         while board[.stop] == 0, calls == 0 || made < calls {
-            // The clock is read now and then only: time outside the call is time without hits.
+            // The clock is read every 16 calls only: time outside the call is time without observations.
             if durationNs > 0, made % 16 == 0, Syscalls.now - start >= durationNs { break }
             step(made)
             made += 1
         }
         board[.endedNs] = Int(Syscalls.now)
-        // Before this task ends, so that the disturber does not look for it in vain.
+        // Before this task ends, so that the culprit does not operate on a task that has gone.
         board[.stop] = 1
     }
 
@@ -87,7 +87,7 @@ struct Victim: ~Copyable {
         if releases { try? memory?.release() }
     }
 
-    /// Goes where the disturber has prepared the next pages, and leaves the old ones unmapped.
+    /// Moves to the pages that the culprit has prepared, and unmaps the old ones.
     private mutating func follow(_ next: Int) {
         guard next != cursor else { return }
         cursor = next
@@ -96,7 +96,7 @@ struct Victim: ~Copyable {
 
     private func touch(_ word: FutexWord) {
         guard touches != .none else { return }
-        // A touch in vain (SIGBUS) is the disturber's doing; the call that follows tells.
+        // A touch that raises SIGBUS is the work of the culprit; the call that follows shows it.
         _ = word.touch(writes: touches == .write)
     }
 
@@ -110,7 +110,7 @@ struct Victim: ~Copyable {
             board[.otherErrors] += 1
             board[.lastError] = Int(number)
         }
-        // Last, so that the parts never exceed the sum by more than the call being counted.
+        // Last, so that the parts exceed the sum by at most the call that is being counted.
         board[.calls] += 1
     }
 }

@@ -8,17 +8,19 @@ import Events
 
 /// Something that goes through the fields of a record in order.
 protocol FieldVisitor {
+    /// Whether the recording is of this format or a newer one, so that it has the fields that this format brought.
+    func has(format: Int) -> Bool
     /// A number of fixed width, little-endian, shown in decimal or with `isHex`.
     mutating func number<Value: FixedWidthInteger & BitwiseCopyable>(
         _ name: StaticString, _ value: inout Value, isHex: Bool)
-    /// A number that stands for one of a few words.
-    mutating func code(_ name: StaticString, _ value: inout UInt8, _ words: () -> [(UInt8, String)])
+    /// A number of 8 bits that stands for a word.
+    mutating func word<Word: NumberedWord>(_ name: StaticString, _ value: inout Word)
+    /// The same, or 0 for none; `none` is the name of 0 in the metadata.
+    mutating func word<Word: NumberedWord>(_ name: StaticString, _ value: inout Word?, none: StaticString)
     /// Sixteen bytes of text, NUL where it ends before.
     mutating func comm(_ name: StaticString, _ value: inout Comm)
     /// Text that ends with a NUL.
     mutating func text(_ name: StaticString, _ value: inout String)
-    /// What was visited makes no sense: a code that nobody knows.
-    mutating func reject()
 }
 
 extension FieldVisitor {
@@ -34,7 +36,7 @@ protocol FieldList {
 }
 
 /// One kind of record: its number in the stream and its name.
-enum RecordKind: UInt8, CaseIterable {
+enum RecordKind: UInt8, NumberedWord {
     case lookup = 1
     case progress
     case detach
@@ -59,8 +61,14 @@ enum RecordKind: UInt8, CaseIterable {
         }
     }
 
+    var format: Int {
+        switch self {
+        case .lookup, .progress, .detach, .activity, .file, .cgroup, .lost, .activityTotals, .totals: 1
+        }
+    }
+
     /// Goes through the fields of a record of this kind that holds nothing.
-    func visitBlank(_ fields: inout some FieldVisitor, format: Int) {
+    func visitBlank(_ fields: inout some FieldVisitor) {
         switch self {
         case .lookup, .progress:
             var lookup = Lookup.blank
@@ -72,7 +80,7 @@ enum RecordKind: UInt8, CaseIterable {
             var activity = Activity.blank
             activity.visit(&fields)
         case .file:
-            var file = FileName(format: format)
+            var file = FileName()
             file.visit(&fields)
         case .cgroup:
             var cgroup = CgroupName()
@@ -157,11 +165,7 @@ extension PageFacts {
         fields.number("page_facts", &bits, isHex: true)
         facts = Facts(rawValue: bits)
         fields.number("page_mode", &mode, isHex: true)
-        var code = slot.rawValue
-        fields.code("page_slot", &code) {
-            [(0, "not-asked"), (1, "found"), (2, "empty"), (3, "other-page"), (4, "stale"), (5, "torn")]
-        }
-        if let known = SlotAnswer(rawValue: code) { slot = known } else { fields.reject() }
+        fields.word("page_slot", &slot)
         fields.number("page_detach_time", &detachTime)
     }
 }
@@ -187,13 +191,8 @@ extension Detach: FieldList {
         fields.number("fs_magic", &magic, isHex: true)
         fields.number("pages", &pages)
         fields.number("references", &references)
-        var code = via.rawValue
-        fields.code("via", &code) { [(1, "page-cache"), (2, "swap-out"), (3, "migration")] }
-        if let known = Hook(rawValue: code) { via = known } else { fields.reject() }
-        var kind = scope?.rawValue ?? 0
-        fields.code("scope", &kind) { [(0, "none")] + ActivityKind.words }
-        scope = ActivityKind(rawValue: kind)
-        if kind != 0, scope == nil { fields.reject() }
+        fields.word("via", &via)
+        fields.word("scope", &scope, none: "none")
         var (start, end) = (hole?.lowerBound ?? 1, hole?.upperBound ?? 0)
         fields.number("hole_start", &start)
         fields.number("hole_end", &end)
@@ -207,14 +206,22 @@ extension Detach: FieldList {
     }
 }
 
-extension ActivityKind {
-    static var words: [(UInt8, String)] { allCases.map { ($0.rawValue, $0.name) } }
+/// Whether a record of an activity is about its begin or its end. Part of the recording format; see `RecordedWord`.
+enum Phase: UInt8, NumberedWord {
+    case begin = 0
+    case end = 1
 
-    @inline(__always)
-    mutating func visit(_ fields: inout some FieldVisitor) {
-        var code = rawValue
-        fields.code("kind", &code) { Self.words }
-        if let known = ActivityKind(rawValue: code) { self = known } else { fields.reject() }
+    var name: String {
+        switch self {
+        case .begin: "begin"
+        case .end: "end"
+        }
+    }
+
+    var format: Int {
+        switch self {
+        case .begin, .end: 1
+        }
     }
 }
 
@@ -225,13 +232,12 @@ extension Activity: FieldList {
     @inline(__always)
     mutating func visit(_ fields: inout some FieldVisitor) {
         fields.number("time", &time)
-        kind.visit(&fields)
-        var phase: UInt8 = durationNs == nil ? 0 : 1
-        fields.code("phase", &phase) { [(0, "begin"), (1, "end")] }
-        if phase > 1 { fields.reject() }
+        fields.word("kind", &kind)
+        var phase = durationNs == nil ? Phase.begin : .end
+        fields.word("phase", &phase)
         var duration = durationNs ?? 0
         fields.number("duration", &duration)
-        durationNs = phase == 0 ? nil : duration
+        durationNs = phase == .begin ? nil : duration
         fields.number("pages", &pages)
         task.visit(&fields)
     }
@@ -239,8 +245,6 @@ extension Activity: FieldList {
 
 /// A path, the type of its file system, and how the path leads to the file.
 struct FileName: FieldList {
-    /// Of the recording: format 1 has no state.
-    var format: Int
     var file = FileID(device: 0, inode: 0)
     var path = ""
     var fileSystem = ""
@@ -251,27 +255,7 @@ struct FileName: FieldList {
         fields.number("inode", &file.inode)
         fields.text("path", &path)
         fields.text("fstype", &fileSystem)
-        guard format > 1 else { return }
-        var code = state?.code ?? 0
-        fields.code("state", &code) { [(0, "not-known")] + FileState.allCases.map { ($0.code, $0.rawValue) } }
-        state = FileState.allCases.first { $0.code == code }
-        if code != 0, state == nil { fields.reject() }
-    }
-}
-
-extension FileState {
-    /// The number in a recording; never given to another state.
-    fileprivate var code: UInt8 {
-        switch self {
-        case .linked: 1
-        case .overlay: 2
-        case .otherRoot: 3
-        case .unreachable: 4
-        case .deleted: 5
-        case .memfd: 6
-        case .sysvShm: 7
-        case .sharedAnonymous: 8
-        }
+        if fields.has(format: 2) { fields.word("state", &state, none: "not-known") }
     }
 }
 
@@ -291,36 +275,8 @@ extension Loss: FieldList {
 
     mutating func visit(_ fields: inout some FieldVisitor) {
         fields.number("time", &time)
-        var code = stage.code
-        fields.code("stage", &code) { Stage.allCases.map { ($0.code, $0.rawValue) } }
-        if let known = Stage.allCases.first(where: { $0.code == code }) { stage = known } else { fields.reject() }
+        fields.word("stage", &stage)
         fields.number("count", &count)
-    }
-}
-
-extension Loss.Stage {
-    /// The number in a recording; never given to another stage.
-    var code: UInt8 {
-        switch self {
-        case .ringLookup: 1
-        case .ringProgress: 2
-        case .ringDetach: 3
-        case .ringActivity: 4
-        case .lookupTable: 5
-        case .operationTable: 6
-        case .slotCollision: 7
-        case .slotOverwritten: 8
-        case .returnMissed: 9
-        case .lookupMissed: 10
-        case .observationMissed: 11
-        case .scopeCollision: 12
-        case .programMissed: 13
-        case .delivery: 14
-        case .malformed: 15
-        case .correlator: 16
-        case .recording: 17
-        case .ftraceBuffer: 18
-        }
     }
 }
 
@@ -330,7 +286,7 @@ struct OneActivity: FieldList {
     var totals = Totals.ActivityTotals(operations: 0, pages: 0, durationNs: 0)
 
     mutating func visit(_ fields: inout some FieldVisitor) {
-        kind.visit(&fields)
+        fields.word("kind", &kind)
         fields.number("operations", &totals.operations)
         fields.number("pages", &totals.pages)
         fields.number("duration", &totals.durationNs)

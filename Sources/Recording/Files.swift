@@ -4,27 +4,11 @@
 // that happen whole or not at all, reads at an offset. What fails comes back as an errno.
 
 import Glibc
-
-/// An errno with the system's text for it.
-struct SystemFailure: Error, Equatable {
-    var number: Int32
-
-    static func last() -> SystemFailure { SystemFailure(number: errno) }
-
-    var text: String {
-        // A static string for every number in the C library that is linked in.
-        unsafe String(cString: strerror(number))
-    }
-
-    var isMissing: Bool { number == ENOENT }
-    var isExisting: Bool { number == EEXIST }
-    /// No room: the disk, a quota, or a limit of the process.
-    var isNoRoom: Bool { [ENOSPC, EDQUOT, EFBIG].contains(number) }
-}
+import System
 
 /// Paths.
 enum Files {
-    static func makeDirectory(_ path: String) throws(SystemFailure) {
+    static func makeDirectory(_ path: String) throws(SystemError) {
         guard unsafe mkdir(path, 0o700) == 0 else { throw .last() }
     }
 
@@ -46,7 +30,7 @@ enum Files {
     }
 
     /// Names in a directory that do not begin with a dot, in order.
-    static func list(_ path: String) throws(SystemFailure) -> [String] {
+    static func list(_ path: String) throws(SystemError) -> [String] {
         guard let directory = unsafe opendir(path) else { throw .last() }
         defer { unsafe closedir(directory) }
         var names: [String] = []
@@ -69,16 +53,15 @@ final class NewFile {
     private(set) var size: UInt64 = 0
 
     /// Makes a file that only its owner may read; one that exists is never touched.
-    init(_ path: String) throws(SystemFailure) {
-        descriptor = unsafe open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else { throw .last() }
+    init(_ path: String) throws(SystemError) {
+        descriptor = try createFile(path)
         self.path = path
     }
 
     deinit { close(descriptor) }
 
     /// Appends all of it, or nothing: what a full disk cut off is taken back.
-    func append(_ bytes: UnsafeRawBufferPointer) throws(SystemFailure) {
+    func append(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
         var done = 0
         while done < bytes.count {
             // Within the buffer: `done` is less than its count.
@@ -86,7 +69,7 @@ final class NewFile {
             if count >= 0 {
                 done += count
             } else if errno != EINTR {
-                let failure = SystemFailure.last()
+                let failure = SystemError.last()
                 ftruncate(descriptor, off_t(size))
                 throw failure
             }
@@ -95,17 +78,17 @@ final class NewFile {
     }
 
     /// Appends text, as `append` does bytes.
-    func append(_ text: String) throws(SystemFailure) {
+    func append(_ text: String) throws(SystemError) {
         let bytes = Array(text.utf8)
         // The array lives over the call.
         let result = unsafe bytes.withUnsafeBytes { bytes in
-            Result { () throws(SystemFailure) in unsafe try append(bytes) }
+            Result { () throws(SystemError) in unsafe try append(bytes) }
         }
         try result.get()
     }
 
     /// Waits until the disk has it.
-    func sync() throws(SystemFailure) {
+    func sync() throws(SystemError) {
         guard fsync(descriptor) == 0 || errno == EINVAL else { throw .last() }
     }
 }
@@ -114,7 +97,7 @@ final class NewFile {
 final class ReadFile {
     private let descriptor: Int32
 
-    init(_ path: String) throws(SystemFailure) {
+    init(_ path: String) throws(SystemError) {
         // Not waiting: a pipe without a writer would hold up the reader for ever.
         descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw .last() }
@@ -129,19 +112,16 @@ final class ReadFile {
     }
 
     /// The whole of a small file; nil when it is larger than `limit`, or no file at all.
-    func text(limit: Int) throws(SystemFailure) -> String? {
+    func text(limit: Int) throws(SystemError) -> String? {
         let (size, isRegular) = status
         guard isRegular, size <= UInt64(limit) else { return nil }
-        var bytes = [UInt8](repeating: 0, count: Int(size))
-        // The array lives over the call.
-        let count = unsafe bytes.withUnsafeMutableBytes { bytes in
-            Result { () throws(SystemFailure) in unsafe try read(into: bytes, at: 0) }
-        }
-        return String(decoding: bytes[..<(try count.get())], as: UTF8.self)
+        // Everything else is read at an offset, so the position in the file is still its beginning.
+        guard let bytes = readFile(descriptor, limit: limit) else { throw .last() }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// Fills `bytes` from `offset` on as far as the file goes; the count says how far that was.
-    func read(into bytes: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(SystemFailure) -> Int {
+    func read(into bytes: UnsafeMutableRawBufferPointer, at offset: UInt64) throws(SystemError) -> Int {
         var done = 0
         while done < bytes.count {
             // Within the buffer: `done` is less than its count.

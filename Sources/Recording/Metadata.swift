@@ -9,9 +9,11 @@ import Events
 
 /// What a recording says of itself.
 struct Metadata: Equatable {
-    /// Of the layouts and of this text. Any change to either is a new one. Format 2 added how a file's path
-    /// leads to it, and what a snapshot was written for.
-    static let formats = 1...2
+    /// The formats that are read; the newest is written. It is that of the newest layout or word.
+    static let formats = 1...max(layoutFormat, Words.newestFormat)
+    /// The newest format that changed the layout of records or this text. Format 2 added how a file's path leads to
+    /// it, and what a snapshot was written for.
+    private static let layoutFormat = 2
 
     var trace: TraceID
     var run: RunInfo
@@ -85,9 +87,9 @@ struct Metadata: Equatable {
             };
 
             """
-        for kind in RecordKind.allCases {
-            var fields = FieldText()
-            kind.visitBlank(&fields, format: format)
+        for kind in Words.of(RecordKind.self, in: format) {
+            var fields = FieldText(format: format)
+            kind.visitBlank(&fields)
             text += """
 
                 event {
@@ -114,7 +116,7 @@ struct Metadata: Equatable {
         lines += [
             ("domain", Self.quoted("kernel")), ("filters", Self.quoted(run.filters)),
         ]
-        if format > 1 { lines.append(("trigger", Self.quoted(run.trigger))) }
+        if format >= 2 { lines.append(("trigger", Self.quoted(run.trigger))) }
         lines += [
             ("page_ids_are_addresses", run.showsKernelAddresses ? "1" : "0"),
             ("every_lookup", run.tellsAll ? "1" : "0"),
@@ -180,7 +182,9 @@ struct Metadata: Equatable {
                 passes: values["loop_passes"].flatMap { UInt64($0) } ?? 0,
                 durationNs: values["loop_duration_ns"].flatMap { UInt64($0) } ?? 0),
             tellsAll: values["every_lookup"] == "1", filters: values["filters"] ?? "", trigger: values["trigger"] ?? "")
-        while let probe = values["probe_\(run.probes.count)"].flatMap(Self.probe) { run.probes.append(probe) }
+        while let probe = values["probe_\(run.probes.count)"].flatMap({ Self.probe($0, format: format) }) {
+            run.probes.append(probe)
+        }
         if let line = Self.firstDifference(self.text, text) {
             throw SourceError(
                 "cannot read \(name), line \(line): it is not what format \(format) has there; the file is damaged"
@@ -188,12 +192,13 @@ struct Metadata: Equatable {
         }
     }
 
-    private static func probe(_ text: String) -> ProbeReport? {
+    private static func probe(_ text: String, format: Int) -> ProbeReport? {
         let parts = text.split(separator: "|", maxSplits: 4, omittingEmptySubsequences: false).map(String.init)
         guard parts.count == 5 else { return nil }
         func filled(_ part: String) -> String? { part.isEmpty ? nil : part }
         return ProbeReport(
-            role: parts[0], function: filled(parts[1]), hook: Hook(rawValue: parts[2]),
+            role: parts[0], function: filled(parts[1]),
+            hook: Words.of(Hook.self, in: format).first { $0.name == parts[2] },
             isRequired: !parts[3].isEmpty, note: filled(parts[4]))
     }
 
@@ -231,8 +236,13 @@ struct Metadata: Equatable {
 }
 
 /// The fields of a record as lines of metadata.
-private struct FieldText: FieldVisitor {
-    var lines: [String] = []
+struct FieldText: FieldVisitor {
+    let format: Int
+    private(set) var lines: [String] = []
+
+    init(format: Int) { self.format = format }
+
+    func has(format: Int) -> Bool { self.format >= format }
 
     mutating func number<Value: FixedWidthInteger & BitwiseCopyable>(
         _ name: StaticString, _ value: inout Value, isHex: Bool
@@ -240,14 +250,21 @@ private struct FieldText: FieldVisitor {
         add("\(isHex ? "x" : Value.isSigned ? "" : "u")int\(Value.bitWidth)_t", name)
     }
 
-    mutating func code(_ name: StaticString, _ value: inout UInt8, _ words: () -> [(UInt8, String)]) {
-        let list = words().map { "\"\($0.1)\" = \($0.0)" }.joined(separator: ", ")
-        add("enum : uint8_t { \(list) }", name)
+    mutating func word<Word: NumberedWord>(_ name: StaticString, _ value: inout Word) {
+        addWords(of: Word.self, name, first: [])
+    }
+
+    mutating func word<Word: NumberedWord>(_ name: StaticString, _ value: inout Word?, none: StaticString) {
+        addWords(of: Word.self, name, first: ["\"\(none)\" = 0"])
+    }
+
+    private mutating func addWords<Word: NumberedWord>(of type: Word.Type, _ name: StaticString, first: [String]) {
+        let words = first + Words.of(type, in: format).map { "\"\($0.name)\" = \($0.number)" }
+        add("enum : uint8_t { \(words.joined(separator: ", ")) }", name)
     }
 
     mutating func comm(_ name: StaticString, _ value: inout Comm) { lines.append("\t\tchar_t _\(name)[16];") }
     mutating func text(_ name: StaticString, _ value: inout String) { add("string", name) }
-    mutating func reject() {}
 
     /// An underscore before each name: CTF readers take it off, and no name is a word of the language.
     private mutating func add(_ type: String, _ name: StaticString) { lines.append("\t\t\(type) _\(name);") }

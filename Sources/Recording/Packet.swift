@@ -52,7 +52,8 @@ struct PacketHead: Equatable {
     /// Loads a head; nil when these bytes do not begin one of this trace.
     init?(loading bytes: UnsafeRawBufferPointer, trace: TraceID) {
         guard bytes.count >= Self.size else { return nil }
-        var load = unsafe RecordLoad(bytes, from: 0)
+        // The head is the same in every format.
+        var load = unsafe RecordLoad(bytes, from: 0, format: 1)
         guard load.take(UInt32.self) == Self.magic, UInt64(bigEndian: load.take(UInt64.self)) == trace.high,
             UInt64(bigEndian: load.take(UInt64.self)) == trace.low, load.take(UInt32.self) == 0,
             load.take(UInt64.self) == 0
@@ -77,7 +78,7 @@ struct PacketHead: Equatable {
 
     /// Whether the whole packet is as it was written.
     static func isIntact(_ packet: UnsafeRawBufferPointer) -> Bool {
-        var load = unsafe RecordLoad(packet, from: checksumOffset)
+        var load = unsafe RecordLoad(packet, from: checksumOffset, format: 1)
         let stored = load.take(UInt32.self)
         return unsafe load.isWhole && stored == checksum(packet)
     }

@@ -5,6 +5,7 @@
 // damaged or cut off is passed over and becomes an omission; the records that it held are a loss.
 
 public import Events
+internal import System
 
 /// A recording as a source of events.
 @safe public final class RecordingReader: EventSource {
@@ -45,7 +46,7 @@ public import Events
         let metadata = try Metadata(parsing: text, name: path + "/metadata")
         (trace, run, format) = (metadata.trace, metadata.run, metadata.format)
         streams = []
-        do throws(SystemFailure) {
+        do throws(SystemError) {
             for name in try Files.list(path) where name.hasPrefix("stream_") {
                 streams.append((name, try ReadFile(path + "/" + name).status.size))
             }
@@ -66,7 +67,7 @@ public import Events
     private static func text(of path: String) throws(SourceError) -> String {
         let name = path + "/metadata"
         let text: String?
-        do throws(SystemFailure) {
+        do throws(SystemError) {
             text = try ReadFile(name).text(limit: 1 << 20)
         } catch {
             throw SourceError(
@@ -110,7 +111,7 @@ public import Events
         if let current { return current }
         guard !streams.isEmpty else { return nil }
         let (name, size) = streams.removeFirst()
-        do throws(SystemFailure) {
+        do throws(SystemError) {
             current = OpenStream(file: try ReadFile(directory + "/" + name), name: name, size: size)
         } catch {
             throw SourceError("cannot read \(directory)/\(name): \(error.text)")
@@ -133,7 +134,7 @@ public import Events
         -> UnsafeRawBufferPointer?
     {
         if place < window.lowerBound || place + UInt64(count) > window.upperBound {
-            do throws(SystemFailure) {
+            do throws(SystemError) {
                 let got = unsafe try open.file.read(into: buffer, at: place)
                 window = place..<place + UInt64(got)
             } catch {
@@ -197,7 +198,8 @@ public import Events
         let begin = Int(offset - window.lowerBound)
         // The whole packet is in the window.
         var load = unsafe RecordLoad(
-            UnsafeRawBufferPointer(rebasing: buffer[begin..<begin + head.contentSize]), from: PacketHead.size)
+            UnsafeRawBufferPointer(rebasing: buffer[begin..<begin + head.contentSize]), from: PacketHead.size,
+            format: format)
         while !load.isAtEnd {
             let place = load.position
             _ = load.take(UInt64.self)
@@ -228,7 +230,7 @@ public import Events
             activity.visit(&load)
             if load.isWhole { sink.take(activity) }
         case .file:
-            var file = FileName(format: format)
+            var file = FileName()
             file.visit(&load)
             if load.isWhole {
                 sink.take(

@@ -7,6 +7,7 @@
 // never goes back, and its own time stands in its fields.
 
 public import Events
+internal import System
 
 /// What a recording may take.
 public struct RecordingLimits: Sendable {
@@ -76,19 +77,26 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     private var isTellingAgain = false
 
     /// Makes the directory. It must not exist.
-    public init(directory: String, limits: RecordingLimits = RecordingLimits()) throws(RecordingFailure) {
-        do throws(SystemFailure) {
+    public convenience init(
+        directory: String, limits: RecordingLimits = RecordingLimits()
+    ) throws(RecordingFailure) {
+        try self.init(directory: directory, limits: limits, trace: .random())
+    }
+
+    /// The same with a UUID that is given.
+    init(directory: String, limits: RecordingLimits, trace: TraceID) throws(RecordingFailure) {
+        do throws(SystemError) {
             try Files.makeDirectory(directory)
         } catch {
             throw RecordingFailure(
                 message: error.isExisting
-                    ? "cannot make the recording \(directory): it exists, and nothing is overwritten; remove it or choose another path"
+                    ? "cannot create the recording \(directory): it exists, and is not overwritten; remove it or choose another path"
                     : "cannot make the recording \(directory): \(error.text); expected a new directory in one that can be written to",
                 isUsage: true)
         }
         self.directory = directory
         self.limits = limits
-        head = PacketHead(trace: .random())
+        head = PacketHead(trace: trace)
         unsafe page = .allocate(byteCount: Self.pageBytes, alignment: 64)
         unsafe packetPlace = .allocate(capacity: 1)
         unsafe packetPlace.initialize(to: PacketBuffer(page, bytes: Self.pageBytes))
@@ -115,7 +123,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     /// Writes the metadata. Until then nothing can be recorded.
     public func begin(_ run: RunInfo) throws(RecordingFailure) {
         let text = Metadata(trace: head.trace, run: run).text
-        do throws(SystemFailure) {
+        do throws(SystemError) {
             let metadata = try NewFile(directory + "/metadata")
             try metadata.append(text)
             metadataBytes = metadata.size
@@ -146,7 +154,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     public func finish() throws(RecordingFailure) {
         flush()
         if !isBroken {
-            do throws(SystemFailure) { try file?.sync() } catch { fail(error) }
+            do throws(SystemError) { try file?.sync() } catch { fail(error) }
         }
         if let told = failure.take() { throw told }
     }
@@ -165,8 +173,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
         switch name.subject {
         case .file(let file):
             let record = FileName(
-                format: Metadata.formats.upperBound, file: file, path: name.text.cut(3600),
-                fileSystem: name.detail.cut(200), state: name.fileState)
+                file: file, path: name.text.cut(3600), fileSystem: name.detail.cut(200), state: name.fileState)
             put(.file, record, at: time)
         case .cgroup(let id): put(.cgroup, CgroupName(id: id, path: name.text.cut(3600)), at: time)
         }
@@ -190,7 +197,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     private func flush(fillsPage: Bool = false) {
         guard packet.records > 0 || fillsPage, !isBroken, let current = file else { return }
         head.recordsBefore = recordsWritten
-        do throws(SystemFailure) {
+        do throws(SystemError) {
             // Of the page that is this object's.
             unsafe try current.append(
                 packet.finished(&head, fillsPage: fillsPage, smallest: Self.smallestPacket))
@@ -212,7 +219,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
 
     // MARK: Files
 
-    private func nextFile() throws(SystemFailure) {
+    private func nextFile() throws(SystemError) {
         if let file { older.append((file.path, file.size)) }
         filesMade += 1
         let number = String(filesMade)
@@ -228,7 +235,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
             return
         }
         guard current.size + UInt64(Self.pageBytes) > limit / Self.filesInRotation else { return }
-        do throws(SystemFailure) { try nextFile() } catch { return fail(error) }
+        do throws(SystemError) { try nextFile() } catch { return fail(error) }
         while let oldest = older.first,
             metadataBytes + older.reduce(0, { $0 + $1.size }) + limit / Self.filesInRotation > limit
         {
@@ -251,7 +258,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     }
 
     /// The recording ends here.
-    private func fail(_ reason: SystemFailure) {
+    private func fail(_ reason: SystemError) {
         isBroken = true
         packet.isOpen = false
         let kept = "\(recordsWritten) events are in it and stay readable"

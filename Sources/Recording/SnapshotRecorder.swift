@@ -5,6 +5,7 @@
 // own that any reader of recordings opens. Not every moment gets one: not too often, and not too many.
 
 public import Events
+internal import System
 
 /// What snapshots may take.
 public struct SnapshotLimits: Sendable, Equatable {
@@ -64,7 +65,7 @@ public final class SnapshotRecorder {
 
     /// Takes a directory that exists, or makes it.
     public init(directory: String, limits: SnapshotLimits) throws(RecordingFailure) {
-        do throws(SystemFailure) {
+        do throws(SystemError) {
             try Files.makeDirectory(directory)
             isInFoundDirectory = false
         } catch {

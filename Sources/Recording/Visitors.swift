@@ -10,6 +10,10 @@ import Events
 struct RecordSize: FieldVisitor {
     private(set) var bytes = 0
 
+    /// What is written is of the newest format.
+    @inline(__always)
+    func has(format: Int) -> Bool { true }
+
     @inline(__always)
     mutating func number<Value: FixedWidthInteger & BitwiseCopyable>(
         _ name: StaticString, _ value: inout Value, isHex: Bool
@@ -18,14 +22,17 @@ struct RecordSize: FieldVisitor {
     }
 
     @inline(__always)
-    mutating func code(_ name: StaticString, _ value: inout UInt8, _ words: () -> [(UInt8, String)]) { bytes += 1 }
+    mutating func word<Word: NumberedWord>(_ name: StaticString, _ value: inout Word) { bytes += 1 }
+
+    @inline(__always)
+    mutating func word<Word: NumberedWord>(_ name: StaticString, _ value: inout Word?, none: StaticString) {
+        bytes += 1
+    }
 
     @inline(__always)
     mutating func comm(_ name: StaticString, _ value: inout Comm) { bytes += 16 }
 
     mutating func text(_ name: StaticString, _ value: inout String) { bytes += value.utf8.count + 1 }
-
-    mutating func reject() {}
 }
 
 /// Stores records one after the other. Whoever owns the bytes has measured that they fit.
@@ -34,6 +41,10 @@ struct RecordSize: FieldVisitor {
 
     /// Stores from `bytes` on, which outlive this value.
     init(_ bytes: UnsafeMutableRawPointer) { unsafe next = bytes }
+
+    /// What is written is of the newest format.
+    @inline(__always)
+    func has(format: Int) -> Bool { true }
 
     @inline(__always)
     mutating func put<Value: FixedWidthInteger & BitwiseCopyable>(_ value: Value) {
@@ -50,7 +61,12 @@ struct RecordSize: FieldVisitor {
     }
 
     @inline(__always)
-    mutating func code(_ name: StaticString, _ value: inout UInt8, _ words: () -> [(UInt8, String)]) { put(value) }
+    mutating func word<Word: NumberedWord>(_ name: StaticString, _ value: inout Word) { put(value.number) }
+
+    @inline(__always)
+    mutating func word<Word: NumberedWord>(_ name: StaticString, _ value: inout Word?, none: StaticString) {
+        put(value?.number ?? 0)
+    }
 
     @inline(__always)
     mutating func comm(_ name: StaticString, _ value: inout Comm) {
@@ -62,24 +78,26 @@ struct RecordSize: FieldVisitor {
         for byte in value.utf8 { put(byte == 0 ? UInt8(ascii: "?") : byte) }
         put(UInt8(0))
     }
-
-    mutating func reject() {}
 }
 
-/// Loads records one after the other. Past the end, and for a code that nobody knows, everything is zero
-/// and `isWhole` false.
+/// Loads records one after the other. Past the end, and for a word that nobody knows, `isWhole` is false.
 @safe struct RecordLoad: FieldVisitor {
     private var next: UnsafeRawPointer?
     /// Bytes from `next` on.
     private var left: Int
     private let count: Int
+    private let format: Int
     private(set) var isWhole = true
 
-    /// Loads from `bytes`, which outlive this value; `position` lies within them.
-    init(_ bytes: UnsafeRawBufferPointer, from position: Int) {
+    /// Loads records of this format from `bytes`, which outlive this value; `position` lies within them.
+    init(_ bytes: UnsafeRawBufferPointer, from position: Int, format: Int) {
         unsafe next = bytes.baseAddress?.advanced(by: position)
         (left, count) = (bytes.count - position, bytes.count)
+        self.format = format
     }
+
+    @inline(__always)
+    func has(format: Int) -> Bool { self.format >= format }
 
     var position: Int { count - left }
     var isAtEnd: Bool { left <= 0 }
@@ -105,8 +123,15 @@ struct RecordSize: FieldVisitor {
     }
 
     @inline(__always)
-    mutating func code(_ name: StaticString, _ value: inout UInt8, _ words: () -> [(UInt8, String)]) {
-        value = take(UInt8.self)
+    mutating func word<Word: NumberedWord>(_ name: StaticString, _ value: inout Word) {
+        if let known = Word(number: take(UInt8.self)) { value = known } else { isWhole = false }
+    }
+
+    @inline(__always)
+    mutating func word<Word: NumberedWord>(_ name: StaticString, _ value: inout Word?, none: StaticString) {
+        let number = take(UInt8.self)
+        value = Word(number: number)
+        if number != 0, value == nil { isWhole = false }
     }
 
     @inline(__always)
@@ -125,6 +150,4 @@ struct RecordSize: FieldVisitor {
         unsafe next = next?.advanced(by: end + 1)
         left -= end + 1
     }
-
-    mutating func reject() { isWhole = false }
 }

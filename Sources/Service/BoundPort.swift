@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A port that is taken before anything else is done, so that one which is taken already costs nothing. It needs no
-// thread and does not listen: who comes before the service runs is refused at once. Otherwise the kernel would accept
-// him, and he would wait for a service that may be long in coming, or may never come.
+// A port that is bound before anything else is done, so that a port in use costs nothing. It needs no thread and does not
+// listen: a client that connects before the service runs is refused at once. If it listened, the kernel would accept the
+// client, which would then wait for a service that starts late or never.
 
 import Glibc
 import NIOCore
 
-/// A port that is ours, until a service takes it over or this goes.
+/// A bound port, until a service takes it over or this value ends.
 public final class BoundPort {
     private static let backlog: Int32 = 128
 
-    /// With the port that it got.
+    /// With the port that the kernel chose.
     public let address: ListenAddress
     private var descriptor: Int32
 
-    /// - Throws: `ServiceError` when nobody can listen there, or somebody does.
+    /// - Throws: `ServiceError` when the address cannot be bound or is in use.
     public init(_ address: ListenAddress) throws(ServiceError) {
         let family = address.host.contains(":") ? AF_INET6 : AF_INET
         let kind = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
@@ -23,7 +23,7 @@ public final class BoundPort {
         guard descriptor >= 0 else { throw .cannotListen(address, errno: errno) }
         self.descriptor = descriptor
         var yes: Int32 = 1
-        // A connection of the service before this one may still be on its way out.
+        // A connection of an earlier service may still be closing.
         unsafe setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
         var port: Int?
         do {
@@ -49,8 +49,8 @@ public final class BoundPort {
 
     deinit { if descriptor >= 0 { close(descriptor) } }
 
-    /// The socket, which listens from here on. Whoever takes it closes it.
-    /// - Throws: `ServiceError` when somebody else, who had bound the port too, listens by now.
+    /// The socket, which listens from now on. The caller closes it.
+    /// - Throws: `ServiceError` when another process that had bound the port too listens by now.
     func take() throws(ServiceError) -> Int32 {
         guard listen(descriptor, Self.backlog) == 0 else { throw .cannotListen(address, errno: errno) }
         defer { descriptor = -1 }

@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// One connection: requests one after the other, an answer to each, and a limit on everything that a client could
-// make last. NIO's handlers before this one parse, bound the head of a request, and hold back what is
-// pipelined until its turn.
+// One connection: requests one after the other, an answer to each, and a time limit for each thing that a client could
+// delay. NIO's handlers before this one parse, limit the head of a request, and delay pipelined requests until their turn.
 
 import NIOCore
 import NIOHTTP1
 
-/// How much of what is allowed. Times are milliseconds.
+/// The limits of a service. Times are milliseconds.
 public struct ServiceLimits: Sendable {
     public var connections = 64
-    /// Of all header fields of a request together, and as many of them.
+    /// Bytes of all header fields of a request, and the number of fields.
     public var headBytes = 16 << 10
     public var headFields = 64
     /// From the connection to the end of the first request's head.
     public var headMs: Int64 = 10_000
-    /// From an answer to the end of the next request's head. A scraper comes every minute at the latest.
+    /// From an answer to the end of the next request's head. A scraper sends one every minute at the latest.
     public var idleMs: Int64 = 90_000
     /// From a request to its reply.
     public var replyMs: Int64 = 5_000
-    /// From a reply to its last byte on the way.
+    /// From a reply to its last byte sent.
     public var sendMs: Int64 = 20_000
-    /// From the end of a connection's last answer: what the client still sends is read and thrown away, or it
-    /// would not see the answer.
+    /// From the end of a connection's last answer: bytes that the client still sends are read and discarded; otherwise it
+    /// would not receive the answer.
     public var lingerMs: Int64 = 2_000
 
     public init() {}
@@ -35,7 +34,7 @@ final class Connection: ChannelInboundHandler {
 
     private enum Phase {
         case waiting
-        /// The number tells a reply from one that came too late for its request.
+        /// The number distinguishes a reply from one that is too late for its request.
         case asked(HTTPRequestHead, number: UInt64)
         case sending
         case lingering
@@ -48,10 +47,10 @@ final class Connection: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var phase = Phase.waiting
     private var asked: UInt64 = 0
-    /// The answer of the moment ends the connection.
+    /// The current answer ends the connection.
     private var isLast = false
     private var isInputClosed = false
-    /// What came while an answer was on its way: with pipelining, the next request is there at once.
+    /// Parts of the next request that arrived during an answer, as with pipelining.
     private var next: Result<HTTPRequestHead, HTTPParserError>?
     private var deadline: Scheduled<Void>?
 
@@ -101,7 +100,7 @@ final class Connection: ChannelInboundHandler {
 
     private func answer(_ head: HTTPRequestHead, in context: ChannelHandlerContext) {
         phase = .asked(head, number: asked)
-        // A body is of no use here, and is not read.
+        // No resource needs a body; it is not read.
         let hasBody =
             head.headers.contains(name: "transfer-encoding") || head.headers["content-length"].contains { $0 != "0" }
         isLast = hasBody || !head.isKeepAlive || table.isClosed
@@ -137,7 +136,7 @@ final class Connection: ChannelInboundHandler {
         if let error = error as? HTTPParserError {
             take(.failure(error))
         } else if !(error is ByteToMessageDecoderError) {
-            // What comes after an error of the parser is thrown away; any other is of a connection that broke.
+            // After an error of the parser the rest is discarded; any other error is that of a broken connection.
             close()
         }
     }
@@ -188,7 +187,7 @@ final class Connection: ChannelInboundHandler {
 
     private func close() { context?.close(promise: nil) }
 
-    /// Takes the place of the deadline before.
+    /// Replaces the last deadline.
     private func after(_ ms: Int64, _ act: @escaping (Connection) -> Void) {
         deadline?.cancel()
         deadline = context?.eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(ms)) { act(self) }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The connections that there are, as many as are allowed. When another one comes, the one that has been idle for
-// longest gives way; when all are being answered, the new one is turned away. So whoever keeps connections
-// open without asking anything cannot keep others out.
+// The open connections, up to a limit. At the limit, a new connection evicts the one that has been idle for the longest
+// time; when all have a request in progress, the new one is refused. So a client that keeps idle connections open cannot
+// block others.
 
 import NIOCore
 import Synchronization
 
-/// At most `limit` connections, and what was done about those beyond it.
+/// At most `limit` connections, and counts of those that were refused or evicted.
 final class ConnectionTable: Sendable {
     private struct Entry {
         let channel: any Channel
@@ -58,7 +58,7 @@ final class ConnectionTable: Sendable {
         }
     }
 
-    /// Admits nobody any more and closes those who wait for nothing; with `all`, everybody.
+    /// Admits no connection any more and closes the idle ones; with `all`, all of them.
     func close(all: Bool) {
         let leaving = state.withLock { state in
             state.isClosed = true
@@ -70,7 +70,7 @@ final class ConnectionTable: Sendable {
     var isClosed: Bool { state.withLock { $0.isClosed } }
 }
 
-/// Tells a client that there is no room for it, and hangs up.
+/// Answers a client with 503 and closes its connection.
 final class TurningAway: ChannelInboundHandler, Sendable {
     typealias InboundIn = ByteBuffer
 

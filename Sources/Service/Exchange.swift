@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A value that lives on another thread, for those who ask for it from a service's thread. Asking makes a
-// descriptor readable; the other thread, which waits for events anyway, sees that and publishes its value
-// as it is then. Those who ask soon after one another get the same value, so that curiosity has a bounded
-// cost.
+// A value that another thread owns, for requests on the thread of a service. A request makes a descriptor readable; the
+// other thread, which waits for events anyway, then publishes its current value. Requests within a short time get the same
+// value, so the cost is bounded.
 
 import Glibc
 import Synchronization
 
-/// Hands values from the thread that has them to those who ask.
+/// Passes values from the thread that owns them to requests.
 public final class Exchange<Value: Sendable>: Sendable {
     public enum Refusal: Error, Sendable, Equatable {
         /// Nothing is published yet.
         case notYet
         /// Nothing is published any more.
         case over
-        /// Too many wait already.
+        /// Too many requests wait already.
         case busy
     }
 
@@ -32,7 +31,7 @@ public final class Exchange<Value: Sendable>: Sendable {
 
     private static var mostWaiting: Int { 256 }
 
-    /// Readable while somebody waits.
+    /// Readable while a request waits.
     public let descriptor: Int32
     private let bell: Int32
     private let clock = ContinuousClock()
@@ -40,8 +39,8 @@ public final class Exchange<Value: Sendable>: Sendable {
 
     public init() {
         var ends: [Int32] = [-1, -1]
-        // Two numbers are written into the two of the array. It fails only when there are no descriptors left;
-        // then nobody is woken, and those who ask wait for a value that is published anyway.
+        // Two numbers are written into the two of the array. It fails only when there are no descriptors left; then the
+        // other thread is not woken, and requests wait for a value that is published anyway.
         _ = unsafe pipe(&ends)
         for end in ends {
             _ = fcntl(end, F_SETFD, FD_CLOEXEC)
@@ -52,14 +51,14 @@ public final class Exchange<Value: Sendable>: Sendable {
 
     deinit { for end in [descriptor, bell] where end >= 0 { Glibc.close(end) } }
 
-    // MARK: The thread that has the value
+    // MARK: The thread that owns the value
 
-    /// From here on values are published, and this is the first sign.
+    /// From now on values are published. This is the first sign of life.
     public func open() { state.withLock { ($0.phase, $0.lastSign) = (.open, clock.now) } }
 
-    /// Gives `value` to those who wait, and for a moment to those who come.
+    /// Passes `value` to the requests that wait, and to requests within a short time.
     public func publish(_ value: Value) {
-        // Before those who wait are taken: who comes in between rings again, and is not left waiting.
+        // Before the waiting requests are taken: a request that arrives in between makes the descriptor readable again.
         var rings: [UInt8] = [0, 0, 0, 0]
         // As many bytes as there is room for, at most.
         _ = unsafe read(descriptor, &rings, rings.count)
@@ -71,10 +70,10 @@ public final class Exchange<Value: Sendable>: Sendable {
         for answer in waiting { answer(.success(value)) }
     }
 
-    /// The thread has come round, whether or not it had anything to publish.
+    /// A sign of life of the thread, also without a value to publish.
     public func giveSign() { state.withLock { $0.lastSign = clock.now } }
 
-    /// Nothing is published any more; those who wait are told.
+    /// Nothing is published any more; waiting requests are informed.
     public func close() {
         let waiting = state.withLock { state in
             (state.phase, state.latest) = (.over, nil)
@@ -84,7 +83,7 @@ public final class Exchange<Value: Sendable>: Sendable {
         for answer in waiting { answer(.failure(.over)) }
     }
 
-    // MARK: Those who ask
+    // MARK: Requests
 
     /// A value that was published within `age`, or the next one. `answer` is called once, on this thread or on
     /// the one that publishes.
@@ -107,7 +106,7 @@ public final class Exchange<Value: Sendable>: Sendable {
         if isFirst { _ = unsafe write(bell, [1], 1) }
     }
 
-    /// How long ago the thread last came round; nil while nothing is published.
+    /// The time since the last sign of life; nil while nothing is published.
     public var sinceSign: Duration? {
         state.withLock { state in state.phase == .open ? state.lastSign.map { clock.now - $0 } : nil }
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Where to listen: an address as the user writes it. Names other than `localhost` are left out on purpose, since
-// a resolver would decide at each start what a service is exposed to.
+// Where to listen: an address as the user writes it. Names other than `localhost` are not accepted, because a resolver
+// would decide at each start to which network the service is exposed.
 
 import NIOCore
 
-/// An IP address with a port; port 0 is one that is free.
+/// An IP address with a port; port 0 is any free port.
 public struct ListenAddress: Sendable, Equatable {
     /// Without the brackets of IPv6.
     public let host: String

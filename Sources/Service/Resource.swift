@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What is served, as whoever has it to serve says it: resources by path, each a closure that is asked and
-// replies when it can. Nothing here knows how bytes come and go.
+// Resources: what is served, by path. Each is a closure that gets a request and replies when it can. This file does not
+// know how bytes are received and sent.
 
-/// A request for a resource: GET or HEAD, and what of it can matter to an answer.
+/// A request for a resource: GET or HEAD, with the parts that an answer can depend on.
 public struct Request: Sendable, Equatable {
     public var path: String
     /// All values of the header, joined by commas; empty when there is none.
@@ -12,7 +12,7 @@ public struct Request: Sendable, Equatable {
     public init(path: String, accept: String = "") { (self.path, self.accept) = (path, accept) }
 }
 
-/// An answer. The headers that any answer has are added to its own.
+/// An answer. The headers that every answer has are added to its own.
 public struct Reply: Sendable, Equatable {
     public struct Header: Sendable, Equatable {
         public var name: String
@@ -37,6 +37,6 @@ public struct Reply: Sendable, Equatable {
     }
 }
 
-/// Called on the service's thread, which must not be held up. `reply` may be called later and on any thread; the
-/// first call counts. Without one in time, the service says so to who asked.
+/// Called on the service's thread, and must not block it. `reply` can be called later and on any thread; the first call
+/// counts. Without a reply in time, the client gets 503.
 public typealias Resource = @Sendable (_ request: Request, _ reply: @escaping @Sendable (Reply) -> Void) -> Void

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The secret that a reader has to know: read from a file that nobody else may read, sent as a bearer token or,
-// for browsers, as the password of a user of any name, and compared in a time that says nothing about it.
+// The secret that a client must send: read from a file that only its owner can read, sent as a bearer token or, by
+// browsers, as the password of any user, and compared in a time that does not depend on its bytes.
 
 import Glibc
+import System
 
-/// Bytes that have to be known. Their text is in no error and no log.
+/// The bytes of a secret. They appear in no error and no log.
 public struct Secret: Sendable {
     /// Shorter ones can be guessed.
     static let leastBytes = 16
@@ -13,30 +14,29 @@ public struct Secret: Sendable {
 
     private let bytes: [UInt8]
 
-    /// Nil when it is too short to keep a secret.
+    /// Nil when it is too short.
     init?(_ bytes: [UInt8]) {
         guard bytes.count >= Self.leastBytes else { return nil }
         self.bytes = bytes
     }
 
     /// The first line of a file.
-    /// - Throws: `ServiceError` when it cannot be read, when others may read it, or when it is no secret.
+    /// - Throws: `ServiceError` when it cannot be read, when others can read it, or when it is too short or too long.
     public init(file path: String) throws(ServiceError) {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
-        guard descriptor >= 0 else { throw .unusable(path, because: ServiceError.text(errno)) }
+        guard descriptor >= 0 else { throw .unusable(path, because: errorText(errno)) }
         defer { close(descriptor) }
         var status = stat()
         // The structure lives over the call.
-        guard unsafe fstat(descriptor, &status) == 0 else { throw .unusable(path, because: ServiceError.text(errno)) }
+        guard unsafe fstat(descriptor, &status) == 0 else { throw .unusable(path, because: errorText(errno)) }
         guard status.st_mode & S_IFMT == S_IFREG else { throw .unusable(path, because: "it is no file") }
         guard status.st_mode & 0o027 == 0 else {
-            throw .unusable(path, because: "others may read or change it: chmod 600 it")
+            throw .unusable(path, because: "others can read or change it; run chmod 600")
         }
-        var content = [UInt8](repeating: 0, count: Self.mostBytes + 1)
-        // As many bytes as there is room for, at most.
-        let count = unsafe read(descriptor, &content, content.count)
-        guard count >= 0 else { throw .unusable(path, because: ServiceError.text(errno)) }
-        let line = content[..<count].prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
+        guard let content = readFile(descriptor, limit: Self.mostBytes + 1) else {
+            throw .unusable(path, because: errorText(errno))
+        }
+        let line = content.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
         guard let secret = Secret(Array(line)), line.count <= Self.mostBytes else {
             throw .unusable(
                 path,
@@ -45,7 +45,7 @@ public struct Secret: Sendable {
         self = secret
     }
 
-    /// Whether the value of an `Authorization` header proves that the secret is known.
+    /// Whether the value of an `Authorization` header contains the secret.
     func isProved(by authorization: String) -> Bool {
         let parts = authorization.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
         guard parts.count == 2 else { return false }
@@ -60,7 +60,7 @@ public struct Secret: Sendable {
         }
     }
 
-    /// Every byte that is offered is looked at, whether it is right or not.
+    /// Compares every byte, so the time does not depend on the first difference.
     private func isEqual(to offered: [UInt8]) -> Bool {
         var difference: UInt8 = offered.count == bytes.count ? 0 : 1
         for (position, byte) in offered.enumerated() { difference |= byte ^ bytes[position % bytes.count] }

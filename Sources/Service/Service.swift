@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// An HTTP/1.1 server for a few readers, on one thread of its own. It speaks to readers that it does not trust, and
-// keeps count of them.
+// An HTTP/1.1 server for a few clients, on a thread of its own. It does not trust its clients, and counts its answers.
 
 import Glibc
 import NIOCore
@@ -9,7 +8,7 @@ import NIOHTTP1
 import NIOPosix
 import Synchronization
 
-/// What a service was asked and how it answered, for whoever wants to know; it may be asked on any thread.
+/// Counts of a service: answers and refused connections. It can be read on any thread.
 public final class ServiceCounts: Sendable {
     /// Status codes that answers can have.
     static let statusCodes = [200, 400, 401, 404, 405, 421, 431, 503]
@@ -22,7 +21,7 @@ public final class ServiceCounts: Sendable {
     /// By status code.
     public var answers: [Int: UInt64] { state.withLock { $0.answers } }
 
-    /// Connections that were turned away, or gave way to others, since there were too many.
+    /// Connections that were refused or evicted at the limit.
     public var connectionsRefused: UInt64 { state.withLock { $0.refused } }
 
     func add(status: Int) { state.withLock { $0.answers[status, default: 0] += 1 } }
@@ -32,7 +31,7 @@ public final class ServiceCounts: Sendable {
 
 /// A running service; `stop` or the end of its life ends it.
 public final class Service: Sendable {
-    /// Where it listens, with the port that it got.
+    /// Where it listens, with the port that the kernel chose.
     public let address: ListenAddress
     public let counts: ServiceCounts
 
@@ -40,8 +39,8 @@ public final class Service: Sendable {
     private let listener: any Channel
     private let table: ConnectionTable
 
-    /// Serves from here on; its thread has the rights and the blocked signals of the one that calls this. Without a
-    /// secret, on an address of this host alone, requests by name are refused.
+    /// Serves from now on. Its thread has the capabilities and the blocked signals of the caller. Without a secret on a
+    /// loopback address, requests by name are refused.
     /// - Throws: `ServiceError` when the port cannot be served.
     public init(
         on port: BoundPort, secret: Secret? = nil, limits: ServiceLimits = ServiceLimits(),
@@ -79,7 +78,8 @@ public final class Service: Sendable {
         }
     }
 
-    /// Listens no more. Who waits for an answer may still get it, within `patienceMs`; then all are gone.
+    /// Stops listening. Requests in progress can still get their answer within `patienceMs`; then all connections are
+    /// closed.
     public func stop(patienceMs: Int = 500) {
         try? listener.close().wait()
         table.close(all: false)

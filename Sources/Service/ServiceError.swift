@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What can go wrong before a service runs, in one line each. What goes wrong while it runs is told to the client
-// whose doing it is.
+// Errors before a service runs, one line each. Errors while it runs are reported to the client that caused them.
 
 import Glibc
+import System
 
 /// Why a service could not start.
 public struct ServiceError: Error, Sendable, Equatable {
@@ -19,15 +19,10 @@ public struct ServiceError: Error, Sendable, Equatable {
     static func cannotListen(_ address: ListenAddress, errno number: Int32) -> ServiceError {
         let remedy =
             switch number {
-            case EADDRINUSE: "; another program has the port: choose one with --listen"
+            case EADDRINUSE: "; another program uses the port; choose one with --listen"
             case EADDRNOTAVAIL: "; expected an address of this host"
             default: ""
             }
-        return ServiceError(message: "cannot listen on \(address.text): \(text(number))\(remedy)", exitCode: 1)
-    }
-
-    static func text(_ error: Int32) -> String {
-        // A static string for every number in the C library that is linked in.
-        unsafe String(cString: strerror(error))
+        return ServiceError(message: "cannot listen on \(address.text): \(errorText(number))\(remedy)", exitCode: 1)
     }
 }

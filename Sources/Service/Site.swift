@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What becomes of a request: which resource answers it, or why none does. Pure; the order of the questions is
-// the order in which a stranger may learn something.
+// The decision on a request: which resource answers it, or why it is refused. Pure. The order of the checks is the order
+// in which an unknown client may learn something.
 
 import NIOHTTP1
 
-/// Resources and who may ask for them.
+/// Resources, and who may request them.
 struct Site: Sendable {
     let resources: [String: Resource]
     let secret: Secret?
-    /// A page in some browser can make a name of its own mean this host and ask in its user's stead (DNS
-    /// rebinding). Where nothing else has to be known, only an address, or `localhost`, may be asked for.
+    /// A web page can make its own name resolve to this host, and send requests from the browser of a user (DNS rebinding).
+    /// So without a secret, only requests to an address or to `localhost` are answered.
     let takesAddressesOnly: Bool
 
     enum Decision {
@@ -24,7 +24,7 @@ struct Site: Sendable {
             return .refuse(.line(400, "expected one Host header"))
         }
         if takesAddressesOnly, let host = hosts.first, !Self.isAddress(host) {
-            return .refuse(.line(421, "ask for 127.0.0.1, localhost or another address, not for a name"))
+            return .refuse(.line(421, "expected 127.0.0.1, localhost or another address as the host, not a name"))
         }
         if let secret {
             let proofs = head.headers["authorization"]
@@ -47,7 +47,7 @@ struct Site: Sendable {
         return .ask(resource, Request(path: path, accept: head.headers["accept"].joined(separator: ",")))
     }
 
-    /// `localhost`, or digits and dots, or what is in brackets; with or without a port.
+    /// `localhost`, or digits and dots, or an address in brackets; with or without a port.
     static func isAddress(_ host: String) -> Bool {
         if host.hasPrefix("[") { return true }
         let name = host.prefix { $0 != ":" }.lowercased()

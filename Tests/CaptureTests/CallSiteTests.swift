@@ -9,7 +9,9 @@ import Testing
 @testable import Capture
 
 @Suite struct CallSiteTests {
-    static let good: [KernelCode] = [.v6_1, .v6_12, .v7_3, .arm64Today, .x86Today]
+    static let good: [KernelCode] = [
+        .v6_1, .v6_12, .v7_3, .arm64v6_1, .arm64v6_12, .arm64v7_3, .arm64Today, .x86Today,
+    ]
 
     func sites(_ kernel: KernelCode) throws -> [Int] {
         try CallSites(in: kernel.code, targets: kernel.targets).unlocks
@@ -91,10 +93,12 @@ import Testing
             let place = String(kernel.sites[0], radix: 16)
             #expect(throws: CallSites.Unusable("another probe stands at +0x\(place)")) { try sites(probed) }
         }
-        var probed = KernelCode.arm64Today
         let brk: [UInt8] = [0x80, 0x00, 0x20, 0xd4]
-        probed.code.bytes.replaceSubrange(probed.sites[0]..<probed.sites[0] + 4, with: brk)
-        #expect(throws: CallSites.Unusable.self) { try sites(probed) }
+        for kernel in [KernelCode.arm64Today, .arm64v6_1, .arm64v6_12, .arm64v7_3] {
+            var probed = kernel
+            probed.code.bytes.replaceSubrange(probed.sites[0]..<probed.sites[0] + 4, with: brk)
+            #expect(throws: CallSites.Unusable.self) { try sites(probed) }
+        }
     }
 
     @Test("bytes that look like a call inside another instruction are told, not used")

@@ -5,6 +5,7 @@
 import CRecords
 import Events
 import Glibc
+import System
 import Testing
 
 @testable import Capture

@@ -10,7 +10,7 @@ import Testing
 
 @testable import futexscope
 
-/// What is refused, with which words, and what arguments become.
+/// Arguments that are refused, with their messages, and the values of arguments.
 @Suite("Arguments") struct ArgumentTests {
     struct Refusal: Sendable, CustomTestStringConvertible {
         var arguments: [String]
@@ -32,25 +32,27 @@ import Testing
         Refusal(arguments: ["trace", "-d"], complaint: "Missing value for '-d <time>'" + hint),
         Refusal(
             arguments: ["trace", "-d", "5x"], complaint: "The value '5x' is invalid for '-d <time>': " + span + hint),
-        Refusal(arguments: ["trace", "-d", "0"], complaint: "cannot trace for no time: -d expects more than 0" + hint),
+        Refusal(
+            arguments: ["trace", "-d", "0"],
+            complaint: "cannot trace for 0 seconds; expected more than 0 after -d" + hint),
         Refusal(
             arguments: ["trace", "-N", "0"], complaint: "cannot end after 0 findings: -N expects 1 or more" + hint),
         Refusal(
             arguments: ["trace", "--live", "-f", "json"],
-            complaint: "cannot use -f, -o or -N with --live, which shows a screen: leave out one of the two" + hint),
+            complaint: "cannot use -f, -o or -N with --live, which shows a screen; leave out one of the two" + hint),
         Refusal(
             arguments: ["trace", "--live", "-o", "file"],
-            complaint: "cannot use -f, -o or -N with --live, which shows a screen: leave out one of the two" + hint),
+            complaint: "cannot use -f, -o or -N with --live, which shows a screen; leave out one of the two" + hint),
         Refusal(
             arguments: ["record", "-o", "x", "--on", "spurious"],
-            complaint: "cannot use --on without --hindsight, which says how long to keep" + recordHint),
+            complaint: "cannot use --on without --hindsight; expected both" + recordHint),
         Refusal(
             arguments: ["record", "-o", "x", "--keep", "2"],
-            complaint: "cannot use --keep without --hindsight, which says how long to keep" + recordHint),
+            complaint: "cannot use --keep without --hindsight; expected both" + recordHint),
         Refusal(
             arguments: ["record", "-o", "x", "--hindsight", "60s", "--max-size", "64M"],
             complaint:
-                "cannot use --max-size with --hindsight, whose snapshots are bounded by --hindsight, --after and --keep"
+                "cannot use --max-size with --hindsight; expected --hindsight, --after and --keep to limit the snapshots"
                 + recordHint),
         Refusal(
             arguments: ["record", "-o", "x", "--hindsight", "60s", "--max-memory", "4K"],
@@ -110,7 +112,7 @@ import Testing
         ),
         Refusal(
             arguments: ["record", "-o", "x", "--rotate"],
-            complaint: "cannot rotate without a limit: --rotate expects --max-size; see `futexscope record --help`"),
+            complaint: "cannot use --rotate without --max-size; expected both; see `futexscope record --help`"),
         Refusal(
             arguments: ["serve", "--listen", "db-1.example:9435"],
             complaint:
@@ -119,22 +121,22 @@ import Testing
         Refusal(
             arguments: ["serve", "--listen", "0.0.0.0:9435"],
             complaint:
-                "cannot listen on 0.0.0.0:9435 without a secret, since others can reach it: give --secret-file, or --insecure if something else keeps strangers out; see `futexscope serve --help`"
+                "cannot listen on 0.0.0.0:9435 without a secret, because other hosts can reach it; give --secret-file, or --insecure if a firewall protects it; see `futexscope serve --help`"
         ),
         Refusal(
             arguments: ["report", "x", "--since", "yesterday"],
             complaint:
-                "The value 'yesterday' is invalid for '--since <time>': expected a time after the beginning such as 90s or 2m, or a date such as 2026-11-23T02:00:00Z; see `futexscope report --help`"
+                "The value 'yesterday' is invalid for '--since <time>': expected a time after the start such as 90s or 2m, or a date such as 2026-11-23T02:00:00Z; see `futexscope report --help`"
         ),
         Refusal(
             arguments: ["export", "x", "-f", "perfetto", "--type", "losses"],
             complaint:
-                "cannot choose what a Perfetto trace holds: it has everything; leave out --type; see `futexscope export --help`"
+                "cannot use --type with -f perfetto, which writes all events; leave out --type; see `futexscope export --help`"
         ),
     ]
 
-    /// Refused when it is read: the input is at fault, not the words.
-    @Test("conditions are read as they are typed")
+    /// Refused when the input is read: the input is wrong, not the arguments.
+    @Test("conditions of --on are parsed")
     func conditions() throws {
         let trigger = try Trigger(
             parsing: "cause=direct-io-invalidation,spurious,duration>=10ms,passes>=100,result=EFAULT")
@@ -149,25 +151,26 @@ import Testing
     }
 
     @Test(
-        "what cannot be read ends with 1 and one line",
+        "an input that cannot be read ends with 1 and one line",
         arguments: [
             ("/nonexistent", "cannot read /nonexistent: No such file or directory"),
             ("/proc", "cannot read the recording /proc: it has no file metadata"),
-            ("/proc/self/comm", "/proc/self/comm, line 1: nothing in it is a line of a trace"),
+            // A shell function in the environment has line ends.
+            ("/proc/self/environ", "is a line of a trace"),
             ("/dev/null", "/dev/null"),
             ("/dev/zero", "/dev/zero"),
         ])
     func unreadable(input: String, complaint: String) throws {
         for command: any ParsableCommand in [try Report.parse([input]), try Export.parse([input, "-f", "json"])] {
             var command = command
-            let failure = #expect(throws: CommandFailure.self) { try command.run() }
+            let failure = #expect(throws: CommandError.self) { try command.run() }
             #expect(failure?.exitCode == 1)
             #expect(failure?.message.contains(complaint) == true, "\(failure?.message ?? "")")
             #expect(failure?.message.contains("\n") == false)
         }
     }
 
-    @Test("bad usage ends with 64 and one line", arguments: refusals)
+    @Test("wrong usage ends with 64 and one line", arguments: refusals)
     func refusal(_ refusal: Refusal) {
         let ending = ending(of: refusal.arguments)
         #expect(ending?.code == 64)
@@ -175,34 +178,40 @@ import Testing
         #expect(ending?.answer == nil)
     }
 
-    /// Refused when the run begins, before anything is attached.
+    /// Refused at the start of the run, before anything is attached.
     @Test(
-        "what is not there, or in the way, ends with 64 and one line",
+        "a missing task or an existing file ends with 64 and one line",
         arguments: [
-            (["-p", "4194305"], "cannot trace process 4194305: there is none; expected the pid of a running process"),
-            (["-p", "0"], "cannot trace process 0: there is none; expected the pid of a running process"),
-            (["-t", "4194305"], "cannot trace thread 4194305: there is none; expected the tid of a running thread"),
+            (
+                ["-p", "4194305"],
+                "cannot trace process 4194305: it does not exist; expected the pid of a running process"
+            ),
+            (["-p", "0"], "cannot trace process 0: it does not exist; expected the pid of a running process"),
+            (
+                ["-t", "4194305"],
+                "cannot trace thread 4194305: it does not exist; expected the tid of a running thread"
+            ),
             (
                 ["-o", "/proc/self/status"],
-                "cannot make the output file /proc/self/status: it exists, and nothing is overwritten; remove it or choose another path"
+                "cannot create the output file /proc/self/status: it exists, and is not overwritten; remove it or choose another path"
             ),
             (
                 ["--ready-file", "/proc/self/status"],
-                "cannot make the ready file /proc/self/status: it exists, and nothing is overwritten; remove it or choose another path"
+                "cannot create the ready file /proc/self/status: it exists, and is not overwritten; remove it or choose another path"
             ),
             (
                 ["-o", "/nonexistent/x"],
-                "cannot make the output file /nonexistent/x: No such file or directory; expected a new file in a directory that can be written to"
+                "cannot create the output file /nonexistent/x: No such file or directory; expected a new file in a writable directory"
             ),
         ] as [([String], String)])
     func inTheWay(arguments: [String], complaint: String) throws {
         let command = try Trace.parse(arguments)
-        let failure = #expect(throws: CommandFailure.self) { try command.run() }
+        let failure = #expect(throws: CommandError.self) { try command.run() }
         #expect(failure?.exitCode == 64)
         #expect(failure?.message == complaint)
     }
 
-    @Test("a service that cannot be as asked ends before anything is attached")
+    @Test("a port in use and a bad secret end a service before anything is attached")
     func serve() throws {
         let taken = try Service(on: BoundPort(try #require(ListenAddress("127.0.0.1:0"))), resources: [:])
         defer { taken.stop() }
@@ -212,11 +221,11 @@ import Testing
         let secret = #expect(throws: ServiceError.self) { try Serve.parse(["--secret-file", "/dev/null"]).run() }
         #expect((secret?.exitCode, secret?.message) == (64, "cannot use the secret file /dev/null: it is no file"))
         let output = try Serve.parse(["--listen", "127.0.0.1:0", "-o", "/proc/self/status"])
-        let failure = #expect(throws: CommandFailure.self) { try output.run() }
+        let failure = #expect(throws: CommandError.self) { try output.run() }
         #expect(failure?.exitCode == 64)
     }
 
-    @Test("a control group that is none is refused with its path")
+    @Test("a control group that does not exist is refused with its path")
     func cgroup() throws {
         let command = try Trace.parse(["-c", "/no/such/group"])
         let failure = #expect(throws: CaptureError.self) { try command.run() }
@@ -224,18 +233,18 @@ import Testing
         #expect(failure?.message.hasPrefix("cannot filter by control group /no/such/group: ") == true)
     }
 
-    @Test("a host that refuses ends with 77, and an exit code with no further word")
+    @Test("a host that does not permit tracing ends with 77, and an exit code has no further message")
     func otherEndings() {
         let refused = Ending(CaptureError(message: "no BPF here", exitCode: 77))
         #expect((refused.code, refused.complaint, refused.answer) == (77, "no BPF here", nil))
         let told = Ending(ExitCode(77))
         #expect((told.code, told.complaint, told.answer) == (77, nil, nil))
-        #expect(Ending(CommandFailure.running("disk full")) == Ending(CaptureError(message: "disk full", exitCode: 1)))
+        #expect(Ending(CommandError.running("disk full")) == Ending(CaptureError(message: "disk full", exitCode: 1)))
     }
 
     // MARK: Values
 
-    @Test("moments count from the beginning or from 1970")
+    @Test("times count from the start or from 1970")
     func moments() throws {
         let run = RunInfo(wallClockOffsetNs: 1_795_399_200_000_000_000)
         #expect(try Moment("90s").time(in: run, begin: 5) == 90_000_000_005)
@@ -247,7 +256,7 @@ import Testing
     }
 
     @Test(
-        "spans of time",
+        "durations",
         arguments: [
             ("10", 10_000_000_000), ("0.5", 500_000_000), ("500ms", 500_000_000), ("2m", 120_000_000_000),
             ("1.5s", 1_500_000_000), ("250us", 250_000), ("7ns", 7), ("1h", 3_600_000_000_000),
@@ -258,7 +267,7 @@ import Testing
     }
 
     @Test(
-        "no spans of time", arguments: ["", "s", "-1", "1 s", "1.2.3", "1e3", "inf", "nan", "1y", "99999999999d", "١"])
+        "invalid durations", arguments: ["", "s", "-1", "1 s", "1.2.3", "1e3", "inf", "nan", "1y", "99999999999d", "١"])
     func noSpans(text: String) {
         #expect(throws: ValidationError.self) { try Span(text) }
     }
@@ -272,13 +281,20 @@ import Testing
     }
 
     @Test(
-        "no ring sizes",
+        "invalid ring sizes",
         arguments: ["", "0", "1", "2048", "4097", "3M", "4G", "8MB", "-8M", "18446744073709551616", "16777216G"])
     func noRingSizes(text: String) {
         #expect(throws: ValidationError.self) { try RingSize(text) }
     }
 
-    @Test("what is not given is as documented")
+    @Test(
+        "provoke takes the durations that the other commands take",
+        arguments: [("5", 5_000_000_000), ("500ms", 500_000_000)])
+    func provokeDuration(text: String, ns: UInt64) throws {
+        #expect(try Provoke.parse(["hole-punch", "-d", text]).duration?.ns == ns)
+    }
+
+    @Test("options without a value have the documented defaults")
     func defaults() throws {
         let trace = try Trace.parse([])
         #expect(trace.capture.loopPasses == 64)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A command that is held waits until it is let go, tells when it cannot be run, and does not outlive a run
-// that never comes to it.
+// A held command waits until it is released, reports when it cannot be run, and ends with a parent that never releases it.
 
 internal import Glibc
+internal import System
 internal import Testing
 
 @testable internal import futexscope
@@ -16,13 +16,13 @@ internal import Testing
         let command = try #require(ChildCommand(["mkdir", path]))
         try command.hold()
         usleep(100_000)
-        #expect(!Descriptor.exists(path))
+        #expect(!OutputFile.exists(path))
         try command.start()
         #expect(command.waitStatus() == 0)
-        #expect(Descriptor.exists(path))
+        #expect(OutputFile.exists(path))
     }
 
-    @Test("a held command that is never started ends with its holder")
+    @Test("a held command that is never started ends with its parent")
     func abandoned() throws {
         let path = "/tmp/futexscope-abandoned-\(getpid())"
         do {
@@ -30,10 +30,10 @@ internal import Testing
             try command.hold()
         }
         usleep(100_000)
-        #expect(!Descriptor.exists(path))
+        #expect(!OutputFile.exists(path))
     }
 
-    @Test("a held command that is no program is told as such")
+    @Test("a held command that is no program is reported")
     func noProgram() throws {
         let path = "/tmp/futexscope-no-program-\(getpid())"
         let number = unsafe open(path, O_WRONLY | O_CREAT, 0o700)
@@ -42,7 +42,7 @@ internal import Testing
         defer { unsafe unlink(path) }
         let command = try #require(ChildCommand([path]))
         try command.hold()
-        #expect(throws: CommandFailure.running("cannot run \(path): \(Descriptor.text(ENOEXEC))")) {
+        #expect(throws: CommandError.running("cannot run \(path): \(errorText(ENOEXEC))")) {
             try command.start()
         }
     }

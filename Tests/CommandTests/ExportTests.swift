@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// An export from a recording on disk to a file, with as many threads as this machine has CPUs for.
+// An export from a recording on disk to a file, with the threads that this machine has CPUs for.
 
 internal import Correlation
 internal import EventSamples
@@ -16,7 +16,7 @@ internal import Testing
 @Suite(.serialized) struct ExportTests {
     private static let rows = 20_000
 
-    /// Bytes of a file that the test made.
+    /// Bytes of a file that the test has created.
     private static func bytes(of path: String) -> [UInt8] {
         let number = unsafe open(path, O_RDONLY)
         defer { close(number) }
@@ -35,7 +35,7 @@ internal import Testing
     }
 
     @Test(
-        "an export has the rows of the run and all of them, in order",
+        "an export has all rows of the run, in order",
         arguments: [["-f", "csv"], ["-f", "json"], ["-f", "json", "--type", "detaches", "--type", "activities"]])
     func whole(options: [String]) throws {
         let place = "/tmp/futexscope-export-\(getpid())"
@@ -53,7 +53,7 @@ internal import Testing
         try writer.append(events)
         try writer.finish()
 
-        // An analysis takes the signals of the process.
+        // An analysis changes the signal handlers of the process.
         var before: [Int32: sigaction] = [:]
         for signal in [SIGINT, SIGTERM] {
             var action = sigaction()
@@ -74,7 +74,7 @@ internal import Testing
         _ = stream.end()
         let (written, expected) = (Self.bytes(of: output), stream.takeBytes())
         #expect(written.count > 1 << 20)
-        // Of megabytes nobody wants to see the difference.
+        // A difference of megabytes is not shown.
         let isSame = written == expected
         #expect(isSame)
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a supervisor is told arrives as one datagram, under a path and under an abstract name alike. That
-// systemd takes it for what it is, and its watchdog too, is tested in guests.
+// A notification arrives as one datagram, at a path and at an abstract name. That systemd and its watchdog understand it is
+// tested in guests.
 
 internal import CLinux
 internal import Glibc
@@ -21,7 +21,7 @@ internal import Testing
         #expect(unsafe clinux_notify(name, "READY=1") == -1)
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
-        // The name is shorter than the address has room for.
+        // The name fits into the address.
         unsafe withUnsafeMutableBytes(of: &address.sun_path) { unsafe $0.copyBytes(from: Array(name.utf8)) }
         if name.hasPrefix("@") { address.sun_path.0 = 0 }
         let length = socklen_t(MemoryLayout<sa_family_t>.size + name.utf8.count)
@@ -37,7 +37,7 @@ internal import Testing
         #expect(String(decoding: bytes[..<max(0, count)], as: UTF8.self) == "READY=1\nSTATUS=all is attached")
     }
 
-    @Test("a name that is none is refused", arguments: ["", "@", "relative", "/" + String(repeating: "x", count: 108)])
+    @Test("an invalid name is refused", arguments: ["", "@", "relative", "/" + String(repeating: "x", count: 108)])
     func refused(name: String) {
         #expect(unsafe clinux_notify(name, "READY=1") == -1)
         #expect(errno == EINVAL)

@@ -13,7 +13,7 @@ import Testing
         var landmarks: Landmarks
         var scope: ActivityKind?
         var hole: Range<UInt64>?
-        var via: Detach.Hook = .pageCache
+        var via: Detach.Source = .pageCache
         var isNamed = true
         var cause: Cause
         var confidence: Confidence

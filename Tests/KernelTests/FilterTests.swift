@@ -43,6 +43,16 @@ struct FilterTests {
         }
     }
 
+    @Test("a trace of one process or thread ends with it, and says so", arguments: guests)
+    func endsWithVictim(guest: Guest) async throws {
+        let run = try await GuestRuns.shared.run(guest)
+        for (option, what) in [("-p", "process"), ("-t", "thread")] {
+            let pid = try run.words("ended\(option).pid")[0]
+            #expect(try run.words("ended\(option).status") == ["0"], "\(guest)")
+            #expect(try run.text("ended\(option).err").contains("\(what) \(pid) has ended"), "\(guest)")
+        }
+    }
+
     @Test("a killed tracer leaves nothing in the kernel", arguments: guests)
     func killLeavesNothing(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)

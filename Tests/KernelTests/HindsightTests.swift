@@ -48,12 +48,12 @@ struct HindsightTests {
         #expect(holes.first?.object("page")?.text("path")?.hasPrefix("/mnt/tmpfs/futexscope-provoke-") == true)
 
         let second = try Self.read(paths[1])
-        #expect(second.report.object("run")?.text("trigger") == "asked for by SIGUSR1")
+        #expect(second.report.object("run")?.text("trigger") == "requested by SIGUSR1")
         #expect(second.trace.lookups.with("cause", "zero-page").count == 40)
         #expect(second.trace.lookups.with("cause", "hole-punch").count > holes.count)
 
         let lines = try run.text("moments.err").split(separator: "\n")
-        #expect(lines.contains { $0.contains("triggers were passed over") })
+        #expect(lines.contains { $0.contains("conditions were suppressed") })
         #expect(lines.count { $0.hasPrefix("futexscope: snapshot in moments/") } == 2)
         #expect(lines.count { $0.hasPrefix("futexscope: recorded ") } == 2)
     }
@@ -76,7 +76,7 @@ struct HindsightTests {
         #expect(gone > 10_000)
         // With those that something else ended, every call is accounted for.
         #expect(gone + snapshot.trace.lookups.count + snapshot.trace.skips >= 30_000)
-        #expect(try run.text("crowded.err").contains("\(gone) events before that had no room in memory"))
+        #expect(try run.text("crowded.err").contains("\(gone) events before it were dropped, because memory was full"))
     }
 
     @Test("only so many snapshots are kept", arguments: guests)
@@ -85,6 +85,6 @@ struct HindsightTests {
         let left = try run.words("few.left")
         #expect(left.count == 2)
         #expect(left.map { $0.split(separator: "-").last } == ["2", "3"])
-        #expect(try run.text("few.err").contains("-1 gave way"))
+        #expect(try run.text("few.err").contains("-1, was removed"))
     }
 }

@@ -82,7 +82,7 @@ struct RecordTests {
         let report = try run.replay("command")
         #expect(report.accounts(for: 23, by: report.lookups.count))
         #expect(try run.words("taken.status") == ["64"])
-        #expect(try run.text("taken.err").contains("exists, and nothing is overwritten"))
+        #expect(try run.text("taken.err").contains("exists, and is not overwritten"))
         #expect(try run.words("nonesuch.status") == ["127"])
         #expect(try run.text("nonesuch.left").isEmpty)
     }

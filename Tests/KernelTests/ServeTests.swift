@@ -125,7 +125,7 @@ struct ServeTests {
         #expect(try run.text("taken.out").isEmpty)
         #expect(
             try run.text("taken.err")
-                == "futexscope: cannot listen on 127.0.0.1:9435: Address already in use; another program has the port: choose one with --listen\n"
+                == "futexscope: cannot listen on 127.0.0.1:9435: Address already in use; another program uses the port; choose one with --listen\n"
         )
         #expect(try run.words("open.status") == ["64"])
         #expect(try run.text("open.err").contains("give --secret-file"))

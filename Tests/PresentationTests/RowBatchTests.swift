@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import Correlation
-import Crew
+import OrderedWork
 import EventSamples
 import Events
 import Testing
@@ -41,7 +41,7 @@ import Testing
     ) -> (bytes: [UInt8], batches: Int) {
         var stream = FindingStream(
             format: format, correlator: Correlator(tellsAll: true), run: Story.run, leavesRows: threads != nil)
-        var crew = Crew(threads: threads ?? 0) { (batch: consuming RowBatch) in
+        var workers = OrderedWorkers(threads: threads ?? 0) { (batch: consuming RowBatch) in
             batch.writeRows()
             return batch
         }
@@ -50,14 +50,14 @@ import Testing
             _ = stream.take(Array(events[begin..<min(begin + count, events.count)]))
             guard stream.hasBatch else { continue }
             batches += 1
-            if let batch = crew.add(stream.takeBatch()) {
+            if let batch = workers.add(stream.takeBatch()) {
                 bytes += batch.bytes
                 stream.giveBack(batch)
             }
         }
         _ = stream.end()
-        if let batch = crew.add(stream.takeBatch()) { bytes += batch.bytes }
-        while let batch = crew.next() { bytes += batch.bytes }
+        if let batch = workers.add(stream.takeBatch()) { bytes += batch.bytes }
+        while let batch = workers.next() { bytes += batch.bytes }
         return (bytes, batches)
     }
 

@@ -5,37 +5,37 @@ import Testing
 
 @testable import Provocation
 
-/// The victim's calls and the stage, in this very process: nothing here races, and nothing needs
-/// privileges.  One at a time, since the file is named for the process.
-@Suite("Victim and stage", .serialized) struct VictimTests {
-    private func play(_ cause: Cause, calls: Int) throws -> (board: Scoreboard, path: String) {
+/// The victim's calls and the test file, in this process: nothing here races, and nothing needs privileges. One test at a
+/// time, because the file has the pid in its name.
+@Suite("Victim and test file", .serialized) struct VictimTests {
+    private func run(_ cause: ProvokedCause, calls: Int) throws -> (board: Scoreboard, path: String) {
         let scenario = Scenario(cause)
-        let stage = try Stage(scenario, at: nil)
+        let file = try TestFile(scenario, at: nil)
         let board = try Scoreboard()
         board[.go] = 1
-        var victim = try Victim(scenario, path: stage.path, board: board)
+        var victim = try Victim(scenario, path: file.path, board: board)
         victim.run(calls: calls, durationNs: 0)
-        return (board, stage.path)
+        return (board, file.path)
     }
 
     @Test("every one of 1000 calls on the zero page fails with EFAULT")
     func zeroPage() throws {
-        let (board, _) = try play(.zeroPage, calls: 1000)
+        let (board, _) = try run(.zeroPage, calls: 1000)
         #expect(board[.calls] == 1000)
         #expect(board[.efault] == 1000)
         #expect(board[.succeeded] == 0)
         #expect(board[.efaultBeyondEnd] == 0)
     }
 
-    @Test("so does every call on the vDSO and on a driver's page")
+    @Test("every call on the vDSO and on a page of a driver fails with EFAULT")
     func specialMapping() throws {
-        let (board, _) = try play(.specialMapping, calls: 100)
+        let (board, _) = try run(.specialMapping, calls: 100)
         #expect(board[.efault] == 100)
     }
 
-    @Test("the control's 23 calls all succeed, on a file that is gone afterwards")
+    @Test("the 23 calls of the control succeed, on a file that is removed afterwards")
     func ordinary() throws {
-        let (board, path) = try play(.ordinary, calls: 23)
+        let (board, path) = try run(.ordinary, calls: 23)
         #expect(path == "/dev/shm/futexscope-provoke-\(getpid())")
         #expect(board[.calls] == 23)
         #expect(board[.succeeded] == 23)
@@ -45,12 +45,12 @@ import Testing
     @Test("a call is counted as beyond the end only if the file was short before and after it")
     func beyondEnd() throws {
         let scenario = Scenario.truncate
-        let stage = try Stage(scenario, at: nil)
+        let file = try TestFile(scenario, at: nil)
         let board = try Scoreboard()
         board[.go] = 1
-        var victim = try Victim(scenario, path: stage.path, board: board)
-        let file = try Descriptor(opening: stage.path, flags: O_RDWR)
-        try file.resize(to: 0)
+        var victim = try Victim(scenario, path: file.path, board: board)
+        let opened = try Descriptor(opening: file.path, flags: O_RDWR)
+        try opened.resize(to: 0)
         victim.run(calls: 5, durationNs: 0)
         #expect(board[.efault] == 5)
         #expect(board[.efaultBeyondEnd] == 0, "nobody has said yet that the file is short")
@@ -61,14 +61,14 @@ import Testing
         #expect(board[.efaultBeyondEnd] == 5)
     }
 
-    @Test("a file that exists is left alone")
+    @Test("an existing file is not touched")
     func existing() throws {
         let path = "/dev/shm/futexscope-provoke-\(getpid())"
         let file = try Descriptor(creating: path)
         try file.write(text: "precious")
         defer { try? Syscalls.unlink(path) }
-        let failure = #expect(throws: ProvocationFailure.self) {
-            _ = try Stage(.ordinary, at: "/dev/shm").path
+        let failure = #expect(throws: ProvocationError.self) {
+            _ = try TestFile(.ordinary, at: "/dev/shm").path
         }
         #expect(failure?.exitCode == 1)
         #expect(
@@ -77,12 +77,12 @@ import Testing
         #expect(Host.text(of: path) == "precious")
     }
 
-    @Test("what was put in the place of the file is left alone too")
+    @Test("a file that took the place of the test file is not removed")
     func replaced() throws {
         let path: String
         do {
-            let stage = try Stage(.ordinary, at: "/dev/shm")
-            path = stage.path
+            let file = try TestFile(.ordinary, at: "/dev/shm")
+            path = file.path
             try Syscalls.unlink(path)
             let other = try Descriptor(creating: path)
             try other.write(text: "precious")
@@ -91,22 +91,22 @@ import Testing
         try Syscalls.unlink(path)
     }
 
-    @Test("a player's last words reach the coordinator, cut to what fits")
+    @Test("the reason why a worker failed reaches the coordinator, cut to 1000 bytes")
     func lastWords() throws {
         let board = try Scoreboard()
-        #expect(board.lastWords(of: .victim) == nil)
-        board.leave(.notPermitted("no swäp"), as: .culprit)
-        #expect(board.lastWords(of: .victim) == nil)
-        #expect(board.lastWords(of: .culprit) == .notPermitted("no swäp"))
-        board.leave(.failed(String(repeating: "x", count: 5000)), as: .victim)
-        #expect(board.lastWords(of: .victim)?.description.count == 1000)
-        #expect(board.lastWords(of: .culprit) == .notPermitted("no swäp"))
+        #expect(board.failure(of: .victim) == nil)
+        board.store(.notPermitted("no swäp"), of: .culprit)
+        #expect(board.failure(of: .victim) == nil)
+        #expect(board.failure(of: .culprit) == .notPermitted("no swäp"))
+        board.store(.failed(String(repeating: "x", count: 5000)), of: .victim)
+        #expect(board.failure(of: .victim)?.description.count == 1000)
+        #expect(board.failure(of: .culprit) == .notPermitted("no swäp"))
         #expect(board[.calls] == 0)
     }
 
-    @Test("a process that nobody started as a player does not play")
-    func foreignPlayer() {
-        #expect(Provocation.play("victim,zero-page,1,0,0,1,0,") == 64)
-        #expect(Provocation.play("nonsense") == 64)
+    @Test("a process that no coordinator started does not run as a worker")
+    func foreignWorker() {
+        #expect(Provocation.runWorker("victim,zero-page,1,0,0,1,0,") == 64)
+        #expect(Provocation.runWorker("nonsense") == 64)
     }
 }

@@ -132,8 +132,8 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
             ("", "no plain-text CTF metadata"),
             ("/* CTF 1.8 */\nenv {\n\ttracer_name = \"lttng-modules\";\n};\n", "made by lttng-modules"),
             (
-                "/* CTF 1.8 */\n\ttracer_name = \"futexscope\";\n\tfutexscope_format = 3;\n",
-                "format 3; this futexscope reads formats 1 to 2"
+                "/* CTF 1.8 */\n\ttracer_name = \"futexscope\";\n\tfutexscope_format = \(Metadata.formats.upperBound + 1);\n",
+                "format \(Metadata.formats.upperBound + 1); this futexscope reads formats 1 to \(Metadata.formats.upperBound); use the one that made the recording, or a newer one"
             ),
             ("/* CTF 1.8 */\n\ttracer_name = \"futexscope\";\n\tfutexscope_format = 1;\n", "no uuid or no clock"),
             ("\u{c1}\u{1f}\u{fc}\u{75}", "no plain-text CTF metadata"),

@@ -170,7 +170,7 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
         }
         let failure = #expect(throws: RecordingFailure.self) { try RecordingWriter(directory: scratch.path("r")) }
         #expect(failure?.isUsage == true)
-        #expect(failure?.message.contains("exists, and nothing is overwritten") == true)
+        #expect(failure?.message.contains("exists, and is not overwritten") == true)
         let nowhere = #expect(throws: RecordingFailure.self) { try RecordingWriter(directory: scratch.path("x/y")) }
         #expect(nowhere?.isUsage == true)
     }

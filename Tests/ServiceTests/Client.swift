@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A client that does what no library would: sends bytes as they are given, and as slowly as is wanted.
+// A client that does what no library does: it sends bytes as they are given, and as slowly as a test wants.
 
 import Glibc
 
@@ -9,7 +9,7 @@ import Glibc
 /// One TCP connection to this host.
 final class Client {
     private let socket: Int32
-    /// What came and was not taken yet.
+    /// Bytes that were received and not used yet.
     private var rest: [UInt8] = []
 
     struct Failure: Error, CustomStringConvertible {
@@ -24,15 +24,15 @@ final class Client {
             unsafe connect(socket, name, socklen_t(size))
         }
         guard code == 0 else { throw Failure(description: "cannot connect: \(errno)") }
-        // A test that waits for ever says nothing.
-        var patience = timeval(tv_sec: 5, tv_usec: 0)
+        // A test that waits for ever reports nothing.
+        var patience = timeval(tv_sec: 30, tv_usec: 0)
         unsafe setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
         unsafe setsockopt(socket, SOL_SOCKET, SO_SNDTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     }
 
     deinit { close(socket) }
 
-    /// False when the other side takes no more.
+    /// False when the other side accepts no more.
     @discardableResult
     func send(_ text: String) -> Bool {
         var bytes = Array(text.utf8)[...]
@@ -60,7 +60,7 @@ final class Client {
         return count > 0
     }
 
-    /// Whether the other side ends the connection, with nothing more on the way.
+    /// Whether the other side ends the connection without further bytes.
     func isEnded() -> Bool { (try? fill()) != true }
 
     struct Response: Equatable {
@@ -69,7 +69,7 @@ final class Client {
         var body: String
     }
 
-    /// The next response, with as much of a body as it announces.
+    /// The next response, with a body of the length that it announces.
     func response(hasBody: Bool = true) throws -> Response {
         let separator = Array("\r\n\r\n".utf8)
         while true {

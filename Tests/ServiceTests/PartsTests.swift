@@ -6,7 +6,7 @@ import Testing
 
 @testable import Service
 
-/// What needs no connection: addresses, secrets, the exchange between threads.
+/// Parts without a connection: addresses, secrets, the exchange between threads.
 @Suite("Parts of the service") struct PartsTests {
     @Test(
         "addresses to listen on",
@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test(
-        "no addresses to listen on",
+        "invalid addresses to listen on",
         arguments: [
             "", ":", ":9435", "9435", "127.0.0.1", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:x",
             "::1:9435", "[127.0.0.1]:9435", "[::1]", "db-1.example:9435", "127.0.0.1.evil.example:1", "127.0.0.1:٣",
@@ -31,12 +31,12 @@ import Testing
     }
 
     @Test(
-        "what stands for this host in a request",
+        "hosts in a request that mean this host",
         arguments: ["localhost", "LOCALHOST:9435", "127.0.0.1", "10.1.2.3:80", "[::1]:9435"])
     func hosts(text: String) { #expect(Site.isAddress(text)) }
 
     @Test(
-        "what may be somebody's name",
+        "hosts in a request that can be a name of somebody else",
         arguments: ["", ":80", "localhost.evil.example", "127.0.0.1.nip.io", "evil", "0x7f.1"])
     func names(text: String) { #expect(!Site.isAddress(text)) }
 
@@ -66,10 +66,10 @@ import Testing
     }
 
     @Test(
-        "a file that keeps no secret is refused, and what is in it is not told",
+        "a file that is no secret is refused, and its content is not shown",
         arguments: [
-            ("0123456789abcdef", mode_t(0o604), "others may read or change it: chmod 600 it"),
-            ("0123456789abcdef", 0o660, "others may read or change it: chmod 600 it"),
+            ("0123456789abcdef", mode_t(0o604), "others can read or change it; run chmod 600"),
+            ("0123456789abcdef", 0o660, "others can read or change it; run chmod 600"),
             ("\n0123456789abcdef", 0o600, "its first line has 0 bytes; expected 16 to 4096"),
             ("hunter2", 0o600, "its first line has 7 bytes; expected 16 to 4096"),
             (String(repeating: "x", count: 4097), 0o600, "its first line has 4097 bytes; expected 16 to 4096"),
@@ -86,7 +86,7 @@ import Testing
 
     // MARK: The exchange
 
-    @Test("those who ask get what is published next, and soon after the same again")
+    @Test("a request gets the next value, and requests soon after it get the same")
     func exchange() {
         let exchange = Exchange<Int>()
         let answers = Mutex<[Result<Int, Exchange<Int>.Refusal>]>([])
@@ -128,7 +128,7 @@ import Testing
         #expect(exchange.sinceSign == nil)
     }
 
-    @Test("while nobody publishes, not everybody can wait")
+    @Test("the number of waiting requests is limited")
     func busy() {
         let exchange = Exchange<Int>()
         exchange.open()

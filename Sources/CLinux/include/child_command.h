@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// Starting another program: with the signals of a fresh process, its output here or there, and a
-// descriptor that tells of its end.
+// Starts another program: with the signals of a new process, its output redirected if wanted, and a descriptor that becomes
+// readable at its end.
 #ifndef CLINUX_CHILD_COMMAND_H
 #define CLINUX_CHILD_COMMAND_H
 
@@ -10,17 +10,23 @@
 /// blocked nor ignored there. The process, or -1 with errno.
 pid_t clinux_spawn_command(const char *path, char *const arguments[], int output);
 
-/// As above, but the program waits, with the rights and the environment of now, for the release.
-/// `release` is to be handed on. The process, or -1 with errno.
+/// As above, but the program waits for the release, with the capabilities and the environment of now. Pass `release` to
+/// `clinux_release_command`. The process, or -1 with errno.
 pid_t clinux_hold_command(const char *path, char *const arguments[], int *release);
 
-/// Lets a held program run. 0, or -1 with errno when it could not be run. Ends `release`.
+/// Runs a held program. 0, or -1 with errno when it cannot be run. Closes `release`.
 int clinux_release_command(int release);
 
 /// A descriptor that is readable when the process has ended (pidfd_open(2), Linux 5.3); -1 with errno.
 int clinux_process_descriptor(pid_t process);
 
-/// Waits for the process. Its exit status as a shell has it: 128 and the signal where one ended it.
+/// The same for a thread (PIDFD_THREAD, Linux 6.9); -1 with errno, which is EINVAL on earlier kernels.
+int clinux_thread_descriptor(pid_t thread);
+
+/// Whether a thread of the process exists.
+int clinux_thread_exists(pid_t process, pid_t thread);
+
+/// Waits for the process. Its exit status as a shell reports it: 128 plus the signal that ended it, if one did.
 int clinux_wait_status(pid_t process);
 
 #endif

@@ -4,7 +4,7 @@
 #ifndef CLINUX_CPUS_H
 #define CLINUX_CPUS_H
 
-/// How many CPUs the caller may run on; -1 with errno.
+/// The number of CPUs that the caller can run on; -1 with errno.
 int clinux_usable_cpus(void);
 
 #endif

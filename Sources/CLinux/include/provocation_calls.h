@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 // The system calls of the workloads behind `provoke` that Swift cannot import: variadic ones, GNU
-// extensions, and what is a function-like macro or a union in C.  Every function is the bare call:
-// -1 and errno on failure, nothing is decided here.
+// extensions, function-like macros and unions. Every function is the bare call: -1 and errno on failure.
 //
-// No system header that looks different with _GNU_SOURCE is included here: Swift builds its own
-// module of the C library without it, and refuses to see one struct in two shapes.
+// This header includes no system header that differs with _GNU_SOURCE: Swift builds its own module of the C library without
+// it, and refuses two definitions of one struct.
 #ifndef FUTEXSCOPE_PROVOCATION_CALLS_H
 #define FUTEXSCOPE_PROVOCATION_CALLS_H
 
@@ -12,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Values that this build's headers may not have yet; the kernel says EINVAL if it has not either.
+// Values that the headers of this build may not have; the kernel returns EINVAL if it does not have them.
 static const int CLINUX_MADV_PAGEOUT = 21;
 static const int CLINUX_MADV_COLLAPSE = 25;
 static const int CLINUX_MADV_HWPOISON = 100;
@@ -27,18 +26,18 @@ long clinux_futex_wake_shared(uint32_t *address);
 
 int clinux_open(const char *path, int flags, unsigned mode);
 
-// A nameless file in memory; of 2 MiB pages if `huge`.
+// An unnamed file in memory; of 2 MiB pages if `huge`.
 int clinux_memory_file(const char *name, int huge);
 
 int clinux_gettid(void);
 
-// Names the calling task and asks that it does not outlive the task that started it.
+// Names the calling task; ends it with the task that started it.
 int clinux_set_name(const char *name);
 int clinux_die_with_parent(void);
 
 int clinux_punch_hole(int fd, int64_t offset, int64_t length);
 
-// What kind of file system holds `path`: its magic number, 0 on failure.
+// The magic number of the file system of `path`; 0 on failure.
 uint64_t clinux_fs_magic(const char *path);
 
 // Function-like macros.
@@ -50,7 +49,7 @@ int clinux_exited(int status);
 int clinux_killed_by(int status);
 int clinux_mmap_failed(const void *address);
 
-// The highest CPU that the caller may run on, or -1; and the caller onto that CPU alone.
+// The highest CPU that the caller can run on, or -1; and pinning the caller to one CPU.
 int clinux_last_allowed_cpu(void);
 int clinux_pin(int cpu);
 int clinux_real_time(int priority);
@@ -60,7 +59,7 @@ void *clinux_vdso(void);
 // Block devices.
 int clinux_zero_out(int fd, uint64_t offset, uint64_t length);
 int clinux_loop_get_free(int control);
-// LOOP_SET_FD rather than LOOP_CONFIGURE: the latter is of Linux 5.8 and does nothing more here.
+// LOOP_SET_FD rather than LOOP_CONFIGURE, which needs Linux 5.8 and has no advantage here.
 int clinux_loop_attach(int loop, int file);
 int clinux_loop_detach(int loop);
 
@@ -76,17 +75,15 @@ long clinux_process_madvise(int pidfd, void *address, size_t length, int advice)
 long clinux_move_page(int pid, void *address, int node, int *status);
 
 int clinux_nap(int64_t ns);
-int64_t clinux_now_ns(void);
 
-// Signals the coordinator waits for; blocked while it runs, so that none is lost between looks.
+// Signals for which the coordinator waits; blocked while it runs, so that none is lost between two checks.
 int clinux_block_signals(sigset_t *before);
-// The signal that came, or -1 with EAGAIN when `ns` have passed.
+// The signal that arrived, or -1 with EAGAIN when `ns` have passed.
 int clinux_wait_for_signal(int64_t ns);
 int clinux_restore_signals(const sigset_t *before);
 
-// Starts this very program again.  The child keeps `kept` open and does not take the signals that
-// a terminal or `timeout` sends to a whole group: the coordinator ends it, so that it can still
-// hand in its counts.
+// Starts this program again. The child keeps `kept` open and ignores the signals that a terminal or `timeout` sends to the
+// whole group: the coordinator ends it, so that its counts are complete.
 int clinux_spawn_self(char *const arguments[], int kept);
 
 #endif

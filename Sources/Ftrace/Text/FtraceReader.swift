@@ -4,7 +4,7 @@
 // `trace_pipe`, what `trace-cmd report` makes of a recording, and what ftrace_dump_on_oops or SysRq-z put on
 // a console, also when other lines stand between. Any bytes will do as input; memory does not grow with it.
 
-public import Crew
+public import System
 public import Events
 
 /// A trace as text, as a source of events.

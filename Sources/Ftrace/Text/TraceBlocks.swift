@@ -2,7 +2,7 @@
 
 // The blocks of a text in their order, read ahead on other cores as far as there are any. Their room is used again.
 
-import Crew
+import OrderedWork
 
 /// Blocks of a text that arrives in chunks.
 final class TraceBlocks {
@@ -13,13 +13,13 @@ final class TraceBlocks {
     private let input: (inout [UInt8]) throws -> Bool
     private let names: KnownNames
     private var lines = LineCutter()
-    private var crew: Crew<TraceBlock, TraceBlock>
+    private var workers: OrderedWorkers<TraceBlock, TraceBlock>
     private var spare: [TraceBlock] = []
 
     /// With at most `threads` threads besides the caller's.
     init(names: KnownNames, threads: Int, input: @escaping (inout [UInt8]) throws -> Bool) {
         (self.names, self.input) = (names, input)
-        crew = Crew(threads: min(threads, Self.mostThreads)) { (block: consuming TraceBlock) in
+        workers = OrderedWorkers(threads: min(threads, Self.mostThreads)) { (block: consuming TraceBlock) in
             block.read()
             return block
         }
@@ -37,8 +37,8 @@ final class TraceBlocks {
         while !lines.isAtEnd {
             var block = spare.popLast() ?? TraceBlock(names: names)
             try lines.next(into: &block, fill: input)
-            if let done = crew.add(consume block) { return done }
+            if let done = workers.add(consume block) { return done }
         }
-        return crew.next()
+        return workers.next()
     }
 }

@@ -21,30 +21,30 @@ extension [UInt8] {
 
 /// The name of a member. It is this program's own and needs no escapes; one that is written in the source, as
 /// nearly all are, has its length from the compiler.
-enum JSONKey: ExpressibleByStringLiteral {
+public enum JSONKey: ExpressibleByStringLiteral {
     case literal(StaticString)
     case word(String)
 
-    init(stringLiteral text: StaticString) { self = .literal(text) }
-    init(_ text: String) { self = .word(text) }
+    public init(stringLiteral text: StaticString) { self = .literal(text) }
+    public init(_ text: String) { self = .word(text) }
 }
 
 /// Builds one JSON value.
-struct JSONWriter {
+public struct JSONWriter {
     fileprivate var output: TextOutput
     private var needsComma = false
 
     fileprivate init(output: TextOutput) { self.output = output }
 
-    /// One object without anything around it.
-    static func line(_ body: (inout JSONWriter) -> Void) -> [UInt8] {
+    /// One object and a line end.
+    public static func line(_ body: (inout JSONWriter) -> Void) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.appendLine(body)
         return bytes
     }
 
     @inline(__always)
-    mutating func object(_ key: JSONKey, _ body: (inout JSONWriter) -> Void) {
+    public mutating func object(_ key: JSONKey, _ body: (inout JSONWriter) -> Void) {
         name(key)
         braced("{", "}", body)
     }
@@ -62,14 +62,14 @@ struct JSONWriter {
     }
 
     @inline(__always)
-    mutating func null(_ key: JSONKey) {
+    public mutating func null(_ key: JSONKey) {
         name(key)
         output.append("null")
     }
 
     /// Text of any origin.
     @inline(__always)
-    mutating func text(_ key: JSONKey, _ value: String?) {
+    public mutating func text(_ key: JSONKey, _ value: String?) {
         name(key)
         if let value { quote(value) } else { output.append("null") }
     }
@@ -83,7 +83,7 @@ struct JSONWriter {
 
     /// A word of this program, which needs no escapes.
     @inline(__always)
-    mutating func word(_ key: JSONKey, _ value: String?) {
+    public mutating func word(_ key: JSONKey, _ value: String?) {
         name(key)
         guard let value else { return output.append("null") }
         quoted { $0.append(word: value) }
@@ -97,7 +97,7 @@ struct JSONWriter {
     }
 
     @inline(__always)
-    mutating func number(_ key: JSONKey, _ value: UInt64?) {
+    public mutating func number(_ key: JSONKey, _ value: UInt64?) {
         name(key)
         if let value { write(value) } else { output.append("null") }
     }
@@ -118,7 +118,7 @@ struct JSONWriter {
         output.append(word: value.description)
     }
 
-    mutating func texts(_ key: JSONKey, _ values: some Sequence<String>) {
+    public mutating func texts(_ key: JSONKey, _ values: some Sequence<String>) {
         elements(key, values) { $0.quote($1) }
     }
 

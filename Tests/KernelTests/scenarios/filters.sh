@@ -40,6 +40,17 @@ usleep 500000
 end_trace
 wait
 
+# A trace of one task ends with it.
+for option in -p -t; do
+    sleep 5 &
+    sleeper=$!
+    start_trace "ended$option" $option $sleeper || continue
+    wait "$tracer"
+    echo $? > "ended$option.status"
+    echo "$sleeper" > "ended$option.pid"
+done
+wait
+
 # The tracer dies as hard as it can: nothing of it may stay in the kernel.
 programs() { grep -c -E 'bpf_prog_[0-9a-f]+_(lookup|pin|unlock|detach)' /proc/kallsyms; }
 hooked() { cat /sys/kernel/tracing/enabled_functions /sys/kernel/debug/kprobes/list 2> /dev/null | grep -c get_futex_key; }

@@ -10,6 +10,8 @@
 cache=${FUTEXSCOPE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/futexscope}
 # shellcheck disable=SC2034 # the status of a kernel that is not to be had
 skipped=77
+# Debian's name of the architecture whose packages apt_open sees.
+architecture=amd64
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 die() { say "$*"; exit 125; }
@@ -40,13 +42,26 @@ mirror() {
     printf '%s\n' "${uri%/}"
 }
 
+# architecture_of KERNEL: the architecture of a kernel of the cache; its name says it.
+architecture_of() {
+    case $1 in *-arm64) echo arm64 ;; *) echo amd64 ;; esac
+}
+
+# apt_lock STATE: only one process at a time uses a private apt of this name.
+apt_lock() {
+    need flock util-linux
+    mkdir -p "$cache/apt"
+    exec 9>"$cache/apt/$1-$architecture.lock"
+    flock 9
+}
+
 # apt_open STATE SUITE...: makes $apt_conf, under which apt-get and apt-cache see
-# these suites and nothing else, and brings their lists up to date.
+# these suites for $architecture and nothing else, and brings their lists up to date.
 apt_open() {
     need apt-get apt
     keyring=/usr/share/keyrings/debian-archive-keyring.gpg
     [ -r "$keyring" ] || die "$keyring is missing: install the Debian package debian-archive-keyring"
-    apt_dir=$cache/apt/$1
+    apt_dir=$cache/apt/$1-$architecture
     apt_conf=$apt_dir/apt.conf
     shift
     mkdir -p "$apt_dir/state/lists/partial" "$apt_dir/cache/archives/partial"
@@ -55,7 +70,7 @@ apt_open() {
         case $suite in *-security) archive=security ;; *) archive=main ;; esac
         from=$(mirror "$archive")
         [ -n "$from" ] || die "this machine's apt sources name no Debian $archive archive: set FUTEXSCOPE_MIRROR"
-        printf 'deb [arch=amd64 signed-by=%s] %s %s main\n' "$keyring" "$from" "$suite"
+        printf 'deb [arch=%s signed-by=%s] %s %s main\n' "$architecture" "$keyring" "$from" "$suite"
     done >"$apt_dir/sources.list"
     # The hooks of the machine's configuration clean the machine's own caches.
     cat >"$apt_conf" <<CONF
@@ -66,7 +81,8 @@ Dir::Etc::sourcelist "$apt_dir/sources.list";
 Dir::Etc::sourceparts "/dev/null";
 Dir::Etc::preferences "/dev/null";
 Dir::Etc::preferencesparts "/dev/null";
-APT::Architecture "amd64";
+APT::Architecture "$architecture";
+APT::Architectures { "$architecture"; };
 APT::Sandbox::User "";
 Acquire::Languages "none";
 Debug::NoLocking "true";
