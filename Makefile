@@ -20,7 +20,7 @@ BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev libzstd-dev libc6-dev
 ARM64_PACKAGES := python3 xz-utils qemu-user
 READER_PACKAGES := babeltrace2 curl trace-cmd python3-venv
 BENCH_PACKAGES := gcc libc6-dev time valgrind
-GUEST_PACKAGES := qemu-system-x86 busybox-static cpio zstd e2fsprogs xfsprogs kmod gcc make mmdebstrap genext2fs
+GUEST_PACKAGES := qemu-system-x86 qemu-system-arm busybox-static cpio zstd e2fsprogs xfsprogs kmod gcc make mmdebstrap genext2fs
 LINT_PACKAGES := clang-format shellcheck
 DEB_PACKAGES := debhelper dpkg-dev fakeroot lintian
 install = @missing=""; for package in $(1); do \
@@ -34,13 +34,13 @@ BENCH_PARTS := futex pages start storm
 BENCH_CPUS := 1 4 8
 BENCH_POSSIBLE := 2 64 512
 
-.PHONY: all arm64 deb deb-arm64 build-packages guest-packages demo test unit-test kernels readers fleet-programs fleet-test answer bench \
-	bench-guest bench-cpus bench-host bench-fleet fuzz lint clean help
+.PHONY: all arm64 arm64-or-not deb deb-arm64 build-packages guest-packages demo test test-long unit-test kernels readers \
+	fleet-programs fleet-test answer reliability bench bench-guest bench-cpus bench-host bench-fleet fuzz lint clean help
 
-all: build-packages $(ESSENTIALS)/libFoundationEssentials.a  ## the release binary: .build/release/futexscope
+all: build-packages $(ESSENTIALS)/libReleaseEssentials.a  ## the release binary: .build/release/futexscope
 	swift build $(NATIVE) --product futexscope
 
-$(ESSENTIALS)/libFoundationEssentials.a: $(wildcard Toolchain/FoundationEssentials/*) Toolchain/essentials \
+$(ESSENTIALS)/libReleaseEssentials.a: $(wildcard Toolchain/FoundationEssentials/*) Toolchain/essentials \
 		$(shell readlink -f "$$(command -v swiftc)")
 	Toolchain/essentials $(ESSENTIALS)
 
@@ -93,7 +93,15 @@ demo: all  ## provoke causes and trace them, live or in a virtual machine
 unit-test: readers fleet-programs  ## tests that need no kernel
 	FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" FUTEXSCOPE_FLEET="$(FLEET)" swift test --parallel
 
-test: deb kernels readers fleet-programs  ## unit tests, then the matrix of kernels in virtual machines
+# Where the packages cannot be had there is no binary: its guests are skipped, and the tests say so.
+arm64-or-not: all
+	$(call install,$(ARM64_PACKAGES))
+	@if Toolchain/arm64-sdk >/dev/null; then $(MAKE) -s arm64; else [ $$? = 77 ] && rm -f $(ARM64_BINARY); fi
+
+test-long: export FUTEXSCOPE_LONG = 1
+test-long: test  ## the same with the guests for which it is too short
+
+test: deb kernels readers fleet-programs arm64-or-not  ## unit tests, then the matrix of kernels in virtual machines
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" FUTEXSCOPE_FLEET="$(FLEET)" swift test
 
 fleet-test: all kernels fleet-programs  ## Prometheus and VictoriaMetrics read a service in a guest; a part of `make test`
@@ -101,6 +109,9 @@ fleet-test: all kernels fleet-programs  ## Prometheus and VictoriaMetrics read a
 
 answer: all kernels  ## runs the matrix and writes the table of results into README.md
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_RECORD=1 swift test --filter KernelTests.AnswerTests
+
+reliability: all kernels  ## runs all provocations at once on each kernel and writes the table into docs/reliability.md
+	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_RECORD=1 swift test --filter KernelTests.StormTests
 
 # After a measurement: shows the difference from the figures in the tree, or writes them with RECORD=1.
 figures = @LC_ALL=C sort .build/$(1).txt -o .build/$(1).txt; \

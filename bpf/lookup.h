@@ -417,7 +417,7 @@ static __always_inline void count_result(struct lookup_state *state, int result)
 		return;
 	if (state->flags & FS_LOOKUP_PIN_FAILED) {
 		COUNT(failed_pin);
-	} else if (result != -EFAULT || (__s64)state->uaddr < 0) {
+	} else if (result != -EFAULT || IS_KERNEL_ADDRESS(state->uaddr)) {
 		COUNT(failed_other);
 	} else if (state->unlocked) {
 		state->flags |= FS_LOOKUP_FAILED_UNMAPPED;

@@ -120,6 +120,15 @@ static long describe_found_area(struct task_struct *task, struct vm_area_struct 
 	return 0;
 }
 
+/* arm64 ignores the top byte of a user's address, where a tag may stand; bit 55 tells the halves apart. */
+#if defined(__TARGET_ARCH_arm64)
+#define WITHOUT_TAG(address)	   ((address) & ~(0xffull << 56))
+#define IS_KERNEL_ADDRESS(address) ((address) >> 55 & 1)
+#else
+#define WITHOUT_TAG(address)	   (address)
+#define IS_KERNEL_ADDRESS(address) ((address) >> 63)
+#endif
+
 /* lib/maple_tree.c: the low byte of a node's address holds its type. */
 #define MAPLE_TYPE(node)    ((node) >> 3 & 0xf)
 #define MAPLE_LEAF	    1
@@ -188,7 +197,7 @@ static __always_inline struct vm_area_struct *walk_areas(__u64 address)
 static __always_inline __u64 describe_page(struct fs_page *out, struct page *head,
 					   unsigned long flags, __u64 address, bool with_area)
 {
-	struct area_question question = { .page = out, .address = address };
+	struct area_question question = { .page = out, .address = WITHOUT_TAG(address) };
 	struct vm_area_struct *area;
 
 	out->page = (__u64)head;
@@ -203,6 +212,7 @@ static __always_inline __u64 describe_page(struct fs_page *out, struct page *hea
 		out->facts |= FS_PAGE_NOT_UPTODATE;
 	if (!with_area || !address)
 		return 0;
+	address = question.address;
 	bpf_find_vma(bpf_get_current_task_btf(), address, describe_found_area, &question, 0);
 	if (!(out->facts & FS_PAGE_VMA_KNOWN)) {
 		area = walk_areas(address);

@@ -26,14 +26,15 @@ struct Replay {
             while try source.read(into: &count) {}
             print("\(count.events) events")
         case .correlate:
-            var findings = Findings(correlator: Correlator(thresholds: run.loops))
+            var findings = Findings(correlator: Correlator(thresholds: run.loops, pageBytes: run.pageBytes))
             while try source.read(into: &findings) {}
             findings.correlator.finish()
             print("\(findings.correlator.summary.findings) findings")
         case .csv, .json:
             var stream = FindingStream(
                 format: stage == .csv ? CSV() : JSONLines(),
-                correlator: Correlator(thresholds: run.loops, tellsAll: run.tellsAll), run: run)
+                correlator: Correlator(thresholds: run.loops, tellsAll: run.tellsAll, pageBytes: run.pageBytes),
+                run: run)
             var bytes = 0
             while try source.read(into: &stream) { bytes += stream.takeBytes().count }
             print("\(bytes) bytes of text")

@@ -61,6 +61,7 @@ if wants futex; then
     with floor-kprobe floor kprobe get_futex_key /tmp/ready
     with_futexscope futexscope-default
     for mode in $(attach_modes); do with_futexscope "futexscope-$mode" --attach "$mode"; done
+    with_futexscope futexscope-full --full
     with_futexscope futexscope-all --all
     # While others are inside a lookup of their own: more of them than there are slots.
     measure() {

@@ -17,11 +17,13 @@ extension HostReport {
     static func read(symbols: KernelSymbols?) -> HostReport {
         var report = HostReport(
             kernelRelease: readText("/proc/sys/kernel/osrelease") ?? "unknown", checks: [], refusal: nil)
+        report.checkPageSize(sysconf(Int32(_SC_PAGESIZE)))
         report.checkBPF()
         report.checkLockdown()
         report.checkCapabilities()
         report.checkBTF()
         report.checkProbes(symbols)
+        report.checkPreemption()
         report.checkTrial(hasKprobes: symbols?.has("register_kprobe") ?? true)
         return report
     }
@@ -30,6 +32,17 @@ extension HostReport {
         checks.append(
             Check(name: name, value: value, isFine: advice == nil && refusal == nil, advice: refusal ?? advice))
         if self.refusal == nil { self.refusal = refusal }
+    }
+
+    /// Indexes of pages and sizes of files are compared in pages of 4 KiB. Nothing here has met other pages, and
+    /// what it would say there could be wrong.
+    mutating func checkPageSize(_ bytes: Int) {
+        add(
+            "page size", "\(bytes) bytes",
+            refusal: bytes == 4096
+                ? nil
+                : "this kernel has pages of \(bytes) bytes, and only pages of 4096 bytes are supported; boot a kernel with these"
+        )
     }
 
     private mutating func checkBPF() {
@@ -155,6 +168,13 @@ extension HostReport {
                 "rule", rule.text,
                 advice: rule.name == nil ? "a livepatch declares its rule in the module parameter futex_rule" : nil)
         }
+    }
+
+    private mutating func checkPreemption() {
+        let preemption = KernelPreemption.read()
+        let consequence =
+            preemption.isPossible ? "kprobes, which no other task can hold up" : "kprobe.multi where the kernel has it"
+        add("preemption", "\(preemption.rawValue): operations are counted with \(consequence)")
     }
 
     static let features =

@@ -14,7 +14,8 @@ extension KernelFacts {
             throw .notPermitted(
                 "this kernel carries no BTF (/sys/kernel/btf/vmlinux is missing), which says where its fields lie")
         }
-        guard let symbols = KernelSymbols.read(wanted: Self.functions + Self.variables + Landmarks.allNames) else {
+        guard let symbols = KernelSymbols.read(wanted: Self.functions + Self.variables + KernelFunctions.landmarkNames)
+        else {
             throw .notPermitted("/proc/kallsyms cannot be read, so no function can be found; is /proc mounted?")
         }
         guard symbols.has("get_futex_key") else {
@@ -33,28 +34,23 @@ extension KernelFacts {
             release: readText("/proc/sys/kernel/osrelease") ?? "unknown", architecture: architecture,
             offsets: offsets, bits: bits, pageStructureSize: size,
             sharedIsBool: types.argumentIsBool(1, of: "get_futex_key") ?? true,
-            unlock: ["folio_unlock", "unlock_page"].first(where: symbols.has),
-            lockWait: ["__folio_lock", "__lock_page"].first(where: symbols.has),
-            unaccount: ["filemap_unaccount_folio", "unaccount_page_cache_page"]
+            unlock: KernelFunctions.unlock.names.first(where: symbols.has),
+            lockWait: KernelFunctions.lockWait.names.first(where: symbols.has),
+            unaccount: KernelFunctions.unaccount.names
                 .first { symbols.has($0) && types.pageArgument(of: $0) == 1 },
             zeroPage: ["zero_pfn", "zero_page_pfn"].first(where: symbols.hasVariable),
             hugeZeroPage: ["huge_zero_pfn"].first(where: symbols.hasVariable),
             hasPageBase: symbols.hasVariable("vmemmap_base"),
-            landmarks: Landmarks.allNames.compactMap { name in
+            landmarks: KernelFunctions.landmarkNames.compactMap { name in
                 symbols.functions[name]?.first.map { Function(name: name, symbol: $0) }
             })
     }
 
-    private static let functions = [
-        "get_futex_key", "folio_unlock", "unlock_page", "__folio_lock", "__lock_page", "filemap_unaccount_folio",
-        "unaccount_page_cache_page",
-    ]
+    private static let functions =
+        [KernelFunctions.lookup, KernelFunctions.unlock, KernelFunctions.lockWait, KernelFunctions.unaccount]
+        .flatMap(\.names)
     private static let types = ["page", "folio", "address_space", "inode", "super_block", "pageflags"]
     private static let variables = ["zero_pfn", "zero_page_pfn", "huge_zero_pfn", "vmemmap_base"]
-}
-
-extension Landmarks {
-    fileprivate static var allNames: [String] { functions.flatMap(\.names) }
 }
 
 extension KernelFacts.Offsets {

@@ -56,7 +56,7 @@ public final class LiveCapture: LiveSource {
             kernelRelease: readText("/proc/sys/kernel/osrelease"), host: readText("/proc/sys/kernel/hostname"),
             probes: tracing.plan.reports, wallClockOffsetNs: Self.wallClockOffset(),
             showsKernelAddresses: options.kernelAddresses, loops: options.loops, tellsAll: options.emitAll,
-            filters: options.filterText)
+            pageBytes: UInt64(getpagesize()), filters: options.filterText)
         decoder = RecordDecoder(
             names: tracing.names, kernelAddresses: options.kernelAddresses, resolver: NameResolver())
         // What reading BTF took, megabytes of it, is not needed any more.
@@ -136,8 +136,8 @@ public final class LiveCapture: LiveSource {
         drain.stop()
     }
 
-    /// How long the end of a trace may take. A kernel without kprobe.multi takes longer.
-    private static let patienceMs: Int32 = 950
+    /// How long the end of a trace may take. Twenty probes take a kernel about two seconds.
+    private static let patienceMs: Int32 = 3000
 
     private static let pulseMs: Int32 = 500
 
@@ -217,7 +217,9 @@ private struct Tracing {
         let wantsSites = options.attach == .auto || options.attach == .callsite
         let sites = wantsSites ? CallSites.found(types: types, symbols: symbols) : nil
         let depth: CaptureDepth = options.needsFullDepth ? .full : .sentinel
-        var plan = ProbePlan(mode: options.attach, wanted: depth, sites: sites, types: types, symbols: symbols)
+        let preemption = KernelPreemption.read()
+        var plan = ProbePlan(
+            mode: options.attach, wanted: depth, sites: sites, types: types, symbols: symbols, preemption: preemption)
         guard file?.write(types.excerpt.bytes) ?? true else { throw .system("keep the kernel's types", errno: errno) }
         while true {
             if let missing = plan.missingRequired {
@@ -233,7 +235,8 @@ private struct Tracing {
                 if plan.probes[refusal.position].hook == .callsite {
                     let reason = CallSites.Unusable("the probe is refused (\(refusal.reason))")
                     plan = ProbePlan(
-                        mode: options.attach, wanted: depth, sites: .failure(reason), types: types, symbols: symbols)
+                        mode: options.attach, wanted: depth, sites: .failure(reason), types: types, symbols: symbols,
+                        preemption: preemption)
                 } else {
                     plan.stepDown(refusal.position, because: refusal.reason)
                 }

@@ -132,7 +132,8 @@ struct MappedFileFinder {
     /// File systems that answer for a name from the kernel's cache when it is in use: what they do not
     /// answer for is not there. Network and user space file systems may have to ask.
     private static let localFileSystems: Set<UInt32> = [
-        0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x9584_58f6, 0xf2f5_2010,
+        FileSystemMagic.ext, FileSystemMagic.xfs, FileSystemMagic.btrfs, FileSystemMagic.tmpfs,
+        FileSystemMagic.hugetlbfs, FileSystemMagic.f2fs,
     ]
 
     init() {

@@ -18,6 +18,8 @@ struct NameResolver {
     /// of a storm has one, and not every host shows them.
     private var files: [FilePlace: UInt64] = [:]
     private var cgroups: [UInt64: UInt64] = [:]
+    /// Block devices that were looked for.
+    private var devices: Set<FileID> = []
     /// The last one of these, which is that of most events that follow.
     private var latest: (cgroup: UInt64, until: UInt64) = (0, 0)
 
@@ -44,7 +46,29 @@ struct NameResolver {
 
     /// The names that have to go ahead of a detach.
     mutating func names(for detach: Detach) -> [Name] {
-        cgroup(of: detach.culprit, at: detach.time).map { [$0] } ?? []
+        [cgroup(of: detach.culprit, at: detach.time), blockDevice(of: detach)].compactMap(\.self)
+    }
+
+    /// The page cache of a block device has an inode of its own, which no path leads to: the device's name stands for it.
+    private mutating func blockDevice(of detach: Detach) -> Name? {
+        guard let number = Self.blockDevice(of: detach), devices.insert(detach.file).inserted else { return nil }
+        if devices.count > Self.limit { devices = [detach.file] }
+        return readText("/sys/dev/block/\(number.major):\(number.minor)/uevent")
+            .flatMap { Self.deviceName(uevent: $0) }
+            .map { Name(subject: .file(detach.file), text: "/dev/" + $0, detail: "bdev") }
+    }
+
+    /// The number of the block device whose page was detached; nil for any other page. Its inode has that number where
+    /// the kernel sets i_ino to the device (`bdev_add`); elsewhere it is 0, and there is no name.
+    static func blockDevice(of detach: Detach) -> (major: UInt64, minor: UInt64)? {
+        // BDEVFS_MAGIC of linux/magic.h.
+        guard detach.magic == 0x6264_6576, detach.file.inode != 0 else { return nil }
+        return (detach.file.inode >> 20, detach.file.inode & 0xfffff)
+    }
+
+    /// The kernel's name of a device, which may have slashes (`mapper/x` does not occur, `cciss/c0d0` does).
+    static func deviceName(uevent: String) -> String? {
+        uevent.split(separator: "\n").first { $0.hasPrefix("DEVNAME=") }.map { String($0.dropFirst(8)) }
     }
 
     private mutating func file(of page: PageFacts, of lookup: Lookup) -> Name? {

@@ -2,8 +2,9 @@
 // The ladder: which hook each probe gets on this kernel. The first plan comes from what BTF, the symbols and
 // the function's code say; a rung that the kernel then refuses is struck off and the next one is tried, until
 // every probe is attached or has no rung left. A refusal never takes another probe with it. What is evidence
-// stands on kprobes, whose programs run with preemption off; a program on a trampoline or on kprobe.multi can
-// be preempted, and meanwhile the kernel skips it for every other task on that CPU.
+// stands on kprobes, whose programs run with preemption off. Where kernel code can be preempted, a program on a
+// trampoline or on kprobe.multi can be, too; meanwhile the kernel skips that program, and for kprobe.multi all
+// kprobe programs, for the other tasks on that CPU.
 
 import Events
 
@@ -90,19 +91,19 @@ struct ProbePlan: Sendable {
     /// when none are wanted.
     init(
         mode: AttachMode, wanted: CaptureDepth, sites: Result<CallSites, CallSites.Unusable>?,
-        types: borrowing KernelTypes, symbols: KernelSymbols
+        types: borrowing KernelTypes, symbols: KernelSymbols, preemption: KernelPreemption
     ) {
         areaReadable = Self.areaIsReadable(types)
         // FLAGS_SHARED of kernel/futex/futex.h since 6.7; a bool before.
         sharedArgumentMask = types.argumentIsBool(1, of: "get_futex_key") ?? true ? 0xff : 0x10
-        let swapOut = ["shmem_writeout", "shmem_writepage"].first(where: symbols.has)
+        let swapOut = KernelFunctions.swapOut.names.first(where: symbols.has)
         swapOutFolioArgument = UInt32(swapOut.flatMap { types.pageArgument(of: $0) } ?? 0)
         var sites = sites
         if case .success(let found) = sites, wanted == .full, let obstacle = found.obstacle {
             sites = .failure(CallSites.Unusable(obstacle))
         }
         var probes = ProbeRole.all.filter { !$0.isOfLookup }.map {
-            Self.probe($0, mode: mode, types: types, symbols: symbols)
+            Self.probe($0, mode: mode, types: types, symbols: symbols, preemption: preemption)
         }
         switch sites {
         case .success(let sites):
@@ -112,7 +113,7 @@ struct ProbePlan: Sendable {
             let note = "no call site in get_futex_key: \(unusable.reason)"
             (depth, depthNote) = (.full, note)
             for role in ProbeRole.all where role.isOfLookup {
-                var probe = Self.probe(role, mode: mode, types: types, symbols: symbols)
+                var probe = Self.probe(role, mode: mode, types: types, symbols: symbols, preemption: preemption)
                 if mode == .callsite, role.isRequired { (probe.function, probe.rungs) = ("get_futex_key", []) }
                 if role.name == "unlock" || probe.rungs.isEmpty { probe.note = note }
                 probes.append(probe)
@@ -120,7 +121,7 @@ struct ProbePlan: Sendable {
         case nil:
             (depth, depthNote) = (.full, nil)
             probes += ProbeRole.all.filter(\.isOfLookup).map {
-                Self.probe($0, mode: mode, types: types, symbols: symbols)
+                Self.probe($0, mode: mode, types: types, symbols: symbols, preemption: preemption)
             }
         }
         self.probes = probes
@@ -163,7 +164,8 @@ struct ProbePlan: Sendable {
     }
 
     private static func probe(
-        _ role: ProbeRole, mode: AttachMode, types: borrowing KernelTypes, symbols: KernelSymbols
+        _ role: ProbeRole, mode: AttachMode, types: borrowing KernelTypes, symbols: KernelSymbols,
+        preemption: KernelPreemption
     ) -> Probe {
         if role.site == .tracepoint {
             let rungs: [Hook] = mode == .kprobe ? [.rawTracepoint] : [.tpBTF, .rawTracepoint]
@@ -194,9 +196,13 @@ struct ProbePlan: Sendable {
             }
         }
         if mode != .fentry, !role.isEvidence {
-            rungs.append(.kprobe)
-            // It lets many functions go at once.
-            if symbols.has("register_fprobe_ips") { rungs.insert(.kprobeMulti, at: 0) }
+            if preemption.isPossible {
+                rungs.insert(.kprobe, at: 0)
+            } else {
+                rungs.append(.kprobe)
+                // It lets many functions go at once.
+                if symbols.has("register_fprobe_ips") { rungs.insert(.kprobeMulti, at: 0) }
+            }
         }
         if rungs.first == .kprobeMulti || rungs.first == .kprobe { note = nil }
         if rungs.isEmpty { note = "no fentry: \(note ?? ""): \(role.offWithout)" }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The table of probes: for each role the kernel functions that can play it, what the programs are
-// called, and what is off without it.
+// The roles that kernel functions and tracepoints play for a live capture, in the order in which they are attached, each
+// with the number that both sides share. Names of functions and the words shown come from the table `KernelFunctions`.
 
 import CRecords
 import Events
@@ -33,71 +33,56 @@ struct ProbeRole: Sendable {
         "its_return_thunk", "call_depth_return_thunk", "zen_return_thunk",
     ]
 
-    private static func function(
-        _ name: String, _ number: fs_hook, _ candidates: [String], return hasReturn: Bool = false,
-        required: Bool = false, evidence: Bool = false, off: String
-    ) -> ProbeRole {
-        ProbeRole(
-            name: name, program: String(name.map { $0 == "-" ? "_" : $0 }), site: .function,
-            candidates: candidates, hasReturn: hasReturn, isRequired: required, isEvidence: evidence,
-            number: number, offWithout: off)
-    }
-
-    private static func activity(
-        _ name: String, _ number: fs_hook, _ candidates: [String], off: String
-    ) -> ProbeRole {
-        function(name, number, candidates, return: true, off: "operations of \(off) are not counted")
-    }
-
     /// In the order in which they are attached: what explains comes before what is explained, so that
     /// no observation is made while its evidence is not yet collected.
-    static let all: [ProbeRole] = [
-        ProbeRole(
-            name: "detach", program: "detach", site: .tracepoint,
-            candidates: ["mm_filemap_delete_from_page_cache"], hasReturn: false,
-            isRequired: false, isEvidence: true, number: fs_hook(0), offWithout: "causes by page are unknown"),
-        function(
-            "swap-out", FS_HOOK_SWAP_OUT, ["shmem_writeout", "shmem_writepage"], return: true, evidence: true,
-            off: "swap-out is not seen as a cause"),
-        function(
-            "migrated-page", FS_HOOK_MIGRATED_PAGE, ["folio_migrate_flags", "migrate_page_states"], evidence: true,
-            off: "migration is not seen as a cause"),
-        activity("drop-caches", FS_HOOK_DROP_CACHES, ["drop_caches_sysctl_handler"], off: "drop-caches"),
-        activity("invalidate2", FS_HOOK_INVALIDATE2, ["invalidate_inode_pages2_range"], off: "direct-io-invalidation"),
-        activity("fadvise", FS_HOOK_FADVISE, ["generic_fadvise"], off: "fadvise"),
-        activity("reclaim-direct", FS_HOOK_RECLAIM_DIRECT, ["try_to_free_pages"], off: "direct reclaim"),
-        activity(
-            "reclaim-memcg", FS_HOOK_RECLAIM_MEMCG, ["try_to_free_mem_cgroup_pages"],
-            off: "memory control group reclaim"),
-        activity("reclaim-kswapd", FS_HOOK_RECLAIM_KSWAPD, ["balance_pgdat"], off: "kswapd"),
-        activity("reclaim-list", FS_HOOK_RECLAIM_LIST, ["reclaim_pages"], off: "MADV_PAGEOUT and DAMON"),
-        activity("truncate", FS_HOOK_TRUNCATE, ["truncate_inode_pages_range"], off: "truncate"),
-        activity("truncate-shmem", FS_HOOK_TRUNCATE_SHMEM, ["shmem_undo_range"], off: "truncate of shared memory"),
-        activity(
-            "truncate-hugetlb", FS_HOOK_TRUNCATE_HUGETLB, ["remove_inode_hugepages"], off: "truncate of huge pages"),
-        // Its range and mode distinguish a hole from a zeroed range, and a neighbour from the page itself, also where
-        // the registers of the system call do not show them (bpf/cut.h).
-        function(
-            "fallocate", FS_HOOK_FALLOCATE, ["vfs_fallocate"], return: true, evidence: true,
-            off: "hole-punch is not counted, and with io_uring it is not distinguished from other kinds of fallocate"),
-        activity("block-device", FS_HOOK_BLOCK_DEVICE, ["truncate_bdev_range"], off: "block-zero-out"),
-        activity("migrate", FS_HOOK_MIGRATE, ["migrate_pages"], off: "migration"),
-        activity("collapse", FS_HOOK_COLLAPSE, ["collapse_file"], off: "collapse"),
-        activity(
-            "split", FS_HOOK_SPLIT, ["__folio_split", "split_huge_page_to_list_to_order", "split_huge_page_to_list"],
-            off: "split"),
-        activity("memory-failure", FS_HOOK_MEMORY_FAILURE, ["memory_failure"], off: "memory-failure"),
-        function(
-            "lock-wait", FS_HOOK_LOCK_WAIT, ["__folio_lock", "__lock_page"],
-            off: "waits for the page's lock are not counted"),
-        function(
-            "unlock", FS_HOOK_UNLOCK, ["folio_unlock", "unlock_page"], required: true, evidence: true,
-            off: "nothing can be observed"),
-        function(
-            "pin", FS_HOOK_PIN, ["get_user_pages_fast"], return: true, required: true, evidence: true,
-            off: "nothing can be observed"),
-        function(
-            "lookup", FS_HOOK_LOOKUP, ["get_futex_key"], return: true, required: true, evidence: true,
-            off: "nothing can be observed"),
+    static let all: [ProbeRole] =
+        [
+            ProbeRole(
+                name: "detach", program: "detach", site: .tracepoint,
+                candidates: ["mm_filemap_delete_from_page_cache"], hasReturn: false, isRequired: false,
+                isEvidence: true, number: fs_hook(0), offWithout: "causes by page are unknown")
+        ] + functions.compactMap { ProbeRole($0, number: $1) }
+
+    private static let functions: [(KernelFunction, fs_hook)] = [
+        (KernelFunctions.swapOut, FS_HOOK_SWAP_OUT),
+        (KernelFunctions.migratedPage, FS_HOOK_MIGRATED_PAGE),
+        (KernelFunctions.dropCaches, FS_HOOK_DROP_CACHES),
+        (KernelFunctions.invalidate2, FS_HOOK_INVALIDATE2),
+        (KernelFunctions.fadvise, FS_HOOK_FADVISE),
+        (KernelFunctions.reclaimDirect, FS_HOOK_RECLAIM_DIRECT),
+        (KernelFunctions.reclaimMemcg, FS_HOOK_RECLAIM_MEMCG),
+        (KernelFunctions.reclaimKswapd, FS_HOOK_RECLAIM_KSWAPD),
+        (KernelFunctions.reclaimList, FS_HOOK_RECLAIM_LIST),
+        (KernelFunctions.truncate, FS_HOOK_TRUNCATE),
+        (KernelFunctions.truncateShmem, FS_HOOK_TRUNCATE_SHMEM),
+        (KernelFunctions.truncateHugetlb, FS_HOOK_TRUNCATE_HUGETLB),
+        (KernelFunctions.fallocate, FS_HOOK_FALLOCATE),
+        (KernelFunctions.blockDevice, FS_HOOK_BLOCK_DEVICE),
+        (KernelFunctions.migrate, FS_HOOK_MIGRATE),
+        (KernelFunctions.collapse, FS_HOOK_COLLAPSE),
+        (KernelFunctions.split, FS_HOOK_SPLIT),
+        (KernelFunctions.memoryFailure, FS_HOOK_MEMORY_FAILURE),
+        (KernelFunctions.lockWait, FS_HOOK_LOCK_WAIT),
+        (KernelFunctions.unlock, FS_HOOK_UNLOCK),
+        (KernelFunctions.pin, FS_HOOK_PIN),
+        (KernelFunctions.lookup, FS_HOOK_LOOKUP),
     ]
+
+    /// Nil for a function that no probe is on.
+    private init?(_ function: KernelFunction, number: fs_hook) {
+        guard let probe = function.probe else { return nil }
+        self.init(
+            name: probe.role, program: String(probe.role.map { $0 == "-" ? "_" : $0 }), site: .function,
+            candidates: function.names, hasReturn: probe.hasReturn, isRequired: probe.isRequired,
+            isEvidence: probe.isEvidence, number: number, offWithout: probe.offWithout)
+    }
+
+    private init(
+        name: String, program: String, site: Site, candidates: [String], hasReturn: Bool, isRequired: Bool,
+        isEvidence: Bool, number: fs_hook, offWithout: String
+    ) {
+        (self.name, self.program, self.site, self.candidates) = (name, program, site, candidates)
+        (self.hasReturn, self.isRequired, self.isEvidence) = (hasReturn, isRequired, isEvidence)
+        (self.number, self.offWithout) = (number, offWithout)
+    }
 }

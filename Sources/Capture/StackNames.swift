@@ -45,7 +45,7 @@ import System
 
     /// From "name.cold+0x10/0x2c0".
     static func landmark(text: String) -> Landmarks {
-        LandmarkTable.marks[String(text.prefix { $0 != "+" && $0 != "." })] ?? []
+        KernelFunctions.landmarksByName[String(text.prefix { $0 != "+" && $0 != "." })] ?? []
     }
 
     private static func readTable(_ descriptor: Int32) -> LandmarkTable {
@@ -53,25 +53,19 @@ import System
     }
 }
 
-/// The extents of all landmarks.
+/// The extents of all functions that mean something on a stack.
 struct LandmarkTable {
-    /// By the name before the first dot.
-    static let marks: [String: Landmarks] = {
-        let pairs = Landmarks.functions.flatMap { landmark, names in names.map { ($0, landmark) } }
-        return Dictionary(pairs) { first, _ in first }
-    }()
-
     private var landmarks: [(range: Range<UInt64>, landmark: Landmarks)] = []
 
     init(kallsyms bytes: [UInt8]) {
         var open: [(start: UInt64, landmark: Landmarks)] = []
-        SymbolText(bytes).forEach(in: SymbolNames(Array(Self.marks.keys))) { address in
+        SymbolText(bytes).forEach(in: SymbolNames(KernelFunctions.landmarkNames)) { address in
             guard let first = open.first, address > first.start else { return !open.isEmpty }
             for mark in open { landmarks.append((mark.start..<address, mark.landmark)) }
             open = []
             return false
         } found: { symbol in
-            if let landmark = Self.marks[symbol.base] { open.append((symbol.address, landmark)) }
+            if let landmark = KernelFunctions.landmarksByName[symbol.base] { open.append((symbol.address, landmark)) }
             return !open.isEmpty
         }
         landmarks.sort { $0.range.lowerBound < $1.range.lowerBound }

@@ -222,12 +222,14 @@ import System
         return true
     }
 
-    /// What waits for a grace period of RCU tasks, and between them what does not: after each such period the
-    /// kernel rests for a tenth of a second before it begins another, and the others take as long.
+    /// First the call sites, which a trace that follows at once needs. Then what waits for a grace period of RCU
+    /// tasks, and between them what does not: after each such period the kernel rests for a tenth of a second before
+    /// it begins another, and the others take as long.
     private var inOrderOfClosing: [Link] {
+        let sites = links.filter { $0.hook == .callsite }
         let waiting = links.filter { [.kprobeMulti, .fentry].contains($0.hook) }
-        let others = links.filter { ![.kprobeMulti, .fentry].contains($0.hook) }
-        return waiting.prefix(1) + others + waiting.dropFirst()
+        let others = links.filter { ![.callsite, .kprobeMulti, .fentry].contains($0.hook) }
+        return sites + waiting.prefix(1) + others + waiting.dropFirst()
     }
 
     // MARK: What the loaded object offers

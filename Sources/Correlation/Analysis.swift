@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A run seen as a whole, for a report: how passes and durations are distributed, when findings came, who
-// hit whom, what stays unexplained, and how observed lookups lie in time against the operations that
-// detach pages. An observed lookup is one that counts in the summary's table of causes: it met a page
-// without a mapping, or one whose detach was seen. Streaming; memory is bounded, some 4 MB at worst,
-// nearly all of it for the coincidence in time.
+// A whole run, for a report: the distributions of passes and durations, when findings came, pairs of culprit and victim,
+// what stays unexplained, and how observed lookups lie in time against the operations that detach pages. An observed
+// lookup is one that counts in the summary's table of causes: it met a page without a mapping, or one whose detach was
+// seen. Streaming; memory is bounded by about 4 MB, nearly all of it for the coincidence in time.
 
 public import Events
 
@@ -19,7 +18,7 @@ public struct Analysis: Sendable, Equatable {
         public var victim: Summary.ProcessKey
         public var cause: Cause
 
-        /// By the cause's number: its word would take longer than all the rest.
+        /// By the cause's number: hashing its name would take longer than all the rest.
         public func hash(into hasher: inout Hasher) {
             hasher.combine(culprit)
             hasher.combine(victim)
@@ -57,7 +56,7 @@ public struct Analysis: Sendable, Equatable {
     /// Only findings within it count, and only the part of each operation that lies within it.
     public let window: ClosedRange<UInt64>
 
-    /// Of every finding whose entry was seen; a loop that has not ended with what was last known.
+    /// Of every finding whose entry was seen; of a loop that has not ended, its latest finding.
     public private(set) var passes = Histogram()
     public private(set) var durationsNs = Histogram()
     public private(set) var passesByCause = CaseTable<Cause, Histogram>()
@@ -70,7 +69,7 @@ public struct Analysis: Sendable, Equatable {
     /// Observed lookups.
     public private(set) var observed: UInt64 = 0
 
-    /// The run, as far as events and totals show, CLOCK_MONOTONIC; nil when there was neither.
+    /// The run, as far as events and totals show, CLOCK_MONOTONIC nanoseconds; nil when there was neither.
     public var span: ClosedRange<UInt64>? { first <= last ? first...last : nil }
     private var first = UInt64.max
     private var last: UInt64 = 0
@@ -78,7 +77,7 @@ public struct Analysis: Sendable, Equatable {
     public private(set) var runNs: UInt64 = 0
     /// The kinds that occurred, or that explain a finding, in the order of `ActivityKind`.
     public private(set) var coincidence: [CoincidenceRow] = []
-    /// Operations were lost: `during` and `busyNs` say what is known, and there may be more.
+    /// Operations were lost: `during` and `busyNs` are lower bounds.
     public private(set) var coincidenceIsLowerBound = false
 
     private var inTime: Coincidence
@@ -88,7 +87,7 @@ public struct Analysis: Sendable, Equatable {
         inTime = Coincidence(window: window)
     }
 
-    /// Takes the next event. `finding` is nil where it makes none known, or none that is wanted.
+    /// Takes the next event. `finding` is nil where the event completes none, or the filter rejects it.
     public mutating func take(_ event: Event, finding: Finding?) {
         switch event {
         case .lookup(let lookup):
@@ -106,7 +105,7 @@ public struct Analysis: Sendable, Equatable {
     /// Takes a lookup that ended, or the progress of one.
     public mutating func take(_ lookup: Lookup) { reach(lookup.time, lengthNs: lookup.durationNs) }
 
-    /// Takes what was found of a lookup that ended.
+    /// Takes the finding of a lookup that ended.
     public mutating func take(_ finding: Finding) { add(finding) }
 
     public mutating func take(_ detach: Detach) { reach(detach.time) }
@@ -119,12 +118,12 @@ public struct Analysis: Sendable, Equatable {
     public mutating func take(_ loss: Loss) { inTime.add(loss) }
 
     public mutating func take(_ totals: Totals) {
-        // It was there before the first event, and after the last.
+        // The run started before the first event, and ended after the last.
         guard totals.time > 0 else { return }
         widenSpan(from: totals.time - min(totals.time, totals.durationNs), to: totals.time)
     }
 
-    /// Ends the run. `unfinished` are the last findings of lookups that have not ended.
+    /// Ends the run. `unfinished` are the latest findings of lookups that have not ended.
     public mutating func finish(unfinished: [Finding] = []) {
         for finding in unfinished { add(finding) }
         let run = (span ?? 0...0).clamped(to: window)
@@ -135,7 +134,7 @@ public struct Analysis: Sendable, Equatable {
         inTime = Coincidence(window: window)
     }
 
-    /// Something ended at this time that had lasted for `lengthNs`.
+    /// Something ended at this time that had taken `lengthNs`.
     private mutating func reach(_ time: UInt64, lengthNs: UInt64? = nil) {
         inTime.advance(to: time)
         let begin = time - min(time, lengthNs ?? 0)

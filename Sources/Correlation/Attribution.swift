@@ -6,14 +6,6 @@
 
 public import Events
 
-/// File systems that matter to the kind of a page; linux/magic.h.
-private enum Magic {
-    static let tmpfs: UInt32 = 0x0102_1994
-    static let hugetlbfs: UInt32 = 0x9584_58f6
-}
-
-private let pageSize: UInt64 = 4096
-
 /// What explains one lookup.
 struct Attribution {
     var kind: PageKind
@@ -21,16 +13,20 @@ struct Attribution {
     var confidence: Confidence
     var reason: UnknownReason?
     var neighbour: Bool?
+    /// Bytes of a base page.
+    private let pageBytes: UInt64
 
     /// Of a lookup that met no page.
     static let ofNothing = Attribution(kind: .unknown, cause: .unknown, confidence: .none, reason: .notObserved)
 
     private init(kind: PageKind, cause: Cause, confidence: Confidence, reason: UnknownReason?) {
         (self.kind, self.cause, self.confidence, self.reason) = (kind, cause, confidence, reason)
+        pageBytes = RunInfo.usualPageBytes
     }
 
     /// Of a lookup that met `page`, and perhaps its detach.
-    init(lookup: Lookup, page: PageFacts, detach: Detach?) {
+    init(lookup: Lookup, page: PageFacts, detach: Detach?, pageBytes: UInt64) {
+        self.pageBytes = pageBytes
         kind = Self.kind(page: page, detach: detach)
         (cause, confidence, reason, neighbour) = (.unknown, .none, nil, nil)
         if let detach {
@@ -69,8 +65,8 @@ struct Attribution {
             reason = .stackUnnamed
         }
         if let hole = detach.hole, cause == .holePunch {
-            let first = page.index &* pageSize
-            neighbour = !hole.overlaps(first..<first &+ pageSize)
+            let first = page.index &* pageBytes
+            neighbour = !hole.overlaps(first..<first &+ pageBytes)
         }
     }
 
@@ -94,45 +90,17 @@ struct Attribution {
     private static func kind(magic: UInt32) -> PageKind {
         switch magic {
         case 0: .unknown
-        case Magic.tmpfs: .shmem
-        case Magic.hugetlbfs: .hugetlb
+        case FileSystemMagic.tmpfs: .shmem
+        case FileSystemMagic.hugetlbfs: .hugetlb
         default: .file
         }
     }
 
     // MARK: Cause
 
-    /// The cause of one detach: by the functions on the culprit's stack, innermost meaning first; by
-    /// the operation in progress where they say nothing. Nil when neither is known.
+    /// The cause of one detach, as its stack and the operation in progress are read. Nil when neither says anything.
     static func cause(of detach: Detach) -> (Cause, Confidence)? {
-        switch detach.via {
-        case .swapOut: return (.swapOut, .exact)
-        case .migration: return (.migration, .exact)
-        case .pageCache: break
-        }
-        let seen = detach.landmarks
-        // Reclaim can start inside any operation that allocates; what it takes is its own doing.
-        for (landmark, cause) in [
-            (Landmarks.swapOut, Cause.swapOut), (.migration, .migration), (.collapse, .collapse),
-            (.memoryFailure, .memoryFailure), (.dropCaches, .dropCaches), (.reclaim, .reclaim),
-            (.fadvise, .fadvise), (.invalidate2, .directIOInvalidation),
-        ] where seen.contains(landmark) {
-            return (cause, .exact)
-        }
-        if seen.isSuperset(of: [.blockDeviceTruncate, .truncateRange]) { return (.blockZeroOut, .exact) }
-        if seen.contains(.fallocate) {
-            // The same way leads from zeroing, collapsing and inserting a range.
-            switch detach.scope {
-            case .holePunch?: return (.holePunch, .exact)
-            case .fallocateOther?: return (.other, .exact)
-            default: return detach.hole == nil ? (.other, .inferred) : (.holePunch, .exact)
-            }
-        }
-        if seen.contains(.setSize) { return (.truncate, .exact) }
-        if seen.contains(.split) { return (.split, .exact) }
-        if !seen.isEmpty { return (.other, .exact) }
-        if let scope = detach.scope { return (Cause(scope), .inferred) }
-        return detach.stackIsNamed ? (.other, .exact) : nil
+        detach.stackReading.map { ($0.operation.map(Cause.init) ?? .other, $0.isExact ? .exact : .inferred) }
     }
 
     private static func reason(for page: PageFacts, wasSeenAtPin: Bool) -> UnknownReason {
@@ -159,7 +127,7 @@ struct Attribution {
         case .anon, .unknown: return nil
         case .file, .shmem, .hugetlb: break
         }
-        func holds(_ size: UInt64) -> Bool { page.index < (size &+ pageSize &- 1) / pageSize }
+        func holds(_ size: UInt64) -> Bool { page.index < (size &+ pageBytes &- 1) / pageBytes }
         if let detach { return holds(detach.fileSize) }
         // Without a detach only the size at the observation is known. A file that was too short then
         // did not back the page; one that was long enough may have been cut and grown again.

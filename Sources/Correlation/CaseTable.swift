@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A value for some cases of an enum, found by the case's number. Enums here have words as raw values, and a
-// dictionary would hash those words for every finding.
+// A value for some cases of an enum, found by the case's number. Enums here have strings as raw values, and a dictionary
+// would hash a string for every finding.
 
-/// A table with a place for each case of an enum without payloads, of at most 256 cases.
+/// A table with a place for each case of an enum without payloads, with at most 256 cases.
 public struct CaseTable<Key: CaseIterable & Sendable, Value> {
     /// By the case's number; empty as long as nothing was set.
     private var places: [Value?] = []

@@ -1,39 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// How observed lookups lie in time against the operations that detach pages. A lookup coincides with a
-// kind of operation if it overlaps one of that kind anywhere on the host; so many would by chance as the
-// kind's operations, each widened by the lookup's length, cover of the run. Operations are told at their
-// end, so lookups wait until later ends can no longer reach them. Memory: at most 98,304 waiting lookups
-// of 24 bytes, 64 KiB of intervals and 4 KiB of gaps for each kind, and 1024 operations in progress.
+// How observed lookups lie in time against the operations that detach pages. A lookup coincides with a kind of operation
+// if it overlaps one of that kind anywhere on the host. The share expected by chance is the part of the run that the
+// kind's operations cover, each widened by the duration of the lookup. Operations are reported at their end, so lookups
+// wait until no later end can reach them. Memory: at most 98,304 waiting lookups of 24 bytes, 64 KiB of intervals and
+// 4 KiB of gaps for each kind, and 1024 operations in progress.
 
 public import Events
 
 /// The coincidence in time of observed lookups with one kind of operation.
 public struct CoincidenceRow: Sendable, Equatable {
     public var kind: ActivityKind
-    /// Operations that were told one by one.
+    /// Operations that were reported one by one.
     public var operations: UInt64
     /// Nanoseconds in which at least one of them was in progress.
     public var busyNs: UInt64
-    /// The part of the run at which a lookup, had it begun at any moment, would have overlapped an
-    /// operation: mean over the lengths of the observed lookups. 0 to 1.
+    /// The probability that a lookup that starts at a random time overlaps an operation: the mean over the durations
+    /// of the observed lookups. 0 to 1.
     public var share: Double
-    /// The run, in nanoseconds.
+    /// Duration of the run in nanoseconds.
     public var runNs: UInt64
     /// Observed lookups that overlap an operation, and those that overlap none.
     public var during: UInt64
     public var outside: UInt64
-    /// Observed lookups whose cause is this kind, known without regard to time; nil where no cause
-    /// stands for this kind alone.
+    /// Observed lookups whose cause is this kind, which is known independently of time; nil where no cause stands for
+    /// this kind alone.
     public var caused: UInt64?
-    /// How many would overlap if lookups and operations had nothing to do with each other, and the
-    /// standard deviation of that number.
+    /// The expected number of overlaps if lookups and operations were independent, and its standard deviation.
     public var expected: Double
     public var deviation: Double
 
-    /// `during` by `expected`: about 1 for what has nothing to do with it. Nil where none is expected.
+    /// `during` divided by `expected`: about 1 if they are independent. Nil where none is expected.
     public var ratio: Double? { expected > 0 ? Double(during) / expected : nil }
-    /// Per second of the time that counts as during, and of the rest; nil where there is no such time.
+    /// Lookups per second during operations, and outside; nil where there is no such time.
     public var rateDuring: Double? { Self.rate(during, ns: share * Double(runNs)) }
     public var rateOutside: Double? { Self.rate(outside, ns: (1 - share) * Double(runNs)) }
 
@@ -42,9 +41,9 @@ public struct CoincidenceRow: Sendable, Equatable {
     }
 }
 
-/// Feeds on observed lookups and operations, in about the order of their ends.
+/// Takes observed lookups and operations, roughly in the order of their ends.
 struct Coincidence: Sendable, Equatable {
-    /// Lookups that wait at most, and how long: nanoseconds of the events' time.
+    /// The largest number of lookups that wait, and the longest wait in nanoseconds of the events' time.
     static let waitingLimit = 65_536
     static let horizonNs: UInt64 = 10_000_000_000
     static let openLimit = 1024
@@ -61,7 +60,7 @@ struct Coincidence: Sendable, Equatable {
         var during: UInt64 = 0
         var caused: UInt64 = 0
         var intervals = IntervalUnion()
-        /// Begins that were told, by thread, of operations whose end was not told yet.
+        /// Starts of operations in progress, by thread.
         var open: [UInt32: UInt64] = [:]
         /// The first of `open`.
         var openSince: UInt64?
@@ -85,16 +84,16 @@ struct Coincidence: Sendable, Equatable {
     private let window: ClosedRange<UInt64>
     /// By raw value.
     private var kinds = [Kind](repeating: Kind(), count: ActivityKind.allCases.count + 1)
-    /// In the order of arrival from `next` on; what is before has been decided.
+    /// In the order of arrival; those before `next` have been decided.
     private var waiting: [Observed] = []
     private var next = 0
     private var latest: UInt64 = 0
-    /// The last end among the lookups that were decided.
+    /// The latest end among the lookups that were decided.
     private var decided: UInt64?
     private var observed: UInt64 = 0
     private var lengths = DurationHistogram()
 
-    /// Operations were lost or came too late, so that lookups may overlap more than is known.
+    /// Operations were lost or came too late, so that lookups may overlap more of them than is known.
     private(set) var isLowerBound = false
 
     init(window: ClosedRange<UInt64>) { self.window = window }
@@ -115,7 +114,7 @@ struct Coincidence: Sendable, Equatable {
         if waiting.count - next > Self.waitingLimit { decideNext() }
     }
 
-    /// A begin or an end; the timeline learns when operations were in progress.
+    /// The start or end of an operation; the timeline gets the times in which operations were in progress.
     mutating func add(_ activity: Activity, timeline: inout Timeline) {
         let (index, tid) = (activity.kind.index, activity.task.tid)
         guard let durationNs = activity.durationNs else {
@@ -123,8 +122,8 @@ struct Coincidence: Sendable, Equatable {
             return
         }
         let start = activity.time >= durationNs ? activity.time - durationNs : 0
-        // The begin carries the very time at which the duration begins. What began later on the same task
-        // cannot outlive it.
+        // The start event has the same time as the start of the duration. What started later on the same task
+        // cannot end after it.
         if let begun = kinds[index].open[tid], begun >= start {
             kinds[index].close(tid)
         } else if let decided, start <= decided {
@@ -148,7 +147,7 @@ struct Coincidence: Sendable, Equatable {
     private mutating func count(_ kind: ActivityKind, from start: UInt64, to end: UInt64, timeline: inout Timeline) {
         guard end >= window.lowerBound, start <= window.upperBound else { return }
         kinds[kind.index].operations += 1
-        // One that is in progress and began before covers it.
+        // An operation in progress that started earlier covers it.
         if let since = kinds[kind.index].openSince, since <= start { return }
         let (from, to) = (max(start, window.lowerBound), min(end, window.upperBound))
         if !kinds[kind.index].intervals.insert(from: from, to: to) { isLowerBound = true }
@@ -157,17 +156,13 @@ struct Coincidence: Sendable, Equatable {
 
     /// Something was lost.
     mutating func add(_ loss: Loss) {
-        switch loss.stage {
-        case .ringActivity, .operationTable, .returnMissed, .programMissed, .delivery, .malformed,
-            .recording:
-            isLowerBound = true
-            // What began may have ended unseen.
-            forgetOpen()
-        default: break
-        }
+        guard loss.stage.hidesOperations else { return }
+        isLowerBound = true
+        // What started may have ended unseen.
+        forgetOpen()
     }
 
-    /// The run has come to this time: lookups of long ago are decided.
+    /// The events have reached this time: lookups older than the horizon are decided.
     mutating func advance(to time: UInt64) {
         latest = max(latest, time)
         while next < waiting.count, latest - min(latest, waiting[next].end) > Self.horizonNs { decideNext() }
@@ -188,10 +183,10 @@ struct Coincidence: Sendable, Equatable {
         }
     }
 
-    /// Makes room among the intervals of a kind, after asking for the lookups that may need them.
+    /// Settles the older intervals of a kind, after the lookups that may need them have been compared with them.
     private mutating func settle(_ kind: ActivityKind, timeline: inout Timeline) {
         let bit: UInt16 = 1 << kind.index
-        // Only these can need what will be settled; the others are asked later.
+        // Only these can overlap what will be settled; the others are compared later.
         let end = kinds[kind.index].intervals.endOfOlderHalf
         let asked = kinds[kind.index]
         for index in next..<waiting.count where waiting[index].start <= end && waiting[index].met & bit == 0 {
@@ -208,8 +203,8 @@ struct Coincidence: Sendable, Equatable {
 
     // MARK: The end
 
-    /// The run is over: operations in progress last until its end, and all that waits is decided. Shares
-    /// are those of `run`.
+    /// The run is over: operations in progress last until its end, and all waiting lookups are decided. Shares are of
+    /// `run`.
     mutating func finish(run: ClosedRange<UInt64>, timeline: inout Timeline) -> [CoincidenceRow] {
         latest = max(latest, run.upperBound)
         let runNs = run.upperBound - run.lowerBound
@@ -234,7 +229,7 @@ struct Coincidence: Sendable, Equatable {
         let (gaps, busyNs) = (state.intervals.gaps.means, Double(state.intervals.settledNs))
         var (expected, variance) = (0.0, 0.0)
         for (length, count) in lengths.means where state.operations > 0 && runNs > 0 {
-            // A lookup overlaps an operation if it begins within it, or up to its own length before it.
+            // A lookup overlaps an operation if it starts within it, or at most its own duration before it.
             let before = gaps.reduce(0) { $0 + $1.count * min($1.duration, length) }
             let share = min(1, (busyNs + before) / Double(runNs))
             expected += count * share

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Turns the stream of events into findings. Pure and streaming: no clock, no I/O, memory bounded by
-// two constants; the same events give the same findings, live or from a recording. A detach precedes
-// the lookup that met it, since the victim's own task sends both.
+// Turns the stream of events into findings. Pure and streaming: no clock, no I/O, memory bounded by two constants. The
+// same events give the same findings, live or from a recording. A detach precedes the lookup that met it, because the
+// victim's own task sends both.
 
 public import Events
 
@@ -11,28 +11,36 @@ public struct Correlator: Sendable {
     /// Detaches remembered for a lookup that has yet to come.
     static let detachLimit = RecentDetaches.limit
 
-    public private(set) var summary = Summary()
+    public private(set) var summary: Summary
     /// Losses by stage, as they arrived.
     public private(set) var losses: [Loss.Stage: UInt64] = [:]
-    /// Unfinished loops, so that the end of a run can tell of them.
+    /// Unfinished loops, so that the end of a run can report them.
     public private(set) var loops = LoopsInProgress()
 
     private let thresholds: LoopThresholds
+    private let pageBytes: UInt64
     private var detaches = RecentDetaches()
     private let tellsAll: Bool
     private var filter: FindingFilter
 
-    /// With `tellsAll` every lookup gives a finding, also one that met nothing. The summary counts
-    /// only those that did. What `filter` does not let through is neither told nor counted.
+    /// With `tellsAll` every lookup gives a finding, including those that met nothing. The summary counts
+    /// only those that did. What `filter` rejects is neither reported nor counted. `pageBytes` is the size of a base
+    /// page on the traced machine, a power of two. With `keepsProcesses` the summary's encounters distinguish
+    /// processes of one name.
     public init(
-        thresholds: LoopThresholds = LoopThresholds(), tellsAll: Bool = false, filter: FindingFilter = FindingFilter()
+        thresholds: LoopThresholds = LoopThresholds(), tellsAll: Bool = false,
+        pageBytes: UInt64 = RunInfo.usualPageBytes, filter: FindingFilter = FindingFilter(),
+        keepsProcesses: Bool = false
     ) {
+        summary = Summary(keepsProcesses: keepsProcesses)
+        self.pageBytes = pageBytes
         self.thresholds = thresholds
         self.tellsAll = tellsAll
         self.filter = filter
     }
 
-    /// Takes the next event; returns what it makes known.
+    /// Takes the next event.
+    /// - Returns: the finding that it completes, if any.
     public mutating func take(_ event: Event) -> Finding? {
         var known: Finding?
         switch event {
@@ -46,20 +54,20 @@ public struct Correlator: Sendable {
         return known
     }
 
-    /// Gives up loops of which more would have been heard by `now` (CLOCK_MONOTONIC nanoseconds), and those whose
-    /// task cannot be in a lookup, which only the caller can find out. They count as loops without an end.
+    /// Removes loops that would have been reported again by `now` (CLOCK_MONOTONIC nanoseconds), and those whose task
+    /// cannot be in a lookup, which only the caller can find out. They count as loops without an end.
     public mutating func giveUpLoops(at now: UInt64, unless canLoop: (TaskIdentity) -> Bool) {
         for loop in loops.giveUp(at: now, unless: canLoop) { summary.add(loop.finding) }
     }
 
-    /// Takes a lookup that ended, or the progress of one; `found` gets what that makes known, if anything. A finding
-    /// is large and most lookups give none, so it is shown where it lies.
+    /// Takes a lookup that ended, or the progress of one; `found` gets the finding that it completes, if any. A finding
+    /// is large and most lookups give none, so it is handed over without a copy.
     public mutating func take(_ lookup: Lookup, isProgress: Bool, found: (Finding) -> Void) {
         if isProgress { progress(of: lookup, found: found) } else { end(of: lookup, found: found) }
     }
 
     private mutating func end(of lookup: Lookup, found: (Finding) -> Void) {
-        // A loop that ends after the time that is asked about has not ended in it.
+        // A loop that ends after the window has not ended in it.
         if !loops.isEmpty, lookup.time <= filter.window.upperBound { loops.end(thread: lookup.victim.tid) }
         let metSomething = lookup.observations > 0 || lookup.retries.total > 0
         guard metSomething || tellsAll, filter.admits(lookup) else { return }
@@ -73,26 +81,29 @@ public struct Correlator: Sendable {
         guard isLoop(lookup), filter.admits(lookup) else { return }
         let finding = finding(for: lookup, isProgress: true)
         guard filter.admits(finding) else { return }
-        if !loops.tell(finding) { lose(1, at: .correlator) }
+        if !loops.update(finding) { lose(1, at: .correlator) }
         found(finding)
     }
 
     public mutating func take(_ loss: Loss) { lose(loss.count, at: loss.stage) }
 
-    public mutating func take(_ name: Name) { filter.learn(name) }
+    public mutating func take(_ name: Name) {
+        filter.learn(name)
+        summary.learn(name)
+    }
 
-    /// Ends the run: loops that have not ended are counted with what was last known of them. Returns
-    /// those.
+    /// Ends the run: loops that have not ended are counted with their latest finding.
+    /// - Returns: those findings.
     @discardableResult
     public mutating func finish() -> [Finding] {
-        // In a fixed order, since the tables of the summary are bounded.
+        // In a fixed order, because the tables of the summary are bounded.
         let unfinished = loops.all.map(\.finding)
         for finding in unfinished { summary.add(finding) }
         loops = LoopsInProgress()
         return unfinished
     }
 
-    /// A recording may claim any number.
+    /// A recording may contain any number.
     private mutating func lose(_ count: UInt64, at stage: Loss.Stage) {
         let (sum, overflow) = losses[stage, default: 0].addingReportingOverflow(count)
         losses[stage] = overflow ? .max : sum
@@ -103,7 +114,7 @@ public struct Correlator: Sendable {
             || (lookup.durationNs ?? 0) >= thresholds.durationNs
     }
 
-    /// Remembers it for the lookup that met it.
+    /// Keeps it for the lookup that met it.
     public mutating func take(_ detach: Detach) { detaches.remember(detach) }
 
     private mutating func finding(for lookup: Lookup, isProgress: Bool) -> Finding {
@@ -111,7 +122,7 @@ public struct Correlator: Sendable {
             return finding(for: lookup, isProgress: isProgress, by: .ofNothing)
         }
         let detach = page.slot == .found ? detaches.detach(of: page.page, at: page.detachTime) : nil
-        let attribution = Attribution(lookup: lookup, page: page, detach: detach)
+        let attribution = Attribution(lookup: lookup, page: page, detach: detach, pageBytes: pageBytes)
         if attribution.reason == .detachLost && detaches.hasForgotten { lose(1, at: .correlator) }
         var finding = finding(for: lookup, isProgress: isProgress, by: attribution)
         finding.detach = detach
@@ -122,7 +133,7 @@ public struct Correlator: Sendable {
         return finding
     }
 
-    /// With what an attribution says by itself.
+    /// With what the attribution alone gives.
     private func finding(for lookup: Lookup, isProgress: Bool, by attribution: Attribution) -> Finding {
         Finding(
             isProgress: isProgress, lookup: lookup, outcome: outcome(of: lookup, isProgress: isProgress),
@@ -137,7 +148,7 @@ public struct Correlator: Sendable {
     }
 
     private func outcome(of lookup: Lookup, isProgress: Bool) -> Outcome {
-        // Seen from inside, a lookup that goes back has not returned and is told all the same.
+        // At the sentinel depth, a lookup that retries is reported although it has not returned.
         guard let result = lookup.result else { return isProgress ? .looping : .retried }
         if result < 0 { return .failed }
         return lookup.retries.total > 0 ? .retried : .ok
@@ -147,7 +158,8 @@ public struct Correlator: Sendable {
         guard attribution.cause == .unknown else { return false }
         switch attribution.reason {
         case .slotOverwritten?, .slotTorn?, .detachLost?: return true
-        default: return losses.contains { $0.key.touchesEvidence && $0.value > 0 }
+        case .noDetachSeen?, .formerLife?, .stackUnnamed?, .areaUnreadable?, .notObserved?, nil:
+            return losses.contains { $0.key.touchesEvidence && $0.value > 0 }
         }
     }
 }

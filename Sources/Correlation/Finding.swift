@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The vocabulary of what the correlator finds: causes, confidence, outcomes. Raw values are the names in
-// all output, whatever the format. Rules and verdicts are in Rule.swift.
+// What the correlator finds: causes, confidence, outcomes, and the finding that has them. Raw values are the names in all
+// output formats. Rules and verdicts are in Rule.swift.
 
 public import Events
 
@@ -24,7 +24,7 @@ public enum Cause: String, Sendable, CaseIterable {
     case zeroPage = "zero-page"
     /// vDSO, a driver's page, a shared DAX extent: pages that never have a mapping.
     case specialMapping = "special-mapping"
-    /// The detach was seen and its culprit is known, but the way there is none of the above.
+    /// The detach was seen and its culprit is known, but the operation is none of the above.
     case other
     case unknown
 }
@@ -33,7 +33,7 @@ public enum Cause: String, Sendable, CaseIterable {
 public enum Confidence: String, Sendable {
     /// The detach of this very page was seen, or the page was recognised as one without a mapping.
     case exact
-    /// The culprit was in an operation that detaches pages, and the stack said nothing.
+    /// The culprit was in an operation that detaches pages, and its stack did not name the cause.
     case inferred
     case none
 }
@@ -42,20 +42,19 @@ public enum Confidence: String, Sendable {
 public enum UnknownReason: String, Sendable, CaseIterable {
     /// No detach of a held page was stored for this page: not hooked, or before tracing began.
     case noDetachSeen = "no-detach-seen"
-    /// The slot of the detach table belongs to another page by now.
+    /// The slot of the detach table was overwritten by another page's detach.
     case slotOverwritten = "slot-overwritten"
     /// The stored detach is of a former life of the page.
     case formerLife = "former-life"
-    /// Two detaches met in the slot, or it was being written.
+    /// Two detaches used the slot at the same time, or it was being written.
     case slotTorn = "slot-torn"
     /// The kernel side matched a detach that did not arrive.
     case detachLost = "detach-lost"
     /// The functions on the culprit's stack could not be named (kallsyms is not readable).
     case stackUnnamed = "stack-unnamed"
-    /// The victim's memory area could not be read, so a page without a mapping cannot be told from
-    /// another one.
+    /// The victim's memory area could not be read, so it is not known whether the page ever had a mapping.
     case areaUnreadable = "area-unreadable"
-    /// The lookup went back without an observation and nothing more is known of the page.
+    /// The lookup retried without an observation, and nothing more is known of the page.
     case notObserved = "not-observed"
 }
 
@@ -89,7 +88,7 @@ public enum PageKind: String, Sendable {
     case unknown
 }
 
-/// One lookup that met a page without a mapping, or that went back, with what explains it.
+/// One lookup that met a page without a mapping, or that retried, with what explains it.
 public struct Finding: Sendable, Equatable {
     /// True while the lookup has not returned.
     public var isProgress: Bool
@@ -105,11 +104,11 @@ public struct Finding: Sendable, Equatable {
         get { met.first }
         set { met = newValue.map { [$0] } ?? [] }
     }
-    /// None or one, apart: of many findings few have one, and all are moved about.
+    /// None or one, in memory of its own: few findings have one, and all findings are copied.
     private var met: [Detach]
     /// Whether the hole was in another page of the same folio; nil when no hole is known.
     public var neighbour: Bool?
-    /// Failed although the address was still backed by its file; nil when that cannot be told.
+    /// Failed although the address was still backed by its file; nil when that is not known.
     public var spurious: Bool?
     /// Nil when there was no observation for a rule to decide on.
     public var verdicts: Verdicts?
@@ -140,8 +139,8 @@ public struct Finding: Sendable, Equatable {
         detach.map { lookup.time >= $0.time ? lookup.time - $0.time : 0 }
     }
 
-    /// The cause where there is something to explain: a missing mapping, or a detach that was met. A
-    /// lookup that only went back has none.
+    /// The cause where there is something to explain: a missing mapping, or a detach that was met. A lookup that only
+    /// retried has none.
     public var explainedCause: Cause? {
         lookup.observations > 0 || !met.isEmpty ? cause : nil
     }
@@ -154,8 +153,8 @@ public struct Finding: Sendable, Equatable {
         return lookup.flags.contains(.failedReadOnly) ? .readOnly : .other
     }
 
-    /// The file as the victim's memory area names it, else by the detach: a block device has an inode
-    /// of its own in the page cache, and users know the other one. Nil for a page of no file.
+    /// The file as the victim's memory area names it, else as the detach does: a block device has an inode of its own in
+    /// the page cache, and users know the other one. Nil for a page without a file.
     public var file: FileID? {
         guard kind != .zero, kind != .special else { return nil }
         if let file = lookup.page?.file, !file.isNone { return file }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// How numbers are distributed: in buckets of powers of two, as tracers show it, coarse enough for a screen;
-// and up to bounds that are given, with the sum, as a monitoring system keeps it. Of fixed size whatever
-// comes.
+// Distributions of numbers, of fixed size: in buckets of powers of two, as tracers show them, and in buckets with given
+// bounds and with the sum, as monitoring systems keep them.
 
 /// Counts of values in the buckets 0, 1, 2–3, 4–7, 8–15 and so on to 2^64 − 1.
 public struct Histogram: Sendable, Equatable {
@@ -22,7 +21,7 @@ public struct Histogram: Sendable, Equatable {
         total += 1
     }
 
-    /// From the first bucket that holds something to the last, with the empty ones between them.
+    /// From the first bucket that is not empty to the last, with the empty ones between them.
     public var buckets: [Bucket] {
         guard let first = counts.firstIndex(where: { $0 > 0 }), let last = counts.lastIndex(where: { $0 > 0 })
         else { return [] }
@@ -38,7 +37,7 @@ public struct Histogram: Sendable, Equatable {
 public struct BoundedHistogram: Sendable, Equatable {
     /// Ascending; each value counts in the first bucket whose bound it does not exceed.
     public let bounds: [UInt64]
-    /// One for each bound, and one for what exceeds them all.
+    /// One for each bound, and one for values above all bounds.
     public private(set) var counts: [UInt64]
     /// Of all values; wraps like any counter of 64 bits.
     public private(set) var sum: UInt64 = 0

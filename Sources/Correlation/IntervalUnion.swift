@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The time in which at least one of many operations was in progress, kept as a sorted list of disjoint
-// intervals. Operations come in any order; the list is bounded, so the oldest intervals are settled:
-// only their sum and the distribution of the gaps between them stay.
+// The time in which at least one of many operations was in progress, as a sorted list of disjoint intervals. Operations
+// come in any order. The list is bounded, so the oldest intervals are settled: only their sum and the distribution of
+// the gaps between them are kept.
 
 /// The union of intervals of time, in bounded memory.
 struct IntervalUnion: Sendable, Equatable {
@@ -16,16 +16,17 @@ struct IntervalUnion: Sendable, Equatable {
 
     private var kept: [Interval] = []
     private var firstStart: UInt64?
-    /// The end of the last interval that was settled.
+    /// The end of the last settled interval.
     private var settledEnd: UInt64?
     /// Nanoseconds in the settled intervals.
     private(set) var settledNs: UInt64 = 0
-    /// Between one settled interval and the one before.
+    /// Nanoseconds between each settled interval and the one before.
     private(set) var gaps = DurationHistogram()
 
     var isFull: Bool { kept.count > Self.limit }
 
-    /// Adds an operation; false when a part of it lies where all is settled, and does not count.
+    /// Adds an operation.
+    /// - Returns: false when a part of it is older than the settled intervals, and does not count.
     mutating func insert(from start: UInt64, to end: UInt64) -> Bool {
         var start = start
         var isWhole = true
@@ -45,21 +46,21 @@ struct IntervalUnion: Sendable, Equatable {
         return isWhole
     }
 
-    /// Whether the interval touches a interval. What is settled is known by its end alone, so an interval
-    /// that ends before that must have been asked about earlier.
+    /// Whether the time from `start` to `end` touches an interval. Of settled intervals only the last end is known, so
+    /// a time that ends before it must have been compared earlier.
     func overlap(from start: UInt64, to end: UInt64) -> Bool {
         if let settledEnd, start <= settledEnd { return settledEnd <= end }
         let index = firstIndex { $0.end >= start }
         return index < kept.count && kept[index].start <= end
     }
 
-    /// Where the older half ends, which is not empty.
+    /// Where the older half ends. There must be at least two intervals.
     var endOfOlderHalf: UInt64 { kept[kept.count / 2 - 1].end }
 
     /// Settles the older half; returns it.
     mutating func settleOlderHalf() -> ArraySlice<Interval> { settle(kept.count / 2) }
 
-    /// Settles all that is left; the run began at `begin`.
+    /// Settles all that is left; the run started at `begin`.
     mutating func settleAll(begin: UInt64) -> ArraySlice<Interval> {
         let last = settle(kept.count)
         if let firstStart, firstStart > begin { gaps.add(firstStart - begin) }
@@ -77,7 +78,7 @@ struct IntervalUnion: Sendable, Equatable {
         return settled
     }
 
-    /// The first interval for which `condition` holds; it must hold for all that follow.
+    /// The first interval for which `condition` holds; it must hold for all later ones too.
     private func firstIndex(where condition: (Interval) -> Bool) -> Int {
         var (low, high) = (0, kept.count)
         while low < high {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The detaches that a lookup may yet name, each found by its page and its time. It is asked for every detach
-// and every lookup that met one, so it has a hash of its own: a product with factors drawn anew for each
-// table, which nobody who makes up a recording can know.
+// The latest detaches, each found by its page and its time, for lookups that are still to come. It is used for every
+// detach and for every lookup that met one, so it has a hash of its own: a product with random factors for each table,
+// which the author of a forged recording cannot know.
 
 import Events
 
@@ -19,17 +19,16 @@ struct RecentDetaches: Sendable {
     }
 
     private var detaches: [Detach] = []
-    /// By place what it is found by. These tables are small enough to stay in the processor's cache, unlike the
-    /// detaches.
+    /// The key at each place. These tables are small enough to stay in the processor's cache, unlike the detaches.
     private var keys: [Key] = []
-    /// The oldest once there are as many as the limit.
+    /// The oldest, once the limit is reached.
     private var oldest = 0
-    /// By hash the place of the first of those that share it, and by place that of the next one.
+    /// By hash the place of the first detach with this hash, and by place that of the next one.
     private var buckets = [Int32](repeating: none, count: 1 << bucketBits)
     private var next: [Int32] = []
     private let factors = (page: UInt64.random(in: 0 ... .max) | 1, time: UInt64.random(in: 0 ... .max) | 1)
 
-    /// A detach was forgotten, so that one which is missing may be missing because of that.
+    /// A detach was dropped, so a missing detach may be missing because of that.
     private(set) var hasForgotten = false
 
     private func bucket(_ page: PageID, _ time: UInt64) -> Int {
@@ -46,12 +45,12 @@ struct RecentDetaches: Sendable {
         return nil
     }
 
-    /// The detach of this page at this time, as far as it is remembered.
+    /// The detach of this page at this time, if it is still kept.
     func detach(of page: PageID, at time: UInt64) -> Detach? {
         place(of: page, at: time).map { detaches[$0] }
     }
 
-    /// Remembers a detach, instead of what is known under its page and time, or else instead of the oldest.
+    /// Keeps a detach. It replaces the one with the same page and time, or else the oldest when the table is full.
     mutating func remember(_ detach: Detach) {
         if let known = place(of: detach.page, at: detach.time) {
             detaches[known] = detach

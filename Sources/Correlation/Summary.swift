@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Totals over the findings of a run, for the end of a trace and for a report. Memory is bounded:
-// processes, files and control groups beyond the limit share one last row, which says how many it stands for.
+// Totals over the findings of a run, for the end of a trace and for a report. Memory is bounded: processes, files and
+// control groups beyond the limit share one last row, which says how many it stands for.
 
 public import Events
 
@@ -138,38 +138,50 @@ public struct Summary: Sendable, Equatable {
 
     public var incomplete: UInt64 = 0
     public var causes = CaseTable<Cause, CauseRow>()
-    /// Lookups that only went back: nothing that needs a cause.
+    /// Lookups that only retried, which need no cause.
     public var withoutCause = OutcomeCounts()
-    /// Lookups with the cause `unknown`, by why it is.
+    /// Lookups with the cause `unknown`, by the reason.
     public var unknown = CaseTable<UnknownReason, UInt64>()
     /// Of lookups whose entry was seen.
     public var passes = BoundedHistogram(bounds: Self.passBounds)
     public var durationsNs = BoundedHistogram(bounds: Self.durationBoundsNs)
     public var processes: [ProcessKey: Row] = [:]
-    public var files: [FileID: Row] = [:]
+    /// A number that had several paths has a row for each of them.
+    public var files: [FileKey: Row] = [:]
     /// By the number of the control group; 0 where it is not known.
     public var cgroups: [UInt64: Row] = [:]
-    /// Findings whose process, file or control group had no row of its own any more.
+    /// Findings whose process, file or control group has no row of its own.
     public var processesBeyondLimit: UInt64 = 0
     public var filesBeyondLimit: UInt64 = 0
     public var cgroupsBeyondLimit: UInt64 = 0
 
-    public init() {}
+    /// Findings with an observation: these have verdicts. The others only retried.
+    public private(set) var judged: UInt64 = 0
+    /// Passes of the findings that met a page without a mapping.
+    public private(set) var observations: UInt64 = 0
+    /// Who hit whom, because of what, on which file.
+    public private(set) var encounters: Encounters
+    private var identities = FileIdentities()
+
+    /// With `keepsProcesses` processes of one name count apart in `encounters`.
+    public init(keepsProcesses: Bool = false) { encounters = Encounters(keepsProcesses: keepsProcesses) }
 
     public var findings: UInt64 { withoutCause.total + causes.values.reduce(0) { $0 + $1.lookups } }
     public var looping: UInt64 { withoutCause.looping + causes.values.reduce(0) { $0 + $1.outcomes.looping } }
 
     private static let passBounds: [UInt64] = [1, 2, 4, 8, 16, 64, 256, 1024, 65_536, 1_048_576]
-    /// From a microsecond to a minute; ten milliseconds are what counts as a loop unless told otherwise.
+    /// From a microsecond to a minute; ten milliseconds are the default threshold of a loop.
     private static let durationBoundsNs: [UInt64] = [
         1000, 5000, 10_000, 50_000, 100_000, 500_000, 1_000_000, 5_000_000, 10_000_000, 50_000_000, 100_000_000,
         500_000_000, 1_000_000_000, 10_000_000_000, 60_000_000_000,
     ]
 
-    /// Counts one lookup. The correlator gives each lookup once: when it ended, or with its last
-    /// progress when it had not by the end of the run.
+    /// Counts one lookup. The correlator adds each lookup once: when it ends, or with its latest progress when it has
+    /// not ended by the end of the run.
     mutating func add(_ finding: Finding) {
         if finding.isIncomplete { incomplete += 1 }
+        if finding.lookup.observations > 0 { judged += 1 }
+        observations &+= finding.lookup.observations
         let failed: UInt64 = finding.outcome == .failed ? 1 : 0
 
         if let cause = finding.explainedCause {
@@ -190,10 +202,31 @@ public struct Summary: Sendable, Equatable {
         }
         if !processes.change(ProcessKey(victim), by: asVictim) { processesBeyondLimit += 1 }
         if !cgroups.change(victim.cgroup, by: asVictim) { cgroupsBeyondLimit += 1 }
-        if let file = finding.file, !files.change(file, by: asVictim) { filesBeyondLimit += 1 }
+        let file = finding.file.map(identities.key)
+        encounters.add(finding, file: file)
+        if let file, !files.change(file, by: asVictim) { filesBeyondLimit += 1 }
         guard let culprit = finding.detach?.culprit else { return }
         if !processes.change(ProcessKey(culprit), by: { $0.asCulprit += 1 }) { processesBeyondLimit += 1 }
         if !cgroups.change(culprit.cgroup, by: { $0.asCulprit += 1 }) { cgroupsBeyondLimit += 1 }
+    }
+
+    /// Counts a lookup in the encounters alone.
+    mutating func addEncounter(_ finding: Finding) { encounters.add(finding, file: finding.file.map(identities.key)) }
+
+    /// Learns which file a number means from now on.
+    mutating func learn(_ name: Name) { identities.learn(name) }
+
+    /// The path that a file had in this run; nil when it is not known.
+    public func path(of key: FileKey, names: Names) -> String? {
+        identities.path(of: key) ?? (identities.isCurrent(key) ? names.path(of: key.file) : nil)
+    }
+
+    /// Whether the number of the file still means this file.
+    public func isCurrent(_ key: FileKey) -> Bool { identities.isCurrent(key) }
+
+    /// The path, else `major:minor:inode`.
+    func title(of key: FileKey, names: Names) -> String {
+        path(of: key, names: names) ?? "\(key.file.major):\(key.file.minor):\(key.file.inode)"
     }
 
     /// The verdicts over all causes.

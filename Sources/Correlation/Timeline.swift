@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// When things happened in a run whose length nobody knows beforehand: a fixed number of bins, whose
-// width doubles each time the run has outgrown them.
+// When things happened in a run of unknown duration: a fixed number of bins, whose width doubles each time the run
+// becomes longer than they cover.
 
 public import Events
 
@@ -9,12 +9,12 @@ public import Events
 public struct Timeline: Sendable, Equatable {
     public static let binLimit = 240
 
-    /// Where the first bin begins, CLOCK_MONOTONIC; nil when there was no event.
+    /// Where the first bin starts, CLOCK_MONOTONIC nanoseconds; nil when there was no event.
     public private(set) var originNs: UInt64?
     public private(set) var binNs: UInt64 = 1_000_000
     /// Bins from the origin to the last event.
     public private(set) var bins = 0
-    /// The end of the last bin: what comes before it changes no length. Zero as long as there is none.
+    /// The end of the last bin: an earlier event adds no bin. 0 as long as there is none.
     private var endNs: UInt64 = 0
 
     private var byCause = CaseTable<Cause, [UInt64]>()
@@ -39,11 +39,11 @@ public struct Timeline: Sendable, Equatable {
 
     // MARK: Growing
 
-    /// The timeline reaches to this time from now on. The first time is the origin; what is told later and
-    /// lies before it goes to the first bin.
+    /// Extends the timeline to this time. The first time is the origin; a later event with an earlier time goes to the
+    /// first bin.
     @inline(__always)
     mutating func extend(to time: UInt64) {
-        // Nearly every event lies in a bin that is there, and this is asked twice for each.
+        // Nearly every event is within the bins, and this is called twice for each.
         if time >= endNs { lengthen(to: time) }
     }
 
@@ -62,7 +62,7 @@ public struct Timeline: Sendable, Equatable {
         if failed { failures[bin] += 1 }
     }
 
-    /// A stretch of time in which operations of one kind were in progress; stretches must not overlap.
+    /// An interval in which operations of one kind were in progress; intervals must not overlap.
     mutating func addBusy(_ kind: ActivityKind, from start: UInt64, to end: UInt64) {
         guard let originNs, end > originNs else { return }
         extend(to: end)

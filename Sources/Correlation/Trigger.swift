@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a finding must be like for somebody to want the events around it. A trigger is a list of conditions
-// that must all hold; of several triggers any will do. What is not known never holds.
+// The conditions of a snapshot. A trigger is a list of conditions on one finding that must all hold; of several
+// triggers one is enough. A condition on what is not known never holds.
 
 import Events
 
-/// Conditions on one finding, with the words in which they were asked for.
+/// Conditions on one finding, with the text of the option.
 public struct Trigger: Sendable, Equatable {
     public enum Condition: Sendable, Equatable {
         /// It failed although its file still backed the address.
         case spurious
         case failed
-        /// It goes round in a loop and has not returned.
+        /// It loops and has not returned.
         case loop
         case cause(Cause)
         /// 0 or a negative errno.
         case result(Int32)
-        /// Nanoseconds at least.
+        /// Minimum duration in nanoseconds.
         case duration(UInt64)
-        /// So many at least.
+        /// Minimum number of passes.
         case passes(UInt64)
     }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// How events are handed over one by one: each where it lies, by its kind. An `Event` holds any of them, is as
-// large as the largest, and costs more to move than most of what is asked about it; who keeps events keeps
-// those, who only looks at them never makes one.
+// How events are handed over one by one, each where it lies in memory, by its kind. An `Event` holds any kind, so it
+// is as large as the largest and expensive to move. Code that stores events stores `Event`; code that only looks at
+// them never makes one.
 
-/// Takes events in the order in which they were told.
+/// Takes events in the order in which they were emitted.
 public protocol EventSink {
     /// A lookup that ended, or the progress of one.
     mutating func take(_ lookup: Lookup, isProgress: Bool)
@@ -29,7 +29,7 @@ extension EventSink {
     }
 }
 
-/// Keeps them.
+/// Stores them.
 extension [Event]: EventSink {
     public mutating func take(_ lookup: Lookup, isProgress: Bool) {
         append(isProgress ? .progress(lookup) : .lookup(lookup))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Text arrives once, as `Event.name`, ahead of the event that needs it, and is kept here in bounded
-// memory: by whoever shows it, and by whoever has to tell it again.
+// The names that have arrived, in bounded memory. A name arrives once, as `Event.name`, before the event that needs
+// it. Output looks names up here, and a recorder repeats them from here at the start of a new file.
 
 /// Paths and control groups, as learnt so far.
 public struct Names: Sendable {
@@ -10,17 +10,17 @@ public struct Names: Sendable {
 
     private let limit: Int
     private var texts: [Name.Subject: Name] = [:]
-    /// Of the control groups among them, as far as their paths say something: taken apart once.
+    /// Of the control groups whose path names a workload: each path is parsed once.
     private var workloads: [UInt64: Workload] = [:]
     /// The subjects in the order in which they came, the oldest at `cursor` once there are `limit`.
     private var order: [Name.Subject] = []
     private var cursor = 0
 
-    /// Keeps `limit` texts, of files and of control groups together; the oldest are forgotten.
+    /// Keeps `limit` texts, of files and of control groups together; the oldest are dropped.
     public init(limit: Int = Names.limit) { self.limit = limit }
 
     /// Learns a name, or its new text when a file was renamed.
-    /// - Returns: what was forgotten for it.
+    /// - Returns: the subject that was dropped to make room.
     @discardableResult
     public mutating func learn(_ name: Name) -> Name.Subject? {
         if case .cgroup(let id) = name.subject {
@@ -40,7 +40,7 @@ public struct Names: Sendable {
         return oldest
     }
 
-    /// Forgets a name before its turn, if there is one; takes time as there are names.
+    /// Drops a name before its turn, if there is one; takes time in proportion to the number of names.
     public mutating func forget(_ subject: Name.Subject) {
         guard texts.removeValue(forKey: subject) != nil else { return }
         if case .cgroup(let id) = subject { workloads.removeValue(forKey: id) }
@@ -51,7 +51,7 @@ public struct Names: Sendable {
     /// All that is known, in no particular order of time.
     public var all: [Name] { order.compactMap { texts[$0] } }
 
-    /// What is known of it.
+    /// Nil when it is not known.
     public func name(of subject: Name.Subject) -> Name? { texts[subject] }
 
     public func path(of file: FileID) -> String? {
@@ -65,7 +65,7 @@ public struct Names: Sendable {
     /// Nil when it is not known.
     public func state(of file: FileID) -> FileState? { texts[.file(file)]?.fileState }
 
-    /// Nil when the control group's path is not known, or says nothing.
+    /// Nil when the control group's path is not known, or names no workload.
     public func workload(_ cgroup: UInt64) -> Workload? { workloads[cgroup] }
 
     /// The path below the root of the hierarchy; nil when it is not known.

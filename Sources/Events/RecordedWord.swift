@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Words of the recording format. An enumeration that conforms to `RecordedWord` is part of a file format: recordings
-// hold its values, and the metadata of a recording lists its words. So that older recordings stay readable, each word
-// says which format brought it, and the reader compares a recording with the words of the recording's own format.
+// Words of the recording format. An enumeration that conforms to `RecordedWord`, and a set of bits that conforms to
+// `RecordedBits`, is part of a file format: recordings hold its values, and the metadata of a recording lists its words.
+// So that older recordings stay readable, each word says which format brought it, and the reader compares a recording
+// with the words of the recording's own format.
 //
 // To add a word, add the case with its number (if it has one) and the next format, which no release has written yet.
 // The format that is written is that of the newest word or layout; nothing else has to change. A word keeps its name,
@@ -38,4 +39,21 @@ extension NumberedWord {
 extension NumberedWord where Self: RawRepresentable, RawValue == UInt8 {
     @inlinable public var number: UInt8 { rawValue }
     @inlinable public init?(number: UInt8) { self.init(rawValue: number) }
+}
+
+/// A set of bits that recordings hold as a number.
+public protocol RecordedBits: OptionSet, Sendable where RawValue: FixedWidthInteger & Sendable {
+    /// Every bit, in the order of the bits.
+    static var words: [RecordedBit<Self>] { get }
+}
+
+/// One bit of a set.
+public struct RecordedBit<Bits: RecordedBits>: Sendable {
+    public let bit: Bits
+    /// Plain words with hyphens.
+    public let name: String
+    /// The recording format that brought the bit, from 1.
+    public let format: Int
+
+    public init(_ bit: Bits, _ name: String, format: Int) { (self.bit, self.name, self.format) = (bit, name, format) }
 }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a source has counted since it began, as opposed to what it told event by event: the kernel
-// side aggregates what is frequent, so these numbers are complete even when no event was emitted.
+// What a source has counted since it started, beside the events that it emitted: the kernel side aggregates what is
+// frequent, so these numbers are complete even where no event was emitted.
 
 /// Counts over one run of a source.
 public struct Totals: Sendable, Equatable {
-    /// Shared lookups that the victim filter let through; nil where entries are not observed.
+    /// Shared lookups that passed the victim filter; nil where entries are not observed.
     public var lookups: UInt64?
     public var observations: UInt64 = 0
     public var retries = RetryCounts()
-    /// Lookups that failed, by why: only the first is about a missing mapping, and only that one is
+    /// Lookups that failed, by reason: only the first is about a missing mapping, and only that one is
     /// counted where entries are not observed.
     public var failedUnmapped: UInt64 = 0
     public var failedPin: UInt64 = 0
@@ -22,15 +22,14 @@ public struct Totals: Sendable, Equatable {
     public var cost: Cost?
     /// When this was counted: CLOCK_MONOTONIC nanoseconds.
     public var time: UInt64 = 0
-    /// Nanoseconds that these counts cover, from the moment at which all was attached.
+    /// Nanoseconds that these counts cover, from the time at which all probes were attached.
     public var durationNs: UInt64 = 0
-    /// No more is coming: the source ended in the ordinary way.
+    /// No more will come: the source ended in the ordinary way.
     public var isFinal = false
 
     public init() {}
 
-    /// Lookups were followed from entry to return, so that what does not come from an observation was
-    /// counted too.
+    /// Lookups were followed from entry to return, so that those without an observation were counted too.
     public var followsLookups: Bool { lookups != nil }
 
     /// Operations of one kind.
@@ -58,23 +57,6 @@ public struct Totals: Sendable, Equatable {
             self.runTimeNs = runTimeNs
             self.runCount = runCount
             self.mapBytes = mapBytes
-        }
-    }
-}
-
-/// Turns counts of losses that only grow into losses that are told once.
-public struct LossLog: Sendable {
-    private var told: [Loss.Stage: UInt64] = [:]
-
-    public init() {}
-
-    /// What is new in `counted`, in the order of the way of the data.
-    public mutating func fresh(in counted: [Loss.Stage: UInt64], time: UInt64) -> [Loss] {
-        Loss.Stage.allCases.compactMap { stage in
-            let (count, before) = (counted[stage] ?? 0, told[stage] ?? 0)
-            guard count > before else { return nil }
-            told[stage] = count
-            return Loss(time: time, stage: stage, count: count - before)
         }
     }
 }

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Whose work a task was doing, from the path of its control group alone: the systemd unit, the container
-// and the Kubernetes pod that the path names. Everything below a container, or below a unit that manages
-// its own groups, is called whatever those please, so the outermost answer counts and nothing further down
-// is believed.
+// The workload of a task, from the path of its control group alone: the systemd unit, the container and the Kubernetes
+// pod that the path names. A container, or a unit that manages its own groups, chooses all names below itself, so the
+// outermost answer counts and everything further down is ignored.
 
-/// What a path below the root of the cgroup hierarchy says. What it does not carry is nil.
+/// What a path below the root of the cgroup hierarchy names. What it does not name is nil.
 public struct Workload: Sendable, Hashable {
-    /// The unit as `systemctl` takes it; of a user's own manager with that in front
-    /// (`user@1000.service/app.service`). Slices are none: they only hold others.
+    /// The unit as `systemctl` takes it; a unit of a user's manager has the manager in front
+    /// (`user@1000.service/app.service`). A slice is no workload: it only holds others.
     public var unit: String?
     /// 64 hexadecimal digits, as the runtime names it.
     public var container: String?
@@ -22,9 +21,9 @@ public struct Workload: Sendable, Hashable {
     public init(cgroupPath: String) {
         var isInPods = false
         for part in cgroupPath.split(separator: "/") {
-            // systemd puts an underscore before a name that the kernel would take for a file of its own.
+            // systemd puts an underscore before a name that would collide with one of the kernel's own files.
             let part = part.first == "_" ? part.dropFirst() : part
-            // containerd with the wrong driver: the three words of `slice:prefix:id` as one name.
+            // containerd with the wrong driver uses the three words of `slice:prefix:id` as one name.
             let words = part.split(separator: ":", omittingEmptySubsequences: false)
             let (group, leaf) = words.count == 3 ? (words[0], words[2]) : (part, part)
             isInPods = isInPods || group == "kubepods" || group == "kubepods.slice" || group.hasPrefix("kubepods-")

@@ -13,6 +13,10 @@ public struct FindingPipeline: Sendable {
     private var correlator: Correlator
     private var context: Context
     private let run: RunInfo
+    private let grouping: WorkloadGrouping
+    private let filters: String
+    /// Time of the last event that has one: CLOCK_MONOTONIC nanoseconds.
+    public private(set) var latestTime: UInt64 = 0
     private var totals = Totals()
 
     /// What is needed while the correlator holds a finding.
@@ -21,8 +25,14 @@ public struct FindingPipeline: Sendable {
         var legend: Legend
     }
 
-    public init(correlator: Correlator, run: RunInfo, analysis: Analysis? = nil) {
+    /// `grouping` is how tables and conclusions put tasks together; by process, the correlator has to keep processes.
+    /// `filters` are those that the correlator applies, as options of the command.
+    public init(
+        correlator: Correlator, run: RunInfo, analysis: Analysis? = nil, grouping: WorkloadGrouping = .workload,
+        filters: String = ""
+    ) {
         (self.correlator, self.run) = (correlator, run)
+        (self.grouping, self.filters) = (grouping, filters)
         let clock = WallClock(offsetNs: run.wallClockOffsetNs)
         context = Context(
             analysis: analysis, legend: Legend(clock: clock, showsKernelAddresses: run.showsKernelAddresses))
@@ -48,6 +58,7 @@ public struct FindingPipeline: Sendable {
 
     /// Takes a lookup that ended, or the progress of one; `found` gets the finding, if there is one.
     public mutating func take(_ lookup: Lookup, isProgress: Bool, found: (Finding, Legend) -> Void) {
+        latestTime = max(latestTime, lookup.time)
         context.analysis?.take(lookup)
         Self.take(lookup, isProgress: isProgress, by: &correlator, in: &context, found: found)
     }
@@ -63,11 +74,15 @@ public struct FindingPipeline: Sendable {
     }
 
     public mutating func take(_ detach: Detach) {
+        latestTime = max(latestTime, detach.time)
         correlator.take(detach)
         context.analysis?.take(detach)
     }
 
-    public mutating func take(_ activity: Activity) { context.analysis?.take(activity) }
+    public mutating func take(_ activity: Activity) {
+        latestTime = max(latestTime, activity.time)
+        context.analysis?.take(activity)
+    }
 
     /// - Returns: what was forgotten for the name.
     @discardableResult
@@ -83,6 +98,7 @@ public struct FindingPipeline: Sendable {
 
     public mutating func take(_ totals: Totals) {
         self.totals = totals
+        latestTime = max(latestTime, totals.time)
         context.analysis?.take(totals)
     }
 
@@ -106,6 +122,7 @@ public struct FindingPipeline: Sendable {
     private func report(omissions: [Omission]) -> RunReport {
         RunReport(
             summary: correlator.summary, totals: totals, losses: correlator.losses, run: run,
-            analysis: context.analysis, omissions: omissions)
+            analysis: context.analysis, omissions: omissions, grouping: grouping,
+            filters: filters)
     }
 }

@@ -18,15 +18,20 @@ public struct FindingStream: Sendable {
     /// rows are written by whoever takes them, if the format allows it.
     public init(
         format: any FindingFormat, correlator: Correlator, run: RunInfo, analysis: Analysis? = nil,
-        limit: UInt64? = nil, leavesRows: Bool = false
+        grouping: WorkloadGrouping = .workload, filters: String = "", limit: UInt64? = nil,
+        leavesRows: Bool = false
     ) {
-        pipeline = FindingPipeline(correlator: correlator, run: run, analysis: analysis)
+        pipeline = FindingPipeline(
+            correlator: correlator, run: run, analysis: analysis, grouping: grouping, filters: filters)
         writer = Writer(format: format, legend: pipeline.legend, leavesRows: leavesRows)
         self.limit = limit
     }
 
     /// No more lookups are wanted.
     public var isAtLimit: Bool { writer.findings == limit }
+
+    /// Time of the last event that has one: CLOCK_MONOTONIC nanoseconds.
+    public var latestTime: UInt64 { pipeline.latestTime }
 
     // MARK: Bytes
 
@@ -47,6 +52,9 @@ public struct FindingStream: Sendable {
 
     /// Whether there is enough to take: any bytes that are written, and of rows that are not, a full batch.
     public var hasBatch: Bool { writer.leavesRows ? writer.batch.isFull : !writer.batch.bytes.isEmpty }
+
+    /// No event came for a while: what the format held back is written.
+    public mutating func idle() { writer.format.idle(into: &writer.batch.bytes) }
 
     /// The terminal has another width.
     public mutating func resize(to width: Int) {

@@ -20,8 +20,8 @@ public struct RowBatch: Sendable {
     private var findings: [Finding] = []
     /// What stands among the findings, each with the number of those before it.
     private var others: [(place: Int, content: Content)] = []
-    private var told: Set<Name.Subject> = []
-    /// The last control group that was told: most rows have the one of the row before.
+    private var named: Set<Name.Subject> = []
+    /// The last control group that was named: most rows have the one of the row before.
     private var lastCgroup: UInt64?
     private var isWritten = false
 
@@ -45,42 +45,42 @@ public struct RowBatch: Sendable {
     var isFull: Bool { findings.count + others.count >= Self.fullCount }
 
     mutating func take(_ finding: Finding, names: Names) {
-        tell(cgroup: finding.lookup.victim.cgroup, of: names)
-        if let file = finding.file { tell(.file(file), of: names) }
-        if let detach = finding.detach { tell(cgroup: detach.culprit.cgroup, of: names) }
+        addName(cgroup: finding.lookup.victim.cgroup, of: names)
+        if let file = finding.file { addName(.file(file), of: names) }
+        if let detach = finding.detach { addName(cgroup: detach.culprit.cgroup, of: names) }
         findings.append(finding)
     }
 
     mutating func take(_ detach: Detach, names: Names) {
-        tell(cgroup: detach.culprit.cgroup, of: names)
-        if !detach.file.isNone { tell(.file(detach.file), of: names) }
+        addName(cgroup: detach.culprit.cgroup, of: names)
+        if !detach.file.isNone { addName(.file(detach.file), of: names) }
         append(.detach(detach))
     }
 
     mutating func take(_ activity: Activity, names: Names) {
-        tell(cgroup: activity.task.cgroup, of: names)
+        addName(cgroup: activity.task.cgroup, of: names)
         append(.activity(activity))
     }
 
     mutating func take(_ loss: Loss) { append(.loss(loss)) }
 
-    /// Its name was learnt anew or forgotten; the next row that needs it tells what is known then.
+    /// Its name was learnt anew or forgotten; the next row that needs it brings what is known then.
     mutating func change(_ subject: Name.Subject) {
         lastCgroup = nil
-        told.remove(subject)
+        named.remove(subject)
     }
 
     private mutating func append(_ content: Content) { others.append((findings.count, content)) }
 
-    private mutating func tell(cgroup: UInt64, of names: Names) {
+    private mutating func addName(cgroup: UInt64, of names: Names) {
         if cgroup == lastCgroup { return }
         lastCgroup = cgroup
-        tell(.cgroup(cgroup), of: names)
+        addName(.cgroup(cgroup), of: names)
     }
 
     /// Once, as long as it does not change.
-    private mutating func tell(_ subject: Name.Subject, of names: Names) {
-        guard told.insert(subject).inserted else { return }
+    private mutating func addName(_ subject: Name.Subject, of names: Names) {
+        guard named.insert(subject).inserted else { return }
         append(names.name(of: subject).map { .name($0.apart) } ?? .nameless(subject))
     }
 
@@ -119,7 +119,7 @@ public struct RowBatch: Sendable {
         bytes.removeAll(keepingCapacity: true)
         findings.removeAll(keepingCapacity: true)
         others.removeAll(keepingCapacity: true)
-        told.removeAll(keepingCapacity: true)
+        named.removeAll(keepingCapacity: true)
         (lastCgroup, isWritten, legend) = (nil, false, legend.withoutNames)
     }
 

@@ -1,22 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a format of findings is: bytes for the head, for each finding, for each loss, for the end. A
-// format is pure; it appends to a buffer and knows neither where that goes nor what time it is.
+// What a format of findings is: bytes for the head, for each finding, for each loss, and for the end. A format is pure: it
+// appends to a buffer, and knows neither where the bytes go nor what time it is.
 
 public import Correlation
 public import Events
 
 /// One way to write findings.
 public protocol FindingFormat: Sendable {
-    /// Whether losses and the summary are part of it. Where they are not, somebody else has to tell
-    /// them beside it.
+    /// Whether losses and the summary are part of it. Where they are not, the caller reports them separately.
     var holdsLossesAndSummary: Bool { get }
-    /// Whether a lookup that met nothing has a place in it; where it has none, nobody needs to make a finding
-    /// of one.
+    /// Whether it shows lookups that found their mapping. Where it does not, no findings are made of them.
     var showsEveryLookup: Bool { get }
-    /// Whether each row can be written apart from the others, by a copy of the format, and gives the same bytes.
+    /// Whether a copy of the format can write each row by itself and gives the same bytes.
     var rowsStandAlone: Bool { get }
-    /// Whether what is of this kind has a place in it; of other kinds nothing is written.
+    /// Whether it has rows of this kind; nothing is written for other kinds.
     func holds(_ type: RowType) -> Bool
 
     /// What comes before the first finding.
@@ -28,6 +26,8 @@ public protocol FindingFormat: Sendable {
     mutating func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8])
     mutating func write(_ loss: Loss, into bytes: inout [UInt8])
     mutating func end(_ report: RunReport, legend: Legend, into bytes: inout [UInt8])
+    /// No event came for a while: what was held back is written now. Nothing to most formats.
+    mutating func idle(into bytes: inout [UInt8])
     /// The terminal has another width; nothing to most formats.
     mutating func resize(to width: Int, into bytes: inout [UInt8])
 }
@@ -39,6 +39,15 @@ extension FindingFormat {
     public mutating func write(_ detach: Detach, legend: Legend, into bytes: inout [UInt8]) {}
     public mutating func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8]) {}
     public mutating func resize(to width: Int, into bytes: inout [UInt8]) {}
+    public mutating func idle(into bytes: inout [UInt8]) {}
+}
+
+extension RunInfo {
+    /// Whether lookups are followed from entry to return, so that passes and durations are known. A source that does not
+    /// list its probes may know them.
+    public var followsLookups: Bool {
+        probes.isEmpty || probes.contains { $0.role == "lookup" && $0.hook != nil }
+    }
 }
 
 /// What is known at the end of a run.
@@ -48,14 +57,18 @@ public struct RunReport: Sendable, Equatable {
     /// Losses of every stage, the correlator's own included.
     public var losses: [Loss.Stage: UInt64]
     public var run: RunInfo
-    /// How the run looks as a whole; nil when nobody asked for that.
+    /// The analysis of the whole run; nil when it was not requested.
     public var analysis: Analysis?
-    /// What the source could not give.
+    /// Parts of the source that are not among the events.
     public var omissions: [Omission]
+    /// How tasks are put together in the table of who hit whom and in the conclusions.
+    public var grouping: WorkloadGrouping
+    /// Filters that were applied after the capture, as options of the command; empty for none.
+    public var filters: String
 
     public init(
         summary: Summary, totals: Totals, losses: [Loss.Stage: UInt64], run: RunInfo, analysis: Analysis? = nil,
-        omissions: [Omission] = []
+        omissions: [Omission] = [], grouping: WorkloadGrouping = .workload, filters: String = ""
     ) {
         self.summary = summary
         self.totals = totals
@@ -63,9 +76,11 @@ public struct RunReport: Sendable, Equatable {
         self.run = run
         self.analysis = analysis
         self.omissions = omissions
+        self.grouping = grouping
+        self.filters = filters
     }
 
-    /// The stages that lost something, in the order of the way of the data.
+    /// The stages that lost something, in the order of the pipeline.
     var lostStages: [(stage: Loss.Stage, count: UInt64)] {
         Loss.Stage.allCases.compactMap { stage in
             losses[stage].flatMap { $0 > 0 ? (stage, $0) : nil }

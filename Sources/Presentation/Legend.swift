@@ -17,7 +17,7 @@ public struct Legend: Sendable {
         self.showsKernelAddresses = showsKernelAddresses
     }
 
-    /// The same without names; it keeps as many as it will be told.
+    /// The same without names; it keeps every name that it learns.
     public var withoutNames: Legend {
         var legend = Legend(clock: clock, showsKernelAddresses: showsKernelAddresses)
         legend.names = Names(limit: .max)

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The layout of a recording, written once. Each kind of record lists its fields in order, and whoever
-// visits them decides what that means: the writer stores them, the reader loads them, the metadata
-// describes them. So the three cannot disagree.
+// The layout of a recording, written once. Each kind of record lists its fields in order for a visitor: one visitor
+// stores them, one loads them, one describes them in the metadata. So the three cannot disagree. A field that a newer
+// format brought stands behind `has(format:)`.
 
 import Events
 
-/// Something that goes through the fields of a record in order.
+/// Visits the fields of a record in order.
 protocol FieldVisitor {
     /// Whether the recording is of this format or a newer one, so that it has the fields that this format brought.
     func has(format: Int) -> Bool
@@ -17,7 +17,7 @@ protocol FieldVisitor {
     mutating func word<Word: NumberedWord>(_ name: StaticString, _ value: inout Word)
     /// The same, or 0 for none; `none` is the name of 0 in the metadata.
     mutating func word<Word: NumberedWord>(_ name: StaticString, _ value: inout Word?, none: StaticString)
-    /// Sixteen bytes of text, NUL where it ends before.
+    /// Sixteen bytes of text, with a NUL where it ends earlier.
     mutating func comm(_ name: StaticString, _ value: inout Comm)
     /// Text that ends with a NUL.
     mutating func text(_ name: StaticString, _ value: inout String)
@@ -30,7 +30,7 @@ extension FieldVisitor {
     }
 }
 
-/// A record that goes through its fields in order.
+/// A record that shows its fields to a visitor in order.
 protocol FieldList {
     mutating func visit(_ fields: inout some FieldVisitor)
 }
@@ -67,7 +67,7 @@ enum RecordKind: UInt8, NumberedWord {
         }
     }
 
-    /// Goes through the fields of a record of this kind that holds nothing.
+    /// Visits the fields of an empty record of this kind.
     func visitBlank(_ fields: inout some FieldVisitor) {
         switch self {
         case .lookup, .progress:
@@ -119,7 +119,7 @@ extension Lookup: FieldList {
             result: nil, flags: [], lockWaits: 0, page: nil)
     }
 
-    /// `result` counts only with the flag `returned`, and a page of 0 is none.
+    /// `result` is valid only with the flag `returned`, and a page of 0 is none.
     @inline(__always)
     mutating func visit(_ fields: inout some FieldVisitor) {
         fields.number("time", &time)
@@ -178,7 +178,7 @@ extension Detach: FieldList {
             stackIsNamed: false)
     }
 
-    /// `hole_start` above `hole_end` says that no hole is known.
+    /// No hole is known when `hole_start` is above `hole_end`.
     @inline(__always)
     mutating func visit(_ fields: inout some FieldVisitor) {
         fields.number("time", &time)
@@ -228,7 +228,7 @@ enum Phase: UInt8, NumberedWord {
 extension Activity: FieldList {
     static var blank: Activity { Activity(time: 0, kind: .reclaim, task: .blank, durationNs: nil) }
 
-    /// `duration` counts only with `phase` end.
+    /// `duration` is valid only with the phase `end`.
     @inline(__always)
     mutating func visit(_ fields: inout some FieldVisitor) {
         fields.number("time", &time)
@@ -243,7 +243,7 @@ extension Activity: FieldList {
     }
 }
 
-/// A path, the type of its file system, and how the path leads to the file.
+/// The path of a file, the type of its file system, and how the path leads to the file.
 struct FileName: FieldList {
     var file = FileID(device: 0, inode: 0)
     var path = ""
@@ -280,7 +280,7 @@ extension Loss: FieldList {
     }
 }
 
-/// What was counted for one kind of operation; these come ahead of the `totals` to which they belong.
+/// What was counted for one kind of operation; these records precede the `totals` to which they belong.
 struct OneActivity: FieldList {
     var kind = ActivityKind.reclaim
     var totals = Totals.ActivityTotals(operations: 0, pages: 0, durationNs: 0)
@@ -294,8 +294,8 @@ struct OneActivity: FieldList {
 }
 
 extension Totals: FieldList {
-    /// Everything but the activities. 2^64 − 1 stands for a number of lookups that is not known, and
-    /// `map_bytes` of 0 for a cost that is not.
+    /// Everything but the activities. 2^64 − 1 stands for an unknown number of lookups, and `map_bytes` of 0 for an
+    /// unknown cost.
     mutating func visit(_ fields: inout some FieldVisitor) {
         fields.number("time", &time)
         fields.number("duration", &durationNs)

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The last while of a run, in memory: events in order, let go when they are older than anybody wants, or when
-// there are more than there is room for. What goes for lack of room is counted. Names that are told before
-// an event that needs them outlive that moment, so that what is kept can be read by itself.
+// The last part of a run, in memory: events in order, dropped when they are older than the span, or when there is no
+// room. Events dropped for lack of room are counted. Names are kept longer than the events that they precede, so that
+// what is kept can be read by itself.
 
 public import Events
 
 /// Events of the last `spanNs` nanoseconds, in no more than `maxBytes`.
 public struct Hindsight: Sendable {
-    /// The least room that makes sense.
+    /// The smallest useful `maxBytes`.
     public static let smallest: UInt64 = 1 << 20
 
-    /// Events that come and go together.
+    /// Events that are dropped together.
     static let chunkEvents = 512
-    /// A chunk covers this part of the span at most, so that what is kept is not much longer than that.
+    /// A chunk covers at most this fraction of the span, so that what is kept is not much longer than the span.
     private static let chunksInSpan: UInt64 = 16
-    /// Names kept of what has gone: those of the most recent files and control groups.
+    /// Names kept of dropped chunks: those of the most recent files and control groups.
     private static let namesKept = 4096
     private static let eventBytes = UInt64(MemoryLayout<Event>.stride)
 
@@ -31,9 +31,9 @@ public struct Hindsight: Sendable {
     private var chunks: [Chunk] = []
     private var bytes: UInt64 = 0
     private var latest: UInt64 = 0
-    /// As they were when the oldest chunk began.
+    /// As they were when the oldest chunk started.
     private var namesBefore = Names(limit: namesKept)
-    /// Events that went for lack of room, by the second in which the last of them happened.
+    /// Events dropped for lack of room, by the second in which the last of them happened.
     private var gone: [(second: UInt64, count: UInt64)] = []
 
     public init(spanNs: UInt64, maxBytes: UInt64) { (self.spanNs, self.maxBytes) = (spanNs, maxBytes) }
@@ -82,11 +82,10 @@ public struct Hindsight: Sendable {
 
     // MARK: What is kept
 
-    /// Events that went for lack of room although they are young enough.
+    /// Events dropped for lack of room although they are within the span.
     public var eventsGone: UInt64 { gone.reduce(0) { $0 + $1.count } }
 
-    /// What is kept, to be read by itself: first what is missing, then the names that were told before and are
-    /// still needed, then the events.
+    /// What is kept, readable by itself: first the loss, then the older names that are still needed, then the events.
     public func forEachBatch(_ body: ([Event]) throws -> Void) rethrows {
         var needed: Set<Name.Subject> = []
         for chunk in chunks { for event in chunk.events { event.addSubjects(to: &needed) } }
@@ -102,7 +101,7 @@ public struct Hindsight: Sendable {
 extension Event {
     fileprivate var isName: Bool { if case .name = self { true } else { false } }
 
-    /// The files and control groups that are mentioned.
+    /// The files and control groups that the event refers to.
     fileprivate func addSubjects(to subjects: inout Set<Name.Subject>) {
         switch self {
         case .lookup(let lookup), .progress(let lookup):

@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The metadata of a recording: text in the Trace Stream Description Language of CTF 1.8, so that any CTF
-// reader opens it. Layouts come from Fields.swift; the run stands in the environment and in the clock.
-// Reading it back needs no parser of that language: what is variable are the lines of the environment,
-// and the text made from them anew must equal the file.
+// The metadata of a recording: text in the Trace Stream Description Language of CTF 1.8, so that any CTF reader opens
+// it. Layouts come from Fields.swift, words from Words.swift; the run is in the environment and in the clock. Reading
+// needs no parser of that language: only the lines of the environment vary, and the text that is made from them again
+// must equal the file.
 
 import Events
 
-/// What a recording says of itself.
+/// The description of a recording.
 struct Metadata: Equatable {
     /// The formats that are read; the newest is written. It is that of the newest layout or word.
     static let formats = 1...max(layoutFormat, Words.newestFormat)
     /// The newest format that changed the layout of records or this text. Format 2 added how a file's path leads to
-    /// it, and what a snapshot was written for.
-    private static let layoutFormat = 2
+    /// it, and what a snapshot was written for; format 3 the page size, and the words of bits.
+    private static let layoutFormat = 3
+    /// Page sizes that a kernel can have.
+    private static let pageSizes: ClosedRange<UInt64> = 4096...1 << 20
 
     var trace: TraceID
     var run: RunInfo
-    /// The one that is written, unless it is read.
+    /// The newest for a recording that is written; that of the file for one that is read.
     var format = formats.upperBound
 
     // MARK: Writing
@@ -26,7 +28,7 @@ struct Metadata: Equatable {
         var text = """
             /* CTF 1.8 */
             /* A recording of futexscope, format \(format); see docs/recording.md. */
-
+            \(bitWords)
             typealias integer { size = 8; align = 8; signed = false; } := uint8_t;
             typealias integer { size = 16; align = 8; signed = false; } := uint16_t;
             typealias integer { size = 32; align = 8; signed = false; } := uint32_t;
@@ -106,6 +108,11 @@ struct Metadata: Equatable {
         return text
     }
 
+    /// The bits of fields that are sets, as a comment: the language has no type for such.
+    private var bitWords: String {
+        format < 3 ? "" : Words.bits(in: format).map { "/* Bits of \($0). */\n" }.joined()
+    }
+
     /// Keys and values in order. Text is quoted; numbers beyond 63 bits are text too.
     private var environment: [(key: String, value: String)] {
         var lines: [(String, String)] = [
@@ -117,6 +124,7 @@ struct Metadata: Equatable {
             ("domain", Self.quoted("kernel")), ("filters", Self.quoted(run.filters)),
         ]
         if format >= 2 { lines.append(("trigger", Self.quoted(run.trigger))) }
+        if format >= 3 { lines.append(("page_size", "\(run.pageBytes)")) }
         lines += [
             ("page_ids_are_addresses", run.showsKernelAddresses ? "1" : "0"),
             ("every_lookup", run.tellsAll ? "1" : "0"),
@@ -133,7 +141,7 @@ struct Metadata: Equatable {
         return lines
     }
 
-    /// As a string literal; everything that is no plain character as an octal escape of its byte.
+    /// As a string literal; every byte outside printable ASCII is an octal escape.
     private static func quoted(_ text: String) -> String {
         var result = "\""
         for byte in text.utf8 {
@@ -150,7 +158,7 @@ struct Metadata: Equatable {
 
     // MARK: Reading
 
-    /// - Throws: what is wrong with the text, and where.
+    /// - Throws: what is wrong with the text, and in which line.
     init(parsing text: String, name: String) throws(SourceError) {
         guard text.hasPrefix("/* CTF 1.8 */") else {
             throw SourceError(
@@ -181,7 +189,9 @@ struct Metadata: Equatable {
             loops: LoopThresholds(
                 passes: values["loop_passes"].flatMap { UInt64($0) } ?? 0,
                 durationNs: values["loop_duration_ns"].flatMap { UInt64($0) } ?? 0),
-            tellsAll: values["every_lookup"] == "1", filters: values["filters"] ?? "", trigger: values["trigger"] ?? "")
+            tellsAll: values["every_lookup"] == "1",
+            pageBytes: values["page_size"].flatMap(Self.pageSize) ?? RunInfo.usualPageBytes,
+            filters: values["filters"] ?? "", trigger: values["trigger"] ?? "")
         while let probe = values["probe_\(run.probes.count)"].flatMap({ Self.probe($0, format: format) }) {
             run.probes.append(probe)
         }
@@ -190,6 +200,10 @@ struct Metadata: Equatable {
                 "cannot read \(name), line \(line): it is not what format \(format) has there; the file is damaged"
             )
         }
+    }
+
+    private static func pageSize(_ text: String) -> UInt64? {
+        UInt64(text).flatMap { pageSizes.contains($0) && $0.nonzeroBitCount == 1 ? $0 : nil }
     }
 
     private static func probe(_ text: String, format: Int) -> ProbeReport? {

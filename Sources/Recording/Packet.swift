@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A packet: what is written, and found again, whole or not at all. Before its records stand the header and
-// context of the Common Trace Format, and in them a checksum, so that a damaged packet is known for one.
-// Times, sizes and counts follow CTF 1.8, sections 5 and 6: sizes are in bits, `events_discarded` counts
-// from the beginning of the stream.
+// A packet, the unit that is written and read whole or not at all. Its records follow the header and context of the
+// Common Trace Format, which contain a checksum, so that a damaged packet is recognised. Times, sizes and counts follow
+// CTF 1.8, sections 5 and 6: sizes are in bits, `events_discarded` counts from the start of the stream.
 
 import CCRC32C
 import Events
 
-/// What stands before the records of a packet.
+/// The bytes before the records of a packet.
 struct PacketHead: Equatable {
     static let magic: UInt32 = 0xc1fc_1fc1
     /// Bytes of magic, UUID, stream id and stream instance, and then the context.
@@ -23,7 +22,7 @@ struct PacketHead: Equatable {
     var contentSize = 0
     /// Of the whole packet: the content, and zeros behind it.
     var byteCount = 0
-    /// Counts from 0 at the beginning of the recording.
+    /// Counts from 0 at the start of the recording.
     var sequenceNumber: UInt64 = 0
     /// Events that were discarded before they could be recorded, up to the end of this packet.
     var eventsDiscarded: UInt64 = 0
@@ -49,7 +48,7 @@ struct PacketHead: Equatable {
         unsafe out.put(Self.checksum(UnsafeRawBufferPointer(bytes)))
     }
 
-    /// Loads a head; nil when these bytes do not begin one of this trace.
+    /// Loads a head; nil when these bytes are not the start of a packet of this trace.
     init?(loading bytes: UnsafeRawBufferPointer, trace: TraceID) {
         guard bytes.count >= Self.size else { return nil }
         // The head is the same in every format.
@@ -73,10 +72,10 @@ struct PacketHead: Equatable {
 
     init(trace: TraceID) { self.trace = trace }
 
-    /// No packet is larger: what a reader has to make room for.
+    /// The largest packet that a reader accepts, in bytes.
     static let limit = 1 << 16
 
-    /// Whether the whole packet is as it was written.
+    /// Whether the checksum of the whole packet is right.
     static func isIntact(_ packet: UnsafeRawBufferPointer) -> Bool {
         var load = unsafe RecordLoad(packet, from: checksumOffset, format: 1)
         let stored = load.take(UInt32.self)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Records on their way into a packet, in a page of memory. What is stored, and what the packet's head will say of
-// it, is kept together here and apart from files, so that a record costs little more than its fields.
+// The packet that is being filled, in a page of memory. The records and what the packet's head needs to know of them
+// are kept together here, apart from files, so that a record costs little more than its fields.
 
 import Events
 
@@ -15,9 +15,9 @@ import Events
     private(set) var records: UInt64 = 0
     /// The stamp of the first record.
     private(set) var beginTime: UInt64 = 0
-    /// The stamp of the last one, also of the packet before.
+    /// The stamp of the last record, which may be in an earlier packet.
     private(set) var lastStamp: UInt64 = 0
-    /// Records may go in without another question: the packet has begun, and nothing has to go ahead of them.
+    /// A record may be stored without further checks: the packet has started, and nothing has to precede the record.
     var isOpen = false
 
     /// Fills `page`, which has `bytes` and outlives this value.
@@ -26,7 +26,8 @@ import Events
         room = bytes
     }
 
-    /// Stores one record, whose stamp is no earlier than that of the last; false, and nothing, where it does not fit.
+    /// Stores one record, whose stamp is never earlier than that of the last.
+    /// - Returns: false when it does not fit; then nothing is stored.
     @inline(__always)
     mutating func put(_ kind: RecordKind, _ fields: some FieldList, at time: UInt64) -> Bool {
         var fields = fields
@@ -35,7 +36,7 @@ import Events
         fields.visit(&size)
         let bytes = MemoryLayout.size(ofValue: stamp) + MemoryLayout.size(ofValue: kind.rawValue) + size.bytes
         guard room - count >= bytes else { return false }
-        // So many bytes from `count` on lie within the page.
+        // By the comparison above, `bytes` bytes from `count` on lie within the page.
         var store = unsafe RecordStore(page + count)
         store.put(stamp)
         store.put(kind.rawValue)
@@ -47,8 +48,8 @@ import Events
         return true
     }
 
-    /// The packet with its head, and with zeros up to the end of the page where that is asked for or what is left
-    /// of it has no room for `smallest` bytes. Valid until more is stored.
+    /// The packet with its head. It is filled with zeros up to the end of the page with `fillsPage`, or when fewer
+    /// than `smallest` bytes are left. Valid until more is stored.
     func finished(_ head: inout PacketHead, fillsPage: Bool, smallest: Int) -> UnsafeRawBufferPointer {
         head.beginTime = records == 0 ? lastStamp : beginTime
         head.endTime = lastStamp
@@ -61,7 +62,7 @@ import Events
         return UnsafeRawBufferPointer(packet)
     }
 
-    /// Begins the next packet, which has so many bytes of a page.
+    /// Starts the next packet, which has `room` bytes of a page.
     mutating func clear(room: Int) {
         (count, records, isOpen) = (PacketHead.size, 0, false)
         self.room = room

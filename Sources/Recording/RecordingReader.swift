@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Reads a recording back: packet by packet through one buffer, so that memory does not grow with the files,
-// and every packet is compared with its checksum before anything in it is believed. A packet that is
-// damaged or cut off is passed over and becomes an omission; the records that it held are a loss.
+// Reads a recording: packet by packet through one buffer, so that memory does not grow with the files. The checksum of
+// every packet is checked before its records are used. A packet that is damaged or cut off is skipped and becomes an
+// omission; the records that it held are a loss.
 
 public import Events
 internal import System
@@ -12,8 +12,8 @@ internal import System
     public private(set) var run: RunInfo
     public private(set) var omissions: [Omission] = []
 
-    /// Large enough that reading costs little, small enough to stay in the processor's cache with the events
-    /// that are made of it.
+    /// Large enough that reading costs little, small enough to stay in the processor's cache together with the events
+    /// made from it.
     private static let bufferBytes = 128 << 10
 
     private struct OpenStream {
@@ -28,7 +28,7 @@ internal import System
     private var streams: [(name: String, size: UInt64)]
     private var current: OpenStream?
     private var offset: UInt64 = 0
-    /// What of the current file is in the buffer.
+    /// The part of the current file that is in the buffer.
     private var window: Range<UInt64> = 0..<0
     private var bytesBefore: UInt64 = 0
     private let bytesInAll: UInt64
@@ -38,7 +38,7 @@ internal import System
     private var hasEnded = false
 
     /// Opens a directory and reads its metadata.
-    /// - Throws: what it is instead of a recording.
+    /// - Throws: why it is not a recording that can be read.
     public init(directory: String) throws(SourceError) {
         let path = directory.hasSuffix("/") && directory.utf8.count > 1 ? String(directory.dropLast()) : directory
         self.directory = path
@@ -81,7 +81,7 @@ internal import System
 
     // MARK: Packets
 
-    /// Hands over the events of the next packets that are whole: of as many as one read of the file gives.
+    /// Hands over the events of the next whole packets: as many as one read of the file gives.
     public func read(into sink: inout some EventSink) throws -> Bool {
         var hasRead = false
         while !hasEnded {
@@ -95,13 +95,13 @@ internal import System
                 continue
             }
             guard let head = try packet(in: open) else {
-                try passOver(open)
+                try skip(open)
                 continue
             }
             decode(head, into: &sink)
             hasRead = true
             offset += UInt64(head.byteCount)
-            // The next packet is most likely no larger than this one.
+            // The next packet is most likely not larger than this one.
             if offset + UInt64(head.byteCount) > window.upperBound { break }
         }
         return !hasEnded || hasRead
@@ -119,7 +119,7 @@ internal import System
         return current
     }
 
-    /// The head of a whole and intact packet at `offset`, whose bytes are in the window then.
+    /// The head of a whole and intact packet at `offset`; all its bytes are then in the window.
     private func packet(in open: OpenStream) throws(SourceError) -> PacketHead? {
         guard let bytes = unsafe try bytes(PacketHead.size, at: offset, of: open),
             let head = unsafe PacketHead(loading: bytes, trace: trace),
@@ -129,7 +129,7 @@ internal import System
         return head
     }
 
-    /// `count` bytes of the file at `place`, nil where it has no more so many. Valid until the next call.
+    /// `count` bytes of the file at `place`, nil where the file ends earlier. Valid until the next call.
     private func bytes(_ count: Int, at place: UInt64, of open: OpenStream) throws(SourceError)
         -> UnsafeRawBufferPointer?
     {
@@ -147,8 +147,8 @@ internal import System
         return unsafe UnsafeRawBufferPointer(rebasing: buffer[begin..<begin + count])
     }
 
-    /// Goes on at the next place that begins a packet of this trace, or at the end of the file.
-    private func passOver(_ open: OpenStream) throws(SourceError) {
+    /// Moves to the next place where a packet of this trace starts, or to the end of the file.
+    private func skip(_ open: OpenStream) throws(SourceError) {
         let begin = offset
         let mark: [UInt8] = (0..<4).map { UInt8(truncatingIfNeeded: PacketHead.magic >> ($0 * 8)) }
         offset += 1
@@ -158,7 +158,7 @@ internal import System
                 offset = open.size
                 break
             }
-            // The last bytes are looked at again, for a mark that is split.
+            // The last bytes are read again, because a mark may be split between two steps.
             for place in 0...(step - mark.count) where unsafe part[place] == mark[0] {
                 guard unsafe part[place..<place + mark.count].elementsEqual(mark) else { continue }
                 let found = offset + UInt64(place)
@@ -190,7 +190,7 @@ internal import System
                 omissions.append(
                     Omission(
                         place: directory,
-                        what: "the first \(head.recordsBefore) records gave way to newer ones, or are damaged"))
+                        what: "the first \(head.recordsBefore) records were removed for newer ones, or are damaged"))
             }
             sink.take(Loss(time: head.beginTime, stage: .recording, count: head.recordsBefore - recordsRead))
             recordsRead = head.recordsBefore
@@ -213,7 +213,7 @@ internal import System
         }
     }
 
-    /// Hands over what one record says, if it is whole. One that only belongs to a later record says nothing.
+    /// Hands over the event of one record, if it is whole. A record that belongs to a later one is kept until then.
     @inline(__always)
     private func take(_ kind: RecordKind, _ load: inout RecordLoad, into sink: inout some EventSink) {
         switch kind {
@@ -258,7 +258,7 @@ internal import System
         }
     }
 
-    /// The checksum is right and the records are not: a writer with a bug, or a forged packet.
+    /// The checksum is right and the records are not: the writer has a bug, or the packet is forged.
     private func malformed(at place: Int, into sink: inout some EventSink) {
         omissions.append(
             Omission(

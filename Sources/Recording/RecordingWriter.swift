@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Writes a run as a directory in the Common Trace Format 1.8. Records collect in one packet, which goes to
-// the file when it is full or half a second old: in one write that stays within one page of the file, since
-// that is what the kernel does whole or not at all, even when the process is killed meanwhile. The order is
-// that of arrival, since the same events in the same order give the same findings; a record's time stamp
-// never goes back, and its own time stands in its fields.
+// Writes a run as a directory in the Common Trace Format 1.8. Records collect in one packet, which is written to the
+// file when it is full or half a second old: in one write that stays within one page of the file, because the kernel
+// does such a write whole or not at all, even when the process is killed meanwhile. Records are in the order of arrival,
+// because the same events in the same order give the same findings. A record's time stamp never decreases; its own time
+// is one of its fields.
 
 public import Events
 internal import System
 
-/// What a recording may take.
+/// How large a recording may become.
 public struct RecordingLimits: Sendable {
     /// Bytes of all files together; nil for no limit.
     public var maxBytes: UInt64?
-    /// At the limit the oldest file gives way; otherwise the recording ends there.
+    /// At the limit the oldest file is removed; otherwise the recording ends there.
     public var rotates = false
 
-    /// The smallest limit that makes sense.
+    /// The smallest useful limit.
     public static let smallest: UInt64 = 1 << 20
 
     public init(maxBytes: UInt64? = nil, rotates: Bool = false) {
@@ -24,41 +24,41 @@ public struct RecordingLimits: Sendable {
     }
 }
 
-/// Why a recording cannot be made or go on. One line for the user.
+/// Why a recording cannot be made or continued. One line for the user.
 public struct RecordingFailure: Error, Sendable, Equatable {
     public var message: String
-    /// The path was no good to begin with, so nothing was made.
+    /// The path cannot be used, so nothing was made.
     public var isUsage: Bool
 }
 
-/// A recording that is being made. What it has written stays readable whatever happens to the process.
+/// A recording that is being made. What is written stays readable whatever happens to the process.
 @safe public final class RecordingWriter {
-    /// No packet crosses a multiple of this in its file. generic_perform_write() and its likes copy page by
-    /// page, and look for a fatal signal in between.
+    /// No packet crosses a multiple of this in its file. generic_perform_write() and similar functions copy page by
+    /// page and check for a fatal signal in between. Also right where the kernel's pages are larger.
     private static let pageBytes = 4096
-    /// A page with less room than this is filled up: every record but a text fits into it.
+    /// A page with less room than this is filled with zeros. Every record without text fits into it.
     private static let smallestPacket = 512
-    /// After so long a packet is written though it is not full.
+    /// After this time a packet is written although it is not full.
     private static let patience = Duration.milliseconds(450)
-    /// Kept free below the limit for what ends a recording.
+    /// Room below the limit for the records that end a recording.
     private static let reserve: UInt64 = 64 << 10
-    /// A file is this part of the limit when files give way to each other.
+    /// With rotation, a file is this fraction of the limit.
     private static let filesInRotation: UInt64 = 8
-    /// Names told again in each new file: those of the most recent files and control groups.
+    /// Names repeated in each new file: those of the most recent files and control groups.
     private static let namesKept = 1024
 
     public let directory: String
     /// Records in all packets that were written.
     public private(set) var recordsWritten: UInt64 = 0
     public private(set) var bytesWritten: UInt64 = 0
-    /// No more is taken but what ends the recording.
+    /// Only the records that end the recording are accepted.
     public private(set) var hasReachedLimit = false
 
     private let limits: RecordingLimits
     private let clock = ContinuousClock()
     private let page: UnsafeMutableRawPointer
-    /// Memory of this object's own: every record asks it, and whether somebody else asks it at that moment would be
-    /// asked of a property each time. Nothing that it calls comes back to this object.
+    /// Memory of this object's own, because every record uses it: a property would be checked for exclusive access each
+    /// time. Nothing that the packet calls uses this object.
     private let packetPlace: UnsafeMutablePointer<PacketBuffer>
     private var head: PacketHead
     private var packetBegan: ContinuousClock.Instant?
@@ -68,13 +68,13 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     private var older: [(path: String, size: UInt64)] = []
     private var filesMade = 0
     private var names = Names(limit: namesKept)
-    /// Names that were told since the last event, to whose time they belong.
+    /// Names that arrived since the last event; they get the time of the next one.
     private var waiting: [Name] = []
     private var isBroken = false
-    /// Why, until somebody was told.
+    /// Why, until it was reported.
     private var failure: RecordingFailure?
-    /// Names are on their way into a new file, which is not full by that.
-    private var isTellingAgain = false
+    /// Names are being repeated in a new file, which must not count as full by that.
+    private var isRepeatingNames = false
 
     /// Makes the directory. It must not exist.
     public convenience init(
@@ -113,7 +113,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
         _modify { yield unsafe &packetPlace.pointee }
     }
 
-    /// Takes back what `init` made, as long as nothing was begun.
+    /// Removes what `init` made, as long as nothing was recorded.
     public func abandon() {
         if filesMade == 0 { Files.removeDirectory(directory) }
     }
@@ -132,34 +132,34 @@ public struct RecordingFailure: Error, Sendable, Equatable {
         } catch {
             fail(error)
         }
-        if let told = failure.take() { throw told }
+        if let failure = failure.take() { throw failure }
     }
 
-    /// Records events in order. At the limit, and after a failure, they are passed over.
+    /// Records events in order. At the limit, and after a failure, they are ignored.
     public func append(_ events: [Event]) throws(RecordingFailure) {
         var sink = self
         for event in events { sink.take(event) }
         try endBatch()
     }
 
-    /// To be called now and then, and after the last event: what is old enough is written.
-    /// - Throws: what went wrong since the last call; the recording has ended then.
+    /// To be called regularly, and after the last event: writes a packet that is old enough.
+    /// - Throws: what failed since the last call; the recording has then ended.
     public func endBatch() throws(RecordingFailure) {
-        tellNames(at: packet.lastStamp)
+        recordNames(at: packet.lastStamp)
         if let began = packetBegan, clock.now - began >= Self.patience { flush() }
-        if let told = failure.take() { throw told }
+        if let failure = failure.take() { throw failure }
     }
 
-    /// Writes what is left and waits until the disk has it.
+    /// Writes what is left and waits until it is on the disk.
     public func finish() throws(RecordingFailure) {
         flush()
         if !isBroken {
             do throws(SystemError) { try file?.sync() } catch { fail(error) }
         }
-        if let told = failure.take() { throw told }
+        if let failure = failure.take() { throw failure }
     }
 
-    private func tellNames(at time: UInt64) {
+    private func recordNames(at time: UInt64) {
         if waiting.isEmpty { return }
         for name in waiting {
             names.learn(name)
@@ -193,7 +193,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
         packet.isOpen = waiting.isEmpty && !hasReachedLimit
     }
 
-    /// Writes the packet. With `fillsPage` the next one has a whole page to itself.
+    /// Writes the packet. With `fillsPage` the next one starts in a new page.
     private func flush(fillsPage: Bool = false) {
         guard packet.records > 0 || fillsPage, !isBroken, let current = file else { return }
         head.recordsBefore = recordsWritten
@@ -212,7 +212,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
         observeLimits(current)
     }
 
-    /// Begins a packet in what is left of the file's last page.
+    /// Starts a packet in what is left of the file's last page.
     private func beginPacket() {
         packet.clear(room: Self.pageBytes - Int((file?.size ?? 0) % UInt64(Self.pageBytes)))
     }
@@ -229,7 +229,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     }
 
     private func observeLimits(_ current: NewFile) {
-        guard let limit = limits.maxBytes, !isTellingAgain else { return }
+        guard let limit = limits.maxBytes, !isRepeatingNames else { return }
         guard limits.rotates else {
             if bytesWritten + Self.reserve > limit { hasReachedLimit = true }
             return
@@ -242,13 +242,13 @@ public struct RecordingFailure: Error, Sendable, Equatable {
             Files.remove(oldest.path)
             older.removeFirst()
         }
-        tellAgain(bytes: Int(limit / Self.filesInRotation / 4))
+        repeatNames(bytes: Int(limit / Self.filesInRotation / 4))
     }
 
-    /// Tells the youngest names to a new file, in no more than so many bytes of it.
-    private func tellAgain(bytes: Int) {
-        isTellingAgain = true
-        defer { isTellingAgain = false }
+    /// Repeats the youngest names in a new file, in at most `bytes` bytes of it.
+    private func repeatNames(bytes: Int) {
+        isRepeatingNames = true
+        defer { isRepeatingNames = false }
         var left = bytes
         for name in names.all.reversed() {
             left -= name.text.utf8.count + name.detail.utf8.count + PacketHead.size
@@ -270,10 +270,10 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     }
 }
 
-/// Records events where they lie. What goes wrong is told by the next `endBatch`.
+/// Records events without copying them. A failure is thrown by the next `endBatch`.
 extension RecordingWriter: EventSink {
     public func take(_ lookup: Lookup, isProgress: Bool) {
-        // What a storm consists of.
+        // The fast path: most events of a busy run are lookups.
         if packet.isOpen, packet.put(isProgress ? .progress : .lookup, lookup, at: lookup.time) { return }
         take(isProgress ? .progress : .lookup, lookup, at: lookup.time)
     }
@@ -282,11 +282,11 @@ extension RecordingWriter: EventSink {
 
     public func take(_ activity: Activity) { take(.activity, activity, at: activity.time) }
 
-    /// Apart, so that the way of a storm has no room to make for this one.
+    /// A function of its own, so that the fast path stays small.
     @inline(never)
     private func take(_ kind: RecordKind, _ fields: some FieldList, at time: UInt64) {
         if hasReachedLimit { return }
-        tellNames(at: time)
+        recordNames(at: time)
         put(kind, fields, at: time)
     }
 
@@ -297,13 +297,13 @@ extension RecordingWriter: EventSink {
     }
 
     public func take(_ loss: Loss) {
-        tellNames(at: loss.time)
-        if loss.stage.isOfEvents { head.eventsDiscarded &+= loss.count }
+        recordNames(at: loss.time)
+        if loss.stage.discardsEvents { head.eventsDiscarded &+= loss.count }
         put(.lost, loss, at: loss.time)
     }
 
     public func take(_ totals: Totals) {
-        tellNames(at: totals.time)
+        recordNames(at: totals.time)
         for kind in ActivityKind.allCases {
             guard let counted = totals.activities[kind] else { continue }
             put(.activityTotals, OneActivity(kind: kind, totals: counted), at: totals.time)
@@ -312,18 +312,8 @@ extension RecordingWriter: EventSink {
     }
 }
 
-extension Loss.Stage {
-    /// Counts of these are of events that would have been recorded: CTF's `events_discarded`.
-    var isOfEvents: Bool {
-        switch self {
-        case .ringLookup, .ringProgress, .ringDetach, .ringActivity, .delivery, .malformed: true
-        default: false
-        }
-    }
-}
-
 extension String {
-    /// As much as fits into a page besides what else is there, with a sign that there was more.
+    /// At most `bytes` bytes, with an ellipsis where something was cut.
     fileprivate func cut(_ bytes: Int) -> String {
         utf8.count <= bytes ? self : String(decoding: utf8.prefix(bytes - 3), as: UTF8.self) + "…"
     }

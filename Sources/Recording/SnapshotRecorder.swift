@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Recordings of the moments that matter, out of a run that is too long to be kept: what happened before is
-// taken from memory, what happens afterwards is recorded as it comes, and each moment is a recording of its
-// own that any reader of recordings opens. Not every moment gets one: not too often, and not too many.
+// Recordings of single moments of a run that is too long to be recorded whole. The events before the moment come from
+// memory, the events after it are recorded as they arrive, and each moment is a recording of its own that any reader of
+// recordings opens. The rate and the number of snapshots are limited.
 
 public import Events
 internal import System
 
-/// What snapshots may take.
+/// The limits of snapshots.
 public struct SnapshotLimits: Sendable, Equatable {
     /// Nanoseconds before the trigger.
     public var beforeNs: UInt64
     /// Nanoseconds after it.
     public var afterNs: UInt64
-    /// Nanoseconds at least from one trigger that is followed to the next.
+    /// Minimum interval between the triggers of two snapshots, in nanoseconds.
     public var everyNs: UInt64
-    /// Snapshots of this run that are kept; then the oldest gives way.
+    /// Snapshots of this run that are kept; then the oldest is removed.
     public var keep: Int
-    /// Of events in memory.
+    /// Bytes of events in memory.
     public var maxBytes: UInt64
 
     public init(
@@ -33,11 +33,11 @@ public struct SnapshotLimits: Sendable, Equatable {
 public final class SnapshotRecorder {
     /// What became of a trigger.
     public enum Answer: Equatable {
-        /// A snapshot began in this directory; the one that gave way for it, if one had to.
+        /// A snapshot started in this directory; `removed` is the snapshot that was removed for it, if any.
         case began(String, removed: String?)
-        /// The snapshot in progress has it.
+        /// The snapshot in progress covers it.
         case included
-        /// The one before is too young; so many triggers were passed over so far.
+        /// The snapshot before is too young; the number of triggers that were suppressed so far.
         case suppressed(UInt64)
     }
 
@@ -46,12 +46,12 @@ public final class SnapshotRecorder {
         public var directory: String
         public var records: UInt64
         public var bytes: UInt64
-        /// Events that had to go from memory before it began.
+        /// Events that were dropped from memory before it started.
         public var eventsGone: UInt64
     }
 
     public let directory: String
-    /// It was not made by this run.
+    /// The directory was not made by this run.
     public let isInFoundDirectory: Bool
     public private(set) var suppressed: UInt64 = 0
 
@@ -63,7 +63,7 @@ public final class SnapshotRecorder {
     private var made = 0
     private var kept: [String] = []
 
-    /// Takes a directory that exists, or makes it.
+    /// Uses a directory that exists, or makes it.
     public init(directory: String, limits: SnapshotLimits) throws(RecordingFailure) {
         do throws(SystemError) {
             try Files.makeDirectory(directory)
@@ -85,23 +85,23 @@ public final class SnapshotRecorder {
 
     // MARK: Events
 
-    /// Takes events in order. What was counted is left out: it is about the whole run, and would say of a
-    /// snapshot that it began when the run did.
-    /// - Throws: why the snapshot in progress cannot go on; it ends, and the run goes on without it.
+    /// Takes events in order. Totals are left out: they are about the whole run, and would make a snapshot appear to
+    /// start when the run did.
+    /// - Throws: why the snapshot in progress cannot continue; it ends, and the run continues without it.
     public func append(_ events: ArraySlice<Event>) throws(RecordingFailure) {
         for event in events where !event.isTotals { hindsight.append(event) }
         try write { writer throws(RecordingFailure) in try writer.append(events.filter { !$0.isTotals }) }
     }
 
-    /// Whether a trigger at this time would begin a snapshot.
+    /// Whether a trigger at this time would start a snapshot.
     public func isOpen(at time: UInt64) -> Bool {
         current == nil && lastTriggerNs.map { time >= $0 &+ limits.everyNs } ?? true
     }
 
-    /// Something happened that a snapshot is wanted for. The events up to it have been appended.
+    /// A condition for a snapshot occurred. The events up to it have been appended.
     /// - Parameters:
     ///   - stamp: Names the directory, with a number; text that a path can have.
-    ///   - isAsked: A person wants it, however young the last one is.
+    ///   - isAsked: A person requested it, so the minimum interval does not apply.
     public func trigger(
         _ reason: String, at time: UInt64, stamp: String, isAsked: Bool = false
     ) throws(RecordingFailure) -> Answer {
@@ -131,7 +131,7 @@ public final class SnapshotRecorder {
         return .began(writer.directory, removed: removed)
     }
 
-    /// Ends the snapshot in progress when its time has come, or with the run.
+    /// Ends the snapshot in progress when its time is over, or with the run.
     public func finish(at time: UInt64, isEnd: Bool = false) throws(RecordingFailure) -> Finished? {
         guard let (writer, endsNs, eventsGone) = current, isEnd || time >= endsNs else { return nil }
         try write { writer throws(RecordingFailure) in try writer.finish() }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The visitors that move records between events and bytes: one measures, one stores, one loads. The
-// unsafe part of a recording's format is here and nowhere else: a record is stored where it was found to
-// fit as a whole, and every load is compared with the bytes that are left before it happens.
+// The visitors that move records between events and bytes: one measures, one stores, one loads. The unsafe part of the
+// format is here and nowhere else: a record is stored only where the whole of it was found to fit, and every load is
+// checked against the bytes that are left.
 
 import Events
 
-/// Measures a record: the bytes that storing it takes.
+/// Measures the bytes of a record.
 struct RecordSize: FieldVisitor {
     private(set) var bytes = 0
 
@@ -35,7 +35,7 @@ struct RecordSize: FieldVisitor {
     mutating func text(_ name: StaticString, _ value: inout String) { bytes += value.utf8.count + 1 }
 }
 
-/// Stores records one after the other. Whoever owns the bytes has measured that they fit.
+/// Stores records one after the other. The caller has measured that they fit.
 @safe struct RecordStore: FieldVisitor {
     private var next: UnsafeMutableRawPointer
 
@@ -80,7 +80,7 @@ struct RecordSize: FieldVisitor {
     }
 }
 
-/// Loads records one after the other. Past the end, and for a word that nobody knows, `isWhole` is false.
+/// Loads records one after the other. Past the end, and for an unknown word, `isWhole` is false.
 @safe struct RecordLoad: FieldVisitor {
     private var next: UnsafeRawPointer?
     /// Bytes from `next` on.

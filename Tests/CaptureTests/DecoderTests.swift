@@ -69,14 +69,6 @@ import Testing
         #expect(MemoryLayout<fs_activity_totals>.size == 24)
     }
 
-    @Test("activity kinds are numbered alike on both sides")
-    func activityKinds() {
-        #expect(ActivityKind.allCases.count == Int(FS_ACT_KINDS.rawValue) - 1)
-        #expect(ActivityKind.directIOInvalidation.rawValue == UInt8(FS_ACT_DIRECT_IO_INVALIDATION.rawValue))
-        #expect(ActivityKind.holePunch.rawValue == UInt8(FS_ACT_HOLE_PUNCH.rawValue))
-        #expect(ActivityKind.memoryFailure.rawValue == UInt8(FS_ACT_MEMORY_FAILURE.rawValue))
-    }
-
     @Test("a lookup arrives field by field")
     func lookupFields() throws {
         guard case .lookup(let event)? = decode(bytes(of: lookup())).events.first else {

@@ -141,4 +141,43 @@ import Testing
         options.ringBytes = 4096
         #expect(throws: Never.self) { try options.check() }
     }
+
+    @Test("the preemption model is the one in force")
+    func preemption() {
+        func model(_ scheduler: String?, _ version: String, _ commandLine: String = "") -> KernelPreemption {
+            KernelPreemption(isRealTime: false, scheduler: scheduler, version: version, commandLine: commandLine)
+        }
+        #expect(model("none voluntary (full) lazy", "#1 SMP PREEMPT_DYNAMIC") == .full)
+        #expect(model("(none) voluntary full", "#1 SMP PREEMPT_DYNAMIC", "preempt=full") == .none)
+        #expect(model(nil, "#1 SMP PREEMPT_DYNAMIC", "quiet preempt=full") == .full)
+        #expect(model(nil, "#1 SMP PREEMPT_DYNAMIC") == .unknown)
+        #expect(model(nil, "#1 SMP PREEMPT_RT Debian") == .realTime)
+        #expect(model(nil, "#1 SMP PREEMPT Debian") == .full)
+        #expect(model(nil, "#1 SMP Debian") == .voluntary)
+        #expect(model(nil, "") == .unknown)
+        #expect(KernelPreemption(isRealTime: true, scheduler: nil, version: "", commandLine: "") == .realTime)
+        #expect(KernelPreemption.unknown.isPossible && !KernelPreemption.voluntary.isPossible)
+    }
+}
+
+@Suite struct HostLimitTests {
+    @Test("pages of another size than 4 KiB are refused, and named", arguments: [4096, 16384, 65536])
+    func pageSize(bytes: Int) {
+        var report = HostReport(kernelRelease: "test", checks: [], refusal: nil)
+        report.checkPageSize(bytes)
+        #expect(report.checks.map(\.value) == ["\(bytes) bytes"])
+        #expect((report.refusal == nil) == (bytes == 4096))
+        #expect(report.refusal?.contains("pages of \(bytes) bytes") ?? (bytes == 4096))
+    }
+
+    @Test("fentry needs BPF's trampolines and ftrace's direct calls")
+    func trampolines() {
+        func has(_ names: [String]) -> Bool {
+            let text = names.map { "ffffffff81000000 T \($0)\n" }.joined()
+            return ProbePlan.hasTrampolines(KernelSymbols(kallsyms: Array(text.utf8), wanted: ProbePlan.symbols))
+        }
+        #expect(has(["bpf_trampoline_link_prog", "register_ftrace_direct"]))
+        #expect(!has(["bpf_trampoline_link_prog"]))
+        #expect(!has(["register_ftrace_direct"]))
+    }
 }

@@ -22,6 +22,9 @@ import Testing
     static let recordHint = "; see `futexscope record --help`"
     static let conditions =
         "expected spurious, failed, loop, cause=NAME, result=NAME, passes>=N or duration>=TIME, or several with commas"
+    static let causes =
+        "direct-io-invalidation, drop-caches, fadvise, reclaim, truncate, hole-punch, block-zero-out, swap-out, "
+        + "migration, collapse, split, memory-failure, zero-page, special-mapping, other or unknown"
     static let size = "expected a power of two from 4096 to 2G, such as 512K or 8M"
     static let span = "expected seconds, or a number with ns, us, ms, s, m, h or d, such as 500ms"
 
@@ -37,6 +40,21 @@ import Testing
             complaint: "cannot trace for 0 seconds; expected more than 0 after -d" + hint),
         Refusal(
             arguments: ["trace", "-N", "0"], complaint: "cannot end after 0 findings: -N expects 1 or more" + hint),
+        Refusal(
+            arguments: ["trace", "--cause", "direct-io-invalidaton"],
+            complaint: "The value 'direct-io-invalidaton' is invalid for '--cause <cause>': expected a cause; did you "
+                + "mean direct-io-invalidation? All of them: " + causes + hint),
+        Refusal(
+            arguments: ["report", "x", "--cause", "xyzzyxyzzy"],
+            complaint: "The value 'xyzzyxyzzy' is invalid for '--cause <cause>': expected a cause: " + causes
+                + "; see `futexscope report --help`"),
+        Refusal(
+            arguments: ["trace", "--columns", "time,victm"],
+            complaint: "The value 'time,victm' is invalid for '--columns <names>': expected columns with commas "
+                + "between them; did you mean victim? All of them: " + ColumnList.words.list + hint),
+        Refusal(
+            arguments: ["trace", "--columns", "time", "-f", "json"],
+            complaint: "cannot choose columns here: --columns is for the table of trace, without --live" + hint),
         Refusal(
             arguments: ["trace", "--live", "-f", "json"],
             complaint: "cannot use -f, -o or -N with --live, which shows a screen; leave out one of the two" + hint),
@@ -302,5 +320,19 @@ import Testing
         #expect(trace.format == .table)
         #expect(trace.capture.attach == .auto)
         #expect(CaptureOptions().ringBytes == 8 << 20)
+    }
+
+    @Test("a cause is accepted by its name and by the abbreviation of the table", arguments: Correlation.Cause.allCases)
+    func causes(cause: Correlation.Cause) throws {
+        #expect(try Vocabulary.causes.value(of: cause.rawValue) == cause)
+        #expect(try Vocabulary.causes.value(of: cause.abbreviation) == cause)
+    }
+
+    @Test("every way of grouping is accepted")
+    func groupings() throws {
+        for grouping in ["workload", "unit", "pod", "container", "comm", "pid"] {
+            let report = try #require(try Futexscope.parseAsRoot(["report", "x", "--by", grouping]) as? Report)
+            #expect(report.by.rawValue == grouping)
+        }
     }
 }

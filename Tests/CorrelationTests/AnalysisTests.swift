@@ -8,7 +8,7 @@ import Testing
 
 private let ms: UInt64 = 1_000_000
 
-/// Distributions, the timeline, pairs, what stays unknown, and the window of time.
+/// Distributions, the timeline, pairs, unknown causes, and the window of time.
 @Suite("Analysis") struct AnalysisTests {
     // MARK: Histograms
 
@@ -24,7 +24,7 @@ private let ms: UInt64 = 1_000_000
         #expect(histogram.buckets == [Histogram.Bucket(range: range, count: 1)])
     }
 
-    @Test("empty buckets between full ones are there, those around are not")
+    @Test("empty buckets are shown between full ones and nowhere else")
     func gaps() {
         var histogram = Histogram()
         for value in [1, 1, 9] as [UInt64] { histogram.add(value) }
@@ -43,14 +43,14 @@ private let ms: UInt64 = 1_000_000
         let analysis = analysed([
             .lookup(wentBack), .lookup(unseen), .lookup(.sample(page: .zero()) { $0.start = $0.time - 1024 }),
         ])
-        #expect(analysis.passes.total == 2, "of an entry that was not seen nothing is known")
+        #expect(analysis.passes.total == 2, "passes are not known where the entry was not seen")
         #expect(analysis.durationsNs.buckets.first?.range == 1024...2047)
         #expect(analysis.durationsNsByCause.keys.sorted { $0.rawValue < $1.rawValue } == [.zeroPage])
         #expect(analysis.passesByCause[.zeroPage]?.total == 1)
-        #expect(analysis.observed == 2, "what only went back met nothing")
+        #expect(analysis.observed == 2, "a lookup that only retried met no page")
     }
 
-    @Test("lengths are tallied to a hundredth")
+    @Test("durations are summed to one percent")
     func lengths() {
         var tally = DurationHistogram()
         for length in 1...20_000 as ClosedRange<UInt64> { tally.add(length) }
@@ -66,7 +66,7 @@ private let ms: UInt64 = 1_000_000
 
     // MARK: Timeline
 
-    @Test("bins grow with the run, and what they hold with them")
+    @Test("bins become wider with the run, and their counts are added")
     func timeline() {
         let origin: UInt64 = 7_000 * ms
         let times = (0..<1000).map { origin + UInt64($0) * ms }
@@ -77,13 +77,13 @@ private let ms: UInt64 = 1_000_000
         #expect(timeline.failed == [UInt64](repeating: 4, count: 125))
         #expect(timeline.observed(.reclaim) == [UInt64](repeating: 0, count: 125))
         timeline.add(.truncate, failed: false, at: origin - 5 * ms)
-        #expect(timeline.observed(.truncate)[0] == 9, "what lies before the first event goes to the first bin")
+        #expect(timeline.observed(.truncate)[0] == 9, "a time before the first event goes to the first bin")
         timeline.extend(to: .max)
         #expect(timeline.bins <= Timeline.binLimit)
         #expect(timeline.observed(.truncate).reduce(0, +) == 1001)
     }
 
-    @Test("operations keep bins busy for as long as they last")
+    @Test("bins are busy as long as an operation is in progress")
     func busy() {
         let analysis = analysed([
             CoincidenceTests.lookup(0, 0), CoincidenceTests.end(.reclaim, ms / 2, 2 * ms + ms / 4),
@@ -93,7 +93,7 @@ private let ms: UInt64 = 1_000_000
         #expect(analysis.timeline.originNs == 0)
     }
 
-    @Test("the timeline reaches to the end of the run, also where that was quiet")
+    @Test("the timeline reaches to the end of the run, even without events there")
     func quietEnd() {
         var totals = Totals()
         (totals.time, totals.durationNs) = (100 * ms, 100 * ms)
@@ -102,9 +102,9 @@ private let ms: UInt64 = 1_000_000
         #expect(analysed([.totals(totals)]).timeline.bins == 0)
     }
 
-    // MARK: Who, and what is not known
+    // MARK: Pairs and unknown causes
 
-    @Test("culprits and victims are paired, by cause; a page without a culprit has its row too")
+    @Test("culprits and victims are paired by cause; a page without a culprit has a row too")
     func pairs() {
         let analysis = analysed([
             .detach(.sample()), .lookup(.sample()), .lookup(.sample { $0.succeed(inPass: 2) }),
@@ -128,7 +128,7 @@ private let ms: UInt64 = 1_000_000
         #expect(analysis.pairsBeyondLimit == 7)
     }
 
-    @Test("what is unknown is counted by reason, and what losses make incomplete")
+    @Test("unknown causes are counted by reason, and those that losses make incomplete")
     func unknown() {
         let unseen = Lookup.sample(page: .sample { $0.slot = .empty })
         let analysis = analysed([
@@ -143,7 +143,7 @@ private let ms: UInt64 = 1_000_000
 
     // MARK: The window
 
-    @Test("only what lies within the window counts, and of an operation the part that does")
+    @Test("only what is within the window counts; of an operation, the part that is")
     func window() throws {
         var filter = FindingFilter()
         filter.window = 100 * ms...200 * ms
@@ -167,7 +167,7 @@ private let ms: UInt64 = 1_000_000
         #expect(analysis.span == 0...1010 * ms)
     }
 
-    @Test("a window that is longer than the run counts for no more than the run")
+    @Test("a window longer than the run counts as the run")
     func wideWindow() {
         var filter = FindingFilter()
         filter.window = 50 * ms...UInt64.max

@@ -34,23 +34,23 @@ import Testing
         Stack(landmarks: [.memoryFailure, .truncateRange], cause: .memoryFailure, confidence: .exact),
         Stack(landmarks: [.evict, .truncateRange], cause: .other, confidence: .exact),
         Stack(landmarks: [.invalidate], cause: .other, confidence: .exact),
-        // One way, three operations.
+        // One stack, three operations.
         Stack(
             landmarks: [.fallocate, .truncateRange], scope: .holePunch, hole: 0..<4096, cause: .holePunch,
             confidence: .exact),
         Stack(landmarks: [.fallocate, .truncateRange], hole: 0..<4096, cause: .holePunch, confidence: .exact),
         Stack(landmarks: [.fallocate, .truncateRange], scope: .fallocateOther, cause: .other, confidence: .exact),
         Stack(landmarks: [.fallocate, .truncateRange], cause: .other, confidence: .inferred),
-        // An operation that allocates may reclaim; what goes then went by reclaim.
+        // An operation that allocates may reclaim; the pages that it then detaches are detached by reclaim.
         Stack(landmarks: [.reclaim, .setSize], scope: .truncate, cause: .reclaim, confidence: .exact),
         Stack(landmarks: [.fallocate, .reclaim], scope: .holePunch, cause: .reclaim, confidence: .exact),
-        // Where the stack says nothing, the operation does.
+        // Where the stack names no cause, the operation in progress does.
         Stack(landmarks: [], scope: .dropCaches, cause: .dropCaches, confidence: .inferred),
         Stack(landmarks: [], scope: .truncate, isNamed: false, cause: .truncate, confidence: .inferred),
         Stack(landmarks: [], scope: .fallocateOther, cause: .other, confidence: .inferred),
         Stack(landmarks: [], cause: .other, confidence: .exact),
         Stack(landmarks: [], isNamed: false, cause: .unknown, confidence: .none),
-        // These hooks see nothing else.
+        // These hooks see only one operation.
         Stack(landmarks: [], via: .swapOut, isNamed: false, cause: .swapOut, confidence: .exact),
         Stack(landmarks: [.reclaim], via: .migration, cause: .migration, confidence: .exact),
     ]
@@ -70,13 +70,13 @@ import Testing
         #expect(finding.detach?.culprit == .culprit)
     }
 
-    @Test("every cause but the pages without a mapping has a stack in the table above")
+    @Test("every cause but those of pages that never have a mapping has a stack in the table above")
     func everyCause() {
         let untold: Set<Cause> = [.zeroPage, .specialMapping]
         #expect(Set(Self.stacks.map(\.cause)).union(untold) == Set(Cause.allCases))
     }
 
-    /// A page of no known detach and what it is taken for.
+    /// A page without a known detach, and its cause.
     struct Page: Sendable, CustomTestStringConvertible {
         var what: String
         var page: PageFacts
@@ -117,7 +117,7 @@ import Testing
             page: .zero { $0.facts = [.areaKnown, .areaHasFile, .areaIsDriver] }, cause: .unknown,
             kind: .special, reason: .noDetachSeen),
         Page(
-            what: "a file's page whose detach nobody stored",
+            what: "a file's page whose detach was not stored",
             page: .sample { $0.slot = .empty }, cause: .unknown, kind: .file, reason: .noDetachSeen),
         Page(
             what: "a page that had no mapping when pinned, in an area that could not be read",
@@ -127,7 +127,7 @@ import Testing
             }, cause: .unknown, kind: .unknown,
             reason: .areaUnreadable),
         Page(
-            what: "a slot that another page's detach has taken",
+            what: "a slot with another page's detach",
             page: .sample { $0.slot = .otherPage }, cause: .unknown, kind: .file, reason: .slotOverwritten,
             isIncomplete: true),
         Page(
@@ -141,7 +141,7 @@ import Testing
             page: .sample(), cause: .unknown, kind: .file, reason: .detachLost, isIncomplete: true),
     ]
 
-    @Test("a page without a detach is what it is, or unknown with the reason", arguments: pages)
+    @Test("a page without a detach has the cause of its kind, or an unknown one with the reason", arguments: pages)
     func page(_ page: Page) throws {
         let finding = try #require(found(.lookup(.sample(page: page.page))))
         #expect(finding.cause == page.cause)
@@ -162,7 +162,7 @@ import Testing
         #expect(found(harmless, .lookup(unknown))?.isIncomplete == false)
     }
 
-    @Test("a lookup that only went back has no cause of its own, but that of a detach it met")
+    @Test("a lookup that only retried has no cause of its own, but that of a detach it met")
     func changedMapping() throws {
         let wentBack = Lookup.sample(page: .zero()) {
             $0.succeed(inPass: 2)
@@ -179,7 +179,7 @@ import Testing
         #expect(found(.detach(.sample()), .lookup(met))?.cause == .holePunch)
     }
 
-    // MARK: From inside
+    // MARK: At the sentinel depth
 
     static let pagesFromInside: [Page] = [
         Page(what: "the zero page", page: .zero { $0.facts.remove(.nullAtPin) }, cause: .zeroPage, kind: .zero),
@@ -193,15 +193,15 @@ import Testing
             page: .zero { $0.facts = [.areaKnown, .areaHasFile, .areaHasOperations, .areaIsDriver] },
             cause: .specialMapping, kind: .special),
         Page(
-            what: "the zero page, whatever has its slot",
+            what: "the zero page, whatever is in its slot",
             page: .zero { ($0.facts, $0.slot) = ([.areaKnown, .reserved], .otherPage) }, cause: .zeroPage, kind: .zero),
-        // Whether it lost its mapping just now or never had one is not known without a look at the pin.
+        // Without the pin it is not known whether it just lost its mapping or never had one.
         Page(
-            what: "a driver's page that another file lost within the time",
+            what: "a driver's page that a file detached within the time",
             page: .zero { ($0.facts, $0.slot) = ([.areaKnown, .areaHasFile, .areaIsDriver], .stale) }, cause: .unknown,
             kind: .special, reason: .formerLife),
         Page(
-            what: "a driver's page whose slot another one took",
+            what: "a driver's page whose slot was overwritten",
             page: .zero { ($0.facts, $0.slot) = ([.areaKnown, .areaHasFile, .areaIsDriver], .otherPage) },
             cause: .unknown, kind: .special, reason: .slotOverwritten, isIncomplete: true),
         Page(
@@ -209,7 +209,7 @@ import Testing
             page: .sample { ($0.facts, $0.slot) = ([.areaKnown, .areaHasFile, .dax], .empty) }, cause: .unknown,
             kind: .file, reason: .noDetachSeen),
         Page(
-            what: "a file's page whose detach nobody stored",
+            what: "a file's page whose detach was not stored",
             page: .sample { $0.slot = .empty }, cause: .unknown, kind: .file, reason: .noDetachSeen),
         Page(
             what: "a page of an area that could not be read",
@@ -217,7 +217,9 @@ import Testing
             reason: .areaUnreadable),
     ]
 
-    @Test("a page seen from inside the lookup is what it is, or unknown with the reason", arguments: pagesFromInside)
+    @Test(
+        "at the sentinel depth, a page has the cause of its kind, or an unknown one with the reason",
+        arguments: pagesFromInside)
     func pageFromInside(_ page: Page) throws {
         let finding = try #require(found(.lookup(.inside(page: page.page))))
         #expect(finding.cause == page.cause)
@@ -226,7 +228,7 @@ import Testing
         #expect(finding.isIncomplete == page.isIncomplete)
     }
 
-    @Test("an observation from inside is explained by its detach, and its age is that at the observation")
+    @Test("at the sentinel depth, an observation is explained by its detach, whose age is that at the observation")
     func detachFromInside() throws {
         let finding = try #require(found(.detach(.sample()), .lookup(.inside())))
         #expect((finding.cause, finding.confidence, finding.outcome) == (.holePunch, .exact, .failed))
@@ -235,7 +237,7 @@ import Testing
         #expect(finding.lookup.durationNs == nil)
     }
 
-    @Test("one that goes back was retried, and what came back is not known")
+    @Test("a lookup that retries has the outcome retried, and its result is not known")
     func goesBack() throws {
         let finding = try #require(found(.detach(.sample()), .lookup(.goingBack(rounds: 1))))
         #expect((finding.outcome, finding.lookup.result, finding.failure) == (.retried, nil, nil))
@@ -246,9 +248,9 @@ import Testing
         #expect((loop.outcome, loop.isProgress) == (.looping, true))
     }
 
-    // MARK: A detector that can miss
+    // MARK: Detaches that do not match
 
-    @Test("a detach of another page, or of another time, is not taken for this one")
+    @Test("a detach of another page, or of another time, explains nothing")
     func otherDetach() throws {
         #expect(found(.detach(.sample()), .lookup(.sample()))?.cause == .holePunch)
         for detach in [
@@ -262,7 +264,7 @@ import Testing
     }
 
     @Test(
-        "a detach of this very page is left alone where the kernel side did not match it",
+        "a detach of this page explains nothing where the kernel side did not match it",
         arguments: [PageFacts.SlotAnswer.notAsked, .empty, .otherPage, .stale, .torn])
     func unmatched(slot: PageFacts.SlotAnswer) throws {
         let finding = try #require(found(.detach(.sample()), .lookup(.sample(page: .sample { $0.slot = slot }))))
@@ -279,15 +281,15 @@ import Testing
         #expect(correlator.take(.detach(.sample())) == nil)
     }
 
-    @Test("the zero page is known by its number where the area is not")
+    @Test("the zero page is known by its number where the area is not known")
     func zeroPageByNumber() throws {
         let lookup = Lookup.sample(page: .zero { $0.facts = [.zeroPage] })
         let page = try #require(lookup.page)
-        let attribution = Attribution(lookup: lookup, page: page, detach: nil)
+        let attribution = Attribution(lookup: lookup, page: page, detach: nil, pageBytes: 4096)
         #expect((attribution.cause, attribution.confidence) == (.zeroPage, .exact))
         #expect(attribution.kind == .zero)
         #expect(attribution.verdicts(for: lookup, page: page, detach: nil).retry == .loops)
-        let other = Attribution(lookup: lookup, page: .zero { $0.facts = [.reserved] }, detach: nil)
+        let other = Attribution(lookup: lookup, page: .zero { $0.facts = [.reserved] }, detach: nil, pageBytes: 4096)
         #expect(other.cause == .unknown)
     }
 
@@ -296,7 +298,7 @@ import Testing
         let detach = Detach.sample { ($0.magic, $0.fileSize) = (0, 0) }
         let lookup = Lookup.sample(page: .sample { $0.facts = [] })
         let page = try #require(lookup.page)
-        let attribution = Attribution(lookup: lookup, page: page, detach: detach)
+        let attribution = Attribution(lookup: lookup, page: page, detach: detach, pageBytes: 4096)
         #expect(attribution.cause == .holePunch)
         #expect(attribution.kind == .unknown)
         #expect(attribution.isBacked(page, detach: detach) == nil)
@@ -304,7 +306,7 @@ import Testing
     }
 }
 
-/// What the last of some events makes known.
+/// The finding that the last of some events completes.
 func found(_ events: Event...) -> Finding? {
     var correlator = Correlator()
     return events.reduce(Finding?.none) { _, event in correlator.take(event) }

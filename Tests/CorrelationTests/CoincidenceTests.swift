@@ -9,7 +9,7 @@ import Testing
 private let ms: UInt64 = 1_000_000
 private let second: UInt64 = 1_000_000_000
 
-/// How lookups lie in time against operations, in streams short enough to be worked out by hand.
+/// How lookups lie in time against operations, in streams short enough to be computed by hand.
 @Suite("Coincidence in time") struct CoincidenceTests {
     /// A lookup from `start` to `end` that met a page without a mapping.
     static func lookup(_ start: UInt64, _ end: UInt64) -> Event {
@@ -43,17 +43,21 @@ private let second: UInt64 = 1_000_000_000
     static let cases: [Case] = [
         Case(what: "within", events: [lookup(20, 30), end(.reclaim, 10, 40)], during: 1, busyNs: 30),
         Case(what: "around", events: [end(.reclaim, 20, 30), lookup(10, 40)], during: 1, busyNs: 10),
-        Case(what: "reaches in from before", events: [lookup(10, 20), end(.reclaim, 15, 40)], during: 1, busyNs: 25),
-        Case(what: "reaches out behind", events: [end(.reclaim, 10, 20), lookup(15, 40)], during: 1, busyNs: 10),
-        Case(what: "touches its first moment", events: [lookup(10, 20), end(.reclaim, 20, 30)], during: 1, busyNs: 10),
-        Case(what: "touches its last moment", events: [end(.reclaim, 10, 20), lookup(20, 30)], during: 1, busyNs: 10),
+        Case(
+            what: "starts before and ends within", events: [lookup(10, 20), end(.reclaim, 15, 40)], during: 1,
+            busyNs: 25),
+        Case(
+            what: "starts within and ends after", events: [end(.reclaim, 10, 20), lookup(15, 40)], during: 1, busyNs: 10
+        ),
+        Case(what: "ends at its start", events: [lookup(10, 20), end(.reclaim, 20, 30)], during: 1, busyNs: 10),
+        Case(what: "starts at its end", events: [end(.reclaim, 10, 20), lookup(20, 30)], during: 1, busyNs: 10),
         Case(what: "ends just before", events: [lookup(10, 19), end(.reclaim, 20, 30)], during: 0, busyNs: 10),
-        Case(what: "begins just behind", events: [end(.reclaim, 10, 20), lookup(21, 30)], during: 0, busyNs: 10),
+        Case(what: "starts just after", events: [end(.reclaim, 10, 20), lookup(21, 30)], during: 0, busyNs: 10),
         Case(
             what: "between two", events: [end(.reclaim, 10, 20), lookup(30, 40), end(.reclaim, 50, 60)], during: 0,
             busyNs: 20, operations: 2),
         Case(
-            what: "two operations that overlap are busy once, and met once",
+            what: "two operations that overlap count once",
             events: [lookup(22, 24), end(.reclaim, 10, 30), end(.reclaim, 20, 40, tid: 8)], during: 1, busyNs: 30,
             operations: 2),
         Case(
@@ -64,20 +68,20 @@ private let second: UInt64 = 1_000_000_000
             events: [end(.reclaim, 10, 20), end(.reclaim, 30, 40), end(.reclaim, 15, 35), lookup(25, 26)], during: 1,
             busyNs: 30, operations: 3),
         Case(
-            what: "an end that comes late, and reaches back to a lookup told before",
+            what: "an operation reported late that overlaps an earlier lookup",
             events: [lookup(10, 11), lookup(5 * second, 5 * second + 1), end(.reclaim, 5, 9 * second)], during: 2,
             busyNs: 9 * second - 5),
         Case(
-            what: "a begin without an end lasts to the end of the run",
+            what: "a start without an end lasts to the end of the run",
             events: [begin(at: 10), lookup(20, 30), lookup(70, 80), lookup(1, 100)], during: 3, busyNs: 90),
         Case(
-            what: "a lookup before a begin without an end",
+            what: "a lookup before a start without an end",
             events: [lookup(1, 9), begin(at: 10), lookup(20, 30)], during: 1, busyNs: 20),
         Case(
-            what: "begin and end are one operation",
+            what: "start and end are one operation",
             events: [begin(at: 10), lookup(20, 30), end(.reclaim, 10, 40)], during: 1, busyNs: 30),
         Case(
-            what: "the end ends it", events: [begin(at: 10), end(.reclaim, 10, 40), lookup(50, 60)], during: 0,
+            what: "a lookup after the end", events: [begin(at: 10), end(.reclaim, 10, 40), lookup(50, 60)], during: 0,
             busyNs: 30),
         Case(
             what: "reclaim within reclaim of one task",
@@ -96,24 +100,25 @@ private let second: UInt64 = 1_000_000_000
             events: [begin(at: 10), lookup(20, 30), lookup(30 * second, 31 * second), end(.reclaim, 10, 40 * second)],
             during: 2, busyNs: 40 * second - 10),
         Case(
-            what: "one whose begin nobody told reaches back to lookups that have been decided",
+            what: "an operation without a start event that overlaps lookups already decided",
             events: [lookup(20, 30), lookup(30 * second, 31 * second), end(.truncate, 10, 40 * second)],
             during: 1, busyNs: 40 * second - 10, isLowerBound: true),
         Case(
-            what: "a begin before a loss may have ended unseen", events: [begin(at: 10), lost, lookup(20, 30)],
+            what: "an operation that started before a loss may have ended unseen",
+            events: [begin(at: 10), lost, lookup(20, 30)],
             during: 0, busyNs: 0, operations: 0, isLowerBound: true),
         Case(
             what: "an end after a loss counts whole",
             events: [begin(at: 10), lost, lookup(20, 30), end(.reclaim, 10, 40)],
             during: 1, busyNs: 30, isLowerBound: true),
         Case(
-            what: "a lookup whose entry was not seen is an instant",
+            what: "a lookup whose entry was not seen has no duration",
             events: [
                 end(.reclaim, 10, 20),
                 .lookup(.sample { ($0.start, $0.time, $0.flags) = (5, 30, [.write, .returned, .failedUnmapped]) }),
             ], during: 0, busyNs: 10),
         Case(
-            what: "or lasts from the detach that it met",
+            what: "or it lasts from the detach that it met",
             events: [
                 .detach(.sample { ($0.time, $0.landmarks, $0.hole) = (15, [.reclaim], nil) }), end(.reclaim, 10, 20),
                 .lookup(
@@ -127,6 +132,19 @@ private let second: UInt64 = 1_000_000_000
                 .activity(Activity(time: 50, kind: .reclaim, task: .culprit, durationNs: .max)), lookup(10, 20),
             ], during: 1, busyNs: 50),
     ]
+
+    @Test("times are lower bounds after a loss that may hide the start or end of an operation, and only then")
+    func hiddenOperations() {
+        let hiding = Loss.Stage.allCases.filter { stage in
+            analysed([.lost(Loss(time: 5, stage: stage, count: 1)), Self.end(.reclaim, 10, 20), Self.lookup(12, 30)])
+                .coincidenceIsLowerBound
+        }
+        #expect(
+            hiding == [
+                .ringActivity, .operationTable, .returnMissed, .programMissed, .ftraceBuffer, .delivery, .malformed,
+                .recording,
+            ])
+    }
 
     @Test("overlap", arguments: cases)
     func overlap(_ one: Case) throws {
@@ -145,7 +163,7 @@ private let second: UInt64 = 1_000_000_000
         #expect(row.busyNs == one.busyNs)
     }
 
-    @Test("each kind is told apart, and causes are counted without regard to time")
+    @Test("kinds are distinguished, and causes are counted independently of time")
     func kinds() throws {
         let analysis = analysed([
             Self.end(.dropCaches, 0, 100), Self.end(.truncate, 500, 600), Self.lookup(50, 60),
@@ -158,21 +176,21 @@ private let second: UInt64 = 1_000_000_000
         #expect(analysis.coincidence.map(\.operations) == [1, 1, 0])
     }
 
-    @Test("a loop that has not ended counts with what was last known of it")
+    @Test("a loop that has not ended counts with its latest finding")
     func loop() throws {
         let analysis = analysed([
             .progress(.looping(passes: 64, durationNs: 1000)), Self.end(.dropCaches, 1000, 2000),
             .progress(.looping(passes: 1 << 20, durationNs: 12 * second)),
         ])
         #expect(analysis.observed == 1)
-        // It began at 20 s, when the caches had been dropped.
+        // It started at 20 s, when the caches had been dropped.
         #expect(analysis.coincidence.first?.during == 0)
         #expect(analysis.passes.buckets.first?.range == 1_048_576...2_097_151)
     }
 
     // MARK: Chance
 
-    @Test("what is expected by chance: the operations, each widened by the lookup's length, of the run")
+    @Test("the share expected by chance is that of the operations, each widened by the lookup's duration")
     func expected() throws {
         // 1 s; two operations of 100 ms; lookups of 20 ms and one of 300 ms, which is longer than the gaps.
         let analysis = analysed([
@@ -200,12 +218,12 @@ private let second: UInt64 = 1_000_000_000
         #expect((row.expected, row.ratio, row.deviation) == (1, 1, 0))
     }
 
-    @Test("a source that was quiet before its first event, and after its last, was still there")
+    @Test("the run includes the time before the first event and after the last")
     func quiet() throws {
         var totals = Totals()
         (totals.time, totals.durationNs) = (9 * second, 10 * second)
         let analysis = analysed([Self.end(.truncate, 0, second), Self.lookup(10, 20), .totals(totals)])
-        #expect(analysis.runNs == 9 * second, "no clock begins before it")
+        #expect(analysis.runNs == 9 * second, "the run cannot start before the clock")
         #expect(abs((analysis.coincidence.first?.share ?? 0) - 1.0 / 9) < 1e-6)
     }
 
@@ -219,7 +237,7 @@ private let second: UInt64 = 1_000_000_000
 
     /// Two kinds of operation, each in progress for a tenth of a minute; lookups meet the one by chance
     /// and the other because it causes half of them.
-    @Test("chance looks like chance and a cause like a cause", arguments: [1, 2, 3, 4, 5] as [UInt64])
+    @Test("a coincidence by chance has the ratio 1, and a cause a larger one", arguments: [1, 2, 3, 4, 5] as [UInt64])
     func simulation(seed: UInt64) throws {
         var random = Sequence(state: seed)
         var timed: [(time: UInt64, event: Event)] = []
@@ -272,7 +290,7 @@ private let second: UInt64 = 1_000_000_000
             if intervals.isFull { _ = intervals.settleOlderHalf() }
         }
         let overlaps = [intervals.overlap(from: (count - 1) * 1000 + 100, to: .max), intervals.overlap(from: 0, to: 1)]
-        #expect(overlaps == [true, false], "what is settled has been asked about")
+        #expect(overlaps == [true, false], "settled intervals have been compared earlier")
         let late = intervals.insert(from: 5, to: 6)
         #expect(!late)
         let last = intervals.settleAll(begin: 0)
@@ -281,7 +299,7 @@ private let second: UInt64 = 1_000_000_000
         #expect(intervals.gaps.means.map(\.count) == [Double(count - 1)])
     }
 
-    @Test("more lookups at once than may wait are decided early, and operations in progress count")
+    @Test("when too many lookups wait, they are decided early, and operations in progress count")
     func waiting() throws {
         var events = [Self.begin(at: 1)]
         let count = UInt64(Coincidence.waitingLimit) + 1000
@@ -293,7 +311,7 @@ private let second: UInt64 = 1_000_000_000
         #expect(analysis.coincidenceIsLowerBound, "the truncation comes too late for a thousand lookups")
     }
 
-    @Test("begins without an end do not pile up")
+    @Test("starts without an end do not accumulate")
     func begins() {
         let events = (0..<UInt32(Coincidence.openLimit) + 1).map { Self.begin(at: UInt64($0) + 1, tid: $0) }
         let fits = analysed(Array(events.dropLast()))
@@ -304,7 +322,7 @@ private let second: UInt64 = 1_000_000_000
         #expect(one.coincidence.first?.operations == UInt64(Coincidence.openLimit))
     }
 
-    @Test("nothing that a recording may hold stops it", arguments: [0, 1, .max / 2, .max - 1, .max] as [UInt64])
+    @Test("no value that a recording may hold stops it", arguments: [0, 1, .max / 2, .max - 1, .max] as [UInt64])
     func extremes(time: UInt64) {
         var events: [Event] = [Self.lookup(5, 10), Self.end(.reclaim, 0, 7)]
         for durationNs in [0, 1, time, .max] as [UInt64] {
@@ -333,7 +351,7 @@ private struct Sequence {
     }
 }
 
-/// The analysis of some events, as a stream makes it.
+/// The analysis of some events.
 func analysed(_ events: [Event], filter: FindingFilter = FindingFilter()) -> Analysis {
     var correlator = Correlator(filter: filter)
     var analysis = Analysis(window: filter.window)

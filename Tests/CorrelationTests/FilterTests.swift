@@ -6,7 +6,7 @@ import Testing
 
 @testable import Correlation
 
-/// Which findings of a run are wanted, and what is left of the others.
+/// Which findings of a run pass the filter, and what counts of the others.
 @Suite("Finding filter") struct FindingFilterTests {
     struct Case: Sendable, CustomTestStringConvertible {
         var what: String
@@ -20,14 +20,15 @@ import Testing
         }
     }
 
-    /// Asked of a lookup by app/211, thread 212, of user 1000, in /system.slice/app.service, that failed
+    /// Applied to a lookup by app/211, thread 212, of user 1000, in /system.slice/app.service, that failed
     /// with EFAULT in its first pass after 10,423 ns at 1,001,840, because of a hole.
     static let cases: [Case] = [
-        Case("nothing asked", true) { _ in },
+        Case("no condition", true) { _ in },
         Case("pid", true) { $0.wanted.pid = 211 }, Case("another pid", false) { $0.wanted.pid = 212 },
         Case("tid", true) { $0.wanted.tid = 212 }, Case("another tid", false) { $0.wanted.tid = 211 },
         Case("uid", true) { $0.wanted.uid = 1000 }, Case("root", false) { $0.wanted.uid = 0 },
-        Case("name", true) { $0.wanted.comm = Comm("app") }, Case("a part of the name", false) { $0.wanted.comm = Comm("ap") },
+        Case("name", true) { $0.wanted.comm = Comm("app") },
+        Case("a part of the name", false) { $0.wanted.comm = Comm("ap") },
         Case("group", true) { $0.wanted.cgroup = "/system.slice/app.service" },
         Case("group above", true) { $0.wanted.cgroup = "/system.slice" },
         Case("group with other slashes", true) { $0.wanted.cgroup = "system.slice/app.service/" },
@@ -41,7 +42,7 @@ import Testing
         Case("cause", true) { $0.causes = [.truncate, .holePunch] },
         Case("other causes", false) { $0.causes = [.truncate, .unknown] },
         Case("no cause at all", false) { $0.causes = [] },
-        Case("the very moment", true) { $0.window = 1_001_840...1_001_840 },
+        Case("the exact time", true) { $0.window = 1_001_840...1_001_840 },
         Case("before", false) { $0.window = 0...1_001_839 },
         Case("behind", false) { $0.window = 1_001_841...UInt64.max },
         Case("two that hold", true) { ($0.wanted.pid, $0.wanted.result) = (211, -14) },
@@ -50,7 +51,7 @@ import Testing
 
     private static let named = Event.name(Name(subject: .cgroup(77), text: "/system.slice/app.service"))
 
-    @Test("a finding is told and counted if it is wanted", arguments: cases)
+    @Test("a finding is reported and counted if it passes the filter", arguments: cases)
     func wanted(_ one: Case) {
         var correlator = Correlator(filter: one.filter)
         _ = correlator.take(Self.named)
@@ -60,7 +61,7 @@ import Testing
         #expect(correlator.summary.processes.isEmpty == !one.isWanted)
     }
 
-    @Test("a detach explains a wanted finding whoever else met it")
+    @Test("a detach explains a finding that passes, even if another lookup met it too")
     func detachStays() throws {
         var filter = FindingFilter()
         filter.wanted.pid = 5
@@ -70,7 +71,7 @@ import Testing
         #expect(correlator.take(.lookup(.sample { $0.victim.pid = 5 }))?.cause == .holePunch)
     }
 
-    @Test("a group that is not known, or is renamed, is not the one that is asked for")
+    @Test("a group that is not known, or was renamed, does not pass")
     func renamed() {
         var filter = FindingFilter()
         filter.wanted.cgroup = "/system.slice"
@@ -96,7 +97,7 @@ import Testing
         #expect(!passes { $0.wanted.minDurationNs = 1 })
     }
 
-    @Test("lookups that met nothing are filtered too where all are told")
+    @Test("lookups that met nothing are filtered too where all are reported")
     func all() {
         let plain = Event.lookup(
             .sample(page: nil) {
@@ -114,7 +115,7 @@ import Testing
 
     // MARK: Loops
 
-    @Test("a loop that is asked for a result has none yet")
+    @Test("a loop has no result yet, so it does not pass")
     func loopWithoutResult() {
         var filter = FindingFilter()
         filter.wanted.result = -14

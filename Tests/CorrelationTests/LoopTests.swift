@@ -6,11 +6,11 @@ import Testing
 
 @testable import Correlation
 
-/// Loops of a run that goes on: known while more is heard of them, and given up when it is not.
+/// Loops of a run in progress: kept while they are reported, and removed when they are not.
 @Suite("Loops") struct LoopTests {
     private static let second: UInt64 = 1_000_000_000
 
-    /// A correlator that has heard of these.
+    /// A correlator that has taken these.
     private static func correlator(_ lookups: Lookup...) -> Correlator {
         var correlator = Correlator()
         for lookup in lookups { _ = correlator.take(.progress(lookup)) }
@@ -31,7 +31,7 @@ import Testing
         #expect(correlator.summary.causes[.zeroPage]?.outcomes.failed == 1)
     }
 
-    @Test("a loop whose task is gone is given up, and counts") func gone() {
+    @Test("a loop whose task is gone is removed, and counts") func gone() {
         let loop = Lookup.looping(passes: 128, durationNs: Self.second)
         var correlator = Self.correlator(loop, .looping(passes: 256, durationNs: Self.second, tid: 213))
         correlator.giveUpLoops(at: loop.time) { $0.tid != 212 }
@@ -39,7 +39,7 @@ import Testing
         #expect(correlator.summary.looping == 1)
     }
 
-    @Test("a long loop that is told every second is given up after ten without a word")
+    @Test("a long loop that is reported every second is removed after ten seconds without a report")
     func silent() {
         let loop = Lookup.looping(passes: 1 << 20, durationNs: 100 * Self.second)
         var correlator = Self.correlator(loop)
@@ -50,7 +50,7 @@ import Testing
         #expect(correlator.summary.looping == 1)
     }
 
-    @Test("slow passes are told when they have doubled, and have that time")
+    @Test("slow passes are reported when they have doubled, and the loop is kept for that time")
     func slow() {
         let loop = Lookup.looping(passes: 4, durationNs: 100 * Self.second)
         var correlator = Self.correlator(loop)
@@ -73,7 +73,7 @@ import Testing
         #expect(correlator.loops.all.map(\.passes) == [128])
         correlator.giveUpLoops(at: (40 + 10 + 4 * 20) * Self.second + 1) { _ in true }
         #expect(correlator.loops.all.isEmpty)
-        // Told once, it has gone on for as long as nobody knows.
+        // Reported once, its duration is not known.
         correlator = Self.correlator(round(64, at: 20))
         correlator.giveUpLoops(at: 31 * Self.second) { _ in true }
         #expect(correlator.loops.all.isEmpty)

@@ -6,12 +6,12 @@ import Testing
 
 @testable import Correlation
 
-/// What holds over many events: loops, sums, bounds.
+/// Properties over many events: loops, sums, bounds.
 @Suite("Streams") struct StreamTests {
     // MARK: Loops
 
     @Test(
-        "a lookup is a loop from so many passes, or from so long, on",
+        "a lookup is a loop from a number of passes, or from a duration, on",
         arguments: [
             (2, 1_000, false), (63, 9_999_999, false), (64, 1_000, true), (2, 10_000_000, true),
             (1_048_576, 9_000_000_000, true),
@@ -48,7 +48,7 @@ import Testing
         #expect(correlator.summary.findings == 1)
     }
 
-    @Test("a loop that ended is counted once, as what it ended with")
+    @Test("a loop that ended is counted once, with its outcome")
     func ended() throws {
         var correlator = Correlator()
         _ = correlator.take(.progress(.looping(passes: 64, durationNs: 1000)))
@@ -59,9 +59,9 @@ import Testing
         #expect(correlator.summary.looping == 0)
     }
 
-    // MARK: What is told
+    // MARK: What is reported
 
-    @Test("a lookup that met nothing is told only when all are asked for, and never counted")
+    @Test("a lookup that met nothing is reported only when all are requested, and never counted")
     func plain() throws {
         let plain = Lookup.sample(page: nil) {
             $0.succeed(inPass: 1)
@@ -124,12 +124,12 @@ import Testing
         #expect(count(.zeroPage, .retry, .loops) == 2)
         #expect(count(.zeroPage, .retryZero, .fails) == 2)
         #expect(summary.causes[.zeroPage]?.counts(of: .swizzle).spurious == 0)
-        #expect(summary.causes[.unknown] == nil, "what only went back needs no cause")
+        #expect(summary.causes[.unknown] == nil, "a lookup that only retried needs no cause")
         #expect(summary.allCauses.lookups == 5)
         let victim = summary.processes[Summary.ProcessKey(pid: 211, comm: Comm("app"))]
         #expect((victim?.asVictim, victim?.asCulprit, victim?.failed) == (6, 0, 5))
         #expect(summary.processes[Summary.ProcessKey(pid: 300, comm: Comm("backup"))]?.asCulprit == 3)
-        #expect(summary.files[.data]?.asVictim == 3)
+        #expect(summary.files[FileKey(file: .data)]?.asVictim == 3)
     }
 
     @Test("losses are added up by stage")
@@ -139,7 +139,7 @@ import Testing
         #expect(correlator.losses == [.ringDetach: 6])
     }
 
-    @Test("numbers that nobody can have counted end nothing")
+    @Test("impossible counts in a recording stop nothing")
     func absurd() {
         var correlator = Correlator()
         for _ in 0..<2 {
@@ -159,14 +159,14 @@ import Testing
 
     // MARK: Bounds
 
-    @Test("detaches are forgotten from the oldest on, and one that is missed for it is counted as lost")
+    @Test("the oldest detaches are dropped first, and one that is then missing is counted as lost")
     func forgotten() throws {
         var correlator = Correlator()
         _ = correlator.take(.detach(.sample()))
         for number in 1..<UInt64(Correlator.detachLimit) {
             _ = correlator.take(.detach(.sample { $0.time += number }))
         }
-        #expect(correlator.take(.lookup(.sample()))?.cause == .holePunch, "the last that fits")
+        #expect(correlator.take(.lookup(.sample()))?.cause == .holePunch, "the last that is kept")
         #expect(correlator.losses.isEmpty)
         _ = correlator.take(.detach(.sample { $0.time += UInt64(Correlator.detachLimit) }))
         let told = correlator.take(.lookup(.sample()))
@@ -175,7 +175,7 @@ import Testing
         #expect(correlator.losses == [.correlator: 1])
     }
 
-    @Test("a detach that is told again takes no second place")
+    @Test("a detach that is reported again takes no second place")
     func toldAgain() throws {
         var correlator = Correlator()
         for _ in 0..<3 * Correlator.detachLimit { _ = correlator.take(.detach(.sample())) }
@@ -200,7 +200,7 @@ import Testing
         #expect(correlator.summary.findings == UInt64(Summary.rowLimit) + more)
     }
 
-    @Test("loops beyond the limit are told, and the memory for them stays bounded")
+    @Test("loops beyond the limit are reported, and the memory for them stays bounded")
     func manyLoops() {
         var correlator = Correlator()
         for tid in 1...UInt32(LoopsInProgress.limit + 10) {

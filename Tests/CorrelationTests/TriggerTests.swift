@@ -30,13 +30,13 @@ import Testing
     }
 
     @Test(
-        "and for nothing else",
+        "each condition fails for everything else",
         arguments: [.loop, .cause(.truncate), .result(0), .duration(10_424), .passes(2)] as [Trigger.Condition])
     func holdsNot(condition: Trigger.Condition) throws {
         #expect(!Self.trigger(condition).holds(for: try Self.spurious()))
     }
 
-    @Test("a loop is one while it goes on")
+    @Test("the condition loop holds until the loop ends")
     func loop() throws {
         let loop = try Self.finding(.progress(.looping(passes: 4096, durationNs: 84_000_000)))
         #expect(Self.trigger(.loop).holds(for: loop))
@@ -52,7 +52,7 @@ import Testing
         #expect(!Self.trigger(.spurious, .cause(.truncate)).holds(for: finding))
     }
 
-    @Test("what the sentinel does not see never holds, and is known to need more")
+    @Test("a condition on what the sentinel does not see never holds, and requires full depth")
     func depth() throws {
         let inside = try Self.finding(.detach(.sample()), .lookup(.inside()))
         #expect(Self.trigger(.spurious).holds(for: inside))

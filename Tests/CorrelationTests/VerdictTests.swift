@@ -36,17 +36,17 @@ import Testing
 
     static let cases: [Case] = [
         Case(
-            what: "a page inside its file would have come back", lookup: .sample(), detach: .sample(),
+            what: "a page inside its file would have been found again", lookup: .sample(), detach: .sample(),
             verdicts: happyToFail, spurious: true),
         Case(
             what: "the last page of a file counts as inside, also when it is not full",
             lookup: .sample(page: .sample { $0.index = 9 }), detach: .sample { $0.fileSize = 9 * 4096 + 1 },
             verdicts: happyToFail, spurious: true),
         Case(
-            what: "the first page beyond the end would not have come back",
+            what: "the first page beyond the end would not have been found again",
             lookup: .sample(page: .sample { $0.index = 10 }), detach: .sample(), verdicts: fails, spurious: false),
         Case(
-            what: "the size is that of the detach, not of later",
+            what: "the size is that at the detach, not a later one",
             lookup: .sample(page: .sample { $0.fileSize = 0 }), detach: .sample(), verdicts: happyToFail,
             spurious: true),
         Case(
@@ -75,7 +75,7 @@ import Testing
             detach: .sample { ($0.magic, $0.pages, $0.fileSize) = (hugetlb, 512, 2 << 20) }, verdicts: fails,
             spurious: false),
         Case(
-            what: "swap cache under the lock is what today's rule goes back for",
+            what: "swap cache under the lock is what the swizzle rule retries for",
             lookup: .sample(
                 page: .sample {
                     $0.magic = tmpfs
@@ -87,7 +87,7 @@ import Testing
             },
             detach: .sample { ($0.via, $0.magic) = (.swapOut, tmpfs) }, verdicts: swizzled, spurious: false),
         Case(
-            what: "a retry that went well, on another page's facts",
+            what: "a retry that succeeded, with another page's facts",
             lookup: .sample {
                 $0.succeed(inPass: 2)
                 $0.retries.swizzled = 1
@@ -172,7 +172,7 @@ import Testing
             lookup: .sample { $0.flags = [.returned, .timed, .failedReadOnly] }, detach: .sample(),
             verdicts: happyToFail, spurious: false),
         Case(
-            what: "another error is none of the rule's",
+            what: "another error does not come from the rule",
             lookup: .sample { ($0.result, $0.flags) = (-22, [.returned, .timed]) }, detach: .sample(),
             verdicts: happyToFail, spurious: false),
         Case(
@@ -217,6 +217,20 @@ import Testing
         let finding = try #require(found(.detach(.sample { $0.hole = hole }), .lookup(.sample())))
         #expect(finding.cause == .holePunch)
         #expect(finding.neighbour == isNeighbour)
+    }
+
+    @Test("the size of a page is that of the traced machine")
+    func pageSize() throws {
+        let bytes: UInt64 = 65_536
+        func finding(_ detach: Detach) -> Finding? {
+            var correlator = Correlator(pageBytes: bytes)
+            return ([.detach(detach), .lookup(.sample())] as [Event]).reduce(Finding?.none) { correlator.take($1) }
+        }
+        // The futex is in page 3.
+        #expect(finding(.sample { $0.hole = 3 * bytes..<4 * bytes })?.neighbour == false)
+        #expect(finding(.sample { $0.hole = 0..<3 * bytes })?.neighbour == true)
+        #expect(finding(.sample { $0.fileSize = 3 * bytes + 1 })?.spurious == true)
+        #expect(finding(.sample { $0.fileSize = 3 * bytes })?.spurious == false)
     }
 
     @Test("without a hole, or by another cause, there is no neighbour")

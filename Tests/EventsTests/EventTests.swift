@@ -3,7 +3,7 @@
 import Events
 import Testing
 
-/// The few things that event types work out by themselves.
+/// What event types compute from their fields.
 @Suite("Events") struct EventTests {
     @Test("a task's name is at most fifteen bytes, cut as the kernel cuts it")
     func comm() {
@@ -14,7 +14,7 @@ import Testing
         #expect(Comm("sixteen bytes!!!").text == "sixteen bytes!!")
     }
 
-    @Test("bytes of a name that are no UTF-8 become U+FFFD, and a NUL ends it")
+    @Test("bytes of a name that are not UTF-8 become U+FFFD, and a NUL ends it")
     func hostileComm() {
         #expect(Comm(low: 0x62ff61, high: 0).text == "a\u{fffd}b")
         #expect(Comm(low: 0x6200_61, high: 0x63).text == "a")
@@ -31,22 +31,7 @@ import Testing
         #expect(!FileID(device: 0, inode: 1).isNone)
     }
 
-    @Test("names in output are unique")
-    func names() {
-        #expect(Set(ActivityKind.allCases.map(\.name)).count == ActivityKind.allCases.count)
-        #expect(Set(Loss.Stage.allCases.map(\.rawValue)).count == Loss.Stage.allCases.count)
-    }
-
-    @Test("each landmark is one bit, and each function of the kernel leads to one landmark")
-    func landmarks() {
-        let bits = Landmarks.functions.map(\.landmark.rawValue)
-        #expect(bits.allSatisfy { $0.nonzeroBitCount == 1 })
-        #expect(Set(bits).count == bits.count)
-        let names = Landmarks.functions.flatMap(\.names)
-        #expect(Set(names).count == names.count)
-    }
-
-    @Test("a loss that a source counts is told once, and only what is new of it")
+    @Test("a loss that a source counts is reported once, and later only its increase")
     func losses() {
         var log = LossLog()
         let told = [[.ringLookup: 5], [.ringLookup: 7, .delivery: 1], [.ringLookup: 7, .delivery: 1]].map {

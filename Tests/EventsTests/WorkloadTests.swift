@@ -3,7 +3,7 @@
 import Events
 import Testing
 
-/// Paths as the runtimes make them, and such as somebody else could make.
+/// Paths as the runtimes make them, and paths that somebody else could make.
 @Suite("Workloads") struct WorkloadTests {
     private static let id = "9ec39b91f3d70e1beff50a308f77067065ea6be0d91a3378375056cd4422cf3d"
     private static let other = "34dc0b5e626f2c5c4c5170e34b10e7654ce36f0fcd532739f4445baabea03376"
@@ -82,7 +82,7 @@ import Testing
         #expect(Workload(cgroupPath: "/kubepods.slice/kubepods-pod\(hash).slice") == Workload(pod: hash))
     }
 
-    @Test("what a container calls the groups below its own is not believed")
+    @Test("names of groups below a container's own are ignored")
     func nested() {
         let inner = "/kubelet.slice/kubepods.slice/\(Self.slice)/cri-containerd-\(Self.other).scope"
         #expect(
@@ -92,7 +92,7 @@ import Testing
     }
 
     @Test(
-        "what only looks like one is none",
+        "a name that only resembles one is none",
         arguments: [
             "/machine.slice/libpod-conmon-\(id).scope", "/system.slice/crio-conmon-\(id).scope",
             "/docker/\(id.dropLast())", "/docker/\(id)0", "/docker/\(id.uppercased())", "/dockerx\(id)",

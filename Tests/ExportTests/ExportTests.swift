@@ -14,7 +14,7 @@ import Testing
 struct ExportTests {
     static let seeds: [UInt64] = [1, 20_111_229, 0xfeed_beef]
 
-    static func told(_ format: any FindingFormat, _ events: [Event]) -> Data {
+    static func bytes(_ format: any FindingFormat, _ events: [Event]) -> Data {
         var stream = FindingStream(format: format, correlator: Correlator(), run: GeneratedRun.info)
         _ = stream.take(events)
         _ = stream.end()
@@ -26,8 +26,8 @@ struct ExportTests {
         let (events, run) = (GeneratedRun(seed: seed).events, GeneratedRun.info)
         let differences = try Readers.inFolder { folder in
             for rows in RowType.allCases {
-                try Self.told(CSV(rows: rows, of: run), events).write(to: folder.appending(path: "\(rows).csv"))
-                try Self.told(JSONLines(rows: [rows], of: run), events).write(
+                try Self.bytes(CSV(rows: rows, of: run), events).write(to: folder.appending(path: "\(rows).csv"))
+                try Self.bytes(JSONLines(rows: [rows], of: run), events).write(
                     to: folder.appending(path: "\(rows).jsonl"))
             }
             return try Readers.differences(
@@ -51,7 +51,7 @@ struct ExportTests {
         #expect(sums.flows > sums.flowsFromDetaches && sums.openLookups > 0 && sums.openActivities > 0)
         let differences = try Readers.inFolder { folder in
             let file = folder.appending(path: "run.perfetto")
-            try Self.told(Perfetto(of: GeneratedRun.info), events).write(to: file)
+            try Self.bytes(Perfetto(of: GeneratedRun.info), events).write(to: file)
             return try Readers.differences("read_perfetto.py", on: file, from: ["trace": sums])
         }
         #expect(differences == [])

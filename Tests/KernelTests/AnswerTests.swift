@@ -78,7 +78,8 @@ private struct AnswerRow {
                     rows[position].withFallback.append("–")
                     continue
                 }
-                let provocation = try? await GuestRuns.shared.run(patched).provocation("fallback-\(rows[position].name)")
+                let provocation = try? await GuestRuns.shared.run(patched).provocation(
+                    "fallback-\(rows[position].name)")
                 rows[position].withFallback.append(provocation?.number("efault").map(String.init) ?? "–")
             }
             let causes = try await GuestRuns.shared.run(Guest(kernel: kernel, mode: .auto, scenario: "causes"))

@@ -46,15 +46,17 @@ struct ProvokedCause: Sendable, CustomStringConvertible {
 
 @Suite(.enabled(if: Guests.areWanted))
 struct CauseTests {
-    static let following = Guests.each("causes")
-    static let sentinels = Guests.sentinel("causes")
+    static let following =
+        Guests.each("causes") + Guests.others("causes", [.auto], long: [.kprobe])
+        + Guests.others("causes", on: [Kernels.realTime, "6.12-rt-arm64"], [.auto])
+    static let sentinels = Guests.sentinel("causes") + Guests.others("causes", [.sentinel])
     static let guests = following + sentinels
 
     @Test("each provoked cause is found, exact, with culprit and file", arguments: guests)
     func causesAreFound(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         let trace = try run.trace("causes")
-        for expected in ProvokedCause.all where expected.kernels.contains(guest.kernel) {
+        for expected in ProvokedCause.all where expected.kernels.contains(guest.version) {
             let provocation = try run.provocation(expected.name)
             let lookups = trace.lookups(of: provocation)
             let observed = lookups.filter { $0.flag("unmapped") == true }
@@ -96,7 +98,7 @@ struct CauseTests {
         let run = try await GuestRuns.shared.run(guest)
         let (trace, full) = (try run.trace("causes"), try run.trace("full"))
         var (seen, missing) = (0, 0)
-        for expected in ProvokedCause.all where expected.kernels.contains(guest.kernel) {
+        for expected in ProvokedCause.all where expected.kernels.contains(guest.version) {
             let provocation = try run.provocation(expected.name)
             let lookups = trace.lookups(of: provocation)
             let efault = try #require(provocation.number("efault"))
@@ -121,7 +123,7 @@ struct CauseTests {
         let run = try await GuestRuns.shared.run(guest)
         let trace = try run.trace("causes")
         var missing = 0
-        for expected in ProvokedCause.all where expected.kernels.contains(guest.kernel) {
+        for expected in ProvokedCause.all where expected.kernels.contains(guest.version) {
             let provocation = try run.provocation(expected.name)
             let lookups = trace.lookups(of: provocation).with("result", "EFAULT")
             let efault = try #require(provocation.number("efault"))
@@ -155,7 +157,7 @@ struct CauseTests {
         let hooks = trace.hooks
         let wanted = ["lookup", "pin", "unlock"].map { hooks[$0] }
         switch guest.mode {
-        case .auto: #expect(wanted == ["fentry", "fentry", "fentry"])
+        case .auto: #expect(wanted == ["callsite", "callsite", "callsite"])
         case .kprobe: #expect(wanted == ["kprobe", "kprobe", "kprobe"])
         case .sentinel: #expect(wanted == [nil, nil, "callsite"])
         }

@@ -13,7 +13,7 @@ struct FallbackTests {
         ? Kernels.required.map {
             Guest(
                 kernel: $0, mode: .auto, scenario: "fallback", livepatch: "fallback", program: "wakes",
-                arguments: "slub_debug=FZP", seconds: 1500)
+                arguments: "slub_debug=FZP", patience: 1500)
         } : []
 
     static let ofFiles = [

@@ -8,7 +8,7 @@ import Testing
 
 @Suite(.enabled(if: Guests.areWanted))
 struct FilterTests {
-    static let guests = Guests.each("filters")
+    static let guests = Guests.each("filters") + Guests.others("filters", [.auto], long: [.kprobe])
 
     @Test("twenty-three calls are twenty-three lookups", arguments: guests)
     func countsExactly(guest: Guest) async throws {
@@ -65,7 +65,7 @@ struct FilterTests {
     @Test("bad input gets one line and its exit code", arguments: guests)
     func badInput(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
-        for name in ["pid", "ring", "option", "depth", "cgroup", "output", "ready"] {
+        for name in ["pid", "ring", "option", "cgroup", "output", "ready"] {
             let place: Comment = "\(name), \(guest)"
             #expect(try run.words("bad-\(name).status") == ["64"], place)
             #expect(try run.text("bad-\(name).out").isEmpty, place)

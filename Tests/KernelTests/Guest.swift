@@ -24,8 +24,14 @@ struct Guest: Hashable, CustomStringConvertible, Sendable {
     var hasDebian = false
     /// Further arguments of the kernel.
     var arguments = ""
-    /// Time for the scenario.
-    var seconds = 400
+    var processors = 1
+    /// Variables of the scenario.
+    var variables: [String: String] = [:]
+    /// Seconds for the scenario.
+    var patience = 400
+
+    /// The kernel's name without what follows its version: 6.12 for 6.12-rt-arm64.
+    var version: String { kernel.split(separator: "-").first.map(String.init) ?? kernel }
 
     var description: String { "\(scenario) on \(kernel), \(mode.rawValue)" }
 }
@@ -37,12 +43,23 @@ enum Kernels {
     /// Tested where they can be had.
     static let newest = "newest"
     static let early = "5.10"
+    /// With PREEMPT_RT.
+    static let realTime = "6.12-rt"
+    /// The arm64 kernel that is preemptible and has every hook.
+    static let newestArm64 = "newest-arm64"
+    /// For each of the others on arm64 something is missing: the first two cannot be preempted, so that the races do
+    /// not happen there, and 6.1 has no fentry.
+    static let otherArm64 = ["6.1-arm64", "6.12-arm64", "6.12-rt-arm64"]
+    /// With pages of 16 KiB.
+    static let largePages = "newest-16k-arm64"
+    static let optional = [early, newest, realTime, newestArm64, largePages] + otherArm64
 
-    /// Release by name, of those that guests can boot here.
+    /// Release by name, of those that guests can boot here and for which there is a binary.
     static let available: [String: String] = {
         let lines = (try? GuestRuns.output(of: "matrix", [])) ?? ""
         let pairs = lines.split(separator: "\n").map { $0.split(separator: " ") }
         return Dictionary(uniqueKeysWithValues: pairs.map { (String($0[0]), String($0[1])) })
+            .filter { FileManager.default.isExecutableFile(atPath: GuestRuns.binary(for: $0.key).path) }
     }()
 
     /// Those of the full matrix that can be booted.
@@ -88,9 +105,17 @@ struct GuestFailure: Error, CustomStringConvertible {
 actor GuestRuns {
     static let shared = GuestRuns()
     static let root = URL(filePath: #filePath).deletingLastPathComponent()
-    static var binary: URL {
-        if let path = ProcessInfo.processInfo.environment["FUTEXSCOPE_BINARY"] { return URL(filePath: path) }
-        return root.appending(path: "../../.build/release/futexscope").standardizedFileURL
+    /// This machine's own.
+    static var binary: URL { binary("FUTEXSCOPE_BINARY", orElse: "release") }
+
+    /// The one that runs on a kernel of the guests.
+    static func binary(for kernel: String) -> URL {
+        kernel.hasSuffix("-arm64") ? binary("FUTEXSCOPE_BINARY_ARM64", orElse: "arm64/release") : binary
+    }
+
+    private static func binary(_ variable: String, orElse place: String) -> URL {
+        if let path = ProcessInfo.processInfo.environment[variable] { return URL(filePath: path) }
+        return root.appending(path: "../../.build/\(place)/futexscope").standardizedFileURL
     }
 
     /// What `make deb` made.
@@ -135,10 +160,12 @@ actor GuestRuns {
         let script = directory.appending(path: "script")
         let parts = ["session", guest.scenario].map { Self.root.appending(path: "scenarios/\($0).sh") }
         let text = try parts.map { try String(contentsOf: $0, encoding: .utf8) }.joined(separator: "\n")
-        try "MODE=\(guest.mode.rawValue)\n\(text)".write(to: script, atomically: true, encoding: .utf8)
+        let variables = guest.variables.sorted(by: <).map { "\($0)=\($1)\n" }.joined()
+        try "MODE=\(guest.mode.rawValue)\n\(variables)\(text)".write(to: script, atomically: true, encoding: .utf8)
 
         var arguments = [
-            "-k", guest.kernel, "-b", Self.binary.path, "-s", script.path, "-o", directory.path, "-t", String(guest.seconds),
+            "-k", guest.kernel, "-b", Self.binary(for: guest.kernel).path, "-s", script.path, "-o", directory.path,
+            "-t", String(guest.patience), "-c", String(guest.processors),
         ]
         if guest.hasTools { arguments.append("--tools") }
         if let name = guest.program {

@@ -48,7 +48,8 @@ struct ReplayTests {
 @Suite(.enabled(if: Guests.areWanted))
 struct RecordTests {
     static let guests =
-        Guests.areWanted ? Kernels.matrix.map { Guest(kernel: $0, mode: .auto, scenario: "record") } : []
+        (Guests.areWanted ? Kernels.matrix.map { Guest(kernel: $0, mode: .auto, scenario: "record") } : [])
+        + Guests.others("record", [.auto])
 
     @Test("what the ring could not hold is CTF's discarded count", arguments: guests)
     func discarded(guest: Guest) async throws {

@@ -14,7 +14,7 @@ struct EarlyTests {
         #expect(try run.text("doctor.json").contains("bpf_find_vma"))
         #expect(try run.text("early.err").contains("without bpf_find_vma() nothing can be told there"))
         let trace = try run.trace("early")
-        #expect(trace.hooks["unlock"] == "fentry")
+        #expect(trace.hooks["unlock"] == "kprobe")
         let waits = trace.lookups(of: try run.provocation("zero-page"))
         #expect(trace.accounts(for: 1000, by: waits.count))
         #expect(waits.observations == waits.count)

@@ -32,19 +32,19 @@ extension Story {
 @Suite("Export formats") struct ExportFormatTests {
     @Test("CSV of each kind", arguments: RowType.allCases)
     func csv(rows: RowType) throws {
-        let bytes = Story.told(CSV(rows: rows, of: Story.run), events: Story.exported)
+        let bytes = Story.bytes(CSV(rows: rows, of: Story.run), events: Story.exported)
         #expect(try difference(of: bytes, from: rows == .findings ? "run.csv" : "\(rows).csv") == nil)
     }
 
     @Test("JSON Lines of every kind")
     func json() throws {
-        let bytes = Story.told(JSONLines(rows: Set(RowType.allCases), of: Story.run), events: Story.exported)
+        let bytes = Story.bytes(JSONLines(rows: Set(RowType.allCases), of: Story.run), events: Story.exported)
         #expect(try difference(of: bytes, from: "rows.jsonl") == nil)
     }
 
     @Test("a Perfetto trace, as text")
     func perfetto() throws {
-        let text = try #require(PerfettoText(Story.told(Perfetto(of: Story.run), events: Story.exported)))
+        let text = try #require(PerfettoText(Story.bytes(Perfetto(of: Story.run), events: Story.exported)))
         #expect(try difference(of: (text.lines.joined(separator: "\n") + "\n").utf8, from: "perfetto.txt") == nil)
     }
 
@@ -55,20 +55,20 @@ extension Story {
             (.losses, ["lost"]),
         ]
         for (rows, expected) in types {
-            let lines = Story.told(JSONLines(rows: [rows], of: Story.run), events: Story.exported)
+            let lines = Story.bytes(JSONLines(rows: [rows], of: Story.run), events: Story.exported)
             let found = String(decoding: lines, as: UTF8.self).split(separator: "\n").map { line in
                 String(line.dropFirst(9).prefix { $0 != "\"" })
             }
             #expect(Set(found) == expected)
         }
-        let live = Story.told(JSONLines(), events: Story.exported)
+        let live = Story.bytes(JSONLines(), events: Story.exported)
         #expect(!String(decoding: live, as: UTF8.self).contains(#""type":"detach""#))
     }
 
-    @Test("a detach that several lookups met is one row, however often it is told")
+    @Test("a detach that several lookups met is one row, however often it is reported")
     func repeated() {
         let events: [Event] = [.detach(.sample()), .lookup(.sample()), .detach(.sample()), .lookup(.sample())]
-        let rows = String(decoding: Story.told(CSV(rows: .detaches, of: Story.run), events: events), as: UTF8.self)
+        let rows = String(decoding: Story.bytes(CSV(rows: .detaches, of: Story.run), events: events), as: UTF8.self)
         #expect(rows.components(separatedBy: "\r\n").count == 3)
         var told = SeenDetaches()
         for time in 0...UInt64(SeenDetaches.limit) {
@@ -79,12 +79,6 @@ extension Story {
             told.isNew(.sample { $0.time = 0 }), told.isNew(.sample { $0.time = UInt64(SeenDetaches.limit) })
         )
         #expect(isOldestNew && !isYoungestNew)
-    }
-
-    @Test("every landmark has a name of its own")
-    func landmarks() {
-        let names = Landmarks.functions.flatMap { $0.landmark.names }
-        #expect(Set(names).count == Landmarks.functions.count)
     }
 
     // MARK: CSV
@@ -198,7 +192,7 @@ extension Story {
     }
 
     private func lines(_ events: [Event]) throws -> [String] {
-        try #require(PerfettoText(Story.told(Perfetto(of: Story.run), events: events))).lines
+        try #require(PerfettoText(Story.bytes(Perfetto(of: Story.run), events: events))).lines
     }
 
     @Test("a loop is one slice, whether it ends or not")
@@ -242,7 +236,7 @@ extension Story {
         #expect(lines.last?.contains("events_without_track=3") == true)
     }
 
-    @Test("losses without a time are told once, at the end")
+    @Test("losses without a time are reported once, at the end")
     func losses() throws {
         let lines = try lines([
             .lost(Loss(time: 0, stage: .delivery, count: 2)), .lookup(.sample()),

@@ -18,7 +18,7 @@ import Testing
         let detach = Event.detach(.sample { ($0.landmarks, $0.hole) = ([.invalidate2], nil) })
         let failed = Event.lookup(.inside { $0.flags.remove(.write) })
         let wentBack = Event.lookup(.goingBack(rounds: 1))
-        let json = Story.told(JSONLines(), detach, failed, wentBack, .lookup(.inside { $0.address = 0 }))
+        let json = Story.bytes(JSONLines(), detach, failed, wentBack, .lookup(.inside { $0.address = 0 }))
             .split(separator: "\n")
         for line in json.prefix(3) {
             #expect(line.contains(#""passes":null,"duration_ns":null"#))
@@ -28,9 +28,9 @@ import Testing
         #expect(json[0].contains(#""result":"EFAULT","outcome":"failed""#))
         #expect(json[1].contains(#""result":null,"outcome":"retried","retries":[{"reason":"swizzled","count":1}]"#))
         #expect(json[2].contains(#""uaddr":null,"access":null"#))
-        let csv = Story.told(CSV(), detach, failed).split(separator: "\r\n")
+        let csv = Story.bytes(CSV(), detach, failed).split(separator: "\r\n")
         #expect(csv[1].contains("0x7f1234567000,read,,,EFAULT,failed,0,,,,"))
-        let table = Story.told(Table(width: 80, colour: false), detach, failed)
+        let table = Story.bytes(Table(width: 80, colour: false), detach, failed)
         #expect(table.contains("   -      - EFAULT! direct-io"), "\(table)")
     }
 
@@ -127,15 +127,15 @@ import Testing
     func bigNumbers() {
         let limit: UInt64 = 1 << 53
         #expect(
-            Story.told(JSONLines(), .lookup(.sample { $0.passes = limit })).contains(#""passes":9007199254740992,"#))
+            Story.bytes(JSONLines(), .lookup(.sample { $0.passes = limit })).contains(#""passes":9007199254740992,"#))
         #expect(
-            Story.told(JSONLines(), .lookup(.sample { $0.passes = limit + 1 })).contains(
+            Story.bytes(JSONLines(), .lookup(.sample { $0.passes = limit + 1 })).contains(
                 #""passes":"9007199254740993","#))
     }
 
     @Test("every line is JSON, its type first")
     func parses() throws {
-        let lines = Story.told(JSONLines()).split(separator: UInt8(ascii: "\n"))
+        let lines = Story.bytes(JSONLines()).split(separator: UInt8(ascii: "\n"))
         var types: [String] = []
         for line in lines {
             let object = try #require(try JSONSerialization.jsonObject(with: Data(line)) as? [String: Any])
@@ -149,8 +149,8 @@ import Testing
 
     @Test("CSV and JSON say the same")
     func sameFacts() throws {
-        let rows = String(decoding: Story.told(CSV()), as: UTF8.self).components(separatedBy: "\r\n").dropLast()
-        let lines = Story.told(JSONLines()).split(separator: UInt8(ascii: "\n"))
+        let rows = String(decoding: Story.bytes(CSV()), as: UTF8.self).components(separatedBy: "\r\n").dropLast()
+        let lines = Story.bytes(JSONLines()).split(separator: UInt8(ascii: "\n"))
         let objects = try lines.compactMap { try JSONSerialization.jsonObject(with: Data($0)) as? [String: Any] }
             .filter { ["lookup", "progress"].contains($0["type"] as? String) }
         #expect(rows.count == objects.count + 1)
@@ -266,7 +266,7 @@ import Testing
         #expect(report.totals == Story.totals)
     }
 
-    @Test("what has no place in CSV is told beside it")
+    @Test("what has no place in CSV is reported separately")
     func beside() {
         var stream = FindingStream(format: CSV(), correlator: Correlator(), run: Story.run)
         let events: [Event] = [.lost(Loss(time: 0, stage: .delivery, count: 1)), .totals(Story.totals)]
@@ -293,8 +293,37 @@ import Testing
 
     @Test("no line of a table is wider than its terminal, at any width", arguments: 80...240)
     func widths(width: Int) {
-        let lines = String(decoding: Story.told(Table(width: width, colour: false)), as: UTF8.self).split(
+        let lines = String(decoding: Story.bytes(Table(width: width, colour: false)), as: UTF8.self).split(
             separator: "\n")
         for line in lines { #expect(line.unicodeScalars.reduce(0) { $0 + $1.columns } < width) }
+    }
+
+    @Test("findings that differ only in time are folded, once a second and when no event comes; the numbers add up")
+    func fold() {
+        func lines(_ times: [UInt64], isTimed: Bool = false) -> [Substring] {
+            var stream = FindingStream(
+                format: Table(width: 80, colour: false, isTimed: isTimed), correlator: Correlator(), run: Story.run)
+            _ = stream.takeBytes()
+            for time in times { stream.take(.inside(page: .zero()) { $0.time = time }, isProgress: false) }
+            stream.idle()
+            return String(decoding: stream.takeBytes(), as: UTF8.self).split(separator: "\n")
+        }
+        let second: UInt64 = 1_000_000_000
+        let few = lines((1...190).map { $0 * 1_000_000 })
+        #expect(few.count == 2)
+        #expect(few.last == "             ×189 more, 02:00:00.002 to 02:00:00.190")
+        let many = lines((0...25).map { second + $0 * second / 10 })
+        #expect(many.dropFirst().map { $0.trimmingPrefix { $0 == " " }.prefix(4) } == ["×11 ", "×11 ", "×3 m"])
+        #expect(lines([1, 2, 3], isTimed: true).count == 3, "durations differ")
+        #expect(lines([7]).count == 1)
+    }
+
+    @Test("the table has the columns that were asked for, in their order")
+    func columns() {
+        let table = Table(width: 80, colour: false, columns: [.cause, .workload, .culpritWorkload, .age])
+        let lines = String(decoding: Story.bytes(table), as: UTF8.self).split(separator: "\n")
+        #expect(lines[0].hasPrefix("CAUSE"))
+        #expect(lines[1].contains("direct-io") && lines[1].contains("app.service") && lines[1].hasSuffix("1.84us"))
+        #expect(lines[1].contains("container 34dc0b5e6"))
     }
 }

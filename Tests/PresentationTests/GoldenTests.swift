@@ -11,20 +11,26 @@ import Testing
 /// Every format of one and the same run, as it stands in the files of `Golden`.
 @Suite("Golden files") struct GoldenTests {
     @Test("JSON Lines") func jsonLines() throws {
-        #expect(try difference(of: Story.told(JSONLines()), from: "run.jsonl") == nil)
+        #expect(try difference(of: Story.bytes(JSONLines()), from: "run.jsonl") == nil)
     }
 
     @Test("CSV") func csv() throws {
-        #expect(try difference(of: Story.told(CSV()), from: "run.csv") == nil)
+        #expect(try difference(of: Story.bytes(CSV()), from: "run.csv") == nil)
     }
 
     @Test("table", arguments: [80, 100, 120, 140, 200])
     func table(width: Int) throws {
-        #expect(try difference(of: Story.told(Table(width: width, colour: false)), from: "run-\(width).txt") == nil)
+        #expect(try difference(of: Story.bytes(Table(width: width, colour: false)), from: "run-\(width).txt") == nil)
+    }
+
+    @Test("table at the default depth", arguments: [80, 120])
+    func sentinel(width: Int) throws {
+        let table = Table(width: width, colour: false, isTimed: false)
+        #expect(try difference(of: Story.bytes(table), from: "sentinel-\(width).txt") == nil)
     }
 
     @Test("table in colour") func colour() throws {
-        #expect(try difference(of: Story.told(Table(width: 100, colour: true)), from: "run-colour.txt") == nil)
+        #expect(try difference(of: Story.bytes(Table(width: 100, colour: true)), from: "run-colour.txt") == nil)
     }
 
     @Test("a run without a finding") func empty() throws {

@@ -36,7 +36,7 @@ import Testing
     func table(text: String) {
         for width in [80, 100, 140, 300] {
             let output = String(
-                decoding: Story.told(Table(width: width, colour: false), events: Self.events(comm: text, path: text)),
+                decoding: Story.bytes(Table(width: width, colour: false), events: Self.events(comm: text, path: text)),
                 as: UTF8.self)
             #expect(!output.unicodeScalars.contains(where: Self.isObeyed))
             let lines = output.split(separator: "\n", omittingEmptySubsequences: false)
@@ -50,7 +50,7 @@ import Testing
 
     @Test("JSON gives the very text back and holds nothing that is obeyed", arguments: paths)
     func json(text: String) throws {
-        let bytes = Story.told(JSONLines(), events: Self.events(comm: text, path: text))
+        let bytes = Story.bytes(JSONLines(), events: Self.events(comm: text, path: text))
         #expect(!String(decoding: bytes, as: UTF8.self).unicodeScalars.contains(where: Self.isObeyed))
         let line = try #require(bytes.split(separator: UInt8(ascii: "\n")).first)
         let object = try #require(try JSONSerialization.jsonObject(with: Data(line)) as? [String: Any])
@@ -64,7 +64,7 @@ import Testing
     @Test("CSV stays one record a line with all its columns, and no field is a formula", arguments: paths)
     func csv(text: String) throws {
         let output = String(
-            decoding: Story.told(CSV(), events: Self.events(comm: text, path: text)), as: UTF8.self)
+            decoding: Story.bytes(CSV(), events: Self.events(comm: text, path: text)), as: UTF8.self)
         let lines = output.components(separatedBy: "\r\n")
         #expect(lines.count == 3 && lines[2].isEmpty)
         #expect(!lines[1].unicodeScalars.contains(where: Self.isObeyed))
@@ -165,9 +165,9 @@ import Testing
 
     @Test("RFC 4180 quoting, and what is put before a formula")
     func quoting() {
-        #expect(Self.comm(in: Story.told(CSV(), .lookup(.sample { $0.victim.comm = Comm("a\"b,c") }))) == #""a""b,c""#)
-        #expect(Self.comm(in: Story.told(CSV(), .lookup(.sample { $0.victim.comm = Comm("=1+1") }))) == "'=1+1")
-        #expect(Self.comm(in: Story.told(CSV(), .lookup(.sample { $0.victim.comm = Comm("a\nb") }))) == #"a\x0ab"#)
+        #expect(Self.comm(in: Story.bytes(CSV(), .lookup(.sample { $0.victim.comm = Comm("a\"b,c") }))) == #""a""b,c""#)
+        #expect(Self.comm(in: Story.bytes(CSV(), .lookup(.sample { $0.victim.comm = Comm("=1+1") }))) == "'=1+1")
+        #expect(Self.comm(in: Story.bytes(CSV(), .lookup(.sample { $0.victim.comm = Comm("a\nb") }))) == #"a\x0ab"#)
     }
 
     /// The sixth field as it stands there.

@@ -45,7 +45,7 @@ import Testing
         screen.lines(width, height, now: now, isPaused: isPaused, colour: colour).joined(separator: "\n") + "\n"
     }
 
-    /// A loop that goes on, besides what the story tells.
+    /// A loop that goes on, besides those of the story.
     private static let looping =
         Story.events + [
             .progress(.looping(passes: 4096, durationNs: 84_000_000)),
@@ -111,7 +111,8 @@ import Testing
         view.take([.lookup(.sample { $0.victim = loop.victim })])
         #expect(Self.frame(view, 80, 24).contains("nobody is looping"))
         // It is gone from the screen, and counts in the summary all the same.
-        let text = SummaryText(report: other.pipeline.end(), legend: other.pipeline.legend, width: 80, colour: false).text
+        let text = SummaryText(report: other.pipeline.end(), legend: other.pipeline.legend, width: 80, colour: false)
+            .text
         #expect(text.contains("1 of them still looping"))
     }
 

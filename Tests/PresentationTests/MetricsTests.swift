@@ -57,7 +57,7 @@ import Testing
         #expect(try difference(of: metrics.bytes(.prometheus), from: "metrics-sentinel.txt") == nil)
     }
 
-    @Test("both formats tell the same series, and each once") func sameSeries() {
+    @Test("both formats have the same series, and each once") func sameSeries() {
         let (plain, open) = (Self.samples(Self.state()), Self.samples(Self.state(), .openMetrics))
         #expect(plain == open)
         let names = plain.map { $0.prefix { $0 != " " } }

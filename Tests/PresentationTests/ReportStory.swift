@@ -7,7 +7,7 @@ import Pipeline
 
 @testable import Presentation
 
-/// The run of `Story` once it is over, with the operations that a recording tells beside the findings.
+/// The run of `Story` once it is over, with the operations that a recording has beside the findings.
 extension Story {
     static let origin = ReportOrigin(source: "run-1.ctf", filters: "--since +0s")
 

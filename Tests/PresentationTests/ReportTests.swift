@@ -43,7 +43,7 @@ import Testing
 
     @Test("a report is what JSON Lines write without it, and one line more")
     func sameLines() throws {
-        let plain = Story.told(JSONLines(origin: Story.origin))
+        let plain = Story.bytes(JSONLines(origin: Story.origin))
         let report = Story.reported(JSONLines(origin: Story.origin), events: Story.events, run: Story.run)
         #expect(report.starts(with: plain))
         let rest = report.dropFirst(plain.count).split(separator: UInt8(ascii: "\n"))

@@ -14,7 +14,7 @@ import Testing
         [JSONLines(), JSONLines(rows: Set(RowType.allCases), of: Story.run)]
         + RowType.allCases.map { CSV(rows: $0, of: Story.run) }
 
-    /// A busy run in which names are learnt late, changed, and told again.
+    /// A busy run in which names are learnt late, changed, and repeated.
     static let events: [Event] = {
         var run = SyntheticRun(files: 8)
         var events: [Event] = [.lost(Loss(time: 0, stage: .delivery, count: 3))]
@@ -91,7 +91,7 @@ import Testing
         for name in ["/f1,", "/f15,", "s3.service", "s24.service"] { #expect(rows.contains(name), "\(name)") }
     }
 
-    @Test("a name that is forgotten is not told by a batch that had it")
+    @Test("a name that is forgotten is not used by a batch that had it")
     func forgotten() {
         let file = FileID(device: 1, inode: 1)
         let row = Event.lookup(.sample(page: .sample { $0.file = file }))

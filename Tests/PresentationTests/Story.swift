@@ -121,14 +121,14 @@ enum Story {
     static let run = RunInfo(probes: probes, wallClockOffsetNs: clock.offsetNs)
 
     /// The whole run in one format.
-    static func told(_ format: any FindingFormat, events: [Event] = events) -> [UInt8] {
+    static func bytes(_ format: any FindingFormat, events: [Event] = events) -> [UInt8] {
         var stream = FindingStream(format: format, correlator: Correlator(), run: run)
         _ = stream.take(events + [.totals(totals)])
         _ = stream.end()
         return stream.takeBytes()
     }
 
-    static func told(_ format: any FindingFormat, _ events: Event...) -> String {
-        String(decoding: told(format, events: events), as: UTF8.self)
+    static func bytes(_ format: any FindingFormat, _ events: Event...) -> String {
+        String(decoding: bytes(format, events: events), as: UTF8.self)
     }
 }

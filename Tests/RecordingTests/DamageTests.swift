@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What is not a recording, and recordings to which something has happened: one clear line, or a report of
-// what was left out; never an event that was not written.
+// Directories that are not recordings, and recordings that are damaged: the reader gives one clear line, or a report of
+// what was left out, and never an event that was not written.
 
 import CCRC32C
 import EventSamples
@@ -44,7 +44,7 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
         events.filter { if case .lookup = $0 { true } else { false } }
     }
 
-    @Test("cut off at any byte, everything up to the last whole packet is there, and what is cut off is told")
+    @Test("a stream that is cut off at any byte is read up to the last whole packet, and the cut is reported")
     func cut() throws {
         let scratch = try Scratch()
         let (stream, bytes) = try Self.make(in: scratch.path("r"))
@@ -62,7 +62,7 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
         }
     }
 
-    @Test("whichever bit is flipped, its packet is left out and all others are there")
+    @Test("with any bit flipped, its packet is left out and all others are read")
     func flips() throws {
         let scratch = try Scratch()
         let (stream, bytes) = try Self.make(in: scratch.path("r"))
@@ -81,13 +81,13 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
         }
     }
 
-    @Test("rubbish before, between and after packets is passed over")
+    @Test("rubbish before, between and after packets is skipped")
     func rubbish() throws {
         let scratch = try Scratch()
         let (stream, bytes) = try Self.make(in: scratch.path("r"))
         let packet = packets(of: bytes)[0].count
         let magic = Array(bytes[..<20])
-        // Half of it looks like the beginning of a packet.
+        // Half of it looks like the start of a packet.
         let rubbish = magic + [UInt8](repeating: 0xc1, count: 2 << 20) + magic
         try Self.write(rubbish + bytes[..<packet] + rubbish + bytes[packet...] + rubbish, to: stream)
         let back = try readAll(scratch.path("r"))
@@ -95,7 +95,7 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
         #expect(back.omissions.count == 3)
     }
 
-    @Test("packets of another recording are not taken")
+    @Test("packets of another recording are ignored")
     func foreignPacket() throws {
         let scratch = try Scratch()
         let (stream, bytes) = try Self.make(in: scratch.path("r"))
@@ -104,7 +104,7 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
         #expect(try readAll(scratch.path("r")).events == Self.batches.flatMap { $0 })
     }
 
-    @Test("records that make no sense behind a right checksum are counted, not believed")
+    @Test("malformed records behind a right checksum are counted and not used")
     func forged() throws {
         let scratch = try Scratch()
         let (stream, bytes) = try Self.make(in: scratch.path("r"))
@@ -127,7 +127,7 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
     }
 
     @Test(
-        "what is no recording gets one line that says what it is",
+        "a directory that is not a recording is refused with one line that says what it is",
         arguments: [
             ("", "no plain-text CTF metadata"),
             ("/* CTF 1.8 */\nenv {\n\ttracer_name = \"lttng-modules\";\n};\n", "made by lttng-modules"),
@@ -166,7 +166,7 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
         #expect(throws: SourceError.self) { try readAll(scratch.path("d")) }
     }
 
-    @Test("metadata with one byte changed is refused with the line, or says the same")
+    @Test("metadata with one changed byte is refused with the line, or means the same")
     func metadata() throws {
         let scratch = try Scratch()
         try record([], in: scratch.path("r"))
@@ -176,12 +176,12 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
             changed[position] ^= 0x11
             try Self.write(changed, to: scratch.path("r/metadata"))
             guard let run = try? readAll(scratch.path("r")).run else { continue }
-            // A value that is free text can be another one without anybody noticing.
+            // Another value of free text cannot be noticed.
             #expect(run != .sample, "byte \(position)")
         }
     }
 
-    @Test("a huge hole in a stream takes no memory and no end of time")
+    @Test("a huge hole in a stream takes no memory and little time")
     func hole() throws {
         let scratch = try Scratch()
         let (stream, _) = try Self.make(in: scratch.path("r"))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Recordings of every format, kept as the programs of their time wrote them, and the rule that keeps them readable:
-// a word belongs to the formats from its own on.
+// Samples of every format, as the programs of their time wrote them, and the rule that keeps them readable: a word
+// belongs to its own format and to all newer ones.
 
 import EventSamples
 import Events
@@ -24,7 +24,8 @@ import Testing
                 ProbeReport(role: "role", function: "function", hook: $0, isRequired: $0 == .callsite, note: "a | b")
             } + [ProbeReport(role: "collapse", function: nil, hook: nil, isRequired: false, note: "missing")],
             wallClockOffsetNs: 1_795_399_200_000_000_000, showsKernelAddresses: true,
-            loops: LoopThresholds(passes: .max, durationNs: 5), tellsAll: true, filters: "-n app", trigger: "spurious")
+            loops: LoopThresholds(passes: .max, durationNs: 5), tellsAll: true,
+            pageBytes: format >= 3 ? 16_384 : 4096, filters: "-n app", trigger: "spurious")
     }
 
     /// The events of the sample of a format: some of a run, and from format 2 on one for every word.
@@ -117,6 +118,27 @@ import Testing
             ])
     }
 
+    @Test("a bit is in the metadata of its own format and of newer ones, and of no older one")
+    func newBit() {
+        let lines = (1...2).map { Words.bits(in: $0)[1] }
+        #expect(lines[0].hasPrefix("page_facts: 0x1 reserved, 0x2 swap-cache, "))
+        #expect(lines[0].hasSuffix(", 0x100 dax"))
+        #expect(lines[1].hasSuffix(", 0x100 dax, 0x200 zero-page"))
+    }
+
+    @Test("a page size that no kernel can have is damage", arguments: ["0", "5000", "2097152", "-4096", "x"])
+    func pageSize(text: String) throws {
+        let scratch = try Scratch()
+        try record([], in: scratch.path("r"))
+        let metadata = try String(contentsOfFile: scratch.path("r/metadata"), encoding: .utf8)
+        try metadata.replacing("\tpage_size = 65536;", with: "\tpage_size = \(text);")
+            .write(toFile: scratch.path("r/metadata"), atomically: false, encoding: .utf8)
+        let error = #expect(throws: SourceError.self) { try readAll(scratch.path("r")) }
+        #expect(
+            error?.message.hasSuffix(
+                "it is not what format \(Metadata.formats.upperBound) has there; the file is damaged") == true)
+    }
+
     @Test("numbers and names of words are unique, and each number leads back to its word")
     func unique() {
         func check<Word: NumberedWord>(_ type: Word.Type) {
@@ -132,5 +154,14 @@ import Testing
         check(Phase.self)
         check(FileState.self)
         check(Loss.Stage.self)
+        func checkBits<Bits: RecordedBits>(_ type: Bits.Type) {
+            #expect(Set(type.words.map(\.name)).count == type.words.count, "\(type)")
+            let raw = type.words.map { UInt64($0.bit.rawValue) }
+            #expect(raw == raw.sorted() && Set(raw).count == raw.count, "\(type)")
+            #expect(raw.allSatisfy { $0.nonzeroBitCount == 1 }, "\(type)")
+        }
+        checkBits(Lookup.Flags.self)
+        checkBits(PageFacts.Facts.self)
+        checkBits(Landmarks.self)
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A recorder that is killed leaves whole packets and nothing else, whenever that happens. What is killed is
-// a program that records as fast as it can, so that it is nearly always in the middle of something.
+// A recorder that is killed at any time leaves whole packets and nothing else. The test kills a program that records as
+// fast as it can, so that it is nearly always within a write.
 
 import EventSamples
 import Events
@@ -18,7 +18,7 @@ import Testing
     /// pages would lose. With packets of 256 KiB two of three runs of this test fail there, and none on ext4.
     static let place = ["/dev/shm"].first { FileManager.default.isWritableFile(atPath: $0) }.map { URL(filePath: $0) }
 
-    @Test("killed at fifty random moments, everything up to the last packet is there and nothing is cut off")
+    @Test("a recorder that is killed at fifty random times leaves whole packets, and all that it wrote can be read")
     func kill() throws {
         var recorded = 0
         for _ in 0..<50 {
@@ -46,7 +46,7 @@ import Testing
                 #expect(try Babeltrace.complaints(reader, directory).isEmpty)
             }
         }
-        // It had been at work.
+        // It had recorded something.
         #expect(recorded > 50_000)
     }
 }
@@ -55,7 +55,7 @@ import Testing
 enum Babeltrace {
     static let path = ["/usr/bin/babeltrace2"].first { FileManager.default.isExecutableFile(atPath: $0) }
 
-    /// What it says on standard error while it reads all of a recording.
+    /// Its standard error while it reads all of a recording.
     static func complaints(_ path: String, _ directory: String) throws -> String {
         let process = Process()
         let pipe = Pipe()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What goes into a recording comes out of it: every kind of event with every field, in order.
+// A recording gives back what was written to it: every kind of event with every field, in order.
 
 import EventSamples
 import Events
@@ -30,11 +30,11 @@ extension RunInfo {
             ProbeReport(role: "collapse", function: nil, hook: nil, isRequired: false, note: "there is | none"),
         ],
         wallClockOffsetNs: 1_795_399_200_000_000_000, showsKernelAddresses: true,
-        loops: LoopThresholds(passes: .max, durationNs: 5), tellsAll: true, filters: "-n 'a = b'",
+        loops: LoopThresholds(passes: .max, durationNs: 5), tellsAll: true, pageBytes: 65_536, filters: "-n 'a = b'",
         trigger: "spurious: \"x\"")
 }
 
-/// Everything that a recording can hold, with every optional field both there and not.
+/// Everything that a recording can hold, with every optional field both present and absent.
 let everyEvent: [Event] =
     [
         .name(Name(subject: .file(.data), text: "/mnt/ü/\u{1}", detail: "ext4"))
@@ -110,13 +110,13 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
         #expect(writer.recordsWritten == UInt64(everyEvent.count + 1))
     }
 
-    @Test("each kind of event is among them")
+    @Test("the events of these tests have each kind")
     func isEverything() {
         let kinds = Set(everyEvent.map { String(describing: $0).prefix { $0 != "(" } })
         #expect(kinds == ["name", "detach", "lookup", "progress", "activity", "lost", "totals"])
     }
 
-    @Test("batches and packets do not show: order is that of arrival")
+    @Test("events come back in the order of arrival, whatever the batches and packets")
     func order() throws {
         let scratch = try Scratch()
         // Some megabytes, so that there are many packets; times go back now and then.
@@ -129,7 +129,7 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
         #expect(try readAll(scratch.path("r")).events == events)
     }
 
-    @Test("a lookup takes the same bytes and the same place in a packet that has begun as in a new one")
+    @Test("a lookup is stored alike on the fast path and in a new packet")
     func lookupsAmongOthers() throws {
         let scratch = try Scratch()
         let name = Event.name(Name(subject: .cgroup(7), text: "/a"))
@@ -151,7 +151,7 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
         #expect(try readAll(scratch.path("all")).events == events)
     }
 
-    @Test("a run without an event is a recording")
+    @Test("a run without events is a recording")
     func empty() throws {
         let scratch = try Scratch()
         try record([], in: scratch.path("r"))
@@ -160,7 +160,7 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
         #expect(back.omissions.isEmpty)
     }
 
-    @Test("files are for their owner alone, and a directory that exists is left alone")
+    @Test("files are readable only by their owner, and a directory that exists is not touched")
     func files() throws {
         let scratch = try Scratch()
         try record([everyEvent], in: scratch.path("r"))
@@ -189,7 +189,7 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
         #expect(long.hasPrefix(name.text.dropLast()))
     }
 
-    @Test("a packet is written though it is not full, when it is half a second old")
+    @Test("a packet that is not full is written when it is half a second old")
     func patience() throws {
         let scratch = try Scratch()
         let writer = try RecordingWriter(directory: scratch.path("r"))
@@ -201,7 +201,7 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
         #expect(try readAll(scratch.path("r")).events == [.lookup(.sample())])
     }
 
-    @Test("at its limit a recording ends, and what ends it is still written")
+    @Test("a recording ends at its limit, and the records that end it are still written")
     func limit() throws {
         let scratch = try Scratch()
         let batch = [Event](repeating: .lookup(.sample()), count: 1000)
@@ -219,7 +219,7 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
         #expect(writer.bytesWritten <= RecordingLimits.smallest)
     }
 
-    @Test("with rotation the oldest gives way, names are told again, and what is gone is counted")
+    @Test("with rotation the oldest file is removed, names are repeated, and removed records are counted")
     func rotation() throws {
         let scratch = try Scratch()
         let name = Event.name(Name(subject: .file(.data), text: "/data", detail: "ext4"))
@@ -242,11 +242,11 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
         }
         #expect(loss.stage == .recording)
         #expect(loss.count + UInt64(back.events.count) - 1 == writer.recordsWritten)
-        #expect(back.omissions.first?.what.contains("gave way") == true)
+        #expect(back.omissions.first?.what.contains("were removed for newer ones") == true)
         #expect(back.events.last == batches.last?.last)
     }
 
-    @Test("names that would fill the new file by themselves do not")
+    @Test("repeated names do not fill the new file")
     func manyNames() throws {
         let scratch = try Scratch()
         let names = (0..<900).map { number in
@@ -258,12 +258,12 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
             limits: RecordingLimits(maxBytes: RecordingLimits.smallest, rotates: true))
         let back = try readAll(scratch.path("r"))
         #expect(DamageTests.lookups(back.events).suffix(1000) == lookups[...])
-        // The youngest are told again.
+        // The youngest are repeated.
         #expect(back.events.contains(names[899]))
         #expect(!back.events.contains(names[0]))
     }
 
-    @Test("no packet crosses a page, whatever is in it")
+    @Test("no packet crosses a page, whatever its content")
     func pages() throws {
         let scratch = try Scratch()
         let names = (0..<200).map { number in

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What is kept in memory, and what becomes of it when something happens.
+// The events kept in memory, and the snapshots that are made from them.
 
 import EventSamples
 import Events
@@ -32,7 +32,7 @@ extension SnapshotRecorder {
         return events
     }
 
-    @Test("what is younger than the span is kept in order, and not much more")
+    @Test("events within the span are kept in order, and few older ones")
     func span() {
         var hindsight = Hindsight(spanNs: 10 * Self.second, maxBytes: 64 << 20)
         let events = (0..<UInt64(1000)).map { Self.lookup(at: $0 * Self.second / 10) }
@@ -44,7 +44,7 @@ extension SnapshotRecorder {
         #expect(hindsight.eventsGone == 0)
     }
 
-    @Test("what there is no room for goes first, and is counted until nobody would want it any more")
+    @Test("events without room are dropped, oldest first, and counted as long as they would be within the span")
     func room() {
         var hindsight = Hindsight(spanNs: 1000 * Self.second, maxBytes: Hindsight.smallest)
         let events = (0..<UInt64(20_000)).map { Self.lookup(at: Self.second + $0) }
@@ -55,16 +55,16 @@ extension SnapshotRecorder {
         #expect(kept.dropFirst() == events.suffix(kept.count - 1)[...])
         #expect(Int(loss.count) + kept.count - 1 == events.count)
         #expect(kept.count * MemoryLayout<Event>.stride <= Int(Hindsight.smallest))
-        // A part of the limit at least is used.
+        // At least a part of the limit is used.
         #expect(kept.count * MemoryLayout<Event>.stride > Int(Hindsight.smallest) / 2)
         hindsight.append([Self.lookup(at: 1002 * Self.second)])
         #expect(hindsight.eventsGone == 0)
     }
 
-    @Test("an event takes what the documentation says")
+    @Test("an event takes the memory that the documentation gives")
     func size() { #expect(MemoryLayout<Event>.stride == 200) }
 
-    @Test("text counts too")
+    @Test("text of names counts too")
     func text() {
         var hindsight = Hindsight(spanNs: 1000 * Self.second, maxBytes: Hindsight.smallest)
         for inode in 0..<UInt64(4000) {
@@ -80,7 +80,7 @@ extension SnapshotRecorder {
         #expect(bytes < Int(Hindsight.smallest) + 4096 * 3000)
     }
 
-    @Test("names that were told before are there for the events that need them, as they were then")
+    @Test("older names are kept for the events that need them, as they were then")
     func names() {
         var hindsight = Hindsight(spanNs: 10 * Self.second, maxBytes: 64 << 20)
         let (old, new) = (Name(subject: .file(.data), text: "/old"), Name(subject: .file(.data), text: "/new"))
@@ -94,7 +94,7 @@ extension SnapshotRecorder {
             ])
     }
 
-    @Test("a quiet hour leaves nothing old behind")
+    @Test("after an hour without events nothing old is kept")
     func quiet() {
         var hindsight = Hindsight(spanNs: 10 * Self.second, maxBytes: 64 << 20)
         hindsight.append([Self.lookup(at: 1), Self.lookup(at: 2)])
@@ -127,7 +127,7 @@ extension SnapshotRecorder {
         return (reader.run, events)
     }
 
-    @Test("a snapshot has what was before and what came afterwards, and says what it is for")
+    @Test("a snapshot has the events before and after its trigger, and names the trigger")
     func beforeAndAfter() throws {
         let scratch = try Scratch()
         let recorder = try Self.recorder(scratch)
@@ -154,7 +154,7 @@ extension SnapshotRecorder {
         #expect(Int(finished.records) == events.count)
     }
 
-    @Test("one snapshot at a time and not too often; what is passed over is counted")
+    @Test("one snapshot at a time, with a minimum interval; suppressed triggers are counted")
     func rate() throws {
         let scratch = try Scratch()
         let recorder = try Self.recorder(scratch)
@@ -183,7 +183,7 @@ extension SnapshotRecorder {
         #expect(try recorder.finish(at: 77 * Self.second, isEnd: true) == nil)
     }
 
-    @Test("the oldest snapshot gives way, and nothing that somebody else put into it")
+    @Test("the oldest snapshot is removed, but no file that somebody else put into it")
     func keep() throws {
         let scratch = try Scratch()
         let recorder = try Self.recorder(scratch, keep: 2)
@@ -204,7 +204,7 @@ extension SnapshotRecorder {
         #expect(try FileManager.default.contentsOfDirectory(atPath: path + "/s-2") == ["note"])
     }
 
-    @Test("a directory that exists is taken, and no snapshot in it is overwritten")
+    @Test("a directory that exists is used, and no snapshot in it is overwritten")
     func existing() throws {
         let scratch = try Scratch()
         try FileManager.default.createDirectory(atPath: scratch.path("moments/s-1"), withIntermediateDirectories: true)

@@ -22,12 +22,6 @@ public struct FtraceRecipe: Sendable {
         var trigger = ""
     }
 
-    /// Reclaim calls these for each batch of pages; its tracepoints say the same once an operation.
-    private static let hot: Set<String> = [
-        "shrink_folio_list", "shrink_page_list", "shrink_node", "shrink_lruvec", "evict_folios",
-        "reclaim_folio_list", "mapping_evict_folio", "swap_writepage", "swap_writeout",
-    ]
-
     /// Operations of reclaim, as tracepoints: begin and end.
     static let reclaimTracepoints = [
         "mm_vmscan_direct_reclaim_begin", "mm_vmscan_direct_reclaim_end", "mm_vmscan_memcg_reclaim_begin",
@@ -59,18 +53,19 @@ public struct FtraceRecipe: Sendable {
     // MARK: Events
 
     private var definitions: [Definition] {
-        var all = [lookup, returning("fs_lookup_return", from: "get_futex_key"), pin, pinReturn]
+        var all = [lookup, returning("fs_lookup_return", from: KernelFunctions.lookup.names[0]), pin, pinReturn]
         if let lockWait = facts.lockWait {
             all.append(entering("fs_lock_wait", lockWait, "page=$arg1:x64"))
         }
         if let unlock = facts.unlock { all.append(self.unlock(unlock)) }
         all.append(detach)
-        for function in facts.landmarks where !Self.hot.contains(function.name) {
+        for function in facts.landmarks {
+            guard let known = KernelFunctions.landmark(named: function.name), !known.isFrequent else { continue }
             let arguments =
-                switch function.name {
-                case "vfs_fallocate": "mode=$arg2:x32 offset=$arg3:s64 length=$arg4:s64"
-                case "generic_fadvise": "advice=$arg4:u32"
-                default: ""
+                switch known.operation {
+                case .fallocate?: "mode=$arg2:x32 offset=$arg3:s64 length=$arg4:s64"
+                case .fadvise?: "advice=$arg4:u32"
+                case .kind?, nil: ""
                 }
             all.append(entering("fs_in_\(function.name)", function.symbol, arguments))
             all.append(returning("fs_out_\(function.name)", from: function.symbol, with: ""))
@@ -93,19 +88,19 @@ public struct FtraceRecipe: Sendable {
 
     private var lookup: Definition {
         let shared = facts.sharedIsBool ? "fshared=$arg2:u8" : "flags=$arg2:x32"
-        var lookup = entering("fs_lookup", "get_futex_key", "uaddr=$arg1:x64 \(shared) write=$arg4:u32")
+        var lookup = entering("fs_lookup", KernelFunctions.lookup.names[0], "uaddr=$arg1:x64 \(shared) write=$arg4:u32")
         lookup.filter = facts.sharedIsBool ? "fshared != 0" : "flags & 0x10"
         return lookup
     }
 
     private var pin: Definition {
-        var pin = entering("fs_pin", "get_user_pages_fast", "address=$arg1:x64 count=$arg2:s32 flags=$arg3:x32")
+        var pin = entering("fs_pin", KernelFunctions.pin.names[0], "address=$arg1:x64 count=$arg2:s32 flags=$arg3:x32")
         pin.filter = "count == 1"
         return pin
     }
 
     private var pinReturn: Definition {
-        var pin = returning("fs_pin_return", from: "get_user_pages_fast")
+        var pin = returning("fs_pin_return", from: KernelFunctions.pin.names[0])
         // Arguments can be had at the return from 6.9 on.
         let page = "page=+0($arg4):x64 mapping=+\(facts.offsets.mapping)(+0($arg4)):x64"
         pin.attempts.insert("\(pin.attempts[0]) \(page)", at: 0)

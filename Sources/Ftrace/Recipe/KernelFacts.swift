@@ -71,7 +71,7 @@ public struct KernelFacts: Sendable, Equatable {
     public var hugeZeroPage: String?
     /// The variable with the address of the first `struct page` is there.
     public var hasPageBase: Bool
-    /// Functions that name a cause, those of `Landmarks.functions` that this kernel has.
+    /// Functions that name a cause, those of `KernelFunctions.landmarks` that this kernel has.
     public var landmarks: [Function]
 
     public init(

@@ -73,16 +73,6 @@ struct DetachTable {
 }
 
 extension DetachTable.Slot {
-    /// Functions that lie on many ways: without the rest of the stack they say nothing of the cause.
-    private static let common: Landmarks = [
-        .truncateRange, .partialFolio, .invalidate, .evict, .blockDeviceTruncate, .split,
-    ]
-    /// Functions that say more than any that is around them, as the correlator reads a stack.
-    private static let inner: Landmarks = [
-        .swapOut, .migration, .collapse, .memoryFailure, .dropCaches, .reclaim, .fadvise, .invalidate2,
-    ]
-    private static let blockDevice: UInt32 = 0x6264_6576
-
     /// The detach as it can be told: what is not known for sure is taken out, since an absent function
     /// proves nothing unless the stack is whole.
     var settled: Detach {
@@ -90,18 +80,17 @@ extension DetachTable.Slot {
         detach.stackIsNamed = stack == .whole
         // A whole stack knows better than entries, whose return may have been missed. One that says
         // nothing may have lost a line on its way over a console.
-        let isTelling = stack == .whole && !stackLandmarks.subtracting(Self.common).isEmpty
+        let isTelling = stack == .whole && !stackLandmarks.subtracting(.shared).isEmpty
         detach.landmarks = isTelling ? stackLandmarks : detach.landmarks.union(stackLandmarks)
-        if detach.landmarks.contains(.fallocate), detach.magic == Self.blockDevice {
+        if detach.landmarks.contains(.fallocate), detach.magic == FileSystemMagic.bdev {
             detach.landmarks.insert(.blockDeviceTruncate)
         }
-        guard detach.landmarks.isDisjoint(with: Self.inner) else { return detach }
-        let isBlockDevice = detach.landmarks.isSuperset(of: [.blockDeviceTruncate, .truncateRange])
-        let isPlainFallocate =
-            detach.landmarks.contains(.fallocate) && detach.scope != .holePunch && detach.scope != .fallocateOther
+        guard detach.landmarks.decided == nil else { return detach }
+        let isBlockDevice = detach.landmarks.isBlockDeviceTruncate
+        let isPlainFallocate = detach.landmarks.contains(.fallocate) && detach.fallocateMode == nil
         // One mode of fallocate() looks like the other, so its entry must have been seen.
         if isPlainFallocate && !isBlockDevice { return detach.unexplained }
-        if stack != .whole, !isBlockDevice, detach.landmarks.subtracting(Self.common).isEmpty {
+        if stack != .whole, !isBlockDevice, detach.landmarks.subtracting(.shared).isEmpty {
             return detach.unexplained
         }
         return detach

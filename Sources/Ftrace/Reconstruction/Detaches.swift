@@ -13,7 +13,7 @@ extension Reconstruction {
         let references = arguments[.referenc].map(Int32.init(truncatingIfNeeded:))
         if let references {
             // As on the kernel side: the cache holds one for each base page and the remover one more.
-            let isHugetlb = magic == 0x9584_58f6
+            let isHugetlb = magic == FileSystemMagic.hugetlbfs
             if references <= 2 || (!isHugetlb && Int64(references) <= Int64(pages) + 1) { return true }
         }
         let isSized = arguments[.size] != nil && magic != 0
@@ -37,7 +37,7 @@ extension Reconstruction {
         }
         store(
             place, key: number, line: line, file: FileID(device: device, inode: inode), magic: 0,
-            index: offset / 4096, size: 0, pages: pages, references: 0)
+            index: offset / RunInfo.usualPageBytes, size: 0, pages: pages, references: 0)
         return true
     }
 
@@ -87,10 +87,10 @@ extension Reconstruction {
     ) -> Bool {
         seen.functions += 1
         let function = names[id]
-        var open = OpenFunction(function: id, kind: function.kind, start: time)
-        switch function.role {
-        case .plain: break
-        case .fallocate:
+        var open = OpenFunction(function: id, kind: function.operation?.kind, start: time)
+        switch function.operation {
+        case .kind?, nil: break
+        case .fallocate?:
             guard let mode = arguments[.mode], let offset = arguments[.offset], let length = arguments[.length]
             else { return false }
             if mode & 0x02 != 0 {
@@ -100,7 +100,7 @@ extension Reconstruction {
             } else if mode & 0x38 != 0 {
                 open.kind = .fallocateOther
             }
-        case .fadvise:
+        case .fadvise?:
             if arguments[.advice] == 4 { open.kind = .fadvise }
         }
         // A file system may lie on another one, so that a function is entered from within itself; but not

@@ -54,11 +54,8 @@ struct FunctionID: Equatable {
 /// A function or an operation during which a page can lose its mapping.
 struct KnownFunction {
     var landmark: Landmarks
-    /// The operation that it is; nil when it is none, or when its arguments decide.
-    var kind: ActivityKind?
-    var role = Role.plain
-
-    enum Role { case plain, fallocate, fadvise }
+    /// The operation that a call of it is; nil when it is none.
+    var operation: KernelFunction.Operation?
 }
 
 /// Values by numbers that are hashes already: open addressing, less than half full.
@@ -111,19 +108,19 @@ final class KnownNames: Sendable {
         var onStack: [UInt64: Landmarks] = [:]
         func insert(_ name: String, _ event: EventName) { events.insert(EventName.hash(name), event) }
         for (name, event) in Self.ownEvents { insert(name, event) }
-        for (landmark, names) in Landmarks.functions {
-            for name in names {
+        for function in KernelFunctions.landmarks {
+            for name in function.names {
                 let id = FunctionID(number: UInt8(functions.count))
-                functions.append(Self.function(landmark: landmark, name: name))
+                functions.append(KnownFunction(landmark: function.landmark, operation: function.operation))
                 insert("fs_in_" + name, .enter(id))
                 insert("fs_out_" + name, .leave(id))
-                onStack[EventName.hash(name)] = landmark
+                onStack[EventName.hash(name)] = function.landmark
             }
         }
         for key in Arguments.Key.allCases { arguments.insert(Arguments.pack("\(key)"), key) }
         // Kernel threads that reclaim run from wake to sleep; the others from begin to end.
         let reclaim = FunctionID(number: UInt8(functions.count))
-        functions.append(KnownFunction(landmark: .reclaim, kind: .reclaim))
+        functions.append(KnownFunction(landmark: .reclaim, operation: .kind(.reclaim)))
         for name in FtraceRecipe.reclaimTracepoints {
             let isBegin = name.hasSuffix("_begin") || name.hasSuffix("_wake")
             insert(name, isBegin ? .enter(reclaim) : .leave(reclaim))
@@ -138,25 +135,6 @@ final class KnownNames: Sendable {
         ("tracing_mark_write", .marker), ("print", .marker), ("sys_enter_futex", .systemCall),
         ("sys_exit_futex", .systemCall), ("sys_futex", .systemCall),
     ]
-
-    private static func function(landmark: Landmarks, name: String) -> KnownFunction {
-        var function = KnownFunction(landmark: landmark, kind: nil)
-        switch name {
-        case "drop_caches_sysctl_handler": function.kind = .dropCaches
-        case "invalidate_inode_pages2_range": function.kind = .directIOInvalidation
-        case "vfs_fallocate": function.role = .fallocate
-        case "generic_fadvise": function.role = .fadvise
-        case "do_truncate", "vfs_truncate", "do_ftruncate": function.kind = .truncate
-        case "truncate_bdev_range": function.kind = .blockZeroOut
-        case "reclaim_pages": function.kind = .reclaim
-        case "migrate_pages": function.kind = .migration
-        case "collapse_file": function.kind = .collapse
-        case "split_huge_page_to_list", "split_huge_page_to_list_to_order", "__folio_split": function.kind = .split
-        case "memory_failure": function.kind = .memoryFailure
-        default: break
-        }
-        return function
-    }
 
     func event(_ hash: UInt64) -> EventName? { events[hash] }
     func argument(_ name: UInt64) -> Arguments.Key? { arguments[name] }

@@ -192,7 +192,7 @@ extension Reconstruction {
     ) {
         guard pages != 1 else { return }
         // hugetlbfs counted in huge pages up to 6.6.
-        let isCounted = detach.magic != 0x9584_58f6 || detach.index == 0
+        let isCounted = detach.magic != FileSystemMagic.hugetlbfs || detach.index == 0
         if isCounted, let pinned, let offset = Self.offset(of: pinned, in: head), offset < pages ?? 0 {
             facts.index = detach.index &+ offset
             return
@@ -200,7 +200,8 @@ extension Reconstruction {
         detach.hole = nil
         let first = detach.index
         let last = first &+ (pages ?? 1 << 20) &- 1
-        let sizeInPages = detach.fileSize / 4096 &+ (detach.fileSize % 4096 == 0 ? 0 : 1)
+        let pageBytes = RunInfo.usualPageBytes
+        let sizeInPages = detach.fileSize / pageBytes &+ (detach.fileSize % pageBytes == 0 ? 0 : 1)
         // The file ends before all of them, behind all of them, or it cannot be told.
         if !isCounted || (first < sizeInPages && last >= sizeInPages) { (detach.magic, detach.fileSize) = (0, 0) }
     }

@@ -76,7 +76,8 @@ struct Reconstruction {
     /// One event; of `line` it need only be known that later events have larger ones. False when an argument is
     /// missing without which it says nothing.
     mutating func take(
-        _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
+        _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, line: UInt64,
+        into sink: inout some EventSink
     ) -> Bool {
         time = head.time
         if firstTime == nil { firstTime = time }

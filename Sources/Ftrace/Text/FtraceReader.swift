@@ -77,7 +77,9 @@ public struct FtraceReader: EventSource {
         if try blocks.next({ block in try take(block, into: &sink) }) {
             // Other events may come first, for as long as they like; what can never help may not.
             let isHopeless = heads == 0 || tracer?.hasPrefix("function") == true
-            if bytesRead > Self.patience, isHopeless, !reconstruction.seen.isAny { throw nothingKnown("the first 4 MiB") }
+            if bytesRead > Self.patience, isHopeless, !reconstruction.seen.isAny {
+                throw nothingKnown("the first 4 MiB")
+            }
         } else {
             isOver = true
             if !reconstruction.seen.isAny { throw nothingKnown("it") }
@@ -153,7 +155,9 @@ public struct FtraceReader: EventSource {
             case .marker: mark.read(text, head.arguments..<body.upperBound, at: head.event.time, into: &run)
             case .stack:
                 beginStack(head, into: &sink)
-                if let frame = Frame(text, head.arguments..<body.upperBound) { reconstruction.frame(frame.function, frame.kind) }
+                if let frame = Frame(text, head.arguments..<body.upperBound) {
+                    reconstruction.frame(frame.function, frame.kind)
+                }
             default:
                 // Its task's name looks like a frame.
                 var arguments = Arguments()

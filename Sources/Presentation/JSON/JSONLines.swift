@@ -10,7 +10,7 @@ public import Events
 /// One object a line.
 public struct JSONLines: FindingFormat {
     private let rows: Set<RowType>
-    /// What a live trace tells: findings, losses, the summary.
+    /// What a live trace writes: findings, losses, the summary.
     private let isTrace: Bool
     private let clock: WallClock
     private let origin: ReportOrigin?

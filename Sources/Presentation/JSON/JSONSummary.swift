@@ -38,10 +38,10 @@ extension JSONWriter {
             $0.write($1.row)
         }
         list("by_file", summary.sortedFiles) {
-            $0.text("dev", Legend.device(of: $1.file))
-            $0.number("inode", $1.file.inode)
-            $0.text("path", legend.names.path(of: $1.file))
-            $0.text("fstype", legend.names.fileSystem(of: $1.file))
+            $0.text("dev", Legend.device(of: $1.key.file))
+            $0.number("inode", $1.key.file.inode)
+            $0.text("path", summary.path(of: $1.key, names: legend.names))
+            $0.text("fstype", legend.names.fileSystem(of: $1.key.file))
             $0.number("lookups", $1.row.asVictim)
             $0.number("failed", $1.row.failed)
         }
@@ -72,6 +72,13 @@ extension JSONWriter {
             $0.write($1.row)
         }
         if summary.cgroupsBeyondLimit > 0 { number("workloads_beyond_limit", summary.cgroupsBeyondLimit) }
+        number("with_observation", summary.judged)
+        number("only_retried", summary.findings - min(summary.findings, summary.judged))
+        number("observations_in_findings", summary.observations)
+        write(report.conclusions(legend: legend))
+        write(
+            pairs: summary.pairs(by: report.grouping, names: legend.names), by: report.grouping,
+            beyondLimit: summary.encounters.beyondLimit)
     }
 
     mutating func write(_ probes: [ProbeReport]) {
@@ -125,6 +132,12 @@ extension Totals {
 }
 
 extension Summary {
+    /// Why the verdicts of one rule are fewer than the findings; empty when they are not.
+    var withoutVerdict: String {
+        let count = findings - min(findings, judged)
+        return count == 0 ? "" : "; \(count) more findings only retried and have no verdict"
+    }
+
     /// One workload, or one control group whose path names none.
     struct WorkloadKey: Hashable {
         var workload: Workload?
@@ -160,10 +173,11 @@ extension Summary {
         }
     }
 
-    var sortedFiles: [(file: FileID, row: Row)] {
-        files.map { (file: $0.key, row: $0.value) }.sorted { left, right in
+    var sortedFiles: [(key: FileKey, row: Row)] {
+        files.map { (key: $0.key, row: $0.value) }.sorted { left, right in
             if left.row.asVictim != right.row.asVictim { return left.row.asVictim > right.row.asVictim }
-            return (left.file.device, left.file.inode) < (right.file.device, right.file.inode)
+            return (left.key.file.device, left.key.file.inode, left.key.generation)
+                < (right.key.file.device, right.key.file.inode, right.key.generation)
         }
     }
 }

@@ -51,7 +51,7 @@ public struct Perfetto: FindingFormat {
         latest = max(latest, finding.lookup.time)
         if let loop = loops[track] {
             loops.removeValue(forKey: track)
-            // Another lookup of the same thread: the end of that one was not told.
+            // Another lookup of the same thread: the end of that one was not reported.
             if loop.lookup.start != finding.lookup.start { write(loop, on: track, hasEnd: true, legend, &bytes) }
         }
         if !finding.isProgress {
@@ -128,7 +128,7 @@ public struct Perfetto: FindingFormat {
             write(activity, on: track, hasEnd: true, legend, &bytes)
             return
         }
-        // Begun again: the end of the one before was not told.
+        // Begun again: the end of the one before was not reported.
         if let before { write(before, on: track, hasEnd: true, legend, &bytes) }
         if begun.count < Self.openLimit { begun[track] = activity } else { beyondOpenLimit += 1 }
     }

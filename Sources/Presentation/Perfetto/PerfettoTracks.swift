@@ -54,7 +54,7 @@ extension PerfettoTrack: Comparable {
     }
 }
 
-/// The tracks that were told, and where each ends.
+/// The tracks that were written, and where each ends.
 struct PerfettoTracks {
     /// Tracks of tasks; some hundred kilobytes.
     static let limit = 4096
@@ -64,7 +64,7 @@ struct PerfettoTracks {
     /// Events that had to go to the shared track.
     private(set) var eventsBeyondLimit: UInt64 = 0
 
-    /// The number of the task's track, told first if it is new; nil when there are too many, and then it
+    /// The number of the task's track, which is written first if it is new; nil when there are too many, and then it
     /// is counted.
     mutating func find(_ track: PerfettoTrack, task: TaskIdentity, into bytes: inout [UInt8]) -> UInt64? {
         if ends[track] != nil { return track.uuid }
@@ -79,7 +79,7 @@ struct PerfettoTracks {
         return track.uuid
     }
 
-    /// The number of a track that is nobody's, told first if it is new.
+    /// The number of a track of no task, which is written first if it is new.
     mutating func heading(_ track: PerfettoTrack, into bytes: inout [UInt8]) -> UInt64 {
         let uuid = track.uuid
         guard headings.insert(uuid).inserted else { return uuid }
@@ -89,8 +89,8 @@ struct PerfettoTracks {
         return uuid
     }
 
-    /// Takes a stretch of a track. What one task does, it does one after the other; where times say
-    /// otherwise the stretch gives way, since slices that overlap would be read as others.
+    /// Takes an interval of a track. What one task does, it does one after the other; where times say
+    /// otherwise the interval is dropped, since slices that overlap would be read as others.
     mutating func take(_ track: PerfettoTrack, from begin: UInt64, to end: UInt64) -> (begin: UInt64, end: UInt64) {
         let free = max(begin, ends[track] ?? 0)
         let taken = (begin: free, end: max(end, free))

@@ -79,7 +79,7 @@ struct HTMLWriter {
 
 // MARK: Pictures
 
-/// A picture of given size whose parts are told in its own coordinates; it is drawn as wide as the page has
+/// A picture of given size whose parts are given in its own coordinates; it is drawn as wide as the page has
 /// room. What it shows is said in words as well.
 struct Picture {
     let width: Double

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The findings that a page has room for. Those that somebody has to look at come first: failures that were
-// spurious, and loops. A loop is told again and again and has one place.
+// spurious, and loops. A loop is reported again and again and has one place.
 
 import Correlation
 import Events
@@ -16,7 +16,7 @@ struct NotableFindings: Sendable {
     private var loops: [UInt32: Int] = [:]
 
     mutating func take(_ finding: Finding) {
-        // Where every lookup is told, most met nothing.
+        // Where every lookup is reported, most of them found their mapping.
         guard finding.lookup.observations > 0 || finding.lookup.retries.total > 0 else { return }
         let tid = finding.lookup.victim.tid
         if let place = loops[tid], notable[place].lookup.start == finding.lookup.start {

@@ -31,6 +31,8 @@ struct ReportFacts {
         analysis = report.analysis ?? Analysis()
     }
 
+    var conclusions: Conclusions { report.conclusions(legend: legend) }
+
     private var summary: Summary { report.summary }
     private var totals: Totals { report.totals }
 
@@ -49,7 +51,7 @@ struct ReportFacts {
             let counters =
                 totals.durationNs > 0
                 ? "the counters are those of \(ShortNumber.duration(totals.durationNs)) after tracing began"
-                : "no counters were told"
+                : "no counters were reported"
             rows.append(("cut off", "the run did not end in the ordinary way; " + counters))
         }
         return rows
@@ -62,7 +64,7 @@ struct ReportFacts {
     }
 
     private var when: String {
-        guard let span = analysis.span else { return "nothing was told" }
+        guard let span = analysis.span else { return "no event was reported" }
         let lasted = ShortNumber.duration(span.upperBound - span.lowerBound)
         let hasWallClock = report.run.wallClockOffsetNs != 0
         let (begin, end) = (instant(span.lowerBound), instant(span.upperBound))
@@ -81,7 +83,7 @@ struct ReportFacts {
     var rules: ReportTable {
         let all = summary.allCauses
         return ReportTable(
-            caption: "What each rule would have made of it",
+            caption: "What each rule would have returned",
             columns: [.name("rule", 29)] + RuleResult.allCases.map { .number($0.rawValue) } + [.number("spurious")],
             rows: Rule.allCases.map { rule in
                 let counts = all.counts(of: rule)
@@ -89,27 +91,9 @@ struct ReportFacts {
                     + RuleResult.allCases.map { .number(counts[$0]) } + [.number(counts.spurious)]
             },
             notes: [
-                "observed lookups; spurious: failures although the file still backed the address, so that going "
-                    + "back would have succeeded"
+                "lookups with an observation; spurious: failures although the file still backed the address, so that "
+                    + "going back would have succeeded" + summary.withoutVerdict
             ])
-    }
-
-    // MARK: Who hit whom
-
-    func pairs(limit: Int) -> ReportTable {
-        let rows = analysis.sortedPairs
-        return ReportTable(
-            caption: "Who hit whom",
-            columns: [
-                .name("culprit", 19), .name("victim", 19), .name("cause", 23), .number("lookups", 9),
-                .number("spurious", 9), ReportTable.Column(title: "failed", width: 9, isForWide: true),
-            ],
-            rows: rows.prefix(limit).map { key, pair in
-                [
-                    .process(key.culprit), .process(key.victim), .own(key.cause.rawValue), .number(pair.lookups),
-                    .number(pair.spurious), .number(pair.failed),
-                ]
-            }, notes: RunReport.more(rows.count, limit, beyond: analysis.pairsBeyondLimit, "pairs"))
     }
 
     // MARK: Coincidence
@@ -124,7 +108,7 @@ struct ReportFacts {
         return ReportTable(
             caption: "Coincidence in time",
             columns: [
-                .name("during", 23), .number("told", 7), .number("time", 7), .number("share", 7),
+                .name("during", 23), .number("seen", 7), .number("time", 7), .number("share", 7),
                 .number("lookups", 8), .number("by chance", 12), .number("ratio", 7), .number("caused", 8),
                 ReportTable.Column(title: "in 1s", width: 8, isForWide: true),
                 ReportTable.Column(title: "else in 1s", width: 11, isForWide: true),
@@ -135,7 +119,7 @@ struct ReportFacts {
                         + [.number(0), .own("-"), .own("-")]
                 }
                 return cells(row)
-            }, notes: coincidenceNotes(told: Set(known.filter { $0.value.operations > 0 }.keys)))
+            }, notes: coincidenceNotes(seen: Set(known.filter { $0.value.operations > 0 }.keys)))
     }
 
     private func cells(_ row: CoincidenceRow) -> [ReportTable.Cell] {
@@ -154,9 +138,9 @@ struct ReportFacts {
         ]
     }
 
-    private func coincidenceNotes(told: Set<ActivityKind>) -> [String] {
+    private func coincidenceNotes(seen: Set<ActivityKind>) -> [String] {
         var notes: [String] = []
-        if analysis.observed > 0, !told.isEmpty {
+        if analysis.observed > 0, !seen.isEmpty {
             notes.append(
                 "Of \(analysis.observed) observed lookups, how many overlapped such an operation anywhere on the host, and "
                     + "how many would by chance (± one standard deviation). A ratio of about 1 is chance; much more "
@@ -167,12 +151,12 @@ struct ReportFacts {
                 "Operations may have been lost: lookups and times are at least these (+), and ratios are not reliable.")
         }
         let untold = ActivityKind.allCases.filter { kind in
-            (totals.activities[kind]?.operations ?? 0) > 0 && !told.contains(kind)
+            (totals.activities[kind]?.operations ?? 0) > 0 && !seen.contains(kind)
         }
         if !untold.isEmpty {
             let list = untold.map { "\($0.name) \(totals.activities[$0]?.operations ?? 0)" }
             notes.append(
-                "Counted, but not told one by one, because they detached nothing or the source does not tell them: "
+                "Counted, but not reported one by one, because they detached nothing or the source does not report them: "
                     + list.joined(separator: ", ") + ".")
         }
         return notes
@@ -241,7 +225,7 @@ struct ReportFacts {
             .process(finding.detach.map { Summary.ProcessKey(pid: $0.culprit.pid, comm: $0.culprit.comm) }),
             .own(finding.detachAgeNs.map(ShortNumber.duration) ?? "-"),
         ] + Rule.allCases.map { .own(finding.verdicts?[$0].rawValue ?? "-") } + [
-            file ?? finding.unknownReason.map { .own("(\($0.rawValue))") } ?? .own("-"),
+            file ?? finding.unknownReason.map { .own("(\($0.rawValue))") } ?? .own("-")
         ]
     }
 

@@ -57,8 +57,9 @@ public struct ReportHTML: FindingFormat {
         Self.hatches(&page)
         page.element("header") { Self.header(facts, &$0) }
         page.element("main") { main in
+            main.write(facts.conclusions)
             if facts.report.summary.causes.isEmpty {
-                main.element("section") { $0.element("p", SummaryText.noCause) }
+                main.element("section") { $0.element("p", facts.report.noCause) }
             } else {
                 Self.rules(facts, &main)
                 Self.time(facts, &main)
@@ -73,7 +74,8 @@ public struct ReportHTML: FindingFormat {
         page.element("footer") {
             $0.element(
                 "p",
-                "Written by futexscope. An observed lookup met a page without a mapping, or one whose detach was seen.")
+                "Written by futexscope. An observed lookup met a page without a mapping, or a page whose detach was seen."
+            )
         }
     }
 
@@ -114,7 +116,8 @@ public struct ReportHTML: FindingFormat {
         }
         let lost = facts.report.lostStages.reduce(0 as UInt64) { $0 &+ $1.count }
         let figures: [(String, UInt64)] = [
-            ("observed lookups", all.lookups), ("failed", all.failed), ("failed spuriously", all.spurious),
+            ("findings", summary.findings), ("with an observation", summary.judged), ("failed", all.failed),
+            ("failed spuriously", all.spurious),
             ("still looping", summary.looping), ("of unknown cause", summary.causes[.unknown]?.lookups ?? 0),
             ("events lost", lost),
         ]
@@ -124,9 +127,9 @@ public struct ReportHTML: FindingFormat {
     // MARK: Sections
 
     private static func rules(_ facts: ReportFacts, _ page: inout HTMLWriter) {
-        page.section("What each rule would have made of it") {
+        page.section("What each rule would have returned") {
             facts.rulesPicture().write(
-                id: "rules", title: "What each rule would have made of the observed lookups",
+                id: "rules", title: "What each rule would have returned for the findings with an observation",
                 description: "One bar for each rule, divided by result. The table below has the numbers.", into: &$0)
             legend(ReportFacts.rulesLegend, &$0)
             $0.write(facts.rules, withCaption: false)
@@ -139,7 +142,7 @@ public struct ReportHTML: FindingFormat {
             let lanes = facts.lanes.isEmpty ? "" : " Below, when operations that detach pages were in progress."
             facts.timelinePicture().write(
                 id: "time", title: "Observed lookups over time",
-                description: "Observed lookups by cause in \(timeline.bins) stretches of "
+                description: "Observed lookups by cause in \(timeline.bins) intervals of "
                     + "\(ShortNumber.duration(timeline.binNs)).\(lanes) The table below has the numbers.",
                 into: &$0)
             legend(
@@ -165,7 +168,7 @@ public struct ReportHTML: FindingFormat {
 
     private static func pairs(_ facts: ReportFacts, _ page: inout HTMLWriter) {
         page.section("Who and where") {
-            $0.write(facts.pairs(limit: rowsShown))
+            $0.write(facts.report.pairs(limit: rowsShown, legend: facts.legend))
             $0.write(facts.report.processes(limit: rowsShown))
             $0.write(facts.report.workloads(limit: rowsShown, legend: facts.legend))
             $0.write(facts.report.files(limit: rowsShown, legend: facts.legend))

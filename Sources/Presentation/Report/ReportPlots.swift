@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The plots of a report: when lookups met a page without a mapping and what was in progress then, how
-// passes and durations are distributed, what each rule would have made of it, and what coincides with
+// passes and durations are distributed, what each rule would have returned, and what coincides with
 // what. Each is a picture with its words; how the page is made of them is elsewhere.
 
 import Correlation
@@ -55,7 +55,7 @@ extension ReportFacts {
 
     // MARK: Rules
 
-    /// One bar a rule: what it would have made of the observed lookups.
+    /// One bar a rule: what it would have returned for the observed lookups.
     func rulesPicture() -> Picture {
         let all = report.summary.allCauses
         let (left, bar, rowHeight) = (210.0, 720.0, 38.0)
@@ -220,7 +220,7 @@ extension ReportFacts {
 
     // MARK: Coincidence
 
-    /// One bar a kind that was told: lookups that overlapped it, and where chance would have them.
+    /// One bar for each kind that was reported: lookups that overlapped it, and where chance would have them.
     func coincidencePicture() -> Picture {
         let rows = analysis.coincidence.filter { $0.operations > 0 }
         let (left, top, width, rowHeight) = (165.0, 8.0, 660.0, 28.0)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // How the page of a report looks: light and dark as the reader's system is set, and on paper. Colours are
-// those of Okabe and Ito, which people who see colours differently can tell apart; half of the causes have
+// those of Okabe and Ito, which colour-blind readers can distinguish; half of the causes have
 // hatching besides, and every plot has its numbers in words and in a table.
 
 /// The style sheet.
@@ -27,6 +27,10 @@ enum ReportStyle {
         p { margin: .4rem 0; max-width: 52rem; }
         .note { color: var(--faint); font-size: .85rem; }
         .warning { border-left: 4px solid var(--vermilion); padding: .3rem .75rem; background: var(--panel); }
+        .conclusions ol { margin: 0; padding-left: 1.4rem; }
+        .conclusions li { margin: 0 0 .8rem; }
+        .conclusions li.alarm > p:first-child { border-left: 4px solid var(--vermilion); padding-left: .6rem; }
+        .conclusions li > p:first-child { font-weight: 600; overflow-wrap: anywhere; }
         dl.head { display: grid; grid-template-columns: max-content 1fr; gap: .1rem 1rem; margin: 0; }
         dl.head dt { color: var(--faint); }
         dl.head dd { margin: 0; overflow-wrap: anywhere; }

@@ -108,12 +108,14 @@ struct ReportTable {
     }
 }
 
-/// Text in lines of less than `width` columns, each two blanks in; broken between words.
+/// Text in lines of less than `width` columns, broken between words. Of a word that is longer than a line, as of a path,
+/// the end is kept.
 func wrapped(_ text: String, width: Int, indent: String = "  ") -> [String] {
     var (lines, line) = ([String](), indent)
     for word in text.split(separator: " ") {
         let isFirst = line.utf8.count == indent.utf8.count
-        if !isFirst, TerminalText(line).columns + 1 + TerminalText(String(word)).columns >= width {
+        let word = TerminalText(String(word)).tail(width - indent.utf8.count - 1)
+        if !isFirst, TerminalText(line).columns + 1 + TerminalText(word).columns >= width {
             lines.append(line)
             line = indent + word
         } else {

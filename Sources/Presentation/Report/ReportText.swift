@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A run that is over, on one screen: which rule would have cost what comes first, then causes, who hit
+// A run that is over, on one screen: what it means comes first, then which rule would have cost what, causes, who hit
 // whom, files, when and how long, the coincidence in time, and last what is missing from all that. At least
 // 80 columns; wider terminals show more of the coincidence, and longer bars.
 
@@ -29,16 +29,17 @@ public struct ReportText: FindingFormat {
         let facts = ReportFacts(report, legend: legend, origin: origin)
         let summary = SummaryText(report: report, legend: legend, width: width, paint: paint)
         let rows = SummaryText.rowsShown
-        var lines = facts.head.map { name, value in
+        var lines = facts.conclusions.lines(width: width, paint: paint) + [""]
+        lines += facts.head.map { name, value in
             let line = summary.row(name, TerminalText.escaped(value))
             return name == "cut off" ? paint.warning(line) : line
         }
         if report.summary.causes.isEmpty {
-            lines += ["", SummaryText.noCause]
+            lines += [""] + wrapped(report.noCause, width: width, indent: "")
         } else {
             lines += summary.lines(facts.rules)
             lines += summary.lines(report.causes)
-            lines += summary.lines(facts.pairs(limit: rows))
+            lines += summary.lines(report.pairs(limit: rows, legend: legend))
         }
         lines += summary.lines(report.workloads(limit: rows, legend: legend))
         lines += summary.lines(report.files(limit: rows, legend: legend))

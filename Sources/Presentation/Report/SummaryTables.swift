@@ -11,12 +11,17 @@ extension RunReport {
     var counters: [(name: String, value: String)] {
         let retried = RetryReason.allCases.filter { totals.retries[$0] > 0 }
         let reasons = retried.map { "\($0.rawValue) \(totals.retries[$0])" }.joined(separator: ", ")
+        let onlyRetried = summary.findings - min(summary.findings, summary.judged)
         var findings = "\(summary.findings)"
+        if onlyRetried > 0 {
+            findings +=
+                ": \(summary.judged) with an observation, \(onlyRetried) that only retried and have no verdict"
+        }
         if summary.looping > 0 { findings += ", \(summary.looping) of them still looping" }
         if summary.incomplete > 0 { findings += ", \(summary.incomplete) incomplete" }
         // A snapshot, or a recording that ended before anything was counted.
         guard totals != Totals() else {
-            return [("findings", findings), ("counters", "none were told")]
+            return [("findings", findings), ("counters", "none were reported")]
         }
         var failures = "\(totals.failedUnmapped) unmapped"
         if totals.followsLookups {
@@ -27,11 +32,32 @@ extension RunReport {
         return [
             ("traced", ShortNumber.duration(totals.durationNs)),
             ("shared lookups", totals.lookups.map { "\($0)" } ?? "not counted"),
-            ("observations", "\(totals.observations) passes met a page without a mapping"),
+            ("observations", observations),
             ("findings", findings),
             ("retries", (reasons.isEmpty ? "none" : reasons) + rest),
             ("failures", failures + rest),
         ]
+    }
+
+    /// The passes of the whole run, and why the findings have fewer.
+    private var observations: String {
+        let text = "\(totals.observations) passes met a page without a mapping"
+        let inFindings = summary.observations
+        if inFindings == totals.observations { return text }
+        var reasons: [String] = []
+        if !filters.isEmpty || !run.filters.isEmpty { reasons.append("filters") }
+        if !lostStages.isEmpty { reasons.append("losses") }
+        if summary.looping > 0 { reasons.append("lookups that have not returned") }
+        let because = reasons.isEmpty ? "the counters were read at another moment" : reasons.joined(separator: ", ")
+        return text + "; the findings have \(inFindings) (\(because))"
+    }
+
+    /// In the place of the tables by cause where they are empty.
+    var noCause: String {
+        if !filters.isEmpty, totals.observations > 0 {
+            return "No finding with a cause matches \(filters); the whole run has \(totals.observations) observations."
+        }
+        return "No lookup met a page without a mapping."
     }
 
     /// What was lost, what the tool cost, and what it could not see, by name. The values hold text of others.
@@ -76,7 +102,7 @@ extension RunReport {
             }
         }
         return ReportTable(
-            caption: "Each rule, cause by cause", heading: "EACH RULE WOULD HAVE MADE OF IT",
+            caption: "Each rule, cause by cause", heading: "WHAT EACH RULE WOULD HAVE RETURNED",
             columns: [.name("cause", 23), .name("rule", 16)] + RuleResult.allCases.map { .number($0.rawValue) },
             rows: rows,
             notes: [Rule.allCases.map { "\($0.rawValue): \($0.kernels)" }.joined(separator: "; ")])
@@ -86,6 +112,23 @@ extension RunReport {
     private var causeRows: [(name: String, row: Summary.CauseRow)] {
         let rows = Cause.allCases.compactMap { cause in summary.causes[cause].map { (cause.rawValue, $0) } }
         return rows.count > 1 ? rows + [("all", summary.allCauses)] : rows
+    }
+
+    /// Pairs of culprit and victim, as `--by` puts tasks together.
+    func pairs(limit: Int, legend: Legend) -> ReportTable {
+        let rows = summary.pairs(by: grouping, names: legend.names)
+        return ReportTable(
+            caption: "Who hit whom",
+            columns: [
+                .name("culprit", 19), .name("victim", 19), .name("cause", 23), .number("lookups", 9),
+                .number("spurious", 9), ReportTable.Column(title: "failed", width: 9, isForWide: true),
+            ],
+            rows: rows.prefix(limit).map { pair in
+                [
+                    pair.culprit.map { .foreign($0) } ?? .path(nil), .foreign(pair.victim), .own(pair.cause.rawValue),
+                    .number(pair.lookups), .number(pair.spurious), .number(pair.failed),
+                ]
+            }, notes: Self.more(rows.count, limit, beyond: summary.encounters.beyondLimit, "pairs"))
     }
 
     func processes(limit: Int) -> ReportTable {
@@ -123,10 +166,13 @@ extension RunReport {
         return ReportTable(
             caption: "By file",
             columns: [.name("device:inode", 24), .number("lookups"), .number("failed"), .name("path", nil)],
-            rows: rows.prefix(limit).map { file, row in
+            rows: rows.prefix(limit).map { key, row in
                 [
-                    .own("\(Legend.device(of: file)):\(file.inode)"), .number(row.asVictim), .number(row.failed),
-                    .path(legend.placed(file)),
+                    .own("\(Legend.device(of: key.file)):\(key.file.inode)"), .number(row.asVictim),
+                    .number(row.failed),
+                    .path(
+                        summary.isCurrent(key)
+                            ? legend.placed(key.file) : summary.path(of: key, names: legend.names)),
                 ]
             }, notes: Self.more(rows.count, limit, beyond: summary.filesBeyondLimit, "files"))
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The findings that came last, for a page that shows a run while it goes on. A loop is told again and again and
+// The findings that came last, for a page that shows a run in progress. A loop is reported again and again and
 // has one place.
 
 public import Correlation
 
-/// At most `limit` findings; the oldest gives way.
+/// At most `limit` findings; the oldest one is dropped first.
 public struct LatestFindings: Sendable {
     static let limit = 100
 
@@ -16,7 +16,7 @@ public struct LatestFindings: Sendable {
     public init() {}
 
     public mutating func take(_ finding: Finding) {
-        // Where every lookup is told, most met nothing.
+        // Where every lookup is reported, most of them found their mapping.
         guard finding.lookup.observations > 0 || finding.lookup.retries.total > 0 else { return }
         if finding.isProgress, let place = findings.firstIndex(where: { $0.isSameLoop(as: finding) }) {
             findings[place] = finding
@@ -35,5 +35,14 @@ public struct LatestFindings: Sendable {
 extension Finding {
     fileprivate func isSameLoop(as other: Finding) -> Bool {
         isProgress && lookup.victim.tid == other.lookup.victim.tid && lookup.start == other.lookup.start
+    }
+}
+
+extension RunState {
+    /// The latest findings as JSON Lines, as `trace -f json` writes them; the oldest first.
+    public var findingLines: [UInt8] {
+        var (format, bytes) = (JSONLines(), [UInt8]())
+        for finding in latest.reversed() { format.write(finding, legend: legend, into: &bytes) }
+        return bytes
     }
 }

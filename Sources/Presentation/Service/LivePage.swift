@@ -32,6 +32,8 @@ public struct LivePage: Sendable {
                     $0.element("p") {
                         $0.text("futexscope \(version). Numbers for a monitoring system are at ")
                         $0.element("a", ["href": "metrics"], "metrics")
+                        $0.text(", the latest findings as JSON Lines at ")
+                        $0.element("a", ["href": "findings"], "findings")
                         $0.text(".")
                     }
                 }
@@ -93,6 +95,7 @@ public struct LivePage: Sendable {
                 $0.foreign(blindness)
             }
         }
+        page.write(report.conclusions(legend: state.legend, loops: state.loops))
         figures(&page)
         page.element("p", ["class": "note"]) {
             let begin = report.totals.time &- report.totals.durationNs
@@ -108,6 +111,9 @@ public struct LivePage: Sendable {
                     columns.element("div") { $0.write(report.verdicts) }
                 }
             }
+        }
+        if !report.summary.encounters.rows.isEmpty {
+            page.section("Who hit whom") { $0.write(report.pairs(limit: 20, legend: state.legend), withCaption: false) }
         }
         page.section("Findings") {
             if state.latest.isEmpty {

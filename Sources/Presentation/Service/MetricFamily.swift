@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Metrics as text, in the two formats that Prometheus and others read: its own format 0.0.4 and OpenMetrics
-// 1.0. A family has one meaning, one type and one unit; what tells its series apart are labels. Both formats
+// 1.0. A family has one meaning, one type and one unit; labels distinguish its series. Both formats
 // name the same series, so that it does not matter which one a reader asks for.
 
 /// How metrics are written.

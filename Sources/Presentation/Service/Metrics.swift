@@ -102,7 +102,7 @@ public struct Metrics: Sendable {
             "futexscope_unknown_causes_total", .counter, "Findings without a known cause, by why it is not known.")
         for reason in UnknownReason.allCases { unknown.add(["reason": reason.rawValue], summary.unknown[reason] ?? 0) }
         var verdicts = MetricFamily(
-            "futexscope_verdicts_total", .counter, "What each rule would have made of the observed lookups.")
+            "futexscope_verdicts_total", .counter, "What each rule would have returned for the observed lookups.")
         let all = summary.allCauses
         for rule in Rule.inFieldOrder {
             let counts = all.counts(of: rule)
@@ -119,7 +119,7 @@ public struct Metrics: Sendable {
         ] + distributions
     }
 
-    /// Each outcome that a finding can have; `ok` has gone through without going back, and is told where it
+    /// Each outcome that a finding can have; `ok` returned without a retry, and is counted where it
     /// occurs all the same.
     private static func add(_ outcomes: Summary.OutcomeCounts?, cause: String, to family: inout MetricFamily) {
         for outcome in Outcome.allCases {
@@ -157,7 +157,7 @@ public struct Metrics: Sendable {
                 "futexscope_longest_loop_seconds", .gauge, "Time since the longest of these loops began.",
                 .ns(longestNs)),
             MetricFamily(
-                "futexscope_longest_loop_passes", .gauge, "Passes of the loop with most, as last told.",
+                "futexscope_longest_loop_passes", .gauge, "Passes of the loop with most, as last reported.",
                 .count(loops.map(\.passes).max() ?? 0)),
         ]
     }

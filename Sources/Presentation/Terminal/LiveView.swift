@@ -38,20 +38,23 @@ public struct LiveView: Sendable {
         _ state: RunState, width: Int, height: Int, now: UInt64, isPaused: Bool, colour: Bool
     ) -> [String] {
         let paint = Paint(isOn: colour)
-        let top = head(state, now: now) + [""]
+        let conclusion = Self.conclusion(
+            state, width: width, limit: height >= 30 ? 3 : height >= 20 ? 2 : height >= 12 ? 1 : 0)
+        let top = head(state, now: now) + conclusion + [""]
         let bottom = Self.foot(state, isPaused: isPaused)
         var room = max(0, height - top.count - bottom.count)
         // A third for the latest findings at least; of the rest half for loops, where there are so many.
-        let share = room - room / 3 - 4
+        let pairs = Self.pairs(state, width: width, limit: height >= 30 ? 3 : 0)
+        let share = room - room / 3 - 4 - (pairs.isEmpty ? 0 : pairs.count + 1)
         let looping = Self.loopTable(state, width: width, limit: max(1, share / 2))
         let causes = rates(state, at: now, width: width, limit: max(1, share - (looping.count - 1)))
         var middle: [Line] = []
-        for part in [looping, causes] where !part.isEmpty {
+        for part in [looping, causes, pairs] where !part.isEmpty {
             let lines = Array((part + [""]).prefix(room))
             middle += lines
             room -= lines.count
         }
-        middle += findingLines(legend: state.legend, width: width, limit: room, paint: paint)
+        middle += findingLines(state, width: width, limit: room, paint: paint)
         middle += [Line](repeating: "", count: max(0, height - top.count - bottom.count - middle.count))
         return (top + middle + bottom).prefix(height).map { $0.text(width: width, paint: paint) }
     }
@@ -69,6 +72,27 @@ public struct LiveView: Sendable {
             Line("futexscope  \(clock) UTC  up \((now - min(now, begin)) / 1_000_000_000)s  \(counts)", .header),
             Line("attached: \(attached)" + (missing > 0 ? "; \(missing) not attached" : ""), .faint),
         ]
+    }
+
+    /// The most harmful conclusion in at most `limit` lines.
+    private static func conclusion(_ state: RunState, width: Int, limit: Int) -> [Line] {
+        let first = state.report.conclusions(legend: state.legend, loops: state.loops).list[0]
+        guard limit > 0, first.verdict != .nothing else { return [] }
+        let lines = wrapped(TerminalText.escaped(first.sentence), width: width, indent: "")
+        let isAlarm = first.verdict == .kernel
+        return lines.prefix(limit).enumerated().map { position, line in
+            let isCut = position == limit - 1 && lines.count > limit
+            return Line(isCut ? line + " …" : line, isAlarm ? .warning : .plain)
+        }
+    }
+
+    /// Who hits whom, in at most `limit` rows.
+    private static func pairs(_ state: RunState, width: Int, limit: Int) -> [Line] {
+        guard limit > 0 else { return [] }
+        var table = state.report.pairs(limit: limit, legend: state.legend)
+        guard !table.rows.isEmpty else { return [] }
+        table.notes = []
+        return lines(table, width: width, style: .plain)
     }
 
     /// Losses always have the last lines to themselves.
@@ -137,13 +161,13 @@ public struct LiveView: Sendable {
     }
 
     /// The youngest first. A table has 80 columns or more; of a narrower screen's lines the end is cut off.
-    private func findingLines(legend: Legend, width: Int, limit: Int, paint: Paint) -> [Line] {
+    private func findingLines(_ state: RunState, width: Int, limit: Int, paint: Paint) -> [Line] {
         guard limit > 1, !latest.isEmpty else { return [] }
-        let layout = TableLayout(width: width)
+        let layout = TableLayout(width: width, isTimed: state.report.run.followsLookups)
         let isWide = width >= 80
         return [Line(layout.header, .header)]
             + latest.suffix(limit - 1).reversed().map { finding in
-                let line = layout.line(finding, legend: legend, paint: isWide ? paint : Paint(isOn: false))
+                let line = layout.line(finding, legend: state.legend, paint: isWide ? paint : Paint(isOn: false))
                 return Line(line, isWide ? .whole : .plain)
             }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The end of a run for a reader: lookups, failures and retries, the causes, what each rule would have
+// The end of a run for a reader: what it means, lookups, failures and retries, the causes, who hit whom, what each rule would have
 // done, who and which files were concerned, the activities with and without a finding, what was lost,
 // what the tool cost. Always within 80 columns except for paths on a wider terminal.
 
@@ -29,9 +29,10 @@ public struct SummaryText {
     }
 
     public var text: String {
-        var lines = [""]
+        var lines = [""] + report.conclusions(legend: legend).lines(width: width, paint: paint) + [""]
         lines += report.counters.map { row($0.name, $0.value) }
-        lines += summary.causes.isEmpty ? ["", Self.noCause] : self.lines(report.causes)
+        lines += summary.causes.isEmpty ? ["", report.noCause] : self.lines(report.causes)
+        lines += self.lines(report.pairs(limit: Self.rowsShown, legend: legend))
         lines += self.lines(report.verdicts)
         lines += self.lines(report.processes(limit: Self.rowsShown))
         lines += self.lines(report.workloads(limit: Self.rowsShown, legend: legend))
@@ -42,8 +43,6 @@ public struct SummaryText {
     }
 
     // MARK: Sections
-
-    static let noCause = "No lookup met a page without a mapping."
 
     /// With the observations beside them, and how many of the detaches could matter.
     private var activities: [String] {

@@ -1,78 +1,143 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Which columns a table of a given width has, how wide each is, and how one finding fills them. At 80
-// columns all that is needed to act is there; wider terminals add the age of the detach, more of names
-// and paths, what each rule would have done, milliseconds, and full names of causes.
+// Which columns a table of a given width has, how wide each is, and how one finding fills them. At 80 columns everything
+// that is needed to act is there; wider terminals add the age of the detach, more of names and paths, what each rule
+// would have returned, milliseconds, full names of causes, and the workloads.
 
-import Correlation
+public import Correlation
 import Events
+
+/// What a column of the table shows; the raw value is what a user types.
+public enum TableColumn: String, Sendable, CaseIterable {
+    case time, victim, pass, took, result, cause, culprit, age, rules, file
+    /// Unit, container or pod of the victim and of the culprit.
+    case workload
+    case culpritWorkload = "culprit-workload"
+}
 
 /// Columns and their widths.
 struct TableLayout: Sendable {
     let width: Int
+    private var shown: [TableColumn] = []
     private var time = 8
     private var victim = 14
     private var cause = 11
     private var culprit = 13
-    private var age = 0
-    private var rules = 0
+    private var age = 6
+    private var rules = Self.letters.count
     private var file = 8
-    private static let (passes, took, result) = (5, 6, 7)
+    private static let (passes, took, result, workload) = (5, 6, 7, 20)
 
-    init(width: Int) {
+    /// Passes and durations are known only where lookups are followed from entry to return (`isTimed`); without them
+    /// there is room for the age of the detach and for more of the file. `columns` are shown as given, whatever the
+    /// width.
+    init(width: Int, isTimed: Bool = true, columns: [TableColumn]? = nil) {
         self.width = max(width, 80)
-        // 79 columns with the blanks between them; the last of the terminal stays empty, because some
-        // begin a new line when it is written.
-        var spare = self.width - 80
-        func take(_ columns: Int) -> Int {
-            guard spare >= columns else { return 0 }
-            spare -= columns
-            return columns
+        shown =
+            columns
+            ?? (isTimed
+                ? [.time, .victim, .pass, .took, .result, .cause, .culprit, .file]
+                : [.time, .victim, .result, .cause, .culprit, .age, .file])
+        // The last column of the terminal stays empty, because some begin a new line when it is written.
+        var spare = self.width - 1 - shown.count + 1
+        for column in shown { spare -= columnWidth(column) }
+        func take(_ count: Int) -> Int {
+            guard spare >= count else { return 0 }
+            spare -= count
+            return count
         }
-        file += take(10)
-        age += take(7) > 0 ? 6 : 0
-        if take(9) > 0 { (victim, culprit) = (victim + 4, culprit + 5) }
-        rules += take(Self.letters.count + 1) > 0 ? Self.letters.count : 0
-        time += take(4)
-        cause += take(11)
+        /// Room for a column that was not asked for; false when there is none.
+        func takes(_ column: TableColumn, _ count: Int) -> Bool {
+            columns == nil && !has(column) && take(count + 1) > 0
+        }
+        if has(.file) { file += take(10) }
+        if takes(.age, age) { insert(.age, before: .file) }
+        if has(.victim), has(.culprit), take(9) > 0 { (victim, culprit) = (victim + 4, culprit + 5) }
+        // Without passes and durations, the file is worth more than the verdicts.
+        if isTimed || spare >= rules + 11, takes(.rules, rules) { insert(.rules, before: .file) }
+        if has(.time) { time += take(4) }
+        if has(.cause) { cause += take(11) }
         // Room for fifteen bytes of name and seven digits of process.
-        if take(10) > 0 { (victim, culprit) = (victim + 5, culprit + 5) }
-        if rules > 0 && take(Self.words - Self.letters.count) > 0 { rules = Self.words }
-        file += spare
+        if has(.victim), has(.culprit), take(10) > 0 { (victim, culprit) = (victim + 5, culprit + 5) }
+        if has(.rules), take(Self.words - Self.letters.count) > 0 { rules = Self.words }
+        if spare >= 2 * (Self.workload + 1) + 20, takes(.workload, Self.workload),
+            takes(.culpritWorkload, Self.workload)
+        {
+            insert(.workload, before: has(.pass) ? .pass : .result)
+            insert(.culpritWorkload, before: .age)
+        }
+        if has(.file) { file += max(0, spare) }
     }
+
+    private func has(_ column: TableColumn) -> Bool { shown.contains(column) }
+
+    private mutating func insert(_ column: TableColumn, before next: TableColumn) {
+        shown.insert(column, at: shown.firstIndex(of: next) ?? shown.endIndex)
+    }
+
+    private func columnWidth(_ column: TableColumn) -> Int {
+        switch column {
+        case .time: time
+        case .victim: victim
+        case .pass: Self.passes
+        case .took: Self.took
+        case .result: Self.result
+        case .cause: cause
+        case .culprit: culprit
+        case .age: age
+        case .rules: rules
+        case .file: file
+        case .workload, .culpritWorkload: Self.workload
+        }
+    }
+
+    /// Whether lines differ though the findings are of one kind.
+    var showsDurations: Bool { shown.contains(.pass) || shown.contains(.took) }
 
     // MARK: Lines
 
     var header: String {
-        var cells = [
-            pad("TIME UTC", time), pad("VICTIM", victim), padLeft("PASS", Self.passes), padLeft("TOOK", Self.took),
-            pad("RESULT", Self.result), pad("CAUSE", cause), pad("CULPRIT", culprit),
-        ]
-        if age > 0 { cells.append(padLeft("AGE", age)) }
-        if rules >= Self.words {
-            cells.append(Self.words { $0.rawValue.uppercased() })
-        } else if rules > 0 {
-            cells.append(Self.letters)
-        }
-        cells.append("FILE")
-        return trimmed(cells.joined(separator: " "))
+        trimmed(
+            shown.map { column in
+                switch column {
+                case .time: pad("TIME UTC", time)
+                case .pass: padLeft("PASS", Self.passes)
+                case .took: padLeft("TOOK", Self.took)
+                case .age: padLeft("AGE", age)
+                case .rules: rules >= Self.words ? Self.words { $0.rawValue.uppercased() } : Self.letters
+                case .culpritWorkload: pad("CULPRIT'S WORKLOAD", Self.workload)
+                case .victim, .result, .cause, .culprit, .file, .workload:
+                    pad(column.rawValue.uppercased(), columnWidth(column))
+                }
+            }.joined(separator: " "))
     }
 
     func line(_ finding: Finding, legend: Legend, paint: Paint) -> String {
+        trimmed(shown.map { cell($0, finding, legend: legend, paint: paint) }.joined(separator: " "))
+    }
+
+    private func cell(_ column: TableColumn, _ finding: Finding, legend: Legend, paint: Paint) -> String {
         let lookup = finding.lookup
-        var cells = [
-            pad(legend.clock.timeOfDay(lookup.time, milliseconds: time > 8), time),
-            task(lookup.victim, victim),
-            padLeft(lookup.isTimed ? ShortNumber.count(lookup.passes) : "-", Self.passes),
-            padLeft(lookup.durationNs.map(ShortNumber.duration) ?? "-", Self.took),
-            result(finding, paint: paint),
-            cause(finding, paint: paint),
-            finding.detach.map { task($0.culprit, culprit) } ?? pad("-", culprit),
-        ]
-        if age > 0 { cells.append(padLeft(finding.detachAgeNs.map(ShortNumber.duration) ?? "-", age)) }
-        if rules > 0 { cells.append(verdicts(finding.verdicts)) }
-        cells.append(place(finding, legend: legend))
-        return trimmed(cells.joined(separator: " "))
+        return switch column {
+        case .time: pad(legend.clock.timeOfDay(lookup.time, milliseconds: time > 8), time)
+        case .victim: task(lookup.victim, victim)
+        case .pass: padLeft(lookup.isTimed ? ShortNumber.count(lookup.passes) : "-", Self.passes)
+        case .took: padLeft(lookup.durationNs.map(ShortNumber.duration) ?? "-", Self.took)
+        case .result: result(finding, paint: paint)
+        case .cause: cause(finding, paint: paint)
+        case .culprit: finding.detach.map { task($0.culprit, culprit) } ?? pad("-", culprit)
+        case .age: padLeft(finding.detachAgeNs.map(ShortNumber.duration) ?? "-", age)
+        case .rules: verdicts(finding.verdicts)
+        case .file: place(finding, legend: legend)
+        case .workload: work(lookup.victim, legend: legend)
+        case .culpritWorkload: finding.detach.map { work($0.culprit, legend: legend) } ?? pad("-", Self.workload)
+        }
+    }
+
+    /// What stands for more lines like the last one.
+    func fold(_ count: UInt64, from first: UInt64, to last: UInt64, clock: WallClock) -> String {
+        let (from, to) = (clock.timeOfDay(first, milliseconds: true), clock.timeOfDay(last, milliseconds: true))
+        return pad("", time) + " ×\(count) more, " + (from == to ? "at \(to)" : "\(from) to \(to)")
     }
 
     // MARK: Cells
@@ -81,6 +146,14 @@ struct TableLayout: Sendable {
     private func task(_ task: TaskIdentity, _ columns: Int) -> String {
         let id = "/\(task.pid)"
         return pad(TerminalText(task.comm.text).head(columns - id.utf8.count) + id, columns)
+    }
+
+    private func work(_ task: TaskIdentity, legend: Legend) -> String {
+        let party = Encounters.Party(comm: task.comm, cgroup: task.cgroup)
+        let title =
+            legend.names.workload(task.cgroup) == nil
+            ? "-" : WorkloadGrouping.workload.title(of: party, names: legend.names)
+        return pad(TerminalText(title).head(Self.workload), Self.workload)
     }
 
     /// A mark after the result says that the failure is spurious.
@@ -97,7 +170,7 @@ struct TableLayout: Sendable {
     /// A question mark says that the cause is inferred, an arrow that the hole was in a neighbour page.
     private func cause(_ finding: Finding, paint: Paint) -> String {
         guard let known = finding.explainedCause else { return paint.faint(pad("-", cause)) }
-        let name = cause >= 22 ? known.rawValue : known.shortName
+        let name = cause >= 22 ? known.rawValue : known.abbreviation
         let mark = finding.confidence == .inferred ? "?" : finding.neighbour == true ? ">" : ""
         let cell = pad(TerminalText(name).head(cause - mark.utf8.count) + mark, cause)
         return known == .unknown ? paint.faint(cell) : cell
@@ -155,8 +228,8 @@ func padLeft(_ text: String, _ columns: Int) -> String {
 }
 
 extension Cause {
-    /// At most eleven columns, for a narrow table.
-    fileprivate var shortName: String {
+    /// At most eleven columns, for a narrow table; a user may type it as well.
+    public var abbreviation: String {
         switch self {
         case .directIOInvalidation: "direct-io"
         case .blockZeroOut: "zero-out"

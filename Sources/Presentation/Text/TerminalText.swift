@@ -77,7 +77,7 @@ public struct TerminalText {
         Self.cut(pieces, columns: columns, to: limit).reduce(into: "") { $0 += $1 }
     }
 
-    /// At most `limit` columns: the end, which is what tells paths apart, after `…`.
+    /// At most `limit` columns: the end, which distinguishes paths, after `…`.
     func tail(_ limit: Int) -> String {
         Self.cut(pieces.reversed(), columns: columns, to: limit).reversed().reduce(into: "") { $0 += $1 }
     }

@@ -3,7 +3,7 @@
 // The arguments that `report` and `export` have in common: the input, which findings, and the output. They have the
 // filters of a capture, and filters by cause and by time.
 
-public import ArgumentParser
+internal import ArgumentParser
 internal import Correlation
 internal import Events
 internal import Presentation
@@ -20,7 +20,7 @@ struct AnalysisArguments: ParsableArguments {
     @OptionGroup
     var wanted: LookupArguments
 
-    @Option(help: ArgumentHelp("Only findings with this cause; can be repeated.", valueName: "cause"))
+    @Option(help: Vocabulary<Correlation.Cause>.help, transform: { try Vocabulary.causes.value(of: $0) })
     var cause: [Correlation.Cause] = []
 
     @Option(
@@ -102,5 +102,3 @@ struct Moment: Equatable {
         return time.overflow ? (run.wallClockOffsetNs < 0 ? .max : 0) : UInt64(max(0, time.partialValue))
     }
 }
-
-extension Correlation.Cause: ExpressibleByArgument {}

@@ -93,9 +93,10 @@ enum OutputFormat: String, CaseIterable, ExpressibleByArgument {
     case table, json, csv
 
     /// The writer of this format.
-    func writer(for output: OutputFile) -> any FindingFormat {
+    func writer(for output: OutputFile, isTimed: Bool, columns: [TableColumn]? = nil) -> any FindingFormat {
         switch self {
-        case .table: Table(width: output.tableWidth, colour: output.wantsColour)
+        case .table:
+            Table(width: output.tableWidth, colour: output.wantsColour, isTimed: isTimed, columns: columns)
         case .json: JSONLines()
         case .csv: CSV()
         }

@@ -66,25 +66,11 @@ struct CaptureArguments: ParsableArguments {
 
     func validate() throws {
         if duration?.ns == 0 { throw ValidationError("cannot trace for 0 seconds; expected more than 0 after -d") }
-        if attach == .callsite, let option = optionOfFullDepth {
-            throw ValidationError(
-                "cannot use --attach callsite with \(option), which needs entry and return of lookups; leave out one of the two"
-            )
-        }
     }
 
     /// When an unfinished lookup counts as a loop.
     var loops: LoopThresholds {
         LoopThresholds(passes: loopPasses, durationNs: loopDuration?.ns ?? LoopThresholds().durationNs)
-    }
-
-    /// The option that needs more than call sites; nil when there is none.
-    private var optionOfFullDepth: String? {
-        if full { return "--full" }
-        if all { return "--all" }
-        if wanted.minPasses > 0 { return "--min-passes" }
-        if (wanted.minDuration?.ns ?? 0) > 0 { return "--min-duration" }
-        return wanted.result.map { $0.isFailureToMap ? nil : "--result" } ?? nil
     }
 
     /// The options of the capture.

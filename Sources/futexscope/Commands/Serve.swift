@@ -13,7 +13,7 @@ struct Serve: ParsableCommand {
         abstract: "Serve metrics for Prometheus and a live page, until Ctrl-C or a duration.",
         discussion: """
             Traces as `futexscope trace` does and answers HTTP requests: /metrics in the formats of \
-            Prometheus and OpenMetrics, /healthz with 200 while the probes work, and a live page at /. \
+            Prometheus and OpenMetrics, /findings with the latest findings as JSON Lines, /healthz with 200 while the probes work, and a live page at /. \
             Counters are read from the kernel at each request. With -f or -o it writes findings too, in \
             the format of trace. On an address that other hosts can reach, it needs a secret, which \
             clients send as a bearer token or as the password of any user. For TLS, use a reverse proxy.

@@ -21,7 +21,7 @@ struct Trace: ParsableCommand {
         commandName: "trace",
         abstract: "Show findings as they happen, until Ctrl-C, a duration or a count.",
         discussion: """
-            Each line is one lookup. In the table, EFAULT! marks a spurious failure: the file still \
+            Each line is one lookup; ×N more stands for N findings that differ only in time. In the table, EFAULT! marks a spurious failure: the file still \
             backs the address. A question mark after a cause marks an inferred cause; > marks a hole \
             in another page of the same folio. \(rules). Filters select victims, never culprits. --live shows one screen \
             instead of lines: loops in progress, rates by cause, the latest findings, losses; \
@@ -31,6 +31,7 @@ struct Trace: ParsableCommand {
               futexscope trace -n app -d 30
               futexscope trace -c /system.slice/app.service --result EFAULT
               futexscope trace -f json -N 1000 -o findings.json
+              futexscope trace --columns time,workload,result,cause,culprit,file
               futexscope trace --live
               futexscope trace --dry-run
 
@@ -49,11 +50,20 @@ struct Trace: ParsableCommand {
 
     // MARK: What comes out
 
-    @Option(help: ArgumentHelp("Only findings with this cause; can be repeated.", valueName: "cause"))
+    @Option(help: Vocabulary<Correlation.Cause>.help, transform: { try Vocabulary.causes.value(of: $0) })
     var cause: [Correlation.Cause] = []
+
+    @Option(help: WorkloadGrouping.help)
+    var by: WorkloadGrouping = .workload
 
     @Option(name: .shortAndLong, help: "Format of findings.")
     var format: OutputFormat = .table
+
+    @Option(
+        help: ArgumentHelp(
+            "Columns of the table, with commas between them.", discussion: "From \(ColumnList.words.list).",
+            valueName: "names"), transform: ColumnList.init)
+    var columns: ColumnList?
 
     @Option(name: .shortAndLong, help: ArgumentHelp("Write findings to this new file.", valueName: "file"))
     var output: String?
@@ -67,6 +77,9 @@ struct Trace: ParsableCommand {
 
     func validate() throws {
         if count == 0 { throw ValidationError("cannot end after 0 findings: -N expects 1 or more") }
+        if columns != nil, live || format != .table {
+            throw ValidationError("cannot choose columns here: --columns is for the table of trace, without --live")
+        }
         if live, output != nil || format != .table || count != nil {
             throw ValidationError("cannot use -f, -o or -N with --live, which shows a screen; leave out one of the two")
         }

@@ -18,6 +18,8 @@ struct AnalysisRun {
     let arguments: AnalysisArguments
     /// Whether the format shows the parts that could not be read.
     let showsOmissions: Bool
+    /// How tables and conclusions put tasks together.
+    var grouping = WorkloadGrouping.workload
 
     /// Reads all events and writes them in the format that `format` makes for the run.
     func run(analysis: Bool, format: (RunInfo, OutputFile) throws -> any FindingFormat) throws {
@@ -33,11 +35,14 @@ struct AnalysisRun {
             let format = try format(source.run, output)
             let correlator = Correlator(
                 thresholds: arguments.loops(of: source.run),
-                tellsAll: source.run.tellsAll && format.showsEveryLookup, filter: filter)
+                tellsAll: source.run.tellsAll && format.showsEveryLookup, pageBytes: source.run.pageBytes,
+                filter: filter, keepsProcesses: grouping == .pid)
             let threads = min(CPUs.usable - 1, Self.mostThreads)
             var stream = FindingStream(
                 format: format, correlator: correlator, run: source.run,
-                analysis: analysis ? Analysis(window: filter.window) : nil, leavesRows: threads > 0)
+                analysis: analysis ? Analysis(window: filter.window) : nil, grouping: grouping,
+                filters: arguments.filterText,
+                leavesRows: threads > 0)
             var workers = OrderedWorkers(threads: threads) { (batch: consuming RowBatch) in
                 batch.writeRows()
                 return batch
@@ -57,6 +62,10 @@ struct AnalysisRun {
             let report = stream.end(omissions: source.omissions)
             if let batch = workers.add(stream.takeBatch()) { try output.write(batch.bytes) }
             while let batch = workers.next() { try output.write(batch.bytes) }
+            if let since = arguments.since, filter.window.lowerBound > stream.latestTime {
+                Messages.emit(
+                    "nothing is left: --since \(since.text) is after the last event of \(arguments.input)")
+            }
             // Where the format has no place for losses, they are reported on standard error.
             let losses = Loss.Stage.allCases.compactMap { stage in
                 report.losses[stage].map { Event.lost(Loss(time: 0, stage: stage, count: $0)) }

@@ -17,6 +17,8 @@ final class HindsightSink: RunRecorder {
     private let loops: LoopThresholds
     private var pipeline: FindingPipeline
     private var isRequested = false
+    /// Of the finding that triggered last.
+    private var meaning: Conclusion?
     /// Events since the last end of a batch.
     private var events: [Event] = []
     private var written = 0
@@ -39,7 +41,8 @@ final class HindsightSink: RunRecorder {
     func abandon() {}
 
     func begin(_ run: RunInfo) {
-        pipeline = FindingPipeline(correlator: Correlator(thresholds: loops), run: run)
+        pipeline = FindingPipeline(
+            correlator: Correlator(thresholds: loops, pageBytes: run.pageBytes), run: run)
         recorder.begin(run)
     }
 
@@ -72,6 +75,7 @@ final class HindsightSink: RunRecorder {
                 rest = events[(index + 1)...]
             }
             let victim = finding.lookup.victim
+            meaning = Conclusions.conclusion(of: finding, names: pipeline.legend.names)
             begin(
                 "\(trigger.text): \(victim.comm.text)/\(victim.pid), \(finding.explainedCause?.rawValue ?? "no cause")",
                 at: finding.lookup.time)
@@ -110,6 +114,7 @@ final class HindsightSink: RunRecorder {
             reportSuppressed()
             Messages.emit(
                 "snapshot in \(directory): \(reason)" + (removed.map { "; the oldest, \($0), was removed" } ?? ""))
+            if let meaning, !isRequested { Messages.emit(meaning.line) }
         }
     }
 

@@ -47,6 +47,11 @@ struct ServiceResources: Sendable {
                         body: Metrics(state, facts: facts).bytes(format))
                 }
             },
+            "/findings": { _, reply in
+                ask(within: Self.pageAge, reply) { state in
+                    Reply(contentType: "application/jsonl; charset=utf-8", body: state.findingLines)
+                }
+            },
             "/healthz": { _, reply in reply(health) },
         ]
     }

@@ -39,10 +39,12 @@ struct ServiceSession {
     }
 
     private func follow(_ live: LiveRun, service: Service, resources: ServiceResources, to output: OutputFile?) throws {
-        let format = output.map { (serve.format ?? .json).writer(for: $0) }
+        let format = output.map { (serve.format ?? .json).writer(for: $0, isTimed: live.source.run.followsLookups) }
         var stream = FindingStream(
             format: format ?? JSONLines(rows: [], of: live.source.run),
-            correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll), run: live.source.run)
+            correlator: Correlator(
+                thresholds: options.loops, tellsAll: options.emitAll, pageBytes: live.source.run.pageBytes),
+            run: live.source.run)
         var latest = LatestFindings()
         var sink = FindingSink(output: output, name: serve.output ?? "standard output")
         let (exchange, blindness) = (resources.exchange, resources.blindness)

@@ -47,11 +47,12 @@ struct TraceRun {
     private func follow(_ live: LiveRun, to output: OutputFile, recording: RecordingSink?) throws {
         defer { recording?.finish() }
         let stream = FindingStream(
-            format: trace.format.writer(for: output),
-            correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll, filter: filter),
-            run: live.source.run,
-            limit: trace.count)
+            format: trace.format.writer(
+                for: output, isTimed: live.source.run.followsLookups, columns: trace.columns?.columns),
+            correlator: correlator(of: live.source.run), run: live.source.run, grouping: trace.by,
+            filters: filterText, limit: trace.count)
         var sink = TraceSink(stream: stream, recording: recording)
+        var latestTime: UInt64 = 0
         do {
             try output.write(sink.stream.takeBytes())
             let ending = trace.capture.duration == nil && trace.count == nil ? "; Ctrl-C ends" : ""
@@ -59,6 +60,8 @@ struct TraceRun {
                 // The trace continues when the recording has ended.
                 _ = recording?.endBatch()
                 for line in sink.takeTextOfLosses() { Messages.emit(line) }
+                if sink.stream.latestTime == latestTime { sink.stream.idle() }
+                latestTime = sink.stream.latestTime
                 try output.write(sink.stream.takeBytes())
                 if let columns = output.columns { sink.stream.resize(to: columns) }
                 return !sink.stream.isAtLimit
@@ -82,8 +85,7 @@ struct TraceRun {
         defer { recording?.finish() }
         let output = OutputFile.standardOutput
         var pipeline = FindingPipeline(
-            correlator: Correlator(thresholds: options.loops, tellsAll: options.emitAll, filter: filter),
-            run: live.source.run)
+            correlator: correlator(of: live.source.run), run: live.source.run, grouping: trace.by, filters: filterText)
         var view = LiveView(begin: Clock.monotonicNs)
         let screen = LiveScreen(on: output)
         do {
@@ -110,6 +112,14 @@ struct TraceRun {
             SummaryText(
                 report: report, legend: pipeline.legend, width: output.tableWidth, colour: output.wantsColour
             ).text)
+    }
+
+    private var filterText: String { trace.cause.map { "--cause \($0.rawValue)" }.joined(separator: " ") }
+
+    private func correlator(of run: RunInfo) -> Correlator {
+        Correlator(
+            thresholds: options.loops, tellsAll: options.emitAll, pageBytes: run.pageBytes, filter: filter,
+            keepsProcesses: trace.by == .pid)
     }
 
     /// The filter by cause, which only the correlator knows; the kernel applies the other filters.

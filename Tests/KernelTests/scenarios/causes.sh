@@ -6,7 +6,7 @@
 modprobe loop
 mount /mnt/xfs
 if [ "$MODE" = sentinel ]; then
-    futexscope trace -f json -o full.json --ready-file /tmp/full.ready --attach fentry --all --result EFAULT 2> full.err &
+    futexscope trace -f json -o full.json --ready-file /tmp/full.ready --attach kprobe --all --result EFAULT 2> full.err &
     full=$!
     until [ -e /tmp/full.ready ]; do
         kill -0 "$full" 2> /dev/null || exit 1

@@ -4,7 +4,8 @@
 # With slub_debug=FZP a number read from an inode that was freed is one of 0x6b bytes; the livepatch counts those.
 modprobe loop
 mount /mnt/xfs
-parameter() { cat "/sys/module/futexscope_fallback/parameters/$1"; }
+# Appends a parameter of the livepatch to the file of its name.
+keep_parameter() { cat "/sys/module/futexscope_fallback/parameters/$1" >> "$1"; }
 
 # provoke_all PREFIX
 provoke_all() {
@@ -37,7 +38,7 @@ until [ "$(cat /sys/kernel/livepatch/*/transition)" = 0 ]; do usleep 100000; don
 futexscope doctor > fallback.doctor 2>&1
 provoke_all fallback
 wake_all fallback
-parameter area_keys > area_keys
+keep_parameter area_keys
 
 # A trace names the rule, and shows observations that ended well.
 MODE=auto depth='--full'
@@ -55,7 +56,7 @@ for round in 1 2 3; do
     umount /mnt/xfs || echo "xfs is busy" >> lifetime.busy
     mount /mnt/xfs || exit
 done
-parameter area_keys >> area_keys
-parameter freed_inodes > freed_inodes
+keep_parameter area_keys
+keep_parameter freed_inodes
 dmesg | grep -E 'BUG|WARNING|Oops|corrupt|overwritten|Busy inodes|general protection' > complaints
 true

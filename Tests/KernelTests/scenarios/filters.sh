@@ -75,7 +75,6 @@ bad() {
 bad pid -p 4194304
 bad ring --ring-size 12345
 bad option --no-such-option
-bad depth --all --attach callsite
 bad cgroup -c /no/such/group
 : > in-the-way
 bad output -o in-the-way

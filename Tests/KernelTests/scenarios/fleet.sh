@@ -19,7 +19,7 @@ serve() {
 # next: until the host knocks
 next() { nc -l -p "$PORT_NEXT" < /dev/null > /dev/null; }
 
-serve full "$PORT_FULL" --secret-file /tmp/secret --full --attach fentry --bpf-stats
+serve full "$PORT_FULL" --secret-file /tmp/secret --full --attach kprobe --bpf-stats
 full=$service
 serve sentinel "$PORT_SENTINEL" --insecure
 echo "serving"

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Contention: all provocations at once on two CPUs whose culprits have real-time priority. Every observation is seen,
+// with its own cause, culprit and file, and nothing is reported that did not happen. Twenty seconds for each kernel
+// and depth; ten minutes with FUTEXSCOPE_LONG. FUTEXSCOPE_SEED repeats a run.
+
+import Foundation
+import Testing
+
+@Suite(.enabled(if: Guests.areWanted))
+struct StormTests {
+    static let environment = ProcessInfo.processInfo.environment
+    static let seconds = environment["FUTEXSCOPE_LONG"] == nil ? 20 : 600
+    static let seed = environment["FUTEXSCOPE_SEED"].flatMap(Int.init) ?? Int.random(in: 1..<1 << 30)
+
+    static let guests: [Guest] = {
+        guard Guests.areWanted else { return [] }
+        let kernels = Kernels.matrix + [Kernels.realTime].filter { Kernels.available[$0] != nil }
+        return kernels.flatMap { kernel in
+            [Guest.Mode.sentinel, .auto].map {
+                Guest(
+                    kernel: kernel, mode: $0, scenario: "storm", processors: 2,
+                    variables: ["STORM_SECONDS": "\(seconds)", "SEED": "\(seed)"], patience: 400 + 3 * seconds)
+            }
+        }
+    }()
+
+    /// Provocations that a page without a mapping explains, and those that must give none.
+    static let causes = [
+        "zero-page": "zero-page", "special-mapping": "special-mapping", "hole-punch-tmpfs": "hole-punch",
+        "hole-punch-ext4": "hole-punch", "truncate-tmpfs": "truncate", "truncate-ext4": "truncate",
+        "direct-io-invalidation": "direct-io-invalidation", "neighbour-punch-xfs": "hole-punch",
+        "hugetlb-punch": "hole-punch", "block-zero-out": "block-zero-out",
+    ]
+    static let quiet = ["drop-caches", "fadvise", "reclaim", "swap-out", "collapse"]
+
+    static let table = MarkedTable(document: "docs/reliability.md", word: "reliability")
+
+    /// What a trace said of what the workloads did.
+    struct Account {
+        var made = 0
+        var seen = 0
+        var wrong = 0
+        var unknown = 0
+        var invented = 0
+    }
+
+    @Test("under contention every observation is seen, none is wrong, none is invented", arguments: guests)
+    func contention(guest: Guest) async throws {
+        let account = try await account(of: guest)
+        say(
+            "storm: \(guest), seed \(Self.seed): \(account.seen) of \(account.made) seen, \(account.wrong) wrong, "
+                + "\(account.unknown) unknown, \(account.invented) invented")
+    }
+
+    @Test(
+        "the table of docs/reliability.md has a row for each kernel and depth", .enabled(if: !MarkedTable.isRecording))
+    func tableIsWhole() throws {
+        let table = try Self.table.read()
+        for guest in Self.guests {
+            let release = try #require(Kernels.available[guest.kernel])
+            let series = release.split(separator: ".").prefix(2).joined(separator: ".")
+            let depth = guest.mode == .sentinel ? "default" : "full"
+            let isThere = table.split(separator: "\n").contains {
+                $0.hasPrefix("| \(series).") && $0.contains("| \(depth) |")
+            }
+            #expect(isThere, "\(release), \(depth)")
+        }
+    }
+
+    @Test("the table is written anew", .enabled(if: Guests.areWanted && MarkedTable.isRecording))
+    func writeTable() async throws {
+        var rows = [
+            "| kernel | preemption | depth | seen | wrong cause | unknown | invented |",
+            "|---|---|---|---|---|---|---|",
+        ]
+        for guest in Self.guests {
+            let account = try await account(of: guest)
+            let preemption = guest.kernel == Kernels.realTime ? "real-time" : "full"
+            let depth = guest.mode == .sentinel ? "default" : "full"
+            rows.append(
+                "| \(Kernels.available[guest.kernel] ?? guest.kernel) | \(preemption) | \(depth) | \(account.seen) of "
+                    + "\(account.made) | \(account.wrong) | \(account.unknown) | \(account.invented) |")
+        }
+        try Self.table.write(rows.joined(separator: "\n"))
+    }
+
+    private func account(of guest: Guest) async throws -> Account {
+        let run = try await GuestRuns.shared.run(guest)
+        let trace = try run.trace("storm")
+        var account = Account()
+        for (name, cause) in Self.causes.sorted(by: <) {
+            let provocation = try run.provocation(name)
+            let place: Comment = "\(name), \(guest), seed \(Self.seed)"
+            let findings = trace.lookups(of: provocation)
+            let failed = findings.with("failure", "unmapped")
+            let expected =
+                try #require(provocation.number("efault")) - (provocation.number("efault_beyond_end") ?? 0)
+            #expect(failed.count == expected, place)
+            account.made += expected
+            account.seen += failed.count
+            for finding in findings where finding.flag("unmapped") == true {
+                switch finding.text("cause") {
+                case cause: break
+                case "unknown": account.unknown += 1
+                default: account.wrong += 1
+                }
+                #expect(finding.text("cause") == cause, place)
+                #expect(finding.text("confidence") == "exact", place)
+                guard let culprit = provocation.object("culprit") else { continue }
+                #expect(finding.object("detach")?.number("pid") == culprit.number("pid"), place)
+                #expect(finding.object("page")?.text("path") == provocation.text("path"), place)
+            }
+            // No workload makes a lookup run more passes than a page that went and came again twice.
+            account.invented += findings.count { $0.number("passes") ?? 0 > 4 }
+        }
+        for name in Self.quiet {
+            account.invented += trace.lookups(of: try run.provocation(name)).count { $0.flag("unmapped") == true }
+        }
+        #expect(account.invented == 0, "\(guest), seed \(Self.seed)")
+        #expect(trace.progress.isEmpty, "\(guest), seed \(Self.seed)")
+        #expect(account.made > 4000, "\(guest), seed \(Self.seed)")
+        #expect(trace.summary.number("observations") == trace.lookups.observations)
+        #expect(trace.lost("delivery") == 0)
+        return account
+    }
+}
