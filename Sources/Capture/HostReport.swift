@@ -162,6 +162,11 @@ extension HostReport {
                 "get_futex_key", "absent",
                 refusal: "this kernel has no function get_futex_key to observe (is CONFIG_FUTEX on, or was it inlined?)"
             )
+        } else {
+            let rule = RunningRule.read()
+            add(
+                "rule", rule.text,
+                advice: rule.name == nil ? "a livepatch declares its rule in the module parameter futex_rule" : nil)
         }
     }
 

@@ -60,17 +60,21 @@ enum KernelText {
     /// What stands in for a function, as a clause; nil when nothing is known to. Only the code behind the
     /// function's name is replaced: probes on its instructions see nothing any more.
     static func substitute(for function: String) -> String? {
-        for path in paths(matching: "/sys/kernel/livepatch/*/*/\(function),*") {
-            let parts = path.split(separator: "/")
-            guard parts.count > 3 else { continue }
-            if readText("/sys/kernel/livepatch/\(parts[3])/enabled") != "0" {
-                return "the livepatch \(parts[3]) stands in for \(function)"
-            }
-        }
+        if let name = livepatch(of: function) { return "the livepatch \(name) stands in for \(function)" }
         for directory in ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"] {
             guard let text = readText(directory + "/enabled_functions") else { continue }
             return isRedirected(function, enabledFunctions: text)
                 ? "ftrace may lead calls of \(function) elsewhere" : nil
+        }
+        return nil
+    }
+
+    /// The livepatch that is switched on and stands in for a function; nil when there is none.
+    static func livepatch(of function: String) -> String? {
+        for path in paths(matching: "/sys/kernel/livepatch/*/*/\(function),*") {
+            let parts = path.split(separator: "/")
+            guard parts.count > 3 else { continue }
+            if readText("/sys/kernel/livepatch/\(parts[3])/enabled") != "0" { return String(parts[3]) }
         }
         return nil
     }

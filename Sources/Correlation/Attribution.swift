@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// From facts to a cause: what kind of page it was, what took its mapping, how sure that is, and what
-// each rule would have done. Pure functions over one lookup and the detach that it met. Whatever the
-// facts do not carry becomes `unknown`; nothing here guesses.
+// From facts to a cause: what kind of page it was, what took its mapping, and how sure that is. Pure
+// functions over one lookup and the detach that it met. Whatever the facts do not carry becomes `unknown`;
+// nothing here guesses. What each rule would have returned is in Rule.swift.
 
 public import Events
 
@@ -117,7 +117,7 @@ struct Attribution {
         }
     }
 
-    // MARK: Verdicts
+    // MARK: Backing
 
     /// Whether the victim's page lay inside its file when the mapping was taken; nil for a page of no
     /// known file.
@@ -132,24 +132,6 @@ struct Attribution {
         // Without a detach only the size at the observation is known. A file that was too short then
         // did not back the page; one that was long enough may have been cut and grown again.
         return page.facts.contains(.areaHasFile) && !holds(page.fileSize) ? false : nil
-    }
-
-    /// What each rule would have made of an observation of `page`.
-    func verdicts(for lookup: Lookup, page: PageFacts, detach: Detach?) -> Verdicts {
-        let again: RuleResult
-        if cause == .zeroPage || cause == .specialMapping {
-            again = .loops
-        } else {
-            again =
-                switch isBacked(page, detach: detach) {
-                case true?: .succeeds
-                case false?: .fails
-                case nil: .unknown
-                }
-        }
-        // Swap cache or a new mapping under the lock is what today's rule goes back for.
-        let swizzled = page.facts.contains(.swapCache) || (lookup.result == 0 && lookup.retries.swizzled > 0)
-        return Verdicts(retry: again, efault: .fails, swizzle: swizzled ? again : .fails)
     }
 }
 

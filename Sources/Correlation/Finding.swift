@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What the correlator finds: causes, confidence, outcomes, verdicts, and the finding that has them. Raw values are the
-// names in all output formats.
+// What the correlator finds: causes, confidence, outcomes, and the finding that has them. Raw values are the names in all
+// output formats. Rules and verdicts are in Rule.swift.
 
 public import Events
 
@@ -86,28 +86,6 @@ public enum PageKind: String, Sendable {
     case special
     case hugetlb
     case unknown
-}
-
-/// What one rule would have returned.
-public enum RuleResult: String, Sendable, CaseIterable {
-    case succeeds
-    case fails
-    case loops
-    case unknown
-}
-
-/// The three rules: `retry` of 2.6.28 to 3.2, `efault` as proposed in December 2011, `swizzle` of
-/// e6780f7243ed to today.
-public struct Verdicts: Sendable, Equatable {
-    public var retry: RuleResult
-    public var efault: RuleResult
-    public var swizzle: RuleResult
-
-    public init(retry: RuleResult, efault: RuleResult, swizzle: RuleResult) {
-        self.retry = retry
-        self.efault = efault
-        self.swizzle = swizzle
-    }
 }
 
 /// One lookup that met a page without a mapping, or that retried, with what explains it.

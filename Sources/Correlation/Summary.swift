@@ -15,9 +15,8 @@ public struct Summary: Sendable, Equatable {
         public var outcomes = OutcomeCounts()
         public var observations: UInt64 = 0
         public var spurious: UInt64 = 0
-        public var retry = RuleCounts()
-        public var efault = RuleCounts()
-        public var swizzle = RuleCounts()
+        /// For each rule; empty while no finding had an observation to decide on.
+        public var rules = CaseTable<Rule, RuleCounts>()
         public init() {}
 
         public var lookups: UInt64 { outcomes.total }
@@ -27,12 +26,14 @@ public struct Summary: Sendable, Equatable {
             outcomes.add(finding.outcome)
             observations &+= finding.lookup.observations
             if finding.spurious == true { spurious += 1 }
-            if let verdicts = finding.verdicts {
-                retry.add(verdicts.retry)
-                efault.add(verdicts.efault)
-                swizzle.add(verdicts.swizzle)
+            guard let verdicts = finding.verdicts else { return }
+            for rule in Rule.inFieldOrder {
+                rules[rule, default: RuleCounts()].add(verdicts[rule], isSpurious: verdicts.isSpurious(under: rule))
             }
         }
+
+        /// What one rule would have returned, over all observed lookups of this row.
+        public func counts(of rule: Rule) -> RuleCounts { rules[rule] ?? RuleCounts() }
     }
 
     /// Lookups by what became of them.
@@ -77,9 +78,21 @@ public struct Summary: Sendable, Equatable {
         public var fails: UInt64 = 0
         public var loops: UInt64 = 0
         public var unknown: UInt64 = 0
+        /// Of those that fail: how many would have found the page by trying again.
+        public var spurious: UInt64 = 0
         public init() {}
 
-        public mutating func add(_ result: RuleResult) {
+        public subscript(result: RuleResult) -> UInt64 {
+            switch result {
+            case .succeeds: succeeds
+            case .fails: fails
+            case .loops: loops
+            case .unknown: unknown
+            }
+        }
+
+        public mutating func add(_ result: RuleResult, isSpurious: Bool) {
+            if isSpurious { spurious += 1 }
             switch result {
             case .succeeds: succeeds += 1
             case .fails: fails += 1
@@ -93,6 +106,7 @@ public struct Summary: Sendable, Equatable {
             left.fails += right.fails
             left.loops += right.loops
             left.unknown += right.unknown
+            left.spurious += right.spurious
         }
     }
 
@@ -221,9 +235,7 @@ public struct Summary: Sendable, Equatable {
             sum.outcomes += row.outcomes
             sum.observations &+= row.observations
             sum.spurious += row.spurious
-            sum.retry += row.retry
-            sum.efault += row.efault
-            sum.swizzle += row.swizzle
+            for rule in row.rules.keys { sum.rules[rule, default: RuleCounts()] += row.counts(of: rule) }
         }
     }
 }

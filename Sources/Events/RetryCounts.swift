@@ -4,13 +4,13 @@
 
 /// Why a lookup went back to `again:`; the raw values are the names in all output.
 public enum RetryReason: String, Sendable, CaseIterable {
-    /// The page was in swap cache, or had a mapping again once it was locked (3.3, e6780f7243ed).
+    /// The page was in swap cache, or had a mapping again once it was locked (3.2, e6780f7243ed).
     case swizzled
     /// The mapping was another one when read again under RCU (4.6, 65d8fc777f6d).
     case mappingChanged = "mapping-changed"
     /// The mapping had no inode.
     case noHost = "no-host"
-    /// No mapping at all: only a kernel with the rule of 2.6.28 to 3.2 does that.
+    /// No mapping at all: only a kernel with the rule of 2.6.28 to 3.0 does that.
     case noMapping = "no-mapping"
 }
 

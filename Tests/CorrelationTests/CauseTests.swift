@@ -241,7 +241,7 @@ import Testing
     func goesBack() throws {
         let finding = try #require(found(.detach(.sample()), .lookup(.goingBack(rounds: 1))))
         #expect((finding.outcome, finding.lookup.result, finding.failure) == (.retried, nil, nil))
-        #expect(finding.verdicts == Verdicts(retry: .succeeds, efault: .fails, swizzle: .succeeds))
+        #expect(finding.verdicts == VerdictTests.swizzled)
         #expect(finding.spurious == false)
         #expect(found(.progress(.goingBack(rounds: 32))) == nil)
         let loop = try #require(found(.progress(.goingBack(rounds: 64))))

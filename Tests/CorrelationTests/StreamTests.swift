@@ -111,9 +111,19 @@ import Testing
         #expect(summary.findings == 6)
         let punched = summary.causes[.holePunch]
         #expect((punched?.lookups, punched?.observations, punched?.failed, punched?.spurious) == (3, 3, 3, 3))
-        #expect((punched?.retry.succeeds, punched?.efault.fails, punched?.swizzle.fails) == (3, 3, 3))
+        func count(_ cause: Correlation.Cause, _ rule: Rule, _ result: RuleResult) -> UInt64? {
+            summary.causes[cause]?.counts(of: rule)[result]
+        }
+        #expect(count(.holePunch, .retry, .succeeds) == 3)
+        #expect(count(.holePunch, .efault, .fails) == 3)
+        #expect(count(.holePunch, .swizzle, .fails) == 3)
+        #expect(count(.holePunch, .fallback, .succeeds) == 3)
+        #expect(punched?.counts(of: .swizzle).spurious == 3)
+        #expect(punched?.counts(of: .retry).spurious == 0)
         #expect(summary.causes[.zeroPage]?.observations == 10)
-        #expect(summary.causes[.zeroPage]?.retry.loops == 2)
+        #expect(count(.zeroPage, .retry, .loops) == 2)
+        #expect(count(.zeroPage, .retryZero, .fails) == 2)
+        #expect(summary.causes[.zeroPage]?.counts(of: .swizzle).spurious == 0)
         #expect(summary.causes[.unknown] == nil, "a lookup that only retried needs no cause")
         #expect(summary.allCauses.lookups == 5)
         let victim = summary.processes[Summary.ProcessKey(pid: 211, comm: Comm("app"))]

@@ -17,11 +17,19 @@ import Testing
         var testDescription: String { what }
     }
 
-    static let fails = Verdicts(retry: .fails, efault: .fails, swizzle: .fails)
-    static let happyToFail = Verdicts(retry: .succeeds, efault: .fails, swizzle: .fails)
-    static let swizzled = Verdicts(retry: .succeeds, efault: .fails, swizzle: .succeeds)
-    static let loops = Verdicts(retry: .loops, efault: .fails, swizzle: .fails)
-    static let untold = Verdicts(retry: .unknown, efault: .fails, swizzle: .fails)
+    /// A letter for each rule in the order of `Rule.allCases`: s(ucceeds), f(ails), l(oops), ? for unknown.
+    static func rules(_ letters: String) -> Verdicts {
+        let results = letters.map { letter in
+            RuleResult.allCases.first { $0 == .unknown ? letter == "?" : $0.rawValue.first == letter }!
+        }
+        return Verdicts(
+            vma: results[0], retry: results[1], retryZero: results[2], efault: results[3], fallback: results[4],
+            swizzle: results[5])
+    }
+
+    static let fails = rules("sfffsf")
+    static let happyToFail = rules("sssfsf")
+    static let swizzled = rules("sssfss")
 
     private static let hugetlb: UInt32 = 0x9584_58f6
     private static let tmpfs: UInt32 = 0x0102_1994
@@ -86,20 +94,68 @@ import Testing
             }, detach: .sample(),
             verdicts: swizzled, spurious: false),
         Case(
-            what: "the zero page", lookup: .sample(page: .zero()), verdicts: loops, spurious: false),
+            what: "the zero page", lookup: .sample(page: .zero()), verdicts: rules("slffff"), spurious: false),
+        Case(
+            what: "the huge zero page, which 3.1 did not know",
+            lookup: .sample(page: .zero { $0.facts = [.areaKnown, .zeroPage, .large] }), verdicts: rules("sllfff"),
+            spurious: false),
+        Case(
+            what: "the zero page in an area that could not be read",
+            lookup: .sample(page: .zero { $0.facts = [.zeroPage] }), verdicts: rules("?lff?f"), spurious: false),
+        Case(
+            what: "the zero page in a private mapping of /dev/zero is not that file's page",
+            lookup: .sample(
+                page: .zero { ($0.facts, $0.magic) = ([.areaKnown, .areaHasFile, .zeroPage, .nullAtPin], tmpfs) }),
+            verdicts: rules("slffff"), spurious: false),
+        Case(
+            what: "the zero page in a hole of a DAX file is that file's page",
+            lookup: .sample(
+                page: .zero { $0.facts = [.areaKnown, .areaHasFile, .areaHasOperations, .dax, .reserved, .nullAtPin] }),
+            verdicts: rules("slffsf"), spurious: false),
+        Case(
+            what: "a shared extent of a DAX file",
+            lookup: .sample(
+                page: .sample {
+                    $0.facts = [.areaKnown, .areaHasFile, .areaHasOperations, .dax, .nullAtPin]
+                    $0.slot = .empty
+                }), verdicts: rules("sllfsf"), spurious: nil),
+        Case(
+            what: "the same where DAX areas are VM_MIXEDMAP",
+            lookup: .sample(
+                page: .sample {
+                    $0.facts = [.areaKnown, .areaHasFile, .areaHasOperations, .areaIsDriver, .dax, .nullAtPin]
+                    $0.slot = .empty
+                }), verdicts: rules("sllfsf"), spurious: nil),
+        Case(
+            what: "a driver's page: VM_IO cannot be told from VM_MIXEDMAP, and the inode may be shared",
+            lookup: .sample(
+                page: .zero {
+                    $0.facts = [.areaKnown, .areaHasFile, .areaHasOperations, .areaIsDriver, .nullAtPin]
+                }), verdicts: rules("?llfff"), spurious: false),
+        Case(
+            what: "a file's page whose area could not be read, and whose detach was seen",
+            lookup: .sample(page: .sample { $0.facts = [] }), detach: .sample(), verdicts: happyToFail, spurious: true),
+        Case(
+            what: "a detach of no file says nothing of the area",
+            lookup: .sample(page: .sample { $0.facts = [] }),
+            detach: .sample { $0.file = FileID(device: 0, inode: 0) }, verdicts: rules("?ssf?f"), spurious: true),
+        Case(
+            what: "shared memory behaves as a file",
+            lookup: .sample(page: .sample { $0.magic = tmpfs }), detach: .sample { $0.magic = tmpfs },
+            verdicts: happyToFail, spurious: true),
         Case(
             what: "the vDSO", lookup: .sample(page: .zero { $0.facts.insert(.areaHasOperations) }),
-            verdicts: loops, spurious: false),
+            verdicts: rules("sllfff"), spurious: false),
         Case(
             what: "an area that could not be read",
             lookup: .sample(
                 page: .sample {
                     $0.facts = []
                     $0.slot = .empty
-                }), verdicts: untold, spurious: nil),
+                }), verdicts: rules("???f?f"), spurious: nil),
         Case(
             what: "a file whose detach is unknown may have been cut and grown again",
-            lookup: .sample(page: .sample { $0.slot = .empty }), verdicts: untold, spurious: nil),
+            lookup: .sample(page: .sample { $0.slot = .empty }), verdicts: rules("s??fsf"), spurious: nil),
         Case(
             what: "a file that was too short at the observation did not back the page",
             lookup: .sample(

@@ -14,10 +14,15 @@ private struct AnswerRow {
     var operations: [String] = []
     var observations: [String] = []
     var spurious: [String] = []
-    var verdicts: [String: [String]] = ["retry": [], "efault": [], "swizzle": []]
+    var verdicts: [String: [String]] = Dictionary(uniqueKeysWithValues: AnswerRow.rules.map { ($0, []) })
+    /// EFAULT results of the same provocation with the livepatch that has the rule `fallback`.
+    var withFallback: [String] = []
+
+    /// In the order of docs/rules.md.
+    static let rules = ["vma", "retry", "retry-zero", "efault", "fallback", "swizzle"]
 
     var markdown: String {
-        let cells = [operations, observations, spurious] + ["retry", "efault", "swizzle"].map { verdicts[$0] ?? [] }
+        let cells = [operations, observations, spurious] + Self.rules.map { verdicts[$0] ?? [] } + [withFallback]
         return "| \(name) | " + cells.map(Self.joined).joined(separator: " | ") + " |"
     }
 
@@ -32,7 +37,7 @@ private struct AnswerRow {
         operations.append(count.map(String.init) ?? "–")
         observations.append(String(observed.observations))
         spurious.append(String(observed.count { $0.flag("spurious") == true }))
-        for rule in ["retry", "efault", "swizzle"] {
+        for rule in Self.rules {
             let results = Dictionary(grouping: observed) { $0.object("verdicts")?.text(rule) ?? "unknown" }
             let text = results.sorted { $0.key < $1.key }
                 .map { results.count == 1 ? $0.key : "\($0.key) \($0.value.count)" }
@@ -67,6 +72,16 @@ private struct AnswerRow {
     func writeTable() async throws {
         var rows = (ProvokedCause.all.map(\.name) + Self.withstood).map { AnswerRow(name: $0) }
         for kernel in Kernels.matrix {
+            let patched = FallbackTests.guests.first { $0.kernel == kernel }
+            for position in rows.indices {
+                guard let patched else {
+                    rows[position].withFallback.append("–")
+                    continue
+                }
+                let provocation = try? await GuestRuns.shared.run(patched).provocation(
+                    "fallback-\(rows[position].name)")
+                rows[position].withFallback.append(provocation?.number("efault").map(String.init) ?? "–")
+            }
             let causes = try await GuestRuns.shared.run(Guest(kernel: kernel, mode: .auto, scenario: "causes"))
             let calm = try await GuestRuns.shared.run(Guest(kernel: kernel, mode: .auto, scenario: "withstood"))
             let (provoked, withstood) = (try causes.trace("causes"), try calm.trace("withstood"))
@@ -85,12 +100,15 @@ private struct AnswerRow {
             }
         }
         let releases = Kernels.matrix.compactMap { Kernels.available[$0] }.joined(separator: " / ")
+        let ruleColumns = AnswerRow.rules.map { "`\($0)`" }.joined(separator: " | ")
         let table = """
             Kernels, in this order where a cell has several figures: \(releases). One CPU in emulation, 1.5 to
-            5 s for each row; "n/a": the kernel was built without it.
+            5 s for each row; "n/a": the kernel was built without it. The columns of the rules are verdicts on what was
+            seen; the last column is what was measured: EFAULT results of the same provocation with a livepatch that has
+            the rule `fallback`, on the kernels that it is written for.
 
-            | provocation | operations | observations | spurious | `retry` | `efault` | `swizzle` |
-            |---|---|---|---|---|---|---|
+            | provocation | operations | observations | spurious | \(ruleColumns) | `EFAULT` with `fallback` |
+            |---|---|---|---|---|---|---|---|---|---|---|
             \(rows.map(\.markdown).joined(separator: "\n"))
             """
         let text = try String(contentsOf: Self.readme, encoding: .utf8)

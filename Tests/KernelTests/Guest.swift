@@ -16,8 +16,8 @@ struct Guest: Hashable, CustomStringConvertible, Sendable {
     var scenario: String
     /// With bpftrace on board.
     var hasTools = false
-    /// With the livepatch that gives get_futex_key() its old rule back.
-    var hasOldRule = false
+    /// With a livepatch of Tests/Retro: `retry` is "retro", `fallback` is "fallback".
+    var livepatch: String?
     /// A program beside the scenarios, NAME.c, for /usr/bin.
     var program: String?
     /// With a Debian that boots systemd, and the package to install there.
@@ -177,8 +177,8 @@ actor GuestRuns {
         }
         if guest.hasDebian { arguments += ["--debian", "-f", try Self.package().path] }
         if !guest.arguments.isEmpty { arguments += ["-a", guest.arguments] }
-        if guest.hasOldRule {
-            arguments += ["--module", try await Self.oldRule(for: guest.kernel)]
+        if let livepatch = guest.livepatch {
+            arguments += ["--module", try await Self.module(livepatch, for: guest.kernel)]
         }
         let begin = ContinuousClock.now
         let (status, output) = try await Self.launch(Self.root.appending(path: "vm/boot"), arguments)
@@ -212,10 +212,11 @@ actor GuestRuns {
         return String(decoding: data, as: UTF8.self)
     }
 
-    /// The module that gives a kernel its old rule back; built when it is not there yet.
-    static func oldRule(for kernel: String) async throws -> String {
-        let (status, output) = try await launch(root.appending(path: "../Retro/build").standardizedFileURL, [kernel])
-        guard status == 0 else { throw GuestFailure(message: "Retro/build \(kernel) failed: \(output)") }
+    /// A module that gives a kernel another rule; built when it is not there yet.
+    static func module(_ livepatch: String, for kernel: String) async throws -> String {
+        let build = root.appending(path: "../Retro/build").standardizedFileURL
+        let (status, output) = try await launch(build, [kernel, livepatch])
+        guard status == 0 else { throw GuestFailure(message: "Retro/build \(kernel) \(livepatch) failed: \(output)") }
         return output.lastLine
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// December 2011 once more: with the rule of 2.6.28 to 3.2 patched back into the kernel, a wait on the
+// December 2011 once more: with the rule of 2.6.28 to 3.0 patched back into the kernel, a wait on the
 // zero page spins for ever, and the trace tells of it while it spins.
 
 import Testing
@@ -9,7 +9,7 @@ import Testing
 struct RetroTests {
     static let guests =
         Guests.areWanted
-        ? Kernels.required.map { Guest(kernel: $0, mode: .sentinel, scenario: "retro", hasOldRule: true) } : []
+        ? Kernels.required.map { Guest(kernel: $0, mode: .sentinel, scenario: "retro", livepatch: "retro") } : []
 
     @Test("a livepatch that stands in for the function is noticed", arguments: guests)
     func livepatchIsNoticed(guest: Guest) async throws {

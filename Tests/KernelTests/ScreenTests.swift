@@ -9,11 +9,11 @@ import Testing
 @Suite(.enabled(if: Guests.areWanted))
 struct ScreenTests {
     /// Loops can be seen where the old rule can come back.
-    static let looping = guests.filter(\.hasOldRule)
+    static let looping = guests.filter { $0.livepatch != nil }
     static let guests =
         Guests.sentinel("screen").map { guest in
             var guest = guest
-            (guest.hasOldRule, guest.program) = (Kernels.required.contains(guest.kernel), "terminal")
+            (guest.livepatch, guest.program) = (Kernels.required.contains(guest.kernel) ? "retro" : nil, "terminal")
             return guest
         }
     static let python = ProcessInfo.processInfo.environment["FUTEXSCOPE_PYTHON"]
@@ -66,7 +66,7 @@ struct ScreenTests {
         try #require(moments.map(\.action) == ["wait", "size", "key", "key", "key", "key", "end"])
 
         // Before another size; where there is a loop, while it spins.
-        let wide = guest.hasOldRule ? all[3] : moments[1]
+        let wide = guest.livepatch != nil ? all[3] : moments[1]
         try #require(wide.lines.count == 24)
         #expect(wide.isAlternate)
         #expect(wide.isCursorHidden)

@@ -10,7 +10,7 @@ import Testing
 struct ServeTests {
     /// The one with a livepatch at hand does what the others do, and more.
     static let livepatched =
-        Guests.areWanted ? [Guest(kernel: "6.12", mode: .sentinel, scenario: "serve", hasOldRule: true)] : []
+        Guests.areWanted ? [Guest(kernel: "6.12", mode: .sentinel, scenario: "serve", livepatch: "retro")] : []
     static let guests =
         Guests.sentinel("serve").filter { $0.kernel != "6.12" } + livepatched
         + Guests.each("serve").filter { $0.kernel == "6.12" } + Guests.others("serve", [.sentinel])

@@ -93,7 +93,7 @@ final class SmallFleet: Sendable {
         let scenario = try String(contentsOf: GuestRuns.root.appending(path: "scenarios/fleet.sh"), encoding: .utf8)
         try "PORT_FULL=9435 PORT_SENTINEL=9436 PORT_NEXT=9437 SECRET=\(secret)\n\(scenario)"
             .write(to: script, atomically: true, encoding: .utf8)
-        let module = try await GuestRuns.oldRule(for: "6.12")
+        let module = try await GuestRuns.module("retro", for: "6.12")
         try start(
             "guest", GuestRuns.root.appending(path: "vm/boot"),
             [

@@ -177,7 +177,8 @@ import Testing
     private static func text(_ object: [String: Any], _ key: String) -> String {
         var value = object[key]
         for parent in ["page", "detach", "verdicts"] where key.hasPrefix(parent + "_") {
-            value = (object[parent] as? [String: Any])?[String(key.dropFirst(parent.count + 1))]
+            let name = String(key.dropFirst(parent.count + 1))
+            value = (object[parent] as? [String: Any])?[parent == "verdicts" ? name.replacing("_", with: "-") : name]
         }
         return switch value {
         case let text as String: text

@@ -67,7 +67,10 @@ import Testing
         let line = try #require(try JSONSerialization.jsonObject(with: Data(rest[0])) as? [String: Any])
         #expect(line["type"] as? String == "report")
         let rules = try #require(line["rules"] as? [String: [String: Int]])
-        #expect(rules.mapValues { $0["spurious"] } == ["retry": 0, "efault": 3, "swizzle": 2])
+        #expect(
+            rules.mapValues { $0["spurious"] } == [
+                "vma": 0, "retry": 0, "retry-zero": 0, "efault": 3, "fallback": 0, "swizzle": 2,
+            ])
     }
 
     @Test("numbers are written so that they come back as they were")

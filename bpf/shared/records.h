@@ -90,7 +90,7 @@ enum fs_retry_reason {
 	FS_RETRY_SWIZZLED = 0,	  /* in swap cache, or mapped again under the lock */
 	FS_RETRY_MAPPING_CHANGED, /* mapping was another one under RCU */
 	FS_RETRY_NO_HOST,	  /* mapping->host was NULL */
-	FS_RETRY_NO_MAPPING,	  /* the rule of 2.6.28 to 3.2: no mapping, again */
+	FS_RETRY_NO_MAPPING,	  /* the rule of 2.6.28 to 3.0: no mapping, again */
 	FS_RETRY_REASONS
 };
 

@@ -64,7 +64,8 @@ public struct CSV: FindingFormat {
         "detach_age_ns", "detach_pid", "detach_tid", "detach_comm", "detach_neighbour",
         "detach_references", "spurious", "verdicts_retry", "verdicts_efault", "verdicts_swizzle",
         "observations", "lock_waits", "failure", "incomplete", "unit", "container", "pod", "page_file_state",
-        "detach_cgroup", "detach_unit", "detach_container", "detach_pod",
+        "detach_cgroup", "detach_unit", "detach_container", "detach_pod", "verdicts_vma", "verdicts_retry_zero",
+        "verdicts_fallback",
     ]
 
     // MARK: Rows
@@ -99,9 +100,7 @@ public struct CSV: FindingFormat {
         row.word(cause == nil ? nil : finding.unknownReason?.rawValue)
         Self.writeDetach(of: finding, to: &row)
         row.flag(finding.spurious)
-        row.word(finding.verdicts?.retry.rawValue)
-        row.word(finding.verdicts?.efault.rawValue)
-        row.word(finding.verdicts?.swizzle.rawValue)
+        for rule in Rule.inFieldOrder.prefix(3) { row.word(finding.verdicts?[rule].rawValue) }
         row.number(lookup.observations)
         row.number(lookup.isTimed ? lookup.lockWaits : nil)
         row.word(finding.failure?.rawValue)
@@ -114,6 +113,8 @@ public struct CSV: FindingFormat {
         } else {
             row.empty(4)
         }
+        // Rules that came later.
+        for rule in Rule.inFieldOrder.dropFirst(3) { row.word(finding.verdicts?[rule].rawValue) }
     }
 
     private static func writePage(of finding: Finding, legend: Legend, to row: inout CSVRow) {

@@ -99,9 +99,7 @@ extension JSONWriter {
         flag("spurious", finding.spurious)
         if let verdicts = finding.verdicts {
             object("verdicts") {
-                $0.word("retry", verdicts.retry.rawValue)
-                $0.word("efault", verdicts.efault.rawValue)
-                $0.word("swizzle", verdicts.swizzle.rawValue)
+                for rule in Rule.inFieldOrder { $0.word(JSONKey(rule.rawValue), verdicts[rule].rawValue) }
             }
         } else {
             null("verdicts")

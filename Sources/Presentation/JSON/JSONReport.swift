@@ -15,10 +15,11 @@ extension JSONWriter {
         number("observed", analysis.observed)
         object("rules") {
             let all = report.summary.allCauses
-            for (rule, counts) in all.rules {
-                $0.object(JSONKey(rule.name)) {
+            for rule in Rule.inFieldOrder {
+                let counts = all.counts(of: rule)
+                $0.object(JSONKey(rule.rawValue)) {
                     for result in RuleResult.allCases { $0.number(JSONKey(result.rawValue), counts[result]) }
-                    $0.number("spurious", all.spurious(under: counts))
+                    $0.number("spurious", counts.spurious)
                 }
             }
         }
@@ -129,12 +130,5 @@ extension JSONWriter {
                 }
             }
         }
-    }
-}
-
-extension Summary.CauseRow {
-    /// Failures under a rule although going back would have found the page again.
-    func spurious(under rule: Summary.RuleCounts) -> UInt64 {
-        retry.succeeds - min(retry.succeeds, rule.succeeds)
     }
 }

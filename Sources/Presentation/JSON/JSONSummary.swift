@@ -97,8 +97,9 @@ extension JSONWriter {
         number("failed", row.failed)
         number("spurious", row.spurious)
         object("verdicts") {
-            for (rule, counts) in row.rules {
-                $0.object(JSONKey(rule.name)) {
+            for rule in Rule.inFieldOrder {
+                let counts = row.counts(of: rule)
+                $0.object(JSONKey(rule.rawValue)) {
                     for result in RuleResult.allCases { $0.number(JSONKey(result.rawValue), counts[result]) }
                 }
             }
@@ -125,37 +126,9 @@ extension JSONWriter {
     }
 }
 
-/// One of the rules, as the verdict tables name it.
-struct RuleName {
-    var name: String
-    /// The kernels that had it.
-    var kernels: String
-}
-
-extension Summary.CauseRow {
-    var rules: [(rule: RuleName, counts: Summary.RuleCounts)] {
-        [
-            (RuleName(name: "retry", kernels: "2.6.28 to 3.2"), retry),
-            (RuleName(name: "efault", kernels: "proposed in 2011"), efault),
-            (RuleName(name: "swizzle", kernels: "3.3 to today"), swizzle),
-        ]
-    }
-}
-
 extension Totals {
     /// Whether steps back for this reason are counted: the others leave no observation.
     func counts(_ reason: RetryReason) -> Bool { followsLookups || reason == .swizzled }
-}
-
-extension Summary.RuleCounts {
-    subscript(result: RuleResult) -> UInt64 {
-        switch result {
-        case .succeeds: succeeds
-        case .fails: fails
-        case .loops: loops
-        case .unknown: unknown
-        }
-    }
 }
 
 extension Summary {

@@ -85,10 +85,10 @@ struct ReportFacts {
         return ReportTable(
             caption: "What each rule would have returned",
             columns: [.name("rule", 29)] + RuleResult.allCases.map { .number($0.rawValue) } + [.number("spurious")],
-            rows: all.rules.map { rule, counts in
-                [.own(pad(rule.name, 8) + " (" + rule.kernels + ")")]
-                    + RuleResult.allCases.map { .number(counts[$0]) }
-                    + [.number(all.spurious(under: counts))]
+            rows: Rule.allCases.map { rule in
+                let counts = all.counts(of: rule)
+                return [.own(pad(rule.rawValue, 10) + " (" + rule.kernels + ")")]
+                    + RuleResult.allCases.map { .number(counts[$0]) } + [.number(counts.spurious)]
             },
             notes: [
                 "lookups with an observation; spurious: failures although the file still backed the address, so that "
@@ -201,9 +201,8 @@ struct ReportFacts {
             caption: "Findings",
             columns: [
                 .name("time UTC", nil), .name("victim", nil), .number("passes"), .number("took"), .name("result", nil),
-                .name("cause", nil), .name("culprit", nil), .number("age"), .name("retry", nil), .name("efault", nil),
-                .name("swizzle", nil), .name("file", nil),
-            ], rows: findings.map(cells))
+                .name("cause", nil), .name("culprit", nil), .number("age"),
+            ] + Rule.allCases.map { .name($0.rawValue, nil) } + [.name("file", nil)], rows: findings.map(cells))
     }
 
     private func cells(_ finding: Finding) -> [ReportTable.Cell] {
@@ -214,7 +213,6 @@ struct ReportFacts {
             legend.placed(file).map { .path($0) }
                 ?? ReportTable.Cell.own("\(Legend.device(of: file)):\(file.inode)")
         }
-        func rule(_ result: RuleResult?) -> ReportTable.Cell { .own(result?.rawValue ?? "-") }
         return [
             .own(
                 report.run.wallClockOffsetNs == 0
@@ -225,9 +223,9 @@ struct ReportFacts {
             result.map { finding.spurious == true ? .mark($0 + "!") : .own($0) } ?? .mark("looping"),
             .own((finding.explainedCause?.rawValue ?? "-") + mark),
             .process(finding.detach.map { Summary.ProcessKey(pid: $0.culprit.pid, comm: $0.culprit.comm) }),
-            .own(finding.detachAgeNs.map(ShortNumber.duration) ?? "-"), rule(finding.verdicts?.retry),
-            rule(finding.verdicts?.efault), rule(finding.verdicts?.swizzle),
-            file ?? finding.unknownReason.map { .own("(\($0.rawValue))") } ?? .own("-"),
+            .own(finding.detachAgeNs.map(ShortNumber.duration) ?? "-"),
+        ] + Rule.allCases.map { .own(finding.verdicts?[$0].rawValue ?? "-") } + [
+            file ?? finding.unknownReason.map { .own("(\($0.rawValue))") } ?? .own("-")
         ]
     }
 

@@ -59,15 +59,15 @@ extension ReportFacts {
     func rulesPicture() -> Picture {
         let all = report.summary.allCauses
         let (left, bar, rowHeight) = (210.0, 720.0, 38.0)
-        var picture = Picture(width: 960, height: Double(all.rules.count) * rowHeight + 6)
-        for (position, entry) in all.rules.enumerated() {
+        var picture = Picture(width: 960, height: Double(Rule.allCases.count) * rowHeight + 6)
+        for (position, rule) in Rule.allCases.enumerated() {
+            let counts = all.counts(of: rule)
             let y = Double(position) * rowHeight + 4
-            picture.label(left - 12, y + 13, entry.rule.name, .end)
-            picture.label(left - 12, y + 27, entry.rule.kernels, .end, "faint")
-            let spurious = all.spurious(under: entry.counts)
+            picture.label(left - 12, y + 13, rule.rawValue, .end)
+            picture.label(left - 12, y + 27, rule.kernels, .end, "faint")
             let parts: [(count: UInt64, style: String)] = [
-                (entry.counts.succeeds, "green"), (entry.counts.fails - min(entry.counts.fails, spurious), "orange"),
-                (spurious, "vermilion-hatched"), (entry.counts.loops, "purple"), (entry.counts.unknown, "grey"),
+                (counts.succeeds, "green"), (counts.fails - counts.spurious, "orange"),
+                (counts.spurious, "vermilion-hatched"), (counts.loops, "purple"), (counts.unknown, "grey"),
             ]
             let total = Double(max(1, parts.reduce(0) { $0 + $1.count }))
             var x = left

@@ -105,17 +105,18 @@ extension RunReport {
     var verdicts: ReportTable {
         var rows: [[ReportTable.Cell]] = []
         for (name, row) in causeRows {
-            for (position, entry) in row.rules.enumerated() {
+            for (position, rule) in Rule.allCases.enumerated() {
+                let counts = row.counts(of: rule)
                 rows.append(
-                    [.own(position == 0 ? name : ""), .own(entry.rule.name)]
-                        + RuleResult.allCases.map { .number(entry.counts[$0]) })
+                    [.own(position == 0 ? name : ""), .own(rule.rawValue)]
+                        + RuleResult.allCases.map { .number(counts[$0]) })
             }
         }
         return ReportTable(
             caption: "Each rule, cause by cause", heading: "WHAT EACH RULE WOULD HAVE RETURNED",
             columns: [.name("cause", 23), .name("rule", 16)] + RuleResult.allCases.map { .number($0.rawValue) },
             rows: rows,
-            notes: [summary.allCauses.rules.map { "\($0.rule.name): \($0.rule.kernels)" }.joined(separator: "; ")])
+            notes: [Rule.allCases.map { "\($0.rawValue): \($0.kernels)" }.joined(separator: "; ")])
     }
 
     /// In the order of `Cause`, and all together where there is more than one.

@@ -103,9 +103,11 @@ public struct Metrics: Sendable {
         for reason in UnknownReason.allCases { unknown.add(["reason": reason.rawValue], summary.unknown[reason] ?? 0) }
         var verdicts = MetricFamily(
             "futexscope_verdicts_total", .counter, "What each rule would have returned for the observed lookups.")
-        for (rule, counts) in summary.allCauses.rules {
+        let all = summary.allCauses
+        for rule in Rule.inFieldOrder {
+            let counts = all.counts(of: rule)
             for result in RuleResult.allCases {
-                verdicts.add(["rule": rule.name, "result": result.rawValue], counts[result])
+                verdicts.add(["rule": rule.rawValue, "result": result.rawValue], counts[result])
             }
         }
         return [

@@ -48,7 +48,7 @@ public struct DoctorReport: Sendable, Equatable {
         if let refusal = host.refusal {
             lines.append(paint.alarm("This host does not permit tracing: ") + TerminalText.escaped(refusal))
         } else {
-            lines.append(paint.good("Tracing is possible."))
+            lines.append(paint.good("Tracing is possible.") + " Start with: futexscope trace --result EFAULT")
         }
         return lines.joined(separator: "\n") + "\n"
     }

@@ -104,7 +104,7 @@ struct TableLayout: Sendable {
                 case .pass: padLeft("PASS", Self.passes)
                 case .took: padLeft("TOOK", Self.took)
                 case .age: padLeft("AGE", age)
-                case .rules: rules >= Self.words ? Self.words { $0.uppercased() } : Self.letters
+                case .rules: rules >= Self.words ? Self.words { $0.rawValue.uppercased() } : Self.letters
                 case .culpritWorkload: pad("CULPRIT'S WORKLOAD", Self.workload)
                 case .victim, .result, .cause, .culprit, .file, .workload:
                     pad(column.rawValue.uppercased(), columnWidth(column))
@@ -178,19 +178,20 @@ struct TableLayout: Sendable {
 
     private func verdicts(_ verdicts: Verdicts?) -> String {
         guard let verdicts else { return pad("-", rules) }
-        let results = [verdicts.retry, verdicts.efault, verdicts.swizzle].map { $0 == .unknown ? "?" : $0.rawValue }
-        if rules >= Self.words { return pad(results[0], 9) + pad(results[1], 7) + pad(results[2], 8) }
-        return results.map { String($0.prefix(1)) }.joined(separator: "/")
+        func word(_ rule: Rule) -> String { verdicts[rule] == .unknown ? "?" : verdicts[rule].rawValue }
+        if rules >= Self.words { return Self.words(word) }
+        return Rule.allCases.map { String(word($0).prefix(1)) }.joined()
     }
 
     /// A letter for each rule.
-    private static let letters = "R/E/S"
+    private static let letters = String(Rule.allCases.map(\.letter))
 
-    /// Columns for a word for each rule.
-    private static let words = 24
+    /// Columns for a word for each rule, the blanks between them included.
+    private static let words = words { _ in "" }.utf8.count
 
-    private static func words(_ word: (String) -> String) -> String {
-        pad(word("retry"), 9) + pad(word("efault"), 7) + pad(word("swizzle"), 8)
+    private static func words(_ word: (Rule) -> String) -> String {
+        Rule.allCases.map { pad(word($0), max($0.rawValue.utf8.count, RuleResult.succeeds.rawValue.utf8.count)) }
+            .joined(separator: " ")
     }
 
     /// The path, or the file's number, or what the page is, or why the cause is not known.

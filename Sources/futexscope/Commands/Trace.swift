@@ -10,15 +10,20 @@ internal import Events
 internal import Presentation
 
 struct Trace: ParsableCommand {
+    /// What the letters of a narrow table stand for.
+    private static let rules: String = {
+        let names = Rule.allCases.map { "\($0.rawValue) (\($0.letter), \($0.kernels))" }.joined(separator: ", ")
+        return "\(String(Rule.allCases.map(\.letter))) shows what each rule would have returned: \(names); "
+            + "s is success, f failure, l a loop, ? unknown"
+    }()
+
     static let configuration = CommandConfiguration(
         commandName: "trace",
         abstract: "Show findings as they happen, until Ctrl-C, a duration or a count.",
         discussion: """
             Each line is one lookup; ×N more stands for N findings that differ only in time. In the table, EFAULT! marks a spurious failure: the file still \
             backs the address. A question mark after a cause marks an inferred cause; > marks a hole \
-            in another page of the same folio. R/E/S shows what each rule would have returned: \
-            retry (2.6.28 to 3.2), efault (proposed in 2011), swizzle (3.3 to today); s is success, \
-            f failure, l a loop. Filters select victims, never culprits. --live shows one screen \
+            in another page of the same folio. \(rules). Filters select victims, never culprits. --live shows one screen \
             instead of lines: loops in progress, rates by cause, the latest findings, losses; \
             q quits, p pauses.
 

@@ -107,6 +107,8 @@ struct LiveRun {
                 Messages.emit("\(probe.role) is not attached: \(probe.note ?? "no hook works")")
             }
         }
+        let rule = RunningRule.read()
+        if rule.livepatch != nil { Messages.emit("the rule of this kernel is \(rule.text)") }
         if let note = source.depthNote { Messages.emit("\(note); entry hooks are used") }
         let text = "tracing with \(probes.count { $0.hook != nil }) probes"
         Messages.emit(text + ending)
