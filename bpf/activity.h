@@ -127,17 +127,17 @@ static __always_inline void settle(struct scope *scope)
 }
 
 /* Operations whose begin and end are worth an event: rare, long, or both. */
-static __always_inline bool told_in_time(__u32 kind)
+static __always_inline bool is_reported_in_time(__u32 kind)
 {
 	return kind == FS_ACT_DROP_CACHES || kind == FS_ACT_RECLAIM ||
 	       kind == FS_ACT_MEMORY_FAILURE;
 }
 
-/* Frequent operations are told at their end, if they detached anything; the
+/* Frequent operations are reported at their end, if they detached anything; the
  * work of some is not done by taking pages off the page cache. */
-static __always_inline bool told_at_end(__u32 kind, __u64 pages)
+static __always_inline bool is_reported_at_end(__u32 kind, __u64 pages)
 {
-	return told_in_time(kind) ||
+	return is_reported_in_time(kind) ||
 	       (tell_activities && (pages || kind == FS_ACT_COLLAPSE || kind == FS_ACT_SPLIT));
 }
 
@@ -209,7 +209,7 @@ __noinline int operation_begin(__u32 hook, __u32 kind, __u64 range_start, __u64 
 		COUNT(operation_table_full);
 		return 0;
 	}
-	if (told_in_time(kind))
+	if (is_reported_in_time(kind))
 		tell(kind, key.tid, id >> 32, operation.start, operation.start, 0, false);
 	return 0;
 }
@@ -239,7 +239,7 @@ __noinline int operation_end(__u32 hook)
 		if (!scope->kind)
 			scope->tid = 0;
 	}
-	if (told_at_end(kind, pages))
+	if (is_reported_at_end(kind, pages))
 		tell(kind, key.tid, id >> 32, now, operation->start, pages, true);
 	bpf_map_delete_elem(&operations, &key);
 	return 0;

@@ -4,7 +4,7 @@
  * in the middle of get_futex_key() that never saw its arguments.  The system
  * call's own arguments name one word, or a few; which of a few it is shows in a
  * register that the function keeps the word's page in for its next pass.  What
- * cannot be told (a task that exits, io_uring, two words that both fit) is 0.
+ * is not known (a task that exits, io_uring, two words that both fit) is 0.
  */
 #ifndef FUTEXSCOPE_SYSCALL_H
 #define FUTEXSCOPE_SYSCALL_H
@@ -259,7 +259,7 @@ static __always_inline struct moment *begin_moment(void)
 }
 
 /* The word that is looked up at this moment, which was taken, with its WORD_ flags;
- * 0 when it cannot be told.  Not static, and so verified once and not on each way
+ * 0 when it is not known.  Not static, and so verified once and not on each way
  * that leads here. */
 __noinline __u64 word_looked_up(void)
 {
@@ -303,7 +303,7 @@ __noinline __u64 word_looked_up(void)
 }
 
 /* The word in `page` that the current system call looks up, with its WORD_ flags; 0 when it
- * cannot be told.  What a register would have to hold is known here. */
+ * is not known.  What a register would have to hold is known here. */
 static __noinline __u64 word_in_page(__u64 page)
 {
 	struct moment *moment;
@@ -321,7 +321,7 @@ static __noinline __u64 word_in_page(__u64 page)
 }
 
 /* The word that the current system call looks up, for a probe in get_futex_key() whose
- * registers are `ctx`; 0 when it cannot be told. */
+ * registers are `ctx`; 0 when it is not known. */
 static __always_inline __u64 word_at(struct pt_regs *ctx)
 {
 	struct moment *moment = begin_moment();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Instructions of arm64, as far as the flow of control goes: all are four bytes, and the few that branch
-// are told by their upper bits. Tested on real instructions; no kernel of that kind has run it yet.
+// are recognised by their upper bits.
 
 extension Instruction {
     /// The instruction at the start of `bytes`, whose indexes are offsets in a function at `base`. Nil at an

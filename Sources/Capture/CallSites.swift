@@ -20,7 +20,7 @@ struct FunctionCode: Sendable {
     #endif
 
     /// All instructions in order. Where another probe's breakpoint stands on a call to one of `known`, the
-    /// displacement behind it still tells; two programs that look at memory areas there are in each
+    /// displacement behind it still shows the call; two programs that look at memory areas there are in each
     /// other's way.
     func instructions(known: [UInt64]) throws(CallSites.Unusable) -> [Instruction] {
         var all: [Instruction] = []
@@ -136,7 +136,7 @@ struct CallSites: Sendable, Equatable {
                 $0 + 5 <= code.bytes.count && (code.bytes[$0] == 0xe8 || code.bytes[$0] == 0xe9)
                     && isUnlock(Instruction.target32(code.bytes[$0...], from: code.address))
             }
-            guard Set(places).isSubset(of: unlocks) else { throw Unusable("its calls cannot be told apart") }
+            guard Set(places).isSubset(of: unlocks) else { throw Unusable("its calls cannot be distinguished") }
         }
         let graph = FlowGraph(instructions: instructions, code: code, targets: targets)
         let ways = sites.map { graph.ways(after: $0) }

@@ -2,7 +2,7 @@
 
 // A capture on the running kernel: plan, load, attach, drain, detach. A sink takes events in order on the
 // caller's thread; signals that end a program end the run in the ordinary way, so that nothing stays
-// attached and the summary is told.
+// attached and the summary is written.
 
 import CLibbpf
 import CRecords
@@ -270,7 +270,7 @@ extension CallSites {
     ) -> Result<CallSites, Unusable> {
         do throws(Unusable) {
             guard ProbePlan.areaIsReadable(types) else {
-                throw Unusable("without bpf_find_vma() nothing can be told there")
+                throw Unusable("without bpf_find_vma() the memory area cannot be read there")
             }
             if let substitute = KernelText.substitute(for: "get_futex_key") { throw Unusable(substitute) }
             func addresses(_ names: [String]) -> [UInt64] { names.compactMap { symbols.extents[$0]?.lowerBound } }

@@ -87,7 +87,7 @@ struct MappedFile: Equatable {
     private static let deletedMark = " (deleted)"
 
     var path: String
-    /// Nil when it cannot be told.
+    /// Nil when it is not known.
     var state: FileState?
 
     init(path: String, state: FileState?) { (self.path, self.state) = (path, state) }

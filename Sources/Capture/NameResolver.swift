@@ -10,12 +10,12 @@ import System
 
 /// Finds names for the first event that mentions a file or a control group.
 struct NameResolver {
-    /// Places remembered. Above this all are forgotten, and their names told again when they recur.
+    /// Places remembered. Above this number all are forgotten, and their names are emitted again when they recur.
     private static let limit = 4096
     private static let patienceNs: UInt64 = 1_000_000_000
     private let finder = MappedFileFinder()
-    /// Files and control groups, and from when on each is looked for again: never when it was told. Every event
-    /// of a storm has one, and not every host shows them.
+    /// Files and control groups, and the time from which on each is looked up again: never when its name was emitted.
+    /// Every event of a storm has one, and not every host shows them.
     private var files: [FilePlace: UInt64] = [:]
     private var cgroups: [UInt64: UInt64] = [:]
     /// Block devices that were looked for.
@@ -31,7 +31,7 @@ struct NameResolver {
         var page: UInt64
     }
 
-    /// False when there is nothing to be told of this lookup, as of most of a storm.
+    /// False when this lookup needs no new name, as most lookups of a storm.
     func mayHaveNames(for lookup: Lookup) -> Bool {
         lookup.page != nil || isNews(lookup.victim.cgroup, at: lookup.time)
     }
@@ -85,16 +85,16 @@ struct NameResolver {
 
     private mutating func cgroup(of task: TaskIdentity, at time: UInt64) -> Name? {
         guard isNews(task.cgroup, at: time) else { return nil }
-        var told: Name?
+        var found: Name?
         var until = cgroups[task.cgroup] ?? 0
         if time >= until {
             let name = Self.cgroup(of: task)
             until = name == nil ? time &+ Self.patienceNs : .max
             Self.remember(task.cgroup, in: &cgroups, until: until)
-            told = name
+            found = name
         }
         latest = (task.cgroup, until)
-        return told
+        return found
     }
 
     private static func remember<Key>(_ key: Key, in places: inout [Key: UInt64], until: UInt64) {

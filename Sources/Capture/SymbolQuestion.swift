@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 AND (GPL-2.0-only OR BSD-2-Clause)
 
 // Asking the kernel where a function lies, and which one lies at an address, through a program of a few
-// instructions that runs when it is told to: bpf_kallsyms_lookup_name() finds the address, and "%pS" says
+// instructions that runs on demand: bpf_kallsyms_lookup_name() finds the address, and "%pS" says
 // what is there and how long it is. That takes microseconds where the kernel keeps its names sorted.
 
 import CLibbpf

@@ -265,7 +265,7 @@ import System
         return sum
     }
 
-    /// Whether the kernel tells this process about what is loaded.
+    /// Whether the kernel answers questions of this process about what is loaded.
     var isAnswered: Bool {
         var info = bpf_map_info()
         var size = UInt32(MemoryLayout<bpf_map_info>.size)

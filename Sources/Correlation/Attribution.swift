@@ -104,7 +104,7 @@ struct Attribution {
     }
 
     private static func reason(for page: PageFacts, wasSeenAtPin: Bool) -> UnknownReason {
-        // Then it is the area that tells whether a stored detach is this page's.
+        // Then the area decides whether a stored detach is this page's.
         if !wasSeenAtPin, !page.facts.contains(.areaKnown) { return .areaUnreadable }
         return switch page.slot {
         case .found: .detachLost

@@ -109,7 +109,7 @@ import Testing
         let target = kernel.targets.unlocks[0] &- (kernel.code.address + UInt64(place) + 7)
         let field = (0..<4).map { UInt8(truncatingIfNeeded: target >> UInt64($0 * 8)) }
         kernel.code.bytes += [0x48, 0xb8, 0xe8] + field + [0, 0, 0]
-        #expect(throws: CallSites.Unusable("its calls cannot be told apart")) { try sites(kernel) }
+        #expect(throws: CallSites.Unusable("its calls cannot be distinguished")) { try sites(kernel) }
     }
 
     @Test("code that is cut, zero or noise is refused and does no harm", arguments: good)

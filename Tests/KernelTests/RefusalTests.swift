@@ -12,7 +12,7 @@ struct EarlyTests {
         let run = try await GuestRuns.shared.run(Guest(kernel: Kernels.early, mode: .sentinel, scenario: "early"))
         #expect(try run.words("doctor.status") == ["0"])
         #expect(try run.text("doctor.json").contains("bpf_find_vma"))
-        #expect(try run.text("early.err").contains("without bpf_find_vma() nothing can be told there"))
+        #expect(try run.text("early.err").contains("without bpf_find_vma() the memory area cannot be read there"))
         let trace = try run.trace("early")
         #expect(trace.hooks["unlock"] == "kprobe")
         let waits = trace.lookups(of: try run.provocation("zero-page"))
