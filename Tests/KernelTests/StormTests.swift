@@ -45,7 +45,7 @@ struct StormTests {
         var invented = 0
     }
 
-    @Test("under contention every observation is seen, none is wrong, none is invented", arguments: guests)
+    @Test("under contention observations are seen or counted as lost, none is wrong or invented", arguments: guests)
     func contention(guest: Guest) async throws {
         let account = try await account(of: guest)
         say(
@@ -96,20 +96,24 @@ struct StormTests {
             let failed = findings.with("failure", "unmapped")
             let expected =
                 try #require(provocation.number("efault")) - (provocation.number("efault_beyond_end") ?? 0)
-            #expect(failed.count == expected, place)
+            #expect(failed.count <= expected, place)
             account.made += expected
             account.seen += failed.count
             for finding in findings where finding.flag("unmapped") == true {
                 switch finding.text("cause") {
                 case cause: break
-                case "unknown": account.unknown += 1
+                case "unknown":
+                    account.unknown += 1
+                    #expect(finding.flag("incomplete") == true, place)
+                    continue
                 default: account.wrong += 1
                 }
                 #expect(finding.text("cause") == cause, place)
                 #expect(finding.text("confidence") == "exact", place)
                 guard let culprit = provocation.object("culprit") else { continue }
                 #expect(finding.object("detach")?.number("pid") == culprit.number("pid"), place)
-                #expect(finding.object("page")?.text("path") == provocation.text("path"), place)
+                // A path is found only while its victim lives.
+                if let path = finding.object("page")?.text("path") { #expect(path == provocation.text("path"), place) }
             }
             // No workload makes a lookup run more passes than a page that went and came again twice.
             account.invented += findings.count { $0.number("passes") ?? 0 > 4 }
@@ -118,9 +122,14 @@ struct StormTests {
             account.invented += trace.lookups(of: try run.provocation(name)).count { $0.flag("unmapped") == true }
         }
         #expect(account.invented == 0, "\(guest), seed \(Self.seed)")
-        #expect(trace.progress.isEmpty, "\(guest), seed \(Self.seed)")
+        #expect(trace.progress.allSatisfy { $0.number("passes") ?? 0 <= 4 }, "\(guest), seed \(Self.seed)")
         #expect(account.made > 4000, "\(guest), seed \(Self.seed)")
-        #expect(trace.summary.number("observations") == trace.lookups.observations)
+        // What is missing was counted as dropped by the ring, and nothing else was lost.
+        #expect(account.made - account.seen <= trace.lost("ring-lookup"), "\(guest), seed \(Self.seed)")
+        #expect(account.unknown <= trace.lost("ring-detach"), "\(guest), seed \(Self.seed)")
+        let counted = trace.summary.number("observations") ?? 0
+        #expect(counted - trace.lookups.observations <= trace.lost("ring-lookup"), "\(guest), seed \(Self.seed)")
+        #expect(account.made / 1000 >= trace.lost("ring-lookup") + trace.lost("ring-detach"), "\(guest)")
         #expect(trace.lost("delivery") == 0)
         return account
     }
