@@ -56,7 +56,7 @@ int unlock_callsite(struct pt_regs *ctx)
 SEC("kprobe")
 int lookup_return_callsite(struct pt_regs *ctx)
 {
-	return lookup_ends(PT_REGS_RC(ctx), false);
+	return lookup_ends(PT_REGS_RC(ctx), false, true);
 }
 
 /* --- whole functions: the lookup ---------------------------------------- */
@@ -72,7 +72,7 @@ int lookup_kprobe(struct pt_regs *ctx)
 SEC("kretprobe")
 int lookup_kretprobe(struct pt_regs *ctx)
 {
-	return lookup_ends(PT_REGS_RC(ctx), false);
+	return lookup_ends(PT_REGS_RC(ctx), false, false);
 }
 
 SEC("fentry")
@@ -86,7 +86,7 @@ int lookup_fentry(__u64 *ctx)
 SEC("fexit")
 int lookup_fexit(__u64 *ctx)
 {
-	return (__u32)ctx[1] & shared_argument_mask ? lookup_ends(ctx[4], true) : 0;
+	return (__u32)ctx[1] & shared_argument_mask ? lookup_ends(ctx[4], true, false) : 0;
 }
 
 /* --- whole functions: the pin ------------------------------------------- */

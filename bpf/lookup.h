@@ -106,7 +106,7 @@ static __always_inline bool progress_is_wanted(struct lookup_state *state, __u64
 }
 
 /* Progress is reported at passes 2, 4, 8, 16 …, and each second of a long loop. */
-static __always_inline void begin_pass(struct lookup_state *state)
+static __always_inline void begin_pass(struct lookup_state *state, bool at_site)
 {
 	__u64 now;
 
@@ -122,8 +122,10 @@ static __always_inline void begin_pass(struct lookup_state *state)
 	if (!progress_is_wanted(state, now))
 		return;
 	if (!(state->passes & (state->passes - 1)) ||
-	    (state->passes > 64 && now - state->last_progress > 1000000000ull))
-		report_progress(state, now);
+	    (state->passes > 64 && now - state->last_progress > 1000000000ull)) {
+		state->last_progress = now;
+		report(state, FS_PROGRESS, now, 0, at_site);
+	}
 }
 
 /* Drops a lookup whose return was not seen. */
@@ -165,7 +167,7 @@ static __always_inline int pin_begins(struct lookup_state *state, __u64 address,
 		return 0;
 	state->pinned = pages;
 	state->flags &= ~(FS_LOOKUP_PIN_FAILED | FS_LOOKUP_READ_ONLY);
-	begin_pass(state);
+	begin_pass(state, may_begin);
 	return 0;
 }
 
@@ -254,8 +256,9 @@ static __always_inline bool is_worth_reporting(struct lookup_state *state, int r
 	return state->passes >= min_passes && now - state->start >= min_duration_ns;
 }
 
-/* `shared` says that the caller knows this lookup to be of a shared futex. */
-static __always_inline int lookup_ends(int result, bool shared)
+/* `shared` says that the caller knows this lookup to be of a shared futex, `at_site` that it is
+ * at an instruction of the function. */
+static __always_inline int lookup_ends(int result, bool shared, bool at_site)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
 	struct lookup_slot *slot = lookup_slot_of(tid);
@@ -272,7 +275,7 @@ static __always_inline int lookup_ends(int result, bool shared)
 	now = emit_all || met_something(state) ? bpf_ktime_get_ns() : 0;
 	state->flags |= FS_LOOKUP_RETURNED;
 	if (now && is_worth_reporting(state, result, now))
-		report_lookup(state, FS_LOOKUP, now, result);
+		report(state, FS_LOOKUP, now, result, at_site);
 	if (slot)
 		close_lookup(slot, tid);
 	return 0;

@@ -180,7 +180,6 @@ static __noinline int report_lookup(struct lookup_state *state, __u32 kind, __u6
 {
 	struct fs_lookup *record;
 
-	find_word(state);
 	record = reserve(kind, sizeof(*record), now);
 	if (!record)
 		return 0;
@@ -190,10 +189,14 @@ static __noinline int report_lookup(struct lookup_state *state, __u32 kind, __u6
 	return 0;
 }
 
-static __always_inline void report_progress(struct lookup_state *state, __u64 now)
+/* `at_site` says that the entry of the function was not seen, and so neither was the word.
+ * Only programs that are loaded where bpf_loop() exists look for it. */
+static __always_inline void report(struct lookup_state *state, __u32 kind, __u64 now, int result,
+				   bool at_site)
 {
-	state->last_progress = now;
-	report_lookup(state, FS_PROGRESS, now, 0);
+	if (at_site)
+		find_word(state);
+	report_lookup(state, kind, now, result);
 }
 
 #endif

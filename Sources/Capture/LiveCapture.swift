@@ -215,11 +215,16 @@ private struct Tracing {
         }
         if let refusal = HostReport.read(symbols: symbols).refusal { throw .notPermitted(refusal) }
         let wantsSites = options.attach == .auto || options.attach == .callsite
-        let sites = wantsSites ? CallSites.found(types: types, symbols: symbols) : nil
+        // One refusal settles it for all kprobes.
+        let kprobeLimit = HostReport.kprobeLimit()
+        let refused = kprobeLimit.map { CallSites.Unusable("the probe is refused (\(errorText(EACCES)): \($0))") }
+        let sites =
+            wantsSites ? refused.map { .failure($0) } ?? CallSites.found(types: types, symbols: symbols) : nil
         let depth: CaptureDepth = options.needsFullDepth ? .full : .sentinel
         let preemption = KernelPreemption.read()
         var plan = ProbePlan(
-            mode: options.attach, wanted: depth, sites: sites, types: types, symbols: symbols, preemption: preemption)
+            mode: options.attach, wanted: depth, sites: sites, types: types, symbols: symbols, preemption: preemption,
+            kprobeLimit: kprobeLimit)
         guard file?.write(types.excerpt.bytes) ?? true else { throw .system("keep the kernel's types", errno: errno) }
         while true {
             if let missing = plan.missingRequired {
@@ -236,7 +241,7 @@ private struct Tracing {
                     let reason = CallSites.Unusable("the probe is refused (\(refusal.reason))")
                     plan = ProbePlan(
                         mode: options.attach, wanted: depth, sites: .failure(reason), types: types, symbols: symbols,
-                        preemption: preemption)
+                        preemption: preemption, kprobeLimit: kprobeLimit)
                 } else {
                     plan.stepDown(refusal.position, because: refusal.reason)
                 }

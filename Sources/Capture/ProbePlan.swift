@@ -88,10 +88,11 @@ struct ProbePlan: Sendable {
     static func hasTrampolines(_ symbols: KernelSymbols) -> Bool { trampolines.allSatisfy(symbols.has) }
 
     /// For lookups as deep as `wanted`, or deeper. With call sites, or why there are none to use; without either
-    /// when none are wanted.
+    /// when none are wanted. `kprobeLimit` says why kprobes are refused to this process; nil when they are not.
     init(
         mode: AttachMode, wanted: CaptureDepth, sites: Result<CallSites, CallSites.Unusable>?,
-        types: borrowing KernelTypes, symbols: KernelSymbols, preemption: KernelPreemption
+        types: borrowing KernelTypes, symbols: KernelSymbols, preemption: KernelPreemption,
+        kprobeLimit: String?
     ) {
         areaReadable = Self.areaIsReadable(types)
         // FLAGS_SHARED of kernel/futex/futex.h since 6.7; a bool before.
@@ -103,7 +104,7 @@ struct ProbePlan: Sendable {
             sites = .failure(CallSites.Unusable(obstacle))
         }
         var probes = ProbeRole.all.filter { !$0.isOfLookup }.map {
-            Self.probe($0, mode: mode, types: types, symbols: symbols, preemption: preemption)
+            Self.probe($0, mode: mode, types: types, symbols: symbols, preemption: preemption, kprobeLimit: kprobeLimit)
         }
         switch sites {
         case .success(let sites):
@@ -113,7 +114,8 @@ struct ProbePlan: Sendable {
             let note = "no call site in get_futex_key: \(unusable.reason)"
             (depth, depthNote) = (.full, note)
             for role in ProbeRole.all where role.isOfLookup {
-                var probe = Self.probe(role, mode: mode, types: types, symbols: symbols, preemption: preemption)
+                var probe = Self.probe(
+                    role, mode: mode, types: types, symbols: symbols, preemption: preemption, kprobeLimit: kprobeLimit)
                 if mode == .callsite, role.isRequired { (probe.function, probe.rungs) = ("get_futex_key", []) }
                 if role.name == "unlock" || probe.rungs.isEmpty { probe.note = note }
                 probes.append(probe)
@@ -121,7 +123,8 @@ struct ProbePlan: Sendable {
         case nil:
             (depth, depthNote) = (.full, nil)
             probes += ProbeRole.all.filter(\.isOfLookup).map {
-                Self.probe($0, mode: mode, types: types, symbols: symbols, preemption: preemption)
+                Self.probe(
+                    $0, mode: mode, types: types, symbols: symbols, preemption: preemption, kprobeLimit: kprobeLimit)
             }
         }
         self.probes = probes
@@ -165,7 +168,7 @@ struct ProbePlan: Sendable {
 
     private static func probe(
         _ role: ProbeRole, mode: AttachMode, types: borrowing KernelTypes, symbols: KernelSymbols,
-        preemption: KernelPreemption
+        preemption: KernelPreemption, kprobeLimit: String?
     ) -> Probe {
         if role.site == .tracepoint {
             let rungs: [Hook] = mode == .kprobe ? [.rawTracepoint] : [.tpBTF, .rawTracepoint]
@@ -184,7 +187,7 @@ struct ProbePlan: Sendable {
         var rungs: [Hook] = []
         var note: String?
         // Where they are permitted, kprobes come first for what is evidence.
-        if mode != .fentry, role.isEvidence { rungs.append(.kprobe) }
+        if mode != .fentry, role.isEvidence, kprobeLimit == nil { rungs.append(.kprobe) }
         if mode != .kprobe {
             switch types.argumentCount(of: candidate) {
             case nil: note = "not in BTF"
@@ -196,16 +199,15 @@ struct ProbePlan: Sendable {
             }
         }
         if mode != .fentry, !role.isEvidence {
-            if preemption.isPossible {
-                rungs.insert(.kprobe, at: 0)
-            } else {
-                rungs.append(.kprobe)
-                // It lets many functions go at once.
-                if symbols.has("register_fprobe_ips") { rungs.insert(.kprobeMulti, at: 0) }
-            }
+            if kprobeLimit == nil { rungs.insert(.kprobe, at: preemption.isPossible ? 0 : rungs.count) }
+            // It lets many functions go at once.
+            if symbols.has("register_fprobe_ips"), !preemption.isPossible { rungs.insert(.kprobeMulti, at: 0) }
         }
         if rungs.first == .kprobeMulti || rungs.first == .kprobe { note = nil }
-        if rungs.isEmpty { note = "no fentry: \(note ?? ""): \(role.offWithout)" }
+        if let kprobeLimit, mode != .fentry, role.isEvidence || preemption.isPossible {
+            note = "kprobes are refused: \(kprobeLimit)"
+        }
+        if rungs.isEmpty { note = "no hook is left: \(note ?? "no fentry"): \(role.offWithout)" }
         return Probe(
             role: role, function: symbol, rungs: rungs, attachID: types.attachID(of: symbol, isTracepoint: false),
             note: note)
