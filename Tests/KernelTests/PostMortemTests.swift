@@ -133,7 +133,11 @@ struct PostMortemTests {
         try check(text, run, "trace-cmd", skips: skips(run, "trace-cmd.profile"), guest: guest)
         #expect(data.lookups.map(\.lookup) == text.lookups.map(\.lookup), "\(guest)")
         #expect(data.lookups.map(\.cause) == text.lookups.map(\.cause), "\(guest)")
-        #expect(data.totals == text.totals, "\(guest)")
+        // A retry counts only with a reason that was seen, and the text shows fewer of them.
+        #expect(text.totals.retries.total <= data.totals.retries.total, "\(guest)")
+        var totals = text.totals
+        totals.retries = data.totals.retries
+        #expect(data.totals == totals, "\(guest)")
     }
 
     @Test("so does a dump on the console, as far as the console kept it", arguments: guests)

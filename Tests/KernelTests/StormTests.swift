@@ -53,21 +53,6 @@ struct StormTests {
                 + "\(account.unknown) unknown, \(account.invented) invented")
     }
 
-    @Test(
-        "the table of docs/reliability.md has a row for each kernel and depth", .enabled(if: !MarkedTable.isRecording))
-    func tableIsWhole() throws {
-        let table = try Self.table.read()
-        for guest in Self.guests {
-            let release = try #require(Kernels.available[guest.kernel])
-            let series = release.split(separator: ".").prefix(2).joined(separator: ".")
-            let depth = guest.mode == .sentinel ? "default" : "full"
-            let isThere = table.split(separator: "\n").contains {
-                $0.hasPrefix("| \(series).") && $0.contains("| \(depth) |")
-            }
-            #expect(isThere, "\(release), \(depth)")
-        }
-    }
-
     @Test("the table is written anew", .enabled(if: Guests.areWanted && MarkedTable.isRecording))
     func writeTable() async throws {
         var rows = [

@@ -26,7 +26,7 @@ provoke cause hole-punch -d 3 --path /mnt/tmpfs
 told moments '^futexscope: recorded' 1
 provoke again hole-punch -d 2 --path /mnt/tmpfs
 kill -USR1 "$recorder"
-told moments 'asked for by SIGUSR1' 1
+told moments 'requested by SIGUSR1' 1
 provoke after zero-page --calls 17
 kill -INT "$recorder"
 wait "$recorder"
@@ -36,7 +36,7 @@ echo $? > moments.status
 watch crowded --hindsight 10m --max-memory 1M --all
 provoke crowd ordinary --calls 30000 --path /mnt/tmpfs
 kill -USR1 "$recorder"
-told crowded 'asked for by SIGUSR1' 1
+told crowded 'requested by SIGUSR1' 1
 kill -INT "$recorder"
 wait "$recorder"
 echo $? > crowded.status
