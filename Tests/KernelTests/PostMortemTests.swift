@@ -133,7 +133,7 @@ struct PostMortemTests {
         try check(text, run, "trace-cmd", skips: skips(run, "trace-cmd.profile"), guest: guest)
         #expect(data.lookups.map(\.lookup) == text.lookups.map(\.lookup), "\(guest)")
         #expect(data.lookups.map(\.cause) == text.lookups.map(\.cause), "\(guest)")
-        // A retry counts only with a reason that was seen, and the text shows fewer of them.
+        // Seen on 6.1: six retries in the data and none in the text. Why is not known yet.
         #expect(text.totals.retries.total <= data.totals.retries.total, "\(guest)")
         var totals = text.totals
         totals.retries = data.totals.retries
