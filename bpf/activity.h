@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Operations that detach pages, entered and left once each.  `operations`
- * remembers an operation from entry to return; `scopes` says, in one load and
- * for the price of a compare, in which operation a task is while it detaches.
- * A scope slot shared by two tasks loses the page count of one of them, never
- * a cause: the cause comes from the detaching task's own stack.
+ * Operations that detach pages, entered and left once each.  `operations` remembers an
+ * operation from entry to return. `scopes` shows, with one load and one comparison, in
+ * which operation a task is while it detaches a page.  A scope slot that two tasks share
+ * loses the page count of one of them, never a cause: the cause comes from the detaching
+ * task's own stack.
  */
 #ifndef FUTEXSCOPE_ACTIVITY_H
 #define FUTEXSCOPE_ACTIVITY_H
@@ -35,9 +35,9 @@ struct {
 struct scope {
 	__u32 tid; /* 0 when its task is in no operation */
 	__u32 kind;
-	/* Detached by the task since the slot is its own, and how many of these
-	 * are in the totals: a detach of one page costs an addition here and
-	 * nothing there. */
+	/* Pages detached by the task since it has the slot, and how many of these are in the
+	 * totals already: a detach of one page costs an addition here and nothing in the
+	 * totals. */
 	__u64 folios;
 	__u64 further_pages; /* beyond one for each folio */
 	__u64 folios_counted;
@@ -52,7 +52,7 @@ static __always_inline __u64 pages_of(struct scope *scope)
 	return scope->folios + scope->further_pages;
 }
 
-/* What an operation at each hook is; hooks that are no operation have none. */
+/* The operation at each hook; hooks of no operation have none. */
 static const __u8 kind_of_hook[FS_HOOKS] = {
 	[FS_HOOK_DROP_CACHES] = FS_ACT_DROP_CACHES,
 	[FS_HOOK_INVALIDATE2] = FS_ACT_DIRECT_IO_INVALIDATION,
@@ -83,8 +83,8 @@ static __always_inline void count_pages(__u32 kind, __u64 pages)
 		add(&c->activities[kind].pages, pages);
 }
 
-/* One folio leaves the page cache.  Without an operation in progress nobody
- * would come to settle it. */
+/* One folio leaves the page cache.  Without an operation in progress, no later event would
+ * add its pages to the totals. */
 static __always_inline void count_detach(__u32 tid, __u64 pages)
 {
 	struct scope *scope = scope_of(tid);
@@ -98,8 +98,8 @@ static __always_inline void count_detach(__u32 tid, __u64 pages)
 	count_pages(FS_ACT_NONE, pages);
 }
 
-/* Pages of the task's own operations in progress that are in the totals already,
- * under a kind of their own. */
+/* Pages of the task's own operations in progress that are in the totals already, under a
+ * kind of their own. */
 static __always_inline void note_pages(__u32 tid, __u64 pages)
 {
 	struct scope *scope = scope_of(tid);
@@ -110,8 +110,8 @@ static __always_inline void note_pages(__u32 tid, __u64 pages)
 	}
 }
 
-/* Brings what was detached under the present kind into the totals: called before
- * the kind changes. */
+/* Adds the pages that were detached under the present kind to the totals: called before the
+ * kind changes. */
 static __always_inline void settle(struct scope *scope)
 {
 	__u64 folios = scope->folios - scope->folios_counted;
@@ -126,30 +126,23 @@ static __always_inline void settle(struct scope *scope)
 	add(&c->detaches, folios);
 }
 
-/* Operations whose begin and end are worth an event: rare, long, or both. */
+/* Operations whose start and end are worth an event: rare, long, or both. */
 static __always_inline bool is_reported_in_time(__u32 kind)
 {
 	return kind == FS_ACT_DROP_CACHES || kind == FS_ACT_RECLAIM ||
 	       kind == FS_ACT_MEMORY_FAILURE;
 }
 
-/* Frequent operations are reported at their end, if they detached anything; the
- * work of some is not done by taking pages off the page cache. */
+/* Frequent operations are reported at their end, if they detached anything; some do their
+ * work without removing pages from the page cache. */
 static __always_inline bool is_reported_at_end(__u32 kind, __u64 pages)
 {
 	return is_reported_in_time(kind) ||
-	       (tell_activities && (pages || kind == FS_ACT_COLLAPSE || kind == FS_ACT_SPLIT));
+	       (emit_activities && (pages || kind == FS_ACT_COLLAPSE || kind == FS_ACT_SPLIT));
 }
 
-/* What analysis in time can do without must not push out what findings need. */
-static __always_inline bool ring_has_room(void)
-{
-	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) <
-	       bpf_ringbuf_query(&events, BPF_RB_RING_SIZE) / 2;
-}
-
-static __always_inline void tell(__u32 kind, __u32 tid, __u32 pid, __u64 now, __u64 start,
-				 __u64 pages, bool end)
+static __always_inline void emit_activity(__u32 kind, __u32 tid, __u32 pid, __u64 now, __u64 start,
+					  __u64 pages, bool end)
 {
 	struct fs_activity *record;
 
@@ -157,7 +150,7 @@ static __always_inline void tell(__u32 kind, __u32 tid, __u32 pid, __u64 now, __
 		COUNT(ring_full[FS_ACTIVITY]);
 		return;
 	}
-	record = reserve(FS_ACTIVITY, sizeof(*record), now);
+	record = reserve(FS_ACTIVITY, sizeof(*record), now, false);
 	if (!record)
 		return;
 	record->duration = now - start;
@@ -172,7 +165,7 @@ static __always_inline void tell(__u32 kind, __u32 tid, __u32 pid, __u64 now, __
 	submit(record, FS_ACTIVITY);
 }
 
-/* Not static, and so verified once and not for each hook. */
+/* Not static, so the verifier checks it once and not for each hook. */
 __noinline int operation_begin(__u32 hook, __u32 kind, __u64 range_start, __u64 range_end)
 {
 	__u64 id = bpf_get_current_pid_tgid();
@@ -193,11 +186,12 @@ __noinline int operation_begin(__u32 hook, __u32 kind, __u64 range_start, __u64 
 		operation.outer_kind = scope->kind;
 	else if (scope->tid)
 		COUNT(scope_collision);
-	/* A hole punch or a block operation truncates on its way: one operation. */
+	/* A hole punch or a block operation also calls the truncate functions: it is one
+	 * operation. */
 	if (kind == FS_ACT_TRUNCATE && operation.outer_kind)
 		return 0;
-	/* The outermost operation is what somebody asked for; only reclaim
-	 * starts inside another one and has nothing to do with it. */
+	/* The outermost operation is the one that was requested.  Only reclaim starts inside
+	 * another operation and is independent of it. */
 	if (!operation.outer_kind || kind == FS_ACT_RECLAIM) {
 		settle(scope);
 		scope->kind = kind;
@@ -210,7 +204,7 @@ __noinline int operation_begin(__u32 hook, __u32 kind, __u64 range_start, __u64 
 		return 0;
 	}
 	if (is_reported_in_time(kind))
-		tell(kind, key.tid, id >> 32, operation.start, operation.start, 0, false);
+		emit_activity(kind, key.tid, id >> 32, operation.start, operation.start, 0, false);
 	return 0;
 }
 
@@ -240,7 +234,7 @@ __noinline int operation_end(__u32 hook)
 			scope->tid = 0;
 	}
 	if (is_reported_at_end(kind, pages))
-		tell(kind, key.tid, id >> 32, now, operation->start, pages, true);
+		emit_activity(kind, key.tid, id >> 32, now, operation->start, pages, true);
 	bpf_map_delete_elem(&operations, &key);
 	return 0;
 }
@@ -253,8 +247,8 @@ static __always_inline int fadvise_begin(int advice)
 	return 0;
 }
 
-/* fallocate() detaches only in the modes that cut; the range of a hole tells
- * later whether a page of the same folio was hit as a neighbour. */
+/* fallocate() detaches pages only in the modes that cut.  The range of a hole shows later
+ * whether a page of the same folio was hit as a neighbour. */
 static __always_inline int fallocate_begin(__u32 mode, __u64 offset, __u64 length)
 {
 	__u32 kind = cut_of_mode(mode);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the current system call cuts out of a file, from the registers with which
- * the task entered the kernel.  The hook on fallocate() can be skipped while
- * another program is preempted; this cannot.  It does not know the file ranges of
- * MADV_REMOVE, and nothing of what io_uring and file servers ask for: these only
- * the hook sees.
+ * The range that the current system call removes from a file, from the registers with which
+ * the task entered the kernel.  The hook on fallocate() can be skipped while another
+ * program is preempted; these registers cannot.  They do not show the file ranges of
+ * MADV_REMOVE, nor what io_uring and file servers request: only the hook sees those.
  */
 #ifndef FUTEXSCOPE_CUT_H
 #define FUTEXSCOPE_CUT_H
@@ -86,7 +85,7 @@ static __always_inline void read_cut(struct cut *cut)
 }
 #endif
 
-/* Of no kind where there is none, or where the kernel does not show registers. */
+/* The kind is none where nothing is removed, or where the kernel does not show registers. */
 static __always_inline struct cut current_cut(void)
 {
 	struct cut cut = {};

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The detach table: the last detach of every page that somebody else held
- * while it lost its mapping.  Direct-mapped by page, no lock and no event.
- * Two writers that meet in one slot both see it from the begun/done counts;
- * the later one drops its detach and counts that, so a slot is never a mixture,
- * and a reader that overlaps a writer gets FS_SLOT_TORN instead of a guess.
+ * The detach table: the last detach of every page that another task held while the page
+ * lost its mapping.  A page has a set of two slots, and a detach replaces the older one;
+ * there is no lock and no event.  When two writers use one slot at once, both notice it
+ * from the begun/done counts.  The later one drops its detach and counts that, so a slot is
+ * never a mixture, and a reader that overlaps a writer gets FS_SLOT_TORN instead of a
+ * guess.
  *
- * An observation accepts the stored detach if the page, its file and its index in
- * that file are the same.  Age decides nothing: whoever holds a page while it is
- * detached makes that detach a held one, which is stored, so the last one stored for
- * this page, file and index is the one that the observation met.
+ * An observation accepts the stored detach if the page, its file and its index in that file
+ * are the same.  The age of a detach does not matter: a task that holds a page while it is
+ * detached makes that detach a held one, which is stored. So the last one stored for this
+ * page, file and index is the one that the observation met.
  */
 #ifndef FUTEXSCOPE_DETACH_H
 #define FUTEXSCOPE_DETACH_H
@@ -32,15 +33,46 @@ struct {
 	__type(value, struct detach_slot);
 } detaches SEC(".maps");
 
-#define barrier() asm volatile("" ::: "memory")
+/* What is read and written before it comes before what follows, for other CPUs too.  x86 keeps the
+ * order that matters here, of reads among themselves and of writes among themselves; on arm64 an
+ * atomic addition whose result is used does. */
+static __always_inline void keep_order(void)
+{
+#ifdef __TARGET_ARCH_arm64
+	__u64 word = 0;
 
-static __always_inline struct detach_slot *slot_of(struct page *head)
+	asm volatile("" ::"r"(__sync_fetch_and_add(&word, 1)) : "memory");
+#else
+	asm volatile("" ::: "memory");
+#endif
+}
+
+/* One of the two slots of a page. */
+static __always_inline struct detach_slot *slot_of(__u64 head, __u32 way)
 {
 	/* Fibonacci hashing; struct page is 64 bytes, so the low bits say nothing. */
-	__u32 slot = (((__u64)head >> 6) * 0x9e3779b97f4a7c15ull) >> 52;
+	__u32 set = ((head >> 6) * 0x9e3779b97f4a7c15ull) >> 53;
+	__u32 slot = (set * 2 + way) & (DETACH_SLOTS - 1);
 
-	slot &= DETACH_SLOTS - 1;
 	return bpf_map_lookup_elem(&detaches, &slot);
+}
+
+/* The slot that has a detach of this page, or else the one that was written earlier.  A page is
+ * never in both: its detaches come one after the other, under its lock. */
+static __always_inline struct detach_slot *slot_for(__u64 head)
+{
+	struct detach_slot *one = slot_of(head, 0), *two = slot_of(head, 1);
+
+	if (!one || !two || one->detach.page == head)
+		return one;
+	return two->detach.page == head || two->detach.h.time < one->detach.h.time ? two : one;
+}
+
+static __always_inline bool no_slot_is_used(__u64 head)
+{
+	struct detach_slot *one = slot_of(head, 0), *two = slot_of(head, 1);
+
+	return one && two && !one->detach.page && !two->detach.page;
 }
 
 static __always_inline void fill_file(struct fs_detach *out, struct page *head,
@@ -55,10 +87,10 @@ static __always_inline void fill_file(struct fs_detach *out, struct page *head,
 	out->index = page_index(head);
 }
 
-/* What the current task cuts out of a file, if anything: by the registers of its system
- * call, or, for io_uring and file servers, by its last entry into vfs_fallocate().  Both
- * hold only where the stack shows that function.  The operations that are only counted
- * are no evidence: their hooks can be skipped. */
+/* The range that the current task removes from a file, if any: from the registers of its
+ * system call, or, for io_uring and file servers, from its last entry into vfs_fallocate().
+ * Both are valid only where the stack shows that function.  The operations that are only
+ * counted are no evidence, because their hooks can be skipped. */
 static __always_inline void fill_cut(struct fs_detach *out, __u32 tid)
 {
 	struct operation_key key = { .tid = tid, .hook = FS_HOOK_FALLOCATE };
@@ -78,13 +110,13 @@ static __always_inline void fill_cut(struct fs_detach *out, __u32 tid)
 	out->range_end = cut.end;
 }
 
-/* Writes all but the stack of a detach into its slot, which is left begun; false
- * when another writer has it.  Not static, and so verified once and not for each
- * hook. */
+/* Writes everything but the stack of a detach into its slot, and leaves the slot begun;
+ * false when another writer has the slot.  Not static, so the verifier checks it once and
+ * not for each hook. */
 __noinline int begin_detach(__u64 page, __u32 pages, int refcount, __u32 via)
 {
 	struct page *head = (void *)page;
-	struct detach_slot *slot = slot_of(head);
+	struct detach_slot *slot = slot_for(page);
 	struct address_space *mapping;
 	struct fs_detach *detach;
 	__u64 id = bpf_get_current_pid_tgid();
@@ -92,7 +124,7 @@ __noinline int begin_detach(__u64 page, __u32 pages, int refcount, __u32 via)
 	if (!slot)
 		return false;
 	add(&slot->begun, 1);
-	barrier();
+	keep_order();
 	if (*(volatile __u64 *)&slot->begun - *(volatile __u64 *)&slot->done != 1) {
 		add(&slot->lost_since, 1);
 		add(&slot->done, 1);
@@ -106,7 +138,7 @@ __noinline int begin_detach(__u64 page, __u32 pages, int refcount, __u32 via)
 	detach->h.time = bpf_ktime_get_ns();
 	detach->h.kind = FS_DETACH;
 	detach->h.size = sizeof(*detach);
-	detach->h.cpu = bpf_get_smp_processor_id();
+	detach->h.in_spare = 0;
 	detach->page = page;
 	fill_file(detach, head, mapping);
 	fill_cut(detach, id);
@@ -123,23 +155,26 @@ __noinline int begin_detach(__u64 page, __u32 pages, int refcount, __u32 via)
 static __always_inline void store_detach(void *ctx, struct page *head, __u32 pages, int refcount,
 					 __u8 via)
 {
-	struct detach_slot *slot = slot_of(head);
+	struct detach_slot *slot;
 	struct fs_detach *detach;
 	long bytes;
 
-	if (!slot || !begin_detach((__u64)head, pages, refcount, via))
+	if (!begin_detach((__u64)head, pages, refcount, via))
+		return;
+	slot = slot_for((__u64)head);
+	if (!slot)
 		return;
 	detach = &slot->detach;
 	bytes = bpf_get_stack(ctx, detach->stack, sizeof(detach->stack), 0);
 	detach->stack_depth = bytes > 0 ? bytes / sizeof(__u64) : 0;
-	barrier();
+	keep_order();
 	add(&slot->done, 1);
 	COUNT(detaches_held);
 }
 
-/* A page leaves the page cache; the mapping is still there.  Reference count 0
- * is frozen: nobody else can hold it.  The cache itself holds one for each base
- * page and the remover one more; above that somebody else does.  hugetlbfs
+/* A page leaves the page cache; its mapping is still set.  A reference count of 0 is frozen:
+ * no other task can hold the page.  The cache itself holds one reference for each base page
+ * and the remover one more; any further reference is that of another task.  hugetlbfs
  * counted a whole huge page as one until 6.7 (a08c7193e4f1). */
 static __always_inline int page_leaves_cache(void *ctx, struct page *head)
 {
@@ -155,8 +190,8 @@ static __always_inline int page_leaves_cache(void *ctx, struct page *head)
 	return 0;
 }
 
-/* Shared memory on its way to the swap cache.  pageout() has just made sure
- * that only the cache and the remover hold it, so a held one is news. */
+/* Shared memory that is moved to the swap cache.  pageout() has just checked that only the
+ * cache and the remover hold the page, so a page that another task holds is an exception. */
 static __always_inline int page_swaps_out(void *ctx, struct page *head)
 {
 	int refcount = BPF_CORE_READ(head, _refcount.counter);
@@ -189,8 +224,8 @@ static __always_inline int page_migrates(void *ctx, struct page *head)
 }
 
 /* Whether the detach took its page from `mapping` at `index`, which a page keeps until it is
- * freed.  Where the area is known, the futex lies in that page of the file; two huge pages
- * are not distinguished by that, since until 6.6 hugetlbfs counted in pages of its own. */
+ * freed.  Where the area is known, the futex is in that page of the file.  This does not
+ * distinguish two huge pages, because until 6.6 hugetlbfs counted in pages of its own. */
 static __always_inline bool is_detach_of(struct detach_slot *slot, struct fs_page *page,
 					 __u64 mapping, __u64 index)
 {
@@ -207,7 +242,7 @@ static __always_inline bool is_detach_of(struct detach_slot *slot, struct fs_pag
 static __always_inline void find_detach(struct fs_page *out, struct page *head, __u64 mapping,
 					__u64 index, __u64 reported)
 {
-	struct detach_slot *slot = slot_of(head);
+	struct detach_slot *slot = slot_for((__u64)head);
 	struct fs_detach *record;
 	__u64 begun, time;
 
@@ -220,9 +255,12 @@ static __always_inline void find_detach(struct fs_page *out, struct page *head, 
 		out->slot = FS_SLOT_TORN;
 		return;
 	}
-	barrier();
+	keep_order();
 	if (slot->detach.page != (__u64)head) {
-		if (!slot->detach.page || out->facts & (FS_PAGE_RESERVED | FS_PAGE_NOT_UPTODATE))
+		/* Where neither slot was used there was no detach; a slot that was used beside one
+		 * that was not can have refused ours while it was written. */
+		if (no_slot_is_used((__u64)head) ||
+		    out->facts & (FS_PAGE_RESERVED | FS_PAGE_NOT_UPTODATE))
 			return;
 		out->slot = FS_SLOT_OTHER_PAGE; /* it may have replaced ours */
 		COUNT(slot_overwritten);
@@ -237,11 +275,12 @@ static __always_inline void find_detach(struct fs_page *out, struct page *head, 
 	out->detach_time = time;
 	if (time == reported)
 		return;
-	record = reserve(FS_DETACH, sizeof(*record), time);
+	record = reserve(FS_DETACH, sizeof(*record), time, out->in_spare);
 	if (!record) /* counted; the lookup says that its detach existed */
 		return;
+	out->in_spare = record->h.in_spare;
 	__builtin_memcpy(record, &slot->detach, sizeof(*record));
-	barrier();
+	keep_order();
 	if (begun != *(volatile __u64 *)&slot->begun) {
 		out->slot = FS_SLOT_TORN;
 		out->detach_time = 0;

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Every program that can be attached: thin sections over the handlers in the
- * headers.  A role has one program for each rung of the ladder: _callsite (an
- * instruction), _kprobe and _kretprobe, _fentry and _fexit (BTF trampolines), _tp_btf
- * and _raw_tp for tracepoints; what is on kprobe.multi shares two programs.  Which of them are
- * loaded, and on which function, is decided at run time; nothing is attached by
- * section name.
+ * Every program that can be attached: thin sections over the handlers in the headers.  A
+ * role has one program for each rung of the ladder: _callsite (an instruction), _kprobe and
+ * _kretprobe, _fentry and _fexit (BTF trampolines), _tp_btf and _raw_tp for tracepoints;
+ * all roles on kprobe.multi share two programs.  It is decided at run time which programs
+ * are loaded, and on which function; nothing is attached by section name.
  */
 #include "sentinel.h"
 
@@ -26,16 +25,27 @@ static __always_inline __u64 argument(const __u64 *ctx, int n)
 SEC("kprobe")
 int pin_callsite(struct pt_regs *ctx)
 {
+	if (!follows_lookups)
+		return second_pin_begins(PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx));
 	return switched_off ? 0
 			    : pin_begins(current_lookup(), PT_REGS_PARM1(ctx), PT_REGS_PARM4(ctx),
 					 PT_REGS_PARM3(ctx), true);
 }
 
 SEC("kprobe")
+int pin_fault_callsite(struct pt_regs *ctx)
+{
+	return pin_faulted(ctx);
+}
+
+SEC("kprobe")
 int pin_return_callsite(struct pt_regs *ctx)
 {
-	struct lookup_state *state = current_lookup();
+	struct lookup_state *state;
 
+	if (!follows_lookups)
+		return second_pin_ends(PT_REGS_RC(ctx));
+	state = current_lookup();
 	return state ? pin_ends(state, PT_REGS_RC(ctx)) : 0;
 }
 
@@ -189,10 +199,10 @@ static __noinline int detach_outside(void)
 	return 0;
 }
 
-/* The one program that runs for every page: a single page that nobody else holds,
- * taken off by an operation that is followed, costs an addition.  The argument has
- * a type, so that fields are plain loads; everything else is in functions, since
- * the registers that they need would be saved for every page. */
+/* The one program that runs for every page.  A single page that nobody else holds, removed
+ * by an operation that is followed, costs an addition.  The argument has a type, so that
+ * fields are plain loads.  Everything else is in functions, because the registers that they
+ * need would be saved for every page. */
 SEC("tp_btf/mm_filemap_delete_from_page_cache")
 int detach_tp_btf(__u64 *ctx)
 {
@@ -228,7 +238,7 @@ static __always_inline int swap_out_kprobe_body(struct pt_regs *ctx)
 {
 	unsigned long first = PT_REGS_PARM1(ctx), second = PT_REGS_PARM2(ctx);
 
-	/* Two loads at fixed places: the verifier takes no computed one of a context. */
+	/* Two loads at fixed places: the verifier accepts no computed offset in a context. */
 	barrier_var(first);
 	barrier_var(second);
 	return page_swaps_out(ctx, (void *)(swap_out_folio_argument ? second : first));

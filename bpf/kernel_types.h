@@ -26,7 +26,7 @@ typedef _Bool bool;
 #define false 0
 #define NULL ((void *)0)
 
-/* uapi/linux/bpf.h, by value; the header itself wants the build host's asm/. */
+/* From uapi/linux/bpf.h, as values; the header itself would need the build host's asm/. */
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
@@ -59,7 +59,7 @@ typedef struct {
 } atomic_t;
 
 /* Values are taken from BTF by name: they differ from kernel to kernel. */
-enum pageflags { PG_reserved, PG_uptodate, PG_swapbacked, PG_swapcache, PG_head };
+enum pageflags { PG_reserved, PG_uptodate, PG_swapbacked, PG_swapcache, PG_head, PG_hwpoison };
 
 struct page {
 	unsigned long flags;
@@ -96,13 +96,38 @@ struct folio___flags_1 {
 	unsigned long _flags_1;
 };
 
+struct file_system_type {
+	const char *name;
+};
+
 struct super_block {
 	__u32 s_dev;
+	struct file_system_type *s_type;
 	unsigned long s_magic;
+	void *s_fs_info;
+};
+
+struct hstate {
+	unsigned long free_huge_pages;
+	unsigned long resv_huge_pages;
+};
+struct hugetlbfs_sb_info {
+	struct hstate *hstate;
+};
+
+/* The page cache: include/linux/xarray.h. */
+struct xarray {
+	void *xa_head;
+};
+struct xa_node {
+	unsigned char shift;
+	void *slots[1];
 };
 
 struct inode {
 	unsigned int i_flags;
+	unsigned int i_nlink;
+	__u32 i_generation;
 	struct super_block *i_sb;
 	unsigned long i_ino;
 	long long i_size;
@@ -110,11 +135,65 @@ struct inode {
 
 struct address_space {
 	struct inode *host;
+	struct xarray i_pages;
+};
+
+struct qstr {
+	__u64 hash_len;
+	const unsigned char *name;
+};
+
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev;
+};
+
+struct dentry {
+	struct hlist_bl_node d_hash; /* no pprev: in no directory */
+	struct dentry *d_parent;
+	struct qstr d_name;
+	struct inode *d_inode;
+	struct super_block *d_sb;
+};
+
+struct vfsmount {
+	struct dentry *mnt_root;
+	struct super_block *mnt_sb;
+};
+
+struct ns_common {
+	unsigned int inum;
+};
+
+struct mnt_namespace {
+	struct ns_common ns;
+};
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+	struct mnt_namespace *mnt_ns;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+struct fs_struct {
+	struct path root;
 };
 
 struct file {
 	struct inode *f_inode;
 	struct address_space *f_mapping;
+	struct path f_path;
+};
+
+/* A file of a layer below an overlay, from 6.5; from 6.8 with the path of the overlay. */
+struct backing_file {
+	struct file file;
+	struct path user_path;
 };
 
 struct maple_tree {
@@ -148,17 +227,35 @@ struct vm_area_struct {
 struct task_struct {
 	unsigned int flags;
 	struct mm_struct *mm;
+	struct fs_struct *fs;
+	void *robust_list;
+	void *compat_robust_list;
+};
+
+/* In 7.x what a task has of futexes is in a structure of its own. */
+struct futex_sched_data {
+	void *robust_list;
+	void *compat_robust_list;
+};
+struct task_struct___futex {
+	struct futex_sched_data futex;
 };
 
 #pragma clang attribute pop
 
-/* Constants of the kernel's that BTF does not carry; the same in all versions read. */
+/* Constants of the kernel that BTF does not have; they are the same in all supported
+ * versions. */
 #define FOLL_WRITE	1
 #define EFAULT		14
+#define ENOENT		2
+#define MNT_NS_INTERNAL ((void *)-22l) /* ERR_PTR(-EINVAL) */
+#define VM_READ		0x00000001
+#define VM_WRITE	0x00000002
 #define VM_DRIVER_FLAGS (0x00000400 | 0x00004000 | 0x10000000) /* PFNMAP, IO, MIXEDMAP */
+#define VM_NO_PINS	(0x00000400 | 0x00004000)	       /* PFNMAP, IO */
 #define S_DAX		(1u << 13)
 #define HUGETLBFS_MAGIC 0x958458f6u
-/* What bpf_ringbuf_query() is asked: include/uapi/linux/bpf.h. */
+/* Queries of bpf_ringbuf_query(): include/uapi/linux/bpf.h. */
 #define BPF_RB_AVAIL_DATA    0
 #define BPF_RB_RING_SIZE     1
 #define MADV_DONTNEED_ADVICE 4 /* POSIX_FADV_DONTNEED */

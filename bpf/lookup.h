@@ -6,18 +6,19 @@
  * unlocks a page only where it found no mapping (4.6, 65d8fc777f6d), so its own unlock
  * is the observation.
  *
- * A program can be skipped: the kernel does that while the same program runs in a task
- * that was preempted, while a task on this CPU updates a map, and where a return finds
- * no room.  So nothing is concluded from the order of events alone: a pin continues a
- * lookup only if the reason for its retry was seen.  Otherwise it begins a new one.
+ * A program can be skipped: the kernel does that while the same program runs in a task that
+ * was preempted, while a task on this CPU updates a map, and where there is no room for the
+ * state of a return.  So nothing is concluded from the order of events alone: a pin
+ * continues a lookup only if the reason for its retry was seen.  Otherwise it begins a new
+ * one.
  */
 #ifndef FUTEXSCOPE_LOOKUP_H
 #define FUTEXSCOPE_LOOKUP_H
 
 #include "lookup_state.h"
 
-/* Puts the state where it belongs and makes it that of a lookup that begins now. `word` is
- * the futex word, or an address in its page when `word_known` is false. */
+/* Stores the state in its place and makes it that of a lookup that begins now. `word` is the
+ * futex word, or an address in its page when `word_known` is false. */
 static __noinline struct lookup_state *begin_lookup(__u64 word, bool word_known, __u32 flags)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
@@ -42,9 +43,9 @@ static __noinline struct lookup_state *begin_lookup(__u64 word, bool word_known,
 	return state;
 }
 
-/* Why the lookup is about to run another pass, FS_RETRY_REASONS if no reason was seen.  The
- * pin has not begun, so that its result, the page of the pass before, is still in place;
- * a new call of the function begins with an empty one. */
+/* Why the lookup is about to run another pass; FS_RETRY_REASONS if no reason was seen.  The
+ * pin has not begun, so its result, the page of the pass before, is still in place. A new
+ * call of the function begins with an empty result. */
 static __always_inline __u32 retry_reason(struct lookup_state *state)
 {
 	struct address_space *mapping = (void *)state->mapping_at_pin;
@@ -67,38 +68,47 @@ static __always_inline __u32 retry_reason(struct lookup_state *state)
 	return BPF_CORE_READ(mapping, host) ? FS_RETRY_REASONS : FS_RETRY_NO_HOST;
 }
 
-/* What the page of an observation is, and what took its mapping. */
+/* Describes the page of an observation, and what removed its mapping. */
 static __always_inline void describe(struct lookup_state *state, struct page *head,
 				     unsigned long flags, bool with_area)
 {
 	__u64 mapping, index = page_index(head);
+	__u8 in_spare = state->page.in_spare;
 
 	__builtin_memset(&state->page, 0, sizeof(state->page));
+	state->page.in_spare = in_spare;
 	mapping = describe_page(&state->page, head, flags, state->uaddr, with_area);
 	if (state->mapping_at_pin && !(state->mapping_at_pin & 3)) {
 		mapping = state->mapping_at_pin;
 		index = state->index_at_pin;
+		if (!(state->page.facts & FS_PAGE_VMA_KNOWN))
+			state->page.index = index + ((__u64)state->tail - (__u64)head) /
+							    bpf_core_type_size(struct page);
 	}
+	/* The page was put before this is called, and can be another one by now. */
+	if (!state->unlocked)
+		state->page.facts &= ~(FS_PAGE_RESERVED | FS_PAGE_LARGE | FS_PAGE_SWAPCACHE |
+				       FS_PAGE_NOT_UPTODATE);
 	find_detach(&state->page, head, mapping, index, state->reported_detach);
 	state->reported_detach = state->page.detach_time;
 }
 
-/* The last pass led back to `again:` without a look at the page under its lock, if it is for
- * a mapping that changed. */
+/* The last pass led to a retry without reading the page under its lock, if the reason is a
+ * mapping that changed. */
 static __always_inline void count_retry(struct lookup_state *state, __u32 reason)
 {
 	struct fs_counters *c = my_counters();
 
 	if (!state->unlocked)
 		describe(state, state->head, page_flags(state->head), false);
-	reason &= FS_RETRY_REASONS - 1; /* the verifier wants to see a bound */
+	reason &= FS_RETRY_REASONS - 1; /* the verifier needs a bound */
 	state->retries[reason]++;
 	if (c)
 		add(&c->retries[reason], 1);
 }
 
-/* Whether a lookup in progress passes the filters.  None that asks for a result does, and a
- * lookup that passes then is reported when it ends. */
+/* Whether a lookup in progress passes the filters.  With a filter on the result, none does;
+ * a lookup that passes then is reported when it ends. */
 static __always_inline bool progress_is_wanted(struct lookup_state *state, __u64 now)
 {
 	return !filter_by_result && state->passes >= min_passes &&
@@ -140,8 +150,8 @@ static __noinline int abandon_lookup(void)
 	return 0;
 }
 
-/* A pin of the lookup `state`.  Without one, or when no reason was seen for another pass, it
- * is that of a new lookup; `may_begin` says that no other hook sees the beginning. */
+/* A pin of the lookup `state`.  Without a state, or when no reason was seen for another
+ * pass, the pin belongs to a new lookup; `may_begin` says that no other hook sees the start. */
 static __always_inline int pin_begins(struct lookup_state *state, __u64 address, __u64 pages,
 				      __u32 flags, bool may_begin)
 {
@@ -190,8 +200,8 @@ static __always_inline int pin_ends(struct lookup_state *state, int result)
 	return 0;
 }
 
-/* One pass found no mapping. A loop meets the same page again and again: it is described at
- * first, and when its progress is reported. */
+/* One pass found no mapping. A loop meets the same page repeatedly: the page is described
+ * the first time, and when the progress of the loop is reported. */
 static __always_inline void observe(struct lookup_state *state, struct page *head,
 				    unsigned long flags, bool with_area)
 {
@@ -207,8 +217,8 @@ static __always_inline void observe(struct lookup_state *state, struct page *hea
 		state->page.facts |= FS_PAGE_NULL_AT_PIN;
 }
 
-/* The function's own unlock of the pinned page, which is still locked: what is read here is
- * what the kernel decides on. */
+/* The function's own unlock of the pinned page, which is still locked: the fields that are
+ * read here are those on which the kernel decides. */
 static __always_inline int page_unlocks(struct lookup_state *state, struct page *head,
 					bool with_area)
 {
@@ -249,6 +259,24 @@ static __always_inline bool met_something(struct lookup_state *state)
 	return state->observations || state->passes > 1;
 }
 
+/* -EFAULT without an observation: what is at the address is read for its finding. */
+static __always_inline void describe_fault(struct lookup_state *state, bool may_call)
+{
+	/* A lookup that only reads gets a second pin. */
+	if ((state->flags & (FS_LOOKUP_PIN_FAILED | FS_LOOKUP_READ_ONLY)) == FS_LOOKUP_PIN_FAILED)
+		state->flags |= FS_LOOKUP_WRITE;
+	/* What was seen of an earlier pass stays. */
+	if (!met_something(state)) {
+		__u8 in_spare = state->page.in_spare;
+
+		__builtin_memset(&state->page, 0, sizeof(state->page));
+		state->page.in_spare = in_spare;
+	}
+	describe_failure(&state->page, state->uaddr, may_call);
+}
+
+#define FS_LOOKUP_FAULTED (FS_LOOKUP_PIN_FAILED | FS_LOOKUP_FAILED_READ_ONLY)
+
 static __always_inline bool is_worth_reporting(struct lookup_state *state, int result, __u64 now)
 {
 	if (filter_by_result && result != filter_result)
@@ -263,6 +291,7 @@ static __always_inline int lookup_ends(int result, bool shared, bool at_site)
 	__u32 tid = bpf_get_current_pid_tgid();
 	struct lookup_slot *slot = lookup_slot_of(tid);
 	struct lookup_state *state = switched_off ? NULL : lookup_of(slot, tid);
+	bool faulted;
 	__u64 now;
 
 	if (!state) {
@@ -271,11 +300,15 @@ static __always_inline int lookup_ends(int result, bool shared, bool at_site)
 		return 0;
 	}
 	count_result(state, result);
+	faulted = result == -EFAULT && state->flags & FS_LOOKUP_FAULTED;
 	/* The clock is not read for a lookup that succeeds at once. */
-	now = emit_all || met_something(state) ? bpf_ktime_get_ns() : 0;
+	now = emit_all || faulted || met_something(state) ? bpf_ktime_get_ns() : 0;
 	state->flags |= FS_LOOKUP_RETURNED;
-	if (now && is_worth_reporting(state, result, now))
+	if (now && is_worth_reporting(state, result, now)) {
+		if (faulted)
+			describe_fault(state, at_site);
 		report(state, FS_LOOKUP, now, result, at_site);
+	}
 	if (slot)
 		close_lookup(slot, tid);
 	return 0;
@@ -283,9 +316,9 @@ static __always_inline int lookup_ends(int result, bool shared, bool at_site)
 
 /* --- where the whole function is hooked --------------------------------
  *
- * Without instructions to stand on, hooks on functions see every call of them: an unlock is
- * the lookup's own when its pin has returned and the page is the pinned one, since
- * interrupts unlock other pages on the victim's task. */
+ * Without probes on instructions, hooks on functions see every call of these functions.  An
+ * unlock belongs to the lookup when its pin has returned and the page is the pinned one,
+ * because interrupts unlock other pages in the victim's task. */
 
 static __noinline int pin_called(struct lookup_state *state, __u64 address, __u64 pages,
 				 __u32 flags)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What is known of one lookup in progress, where that is kept, whose lookups are followed,
- * and the event about one.  How a lookup goes on is in lookup.h.
+ * The state of one lookup in progress, the place where it is kept, whose lookups are
+ * followed, and the event about one.  The course of a lookup is in lookup.h.
  */
 #ifndef FUTEXSCOPE_LOOKUP_STATE_H
 #define FUTEXSCOPE_LOOKUP_STATE_H
 
 #include "detach.h"
-#include "syscall.h"
+#include "word.h"
 
 struct lookup_state {
 	__u64 start;
@@ -32,9 +32,9 @@ struct lookup_state {
 	struct fs_page page;
 };
 
-/* Lookups in progress.  A task has its slot to itself if it finds nobody there,
- * and that costs an addition and a compare; the others go to a hash table.  A
- * task in no lookup sees that nobody is in its slot. */
+/* Lookups in progress.  A task uses its slot alone if no other task is in it; that costs an
+ * addition and a comparison.  Other tasks use a hash table.  A task without a lookup sees
+ * that its slot is not in use. */
 struct lookup_slot {
 	__u64 users; /* tasks with this slot that are in a lookup */
 	__u32 tid;   /* the one whose state is here, 0 when it is in the table */
@@ -79,8 +79,8 @@ static __always_inline struct lookup_state *current_lookup(void)
 	return switched_off ? NULL : lookup_of(lookup_slot_of(tid), tid);
 }
 
-/* A place for the current task's state: what is there is not its own. Two tasks
- * that arrive at once both see the other, and both take the table. */
+/* A place for the current task's state, with the contents of an earlier use. Two tasks that
+ * arrive at once both see the other, and both use the table. */
 static __always_inline struct lookup_state *open_lookup(struct lookup_slot *slot, __u32 tid)
 {
 	static const struct lookup_state blank = {};
@@ -137,8 +137,8 @@ static __always_inline bool victim_is_wanted(void)
 	return !filter_by_comm || comm_matches();
 }
 
-/* The word may have to be found in the system call's arguments, which is done for lookups
- * that are reported and for no others. */
+/* The word may have to be found in the system call's arguments.  That is done only for
+ * lookups that are reported. */
 static __always_inline void find_word(struct lookup_state *state)
 {
 	__u64 word;
@@ -174,23 +174,26 @@ static __always_inline void fill_lookup(struct fs_lookup *out, struct lookup_sta
 	out->lock_waits = state->lock_waits;
 	bpf_get_current_comm(out->comm, sizeof(out->comm));
 	out->page = state->page;
+	out->operation = current_operation();
+	__builtin_memset(out->pad, 0, sizeof(out->pad));
 }
 
 static __noinline int report_lookup(struct lookup_state *state, __u32 kind, __u64 now, int result)
 {
 	struct fs_lookup *record;
 
-	record = reserve(kind, sizeof(*record), now);
+	record = reserve(kind, sizeof(*record), now, state->page.in_spare);
 	if (!record)
 		return 0;
 	fill_lookup(record, state);
 	record->result = result;
+	state->page.in_spare = record->h.in_spare;
 	submit(record, kind);
 	return 0;
 }
 
-/* `at_site` says that the entry of the function was not seen, and so neither was the word.
- * Only programs that are loaded where bpf_loop() exists look for it. */
+/* `at_site` says that the entry of the function was not seen, so the word is not known yet.
+ * Only programs that are loaded where bpf_loop() exists search for it. */
 static __always_inline void report(struct lookup_state *state, __u32 kind, __u64 now, int result,
 				   bool at_site)
 {

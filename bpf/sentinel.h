@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Probes on instructions of get_futex_key(): the calls of the pin, of the page's lock and
- * unlock, what follows the pins, and the return.  A program there runs with preemption off,
- * so the kernel skips none for another task.  The unlock alone is the sentinel: the
- * function unlocks only where it found no mapping, so nothing runs for a lookup that
- * succeeds.  Today's rule decides on what is read under the lock: outside the swap cache
- * and still without a mapping the lookup fails with -EFAULT, else it retries; that the
- * function has this rule is checked before the probe is set.
+ * unlock, the instructions after the pins, and the return.  A program there runs with
+ * preemption off, so the kernel skips none for another task.  The unlock alone is the
+ * sentinel: the function unlocks only where it found no mapping, so nothing runs for a
+ * lookup that succeeds.  An -EFAULT without an observation comes from the pin.  The probes
+ * for it are behind the comparison of the pin's result with that error, so they do not run
+ * for a lookup whose first pin succeeds.
+ * Today's rule decides on the fields that are read under the lock: outside the swap cache
+ * and still without a mapping the lookup fails with -EFAULT, else it retries.  Before the
+ * probe is set, it is checked that the function has this rule.
  */
 #ifndef FUTEXSCOPE_SENTINEL_H
 #define FUTEXSCOPE_SENTINEL_H
@@ -24,8 +27,8 @@ struct {
 	__type(value, struct lookup_state);
 } observed SEC(".maps");
 
-/* Describes the page that was found without a mapping, and finds what took it.  Not
- * static, for it is large: it is verified once. */
+/* Describes the page that was found without a mapping, and finds what removed the mapping.
+ * It is large and not static, so the verifier checks it once. */
 __noinline int describe_observed(__u64 page, __u64 flags)
 {
 	__u32 zero = 0;
@@ -88,6 +91,94 @@ static __always_inline int unlock_reached(struct pt_regs *ctx, struct page *head
 			return 0;
 	}
 	return observe_alone(ctx, head);
+}
+
+/* Where a lookup only needs read access, a pin that fails is tried again without FOLL_WRITE.
+ * These say which of the registers that the function keeps shows that, and which of its
+ * bits. */
+const volatile __u32 reads_register = 0;
+const volatile __u64 reads_mask = 0;
+
+/* A failure by itself, with what is at its address where that is known. */
+static __always_inline int report_fault(struct lookup_state *state, bool address_known)
+{
+	if (filter_by_result && filter_result != -EFAULT)
+		return 0;
+	state->flags |= FS_LOOKUP_RETURNED;
+	if (address_known)
+		describe_fault(state, true);
+	report(state, FS_LOOKUP, bpf_ktime_get_ns(), -EFAULT, true);
+	return 0;
+}
+
+/* The first pin has failed with -EFAULT, and so has the lookup if it needs write access. */
+static __always_inline int pin_faulted(struct pt_regs *ctx)
+{
+	__u32 zero = 0;
+	struct lookup_state *state = bpf_map_lookup_elem(&observed, &zero);
+	struct moment *moment = this_moment();
+	__u64 word;
+
+	if (!state || !moment || switched_off)
+		return 0;
+	keep_registers(moment, ctx);
+	if (reads_register >= KEPT_REGISTERS || moment->kept[reads_register] & reads_mask)
+		return 0;
+	if (!victim_is_wanted())
+		return 0;
+	COUNT(failed_pin);
+	word = word_at(ctx);
+	__builtin_memset(state, 0, sizeof(*state));
+	state->uaddr = word & ~WORD_FLAGS;
+	state->word_sought = true;
+	state->word_known = word && !(word & WORD_PAGE_ONLY);
+	state->flags = FS_LOOKUP_WRITE | FS_LOOKUP_PIN_FAILED;
+	/* 0 is no address: a NULL whose lookup needs write access has WORD_WRITE beside it. */
+	return report_fault(state, word != 0);
+}
+
+/* The second pin, without FOLL_WRITE, is about to begin. */
+static __always_inline int second_pin_begins(__u64 address, __u64 pages)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct lookup_slot *slot = lookup_slot_of(tid);
+	struct lookup_state *state;
+
+	if (!slot || switched_off || !victim_is_wanted())
+		return 0;
+	state = lookup_of(slot, tid);
+	if (!state)
+		state = open_lookup(slot, tid);
+	if (!state)
+		return 0;
+	__builtin_memset(state, 0, sizeof(*state));
+	state->uaddr = address;
+	state->pinned = pages;
+	return 0;
+}
+
+/* The second pin has ended. A page that it pinned is refused if it is anonymous; no other
+ * task has it. */
+static __always_inline int second_pin_ends(int result)
+{
+	__u32 tid = bpf_get_current_pid_tgid();
+	struct lookup_slot *slot = lookup_slot_of(tid);
+	struct lookup_state *state = switched_off ? NULL : lookup_of(slot, tid);
+
+	if (!state || !slot)
+		return 0;
+	state->flags = FS_LOOKUP_READ_ONLY;
+	pin_ends(state, result);
+	if (result == -EFAULT) {
+		COUNT(failed_pin);
+		report_fault(state, true);
+	} else if (state->mapping_at_pin & 1) {
+		COUNT(failed_read_only);
+		state->flags |= FS_LOOKUP_FAILED_READ_ONLY;
+		report_fault(state, true);
+	}
+	close_lookup(slot, tid);
+	return 0;
 }
 
 #endif

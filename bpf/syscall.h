@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The futex word that the current task's system call is looking up, for a probe
- * in the middle of get_futex_key() that never saw its arguments.  The system
- * call's own arguments name one word, or a few; which of a few it is shows in a
- * register that the function keeps the word's page in for its next pass.  What
- * is not known (a task that exits, io_uring, two words that both fit) is 0.
+ * The futex operation of the current task's system call, with its arguments, for a probe in
+ * the middle of get_futex_key() that has not seen them.  An operation that is not known
+ * (io_uring, a kernel that does not show the registers of a system call) is FS_OP_NONE.
  */
 #ifndef FUTEXSCOPE_SYSCALL_H
 #define FUTEXSCOPE_SYSCALL_H
 
 #include "maps.h"
-
-/* A word's address is a multiple of four; its low bits carry what else is known. */
-#define WORD_WRITE     1ull /* FUTEX_WRITE access was asked for */
-#define WORD_PAGE_ONLY 2ull /* two words of this page fit: which one is not known */
-#define WORD_FLAGS     3ull
 
 /* include/uapi/linux/futex.h */
 #define FUTEX_WAIT	      0
@@ -31,20 +24,13 @@
 #define FUTEX_CMP_REQUEUE_PI  12
 #define FUTEX_LOCK_PI2	      13
 #define FUTEX_CMD_MASK	      0x7f
-#define FUTEX_WAITV_MAX	      128
 #define PF_EXITING	      0x4
 
-struct futex_waitv {
-	__u64 val;
-	__u64 uaddr;
-	__u32 flags;
-	__u32 reserved;
-};
-
-/* Which of the system calls on futexes it is, and its arguments. */
+/* A system call on futexes, and its arguments. */
 struct futex_call {
 	enum { CALL_OTHER, CALL_FUTEX, CALL_WORD, CALL_VECTOR } kind;
 	__u32 command;
+	__u32 operation; /* enum fs_operation, where it is another call than futex() */
 	__u64 word;
 	__u64 second;
 	__u64 count; /* of a vector */
@@ -58,10 +44,9 @@ struct futex_call {
 #define ENTRY_WORDS    36
 #endif
 
-/* The registers of one moment: those that the function keeps over its calls, and
- * those with which the task entered the kernel.  On the stack they would be as many
- * things for the verifier to follow on each of its ways.  The probe runs with
- * interrupts off, once on a CPU. */
+/* The registers at one moment: those that the function keeps across its calls, and those
+ * with which the task entered the kernel.  On the stack, the verifier would have to follow
+ * each of them on every path.  The probe runs with interrupts off, once on a CPU. */
 struct moment {
 	__u64 kept[KEPT_REGISTERS];
 	__u64 entry[ENTRY_WORDS]; /* a struct pt_regs; all zero if it cannot be read */
@@ -81,12 +66,31 @@ static __always_inline struct moment *this_moment(void)
 	return bpf_map_lookup_elem(&moments, &zero);
 }
 
-static __always_inline bool is_in_register(struct moment *moment, __u64 page)
+/* The calls whose numbers are the same on both processors. */
+static __always_inline void read_newer_call(struct futex_call *call, __u64 number)
 {
-	for (int i = 0; i < KEPT_REGISTERS; i++)
-		if (moment->kept[i] == page)
-			return true;
-	return false;
+	switch (number) {
+	case 426: /* io_uring_enter */
+		call->operation = FS_OP_IO_URING;
+		break;
+	case 449: /* futex_waitv */
+		call->kind = CALL_VECTOR;
+		call->operation = FS_OP_WAITV;
+		break;
+	case 454: /* futex_wake */
+		call->kind = CALL_WORD;
+		call->operation = FS_OP_WAKE;
+		break;
+	case 455: /* futex_wait */
+		call->kind = CALL_WORD;
+		call->operation = FS_OP_WAIT;
+		break;
+	case 456: /* futex_requeue: a vector of two */
+		call->kind = CALL_VECTOR;
+		call->count = 2;
+		call->operation = FS_OP_CMP_REQUEUE;
+		break;
+	}
 }
 
 #if defined(__TARGET_ARCH_x86)
@@ -102,9 +106,10 @@ static __always_inline void keep_registers(struct moment *moment, struct pt_regs
 	moment->kept[5] = ctx->r15;
 }
 
-static __always_inline void read_call(struct futex_call *call, struct moment *moment)
+static __always_inline void read_call(struct futex_call *call, const __u64 *entry)
 {
-	struct pt_regs *regs = (void *)moment->entry;
+	const struct pt_regs *regs = (void *)entry;
+	__u64 number;
 
 	call->kind = CALL_OTHER;
 	if ((__u16)regs->cs == USER32_CS) {
@@ -120,22 +125,11 @@ static __always_inline void read_call(struct futex_call *call, struct moment *mo
 	call->command = regs->si & FUTEX_CMD_MASK;
 	call->second = regs->r8;
 	call->count = regs->si;
-	switch (regs->orig_ax & ~0x40000000ul) { /* that bit: x32 */
-	case 202:
+	number = regs->orig_ax & ~0x40000000ul; /* that bit: x32 */
+	if (number == 202)
 		call->kind = CALL_FUTEX;
-		break;
-	case 454: /* futex_wake */
-	case 455: /* futex_wait */
-		call->kind = CALL_WORD;
-		break;
-	case 456: /* futex_requeue: a vector of two */
-		call->count = 2;
-		call->kind = CALL_VECTOR;
-		break;
-	case 449: /* futex_waitv */
-		call->kind = CALL_VECTOR;
-		break;
-	}
+	else
+		read_newer_call(call, number);
 }
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs___call {
@@ -152,7 +146,7 @@ static __always_inline void keep_registers(struct moment *moment, struct pt_regs
 		moment->kept[i] = regs->regs[19 + i];
 }
 
-static __always_inline void read_call(struct futex_call *call, struct moment *moment)
+static __always_inline void read_call(struct futex_call *call, const __u64 *entry)
 {
 	struct pt_regs___call *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 
@@ -161,175 +155,92 @@ static __always_inline void read_call(struct futex_call *call, struct moment *mo
 	call->count = BPF_CORE_READ(regs, user_regs.regs[1]);
 	call->command = call->count & FUTEX_CMD_MASK;
 	call->second = BPF_CORE_READ(regs, user_regs.regs[4]);
-	switch (BPF_CORE_READ(regs, syscallno)) {
-	case 98:
+	if (BPF_CORE_READ(regs, syscallno) == 98)
 		call->kind = CALL_FUTEX;
-		break;
-	case 454:
-	case 455:
-		call->kind = CALL_WORD;
-		break;
-	case 456:
-		call->count = 2;
-		call->kind = CALL_VECTOR;
-		break;
-	case 449:
-		call->kind = CALL_VECTOR;
-		break;
-	}
+	else
+		read_newer_call(call, BPF_CORE_READ(regs, syscallno));
 }
 #endif
 
-static __always_inline __u64 page_of(__u64 address)
-{
-	return address & ~(PAGE_SIZE - 1);
-}
-
-/* The one of two words whose page the function works on. */
-static __always_inline __u64 one_of(struct moment *moment, __u64 first, __u64 second)
-{
-	bool is_first = is_in_register(moment, page_of(first));
-	bool is_second = is_in_register(moment, page_of(second));
-
-	if (page_of(first) == page_of(second))
-		return page_of(first) | WORD_PAGE_ONLY;
-	if (is_first == is_second)
-		return 0;
-	return is_first ? first : second;
-}
-
-struct vector_search {
-	struct moment *moment;
-	__u64 vector;
-	__u64 count;
-	__u64 found;
-};
-
-/* bpf_loop() callback for one element; 1 ends the loop. */
-static long look_at_element(__u32 position, void *context)
-{
-	struct vector_search *search = context;
-	__u64 word = 0;
-
-	if (position >= search->count)
-		return 1;
-	bpf_probe_read_user(&word, sizeof(word),
-			    (void *)search->vector + position * sizeof(struct futex_waitv) +
-				    __builtin_offsetof(struct futex_waitv, uaddr));
-	word &= ~WORD_FLAGS;
-	if (word == search->found || !is_in_register(search->moment, page_of(word)))
-		return 0;
-	if (!search->found) {
-		search->found = word;
-		return 0;
-	}
-	search->found =
-		page_of(search->found) == page_of(word) ? page_of(word) | WORD_PAGE_ONLY : 0;
-	return !search->found;
-}
-
-/* The one of up to 128 words whose page the function works on. They are read again
- * from where the kernel has just read them. */
-static __always_inline __u64 one_of_vector(struct moment *moment, __u64 vector, __u64 count)
-{
-	/* 0, but not to the verifier: before ab5cfac139ab (6.7) it looked at one turn
-	 * of such a loop, and dropped what a known 0 makes unreachable there. */
-	__u64 none = switched_off;
-	struct vector_search search = {
-		.moment = moment,
-		.vector = vector,
-		.count = count,
-		.found = none,
-	};
-
-	bpf_loop(FUTEX_WAITV_MAX, look_at_element, &search, 0);
-	return search.found;
-}
-
-/* Keeps the registers with which the task entered the kernel; NULL for want of a place. */
+/* Keeps the registers with which the task entered the kernel; NULL where there is no room
+ * for them. */
 static __always_inline struct moment *begin_moment(void)
 {
 	struct moment *moment = this_moment();
 
-	/* A read that fails leaves zeros, as no system call has them. */
+	/* A read that fails leaves zeros, which no system call has. */
 	if (moment)
 		bpf_probe_read_kernel(moment->entry, sizeof(moment->entry),
 				      (void *)bpf_task_pt_regs(bpf_get_current_task_btf()));
 	return moment;
 }
 
-/* The word that is looked up at this moment, which was taken, with its WORD_ flags;
- * 0 when it is not known.  Not static, and so verified once and not on each way
- * that leads here. */
-__noinline __u64 word_looked_up(void)
-{
-	struct moment *moment = this_moment();
-	struct futex_call call = {};
+#define COMMANDS 16
 
-	if (!moment)
-		return 0;
-	/* The kernel wakes waiters for a task that is gone: no word of its last call. */
-	if (BPF_CORE_READ(bpf_get_current_task_btf(), flags) & PF_EXITING)
-		return 0;
-	read_call(&call, moment);
-	if (call.kind == CALL_VECTOR)
-		return one_of_vector(moment, call.word, call.count);
-	call.word &= ~WORD_FLAGS;
-	call.second &= ~WORD_FLAGS;
-	if (call.kind == CALL_WORD)
-		return call.word;
-	if (call.kind != CALL_FUTEX)
-		return 0;
-	switch (call.command) {
-	case FUTEX_WAIT:
-	case FUTEX_WAKE:
-	case FUTEX_WAIT_BITSET:
-	case FUTEX_WAKE_BITSET:
-		return call.word;
-	case FUTEX_LOCK_PI:
-	case FUTEX_LOCK_PI2:
-	case FUTEX_UNLOCK_PI:
-	case FUTEX_TRYLOCK_PI:
-		return call.word | WORD_WRITE;
-	case FUTEX_REQUEUE:
-	case FUTEX_CMP_REQUEUE:
-		return one_of(moment, call.word, call.second);
-	case FUTEX_WAKE_OP:
-	case FUTEX_CMP_REQUEUE_PI:
-	case FUTEX_WAIT_REQUEUE_PI:
-		return one_of(moment, call.word, call.second | WORD_WRITE);
-	}
-	return 0;
+/* The operation of each command of futex(); variants with a set of bits or a clock have the
+ * same one. */
+static const __u8 operation_of_command[COMMANDS] = {
+	[FUTEX_WAIT] = FS_OP_WAIT,
+	[FUTEX_WAKE] = FS_OP_WAKE,
+	[FUTEX_REQUEUE] = FS_OP_REQUEUE,
+	[FUTEX_CMP_REQUEUE] = FS_OP_CMP_REQUEUE,
+	[FUTEX_WAKE_OP] = FS_OP_WAKE_OP,
+	[FUTEX_LOCK_PI] = FS_OP_LOCK_PI,
+	[FUTEX_UNLOCK_PI] = FS_OP_UNLOCK_PI,
+	[FUTEX_TRYLOCK_PI] = FS_OP_TRYLOCK_PI,
+	[FUTEX_WAIT_BITSET] = FS_OP_WAIT,
+	[FUTEX_WAKE_BITSET] = FS_OP_WAKE,
+	[FUTEX_WAIT_REQUEUE_PI] = FS_OP_WAIT_REQUEUE_PI,
+	[FUTEX_CMP_REQUEUE_PI] = FS_OP_CMP_REQUEUE_PI,
+	[FUTEX_LOCK_PI2] = FS_OP_LOCK_PI,
+};
+
+/* Which tasks the kernel wakes for a task that ends: those of its list of robust futexes
+ * come first, and the list is cleared then (exit_mm_release() of kernel/fork.c). */
+static __always_inline __u32 operation_of_exit(struct task_struct *task)
+{
+	struct task_struct___futex *newer = (void *)task;
+	void *list = NULL, *compat = NULL;
+
+	if (bpf_core_field_exists(task->robust_list))
+		list = BPF_CORE_READ(task, robust_list);
+	else if (bpf_core_field_exists(newer->futex))
+		list = BPF_CORE_READ(newer, futex.robust_list);
+	else
+		return FS_OP_NONE;
+	if (bpf_core_field_exists(task->compat_robust_list))
+		compat = BPF_CORE_READ(task, compat_robust_list);
+	else if (bpf_core_field_exists(newer->futex.compat_robust_list))
+		compat = BPF_CORE_READ(newer, futex.compat_robust_list);
+	return list || compat ? FS_OP_EXIT_ROBUST : FS_OP_EXIT_THREAD;
 }
 
-/* The word in `page` that the current system call looks up, with its WORD_ flags; 0 when it
- * is not known.  What a register would have to hold is known here. */
-static __noinline __u64 word_in_page(__u64 page)
+/* The operation that the current task is in; FS_OP_NONE where the kernel does not show the
+ * registers of a system call, or where it is none of these. */
+static __noinline __u32 current_operation(void)
 {
+	struct task_struct *task;
+	struct futex_call call = {};
 	struct moment *moment;
-	__u64 word;
+	__u32 command;
 
-	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		return 0;
+	if (can_be_preempted ||
+	    !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return FS_OP_NONE;
+	task = bpf_get_current_task_btf();
+	if (BPF_CORE_READ(task, flags) & PF_EXITING)
+		return operation_of_exit(task);
 	moment = begin_moment();
 	if (!moment)
-		return 0;
-	for (int i = 0; i < KEPT_REGISTERS; i++)
-		moment->kept[i] = page;
-	word = word_looked_up();
-	return page_of(word) == page ? word : 0;
-}
-
-/* The word that the current system call looks up, for a probe in get_futex_key() whose
- * registers are `ctx`; 0 when it is not known. */
-static __always_inline __u64 word_at(struct pt_regs *ctx)
-{
-	struct moment *moment = begin_moment();
-
-	if (!moment)
-		return 0;
-	keep_registers(moment, ctx);
-	return word_looked_up();
+		return FS_OP_NONE;
+	read_call(&call, moment->entry);
+	if (call.kind != CALL_FUTEX)
+		return call.operation;
+	command = call.command;
+	if (command >= COMMANDS)
+		return FS_OP_NONE;
+	barrier_var(command); /* the verifier needs a bound */
+	return operation_of_command[command & (COMMANDS - 1)];
 }
 
 #endif

@@ -1,27 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Everything that can go wrong on the way to a running capture, with all wording in one place. An
-// error says what was tried, on what, what was expected and what to do, in one line, and carries the
-// exit code that belongs to it.
+// Every error that can prevent a capture with BPF, with all wording in one place. An error is one line: what was tried,
+// on what, what was expected and what to do. It carries its exit code.
 
+internal import Events
+import Glibc
 internal import System
 
-/// Why a capture could not start or go on.
-public struct CaptureError: Error, Sendable, Equatable {
-    /// One line for the user.
-    public var message: String
-    /// 1 failed while running, 64 wrong usage, 77 this host does not permit it.
-    public var exitCode: Int32
-
-    public init(message: String, exitCode: Int32) {
-        self.message = message
-        self.exitCode = exitCode
-    }
-
-    static func notPermitted(_ reason: String) -> CaptureError {
-        CaptureError(message: reason, exitCode: 77)
-    }
-
+extension CaptureError {
     static func noCgroup(path: String, reason: String) -> CaptureError {
         CaptureError(
             message:
@@ -32,7 +18,8 @@ public struct CaptureError: Error, Sendable, Equatable {
     static func badRingSize(_ bytes: UInt32) -> CaptureError {
         CaptureError(
             message:
-                "cannot make a ring buffer of \(bytes) bytes: expected a power of two, 4096 or more, such as 8388608 (8M)",
+                "cannot make a ring buffer of \(bytes) bytes: expected a power of two, one page (\(sysconf(Int32(_SC_PAGESIZE)))) "
+                + "or more, such as 8388608 (8M)",
             exitCode: 64)
     }
 
@@ -54,6 +41,6 @@ public struct CaptureError: Error, Sendable, Equatable {
     }
 
     static func system(_ action: String, errno number: Int32) -> CaptureError {
-        CaptureError(message: "cannot \(action): \(errorText(number))", exitCode: 1)
+        .failed(action, reason: errorText(number))
     }
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The only contract between the BPF programs and Swift: what travels through
- * the ring buffer, what the counter maps hold, and the numbers both sides use
- * for causes, reasons and losses.  Every record opens with the same 16-byte
- * header; sizes are asserted here for C and compared with Swift's MemoryLayout
- * by a unit test.  Fields have fixed width, padding is explicit, times are
- * CLOCK_MONOTONIC nanoseconds, sizes are bytes, indexes are base pages.
+ * The only contract between the BPF programs and Swift: the records of the ring buffer, the
+ * contents of the counter maps, and the numbers that both sides use for causes, reasons and
+ * losses.  Every record starts with the same 16-byte header; sizes are asserted here for C
+ * and compared with Swift's MemoryLayout by a unit test.  Fields have fixed width, padding
+ * is explicit, times are CLOCK_MONOTONIC nanoseconds, sizes are bytes, indexes are base
+ * pages.
  */
 #ifndef FUTEXSCOPE_RECORDS_H
 #define FUTEXSCOPE_RECORDS_H
@@ -19,16 +19,18 @@
 
 enum fs_record_kind {
 	FS_LOOKUP = 1,	 /* a lookup that returned */
-	FS_PROGRESS = 2, /* a lookup that is still going round */
+	FS_PROGRESS = 2, /* a lookup that has not returned yet */
 	FS_DETACH = 3,	 /* a detach that an observation met */
-	FS_ACTIVITY = 4, /* begin or end of an operation */
+	FS_ACTIVITY = 4, /* start or end of an operation */
+	FS_NAME = 5,	 /* the path of a file that an observation met */
+	FS_RECORD_KINDS
 };
 
 struct fs_header {
-	__u64 time; /* when it happened */
-	__u16 kind; /* enum fs_record_kind */
-	__u16 size; /* of the whole record */
-	__u32 cpu;
+	__u64 time;	/* when it happened */
+	__u16 kind;	/* enum fs_record_kind */
+	__u16 size;	/* of the whole record */
+	__u32 in_spare; /* it goes through the spare ring */
 };
 
 /* One number for each function that is hooked.  They name operations in
@@ -78,14 +80,14 @@ enum fs_activity_kind {
 	FS_ACT_KINDS
 };
 
-/* Who took the mapping away, by the hook that saw it. */
+/* What removed the mapping, by the hook that saw it. */
 enum fs_detach_via {
 	FS_VIA_PAGE_CACHE = 1, /* tracepoint mm_filemap_delete_from_page_cache */
 	FS_VIA_SWAP_OUT = 2,
 	FS_VIA_MIGRATION = 3,
 };
 
-/* Why a lookup went back to the label `again:`. */
+/* Why a lookup retried. */
 enum fs_retry_reason {
 	FS_RETRY_SWIZZLED = 0,	  /* in swap cache, or mapped again under the lock */
 	FS_RETRY_MAPPING_CHANGED, /* mapping was another one under RCU */
@@ -94,13 +96,33 @@ enum fs_retry_reason {
 	FS_RETRY_REASONS
 };
 
-/* What the detach table said when an unmapped page was looked up in it. */
+/* Which operation on futexes asked for the lookup.  The order is shared with Swift's
+ * FutexOperation. */
+enum fs_operation {
+	FS_OP_NONE = 0, /* not known */
+	FS_OP_WAIT,
+	FS_OP_WAKE,
+	FS_OP_REQUEUE,
+	FS_OP_CMP_REQUEUE,
+	FS_OP_WAKE_OP,
+	FS_OP_LOCK_PI,
+	FS_OP_UNLOCK_PI,
+	FS_OP_TRYLOCK_PI,
+	FS_OP_WAIT_REQUEUE_PI,
+	FS_OP_CMP_REQUEUE_PI,
+	FS_OP_WAITV,
+	FS_OP_EXIT_ROBUST, /* the kernel unlocks what a thread held that ended */
+	FS_OP_EXIT_THREAD, /* the kernel wakes who waits for the end of a thread */
+	FS_OP_IO_URING,
+};
+
+/* The answer of the detach table about an unmapped page. */
 enum fs_slot_answer {
 	FS_SLOT_NOT_ASKED = 0,
 	FS_SLOT_FOUND = 1,
 	FS_SLOT_EMPTY = 2,	/* no held detach of this page was stored */
 	FS_SLOT_OTHER_PAGE = 3, /* overwritten by another page's detach */
-	FS_SLOT_STALE = 4,	/* of another file or index: a former life of the page */
+	FS_SLOT_STALE = 4,	/* of another file or index: an earlier use of the page */
 	FS_SLOT_TORN = 5,	/* being written, or two writers met */
 };
 
@@ -116,6 +138,14 @@ enum fs_slot_answer {
 #define FS_PAGE_DAX	    (1u << 8) /* the inode is S_DAX */
 /* Bit 9 is the host's: the zero page, recognised by its number. */
 #define FS_PAGE_NOT_UPTODATE (1u << 10) /* no PG_uptodate, which every mapped page of a file has */
+/* Read for a failure without an observation, beside the vma_ fields. */
+#define FS_PAGE_NO_VMA	     (1u << 11) /* no area is at the address */
+#define FS_PAGE_VMA_READ     (1u << 12) /* VM_READ */
+#define FS_PAGE_VMA_WRITE    (1u << 13) /* VM_WRITE */
+#define FS_PAGE_VMA_NO_PINS  (1u << 14) /* VM_IO or VM_PFNMAP */
+#define FS_PAGE_POISONED     (1u << 15) /* the page in the file's cache has PG_hwpoison */
+#define FS_PAGE_NO_HUGE_PAGE (1u << 16) /* hugetlbfs had no huge page that is not reserved */
+#define FS_PAGE_FAILURE	     (1u << 17) /* these were asked for: bits that are not set say no */
 
 /* The page of an observation, and the file behind the victim's address. */
 struct fs_page {
@@ -127,7 +157,8 @@ struct fs_page {
 	__u32 fs_magic; /* super_block.s_magic */
 	__u32 facts;	/* FS_PAGE_ */
 	__u8 slot;	/* enum fs_slot_answer */
-	__u8 pad[3];
+	__u8 in_spare;	/* the detach went through the spare ring, and the lookup follows it */
+	__u8 pad[2];
 	__u64 detach_time; /* names the detach record, 0 without one */
 };
 
@@ -155,7 +186,9 @@ struct fs_lookup {
 	__u32 flags; /* FS_LOOKUP_ */
 	__u32 lock_waits;
 	char comm[FS_COMM_LEN];
-	struct fs_page page; /* of the last observation or changed mapping */
+	struct fs_page page; /* of the last observation, changed mapping or failure */
+	__u8 operation;	     /* enum fs_operation */
+	__u8 pad[7];
 };
 
 struct fs_detach {
@@ -195,6 +228,32 @@ struct fs_activity {
 	__u8 pad[6];
 };
 
+/* fs_name.facts */
+#define FS_NAME_COMPLETE	 (1u << 0) /* the path reaches the root of its mounts */
+#define FS_NAME_IN_VICTIM_ROOT	 (1u << 1) /* it passes the victim's root directory */
+#define FS_NAME_DELETED		 (1u << 2) /* the file has no link left */
+#define FS_NAME_NOT_IN_DIRECTORY (1u << 3) /* this name is in no directory (any more) */
+#define FS_NAME_INTERNAL	 (1u << 4) /* a mount of the kernel's own: memory without a path */
+#define FS_NAME_OVERLAY		 (1u << 5) /* the path is that of another inode: an overlay's */
+
+#define FS_NAME_LEN	 4096 /* PATH_MAX */
+#define FS_NAME_PART_LEN 256  /* NAME_MAX and its end */
+#define FS_NAME_BYTES	 (FS_NAME_LEN + FS_NAME_PART_LEN)
+
+struct fs_name {
+	struct fs_header h;
+	__u64 inode;
+	__u32 dev;
+	__u32 fs_magic;
+	__u32 facts;	       /* FS_NAME_ */
+	__u32 mount_namespace; /* its number in /proc/PID/ns/mnt; 0 where the mount is in none */
+	__u32 bytes;	       /* of the text that are used */
+	__u32 pad;
+	char fs_type[16];
+	/* FS_NAME_BYTES of text follow: the parts of the path from the file towards the root,
+	 * each with NUL at its end. */
+};
+
 struct fs_activity_totals {
 	__u64 operations;
 	__u64 pages;
@@ -215,8 +274,8 @@ struct fs_counters {
 	__u64 lookup_missed;	  /* a return without its entry */
 	__u64 detaches;		  /* pages leaving the page cache */
 	__u64 detaches_held;	  /* of those (and swap-outs, migrations) stored as held */
-	__u64 emitted[FS_ACTIVITY + 1];
-	__u64 ring_full[FS_ACTIVITY + 1];
+	__u64 emitted[FS_RECORD_KINDS];
+	__u64 ring_full[FS_RECORD_KINDS];
 	__u64 lookup_table_full;
 	__u64 operation_table_full;
 	__u64 slot_collision;	/* two detaches wrote one slot at once */
@@ -224,14 +283,16 @@ struct fs_counters {
 	__u64 return_missed;	/* an entry found the last call's state still there */
 	__u64 scope_collision;	/* two tasks shared one scope slot */
 	struct fs_activity_totals activities[FS_ACT_KINDS];
+	__u64 pad[6]; /* to whole cache lines */
 };
 
 #define FS_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 FS_ASSERT_SIZE(struct fs_header, 16);
 FS_ASSERT_SIZE(struct fs_page, 56);
-FS_ASSERT_SIZE(struct fs_lookup, 184);
+FS_ASSERT_SIZE(struct fs_lookup, 192);
 FS_ASSERT_SIZE(struct fs_detach, 312);
 FS_ASSERT_SIZE(struct fs_activity, 72);
-FS_ASSERT_SIZE(struct fs_counters, 9 * 64);
+FS_ASSERT_SIZE(struct fs_name, 64);
+FS_ASSERT_SIZE(struct fs_counters, 10 * 64);
 
 #endif

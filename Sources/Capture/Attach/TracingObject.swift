@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The BPF object from bytes to attached programs: prepare, load, attach. Owns the object and the links;
-// when it goes, nothing stays in the kernel. A refusal names the probe, so that the plan can step down
-// a rung and a fresh object can be tried.
+// The BPF object from bytes to attached programs: prepare, load, attach. It owns the object and the links; when it is
+// destroyed, nothing stays in the kernel. A refusal names the probe, so that the plan can step down a rung and a fresh
+// object can be tried.
 
 import BPFObject
 import CLibbpf
@@ -13,13 +13,13 @@ import System
 
 /// An opened object with its programs on their hooks.
 @safe final class TracingObject {
-    /// One probe could not be brought up on its present rung.
+    /// One probe could not be attached on its present rung.
     struct Refusal: Error {
         var position: Int
         var reason: String
     }
 
-    /// Where the programs count.
+    /// The memory in which the programs count.
     let counters: CounterMemory
 
     private let object: OpaquePointer
@@ -31,8 +31,8 @@ import System
         let hook: Hook
     }
 
-    /// Writes the settings, loads the programs of the plan and attaches them. `extents` are those of functions
-    /// whose addresses are known: the kernel need not look for their names.
+    /// Writes the settings, loads the programs of the plan and attaches them. `extents` are those of functions whose
+    /// addresses are known: the kernel need not search for their names.
     /// - Throws: `Refusal` for one probe, `CaptureError` when it is not about a single probe.
     init(
         _ unloaded: consuming UnloadedObject, attaching plan: ProbePlan, extents: [String: Range<UInt64>],
@@ -50,8 +50,8 @@ import System
             throw error
         }
         unsafe object = unsafe opened
-        // What explains is attached before what is explained: kprobe.multi carries the activities, and
-        // the table of probes has its own order.
+        // Programs that explain observations are attached before programs that make them: kprobe.multi carries the
+        // activities, and the table of probes has its own order.
         try attachMulti(plan: plan, extents: extents)
         for position in plan.probes.indices { try attach(position, plan: plan) }
     }
@@ -88,7 +88,7 @@ import System
         guard let counters = unsafe bpf_object__find_map_by_name(object, "counters"),
             unsafe bpf_map__set_max_entries(counters, UInt32(cpus)) == 0
         else { throw CaptureError.objectUnreadable("it has no counters") }
-        unsafe try Settings(plan: plan, options: options).write(into: object)
+        unsafe try ProgramConstants(plan: plan, options: options).write(into: object)
     }
 
     private static func possibleCPUs() throws(CaptureError) -> Int {
@@ -152,8 +152,8 @@ import System
     }
 
     /// Attaches all probes on kprobe.multi with one link for the returns and one for the entries.
-    /// - Throws: `Refusal` of the first function that the kernel refuses alone, or of the first of all
-    ///   when it refuses only their company.
+    /// - Throws: `Refusal` of the first function that the kernel refuses alone, or of the first of all when it refuses
+    ///   them only together.
     private func attachMulti(plan: ProbePlan, extents: [String: Range<UInt64>]) throws(Refusal) {
         let positions = plan.onMulti
         guard let first = positions.first else { return }
@@ -196,15 +196,15 @@ import System
         return unsafe fs_attach_kprobe_multi(program, &pointers, nil, cookies, positions.count, atReturn)
     }
 
-    /// Makes all programs do nothing from here on. What they counted and sent stays readable.
+    /// Makes all programs do nothing from now on. Their counters and the records that they sent stay readable.
     func switchOff() {
         var (key, value): (UInt32, UInt64) = (0, 1)
         // `switched_off` is all that the section holds; both arguments live over the call.
         unsafe bpf_map_update_elem(map(".data.switch"), &key, &value, 0)
     }
 
-    /// Takes all programs off their hooks, which are switched off; the maps stay readable. False when the kernel
-    /// has not let go of them within `patienceMs`: then a child process is left that ends as soon as it has.
+    /// Detaches all programs, which are switched off; the maps stay readable. False when the kernel has not released
+    /// them within `patienceMs`: then a child process remains that ends when the kernel has done so.
     func detach(patienceMs: Int32) -> Bool {
         let descriptors = inOrderOfClosing.map { unsafe bpf_link__fd($0.pointer) }
         var (release, gone): (Int32, Int32) = (-1, -1)
@@ -222,9 +222,9 @@ import System
         return true
     }
 
-    /// First the call sites, which a trace that follows at once needs. Then what waits for a grace period of RCU
-    /// tasks, and between them what does not: after each such period the kernel rests for a tenth of a second before
-    /// it begins another, and the others take as long.
+    /// The order: first the call sites, because a trace that follows at once needs them. Then the hooks that wait for a
+    /// grace period of RCU tasks, with the others between them: after each such period the kernel waits for a tenth of
+    /// a second before it begins another, and the others take as long.
     private var inOrderOfClosing: [Link] {
         let sites = links.filter { $0.hook == .callsite }
         let waiting = links.filter { [.kprobeMulti, .fentry].contains($0.hook) }
@@ -265,7 +265,7 @@ import System
         return sum
     }
 
-    /// Whether the kernel answers questions of this process about what is loaded.
+    /// Whether the kernel answers queries of this process about loaded programs.
     var isAnswered: Bool {
         var info = bpf_map_info()
         var size = UInt32(MemoryLayout<bpf_map_info>.size)
@@ -273,7 +273,7 @@ import System
         return unsafe bpf_obj_get_info_by_fd(map("events"), &info, &size) == 0
     }
 
-    /// What the kernel says that a map takes: "memlock:" in its fdinfo.
+    /// The memory of a map as the kernel reports it: "memlock:" in its fdinfo.
     private func mapBytes(of descriptor: Int32) -> UInt64 {
         guard descriptor >= 0, let text = readText("/proc/self/fdinfo/\(descriptor)") else { return 0 }
         let line = text.split(separator: "\n").first { $0.hasPrefix("memlock:") }

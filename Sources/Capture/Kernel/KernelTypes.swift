@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What the running kernel's BTF says about functions: whether they are there, how many arguments they
-// take and of which type. No version is compared anywhere; this is where the differences are seen.
+// What the running kernel's BTF says about functions: whether they exist, how many arguments they take and of which
+// type. No kernel version is compared anywhere; differences between kernels are found here.
 
 import CLibbpf
 import System

@@ -1,22 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Fills in what the ftrace recipe has to know of the running kernel, from its BTF and its list of symbols.
-// Both are readable without any privilege where they are there at all.
+// The facts of the running kernel that the ftrace recipe needs, from its BTF and its list of symbols. Both can be read
+// without any privilege where they exist. Where there is no BTF, the caller can measure instead.
 
-import Events
+public import Events
 public import Ftrace
 internal import System
 
 extension KernelFacts {
-    /// Facts of the running kernel; an error with exit code 77 says what it does not tell.
-    public static func read() throws(CaptureError) -> KernelFacts {
-        guard let types = KernelTypes(names: Self.functions + Self.types) else {
-            throw .notPermitted(
-                "this kernel carries no BTF (/sys/kernel/btf/vmlinux is missing), which says where its fields lie")
-        }
+    /// Facts of the running kernel.
+    /// - Parameters:
+    ///   - forCapture: whether the code of the lookup is looked at too, which needs CAP_SYSLOG and CAP_SYS_RAWIO.
+    ///   - measureLayout: finds the layout on a kernel without BTF; it gets the name of the function that is called for
+    ///     each page which leaves the page cache, if there is one.
+    /// - Throws: with exit code 77; says which fact cannot be read.
+    public static func read(
+        forCapture: Bool = false, measureLayout: (_ unaccount: String?) throws(CaptureError) -> Layout
+    ) throws(CaptureError) -> KernelFacts {
         guard
             let symbols = KernelSymbols.read(
-                wanted: Self.functions + Self.variables + Self.kprobeEvents + KernelFunctions.landmarkNames)
+                wanted: Self.functions + Self.variables + Self.kprobeEvents + [Self.persistence]
+                    + KernelFunctions.landmarkNames + CallSites.symbols)
         else {
             throw .notPermitted("/proc/kallsyms cannot be read, so no function can be found; is /proc mounted?")
         }
@@ -29,28 +33,50 @@ extension KernelFacts {
             throw .notPermitted(
                 "this kernel has no function get_futex_key to observe (is CONFIG_FUTEX on, or was it inlined?)")
         }
-        guard let offsets = Offsets(types), let bits = FlagBits(types), let size = types.size(of: "page") else {
-            throw .notPermitted("this kernel's BTF lacks fields of struct page, folio, inode or super_block")
+        let unaccount = KernelFunctions.unaccount.names.first(where: symbols.has)
+        let layout: Layout
+        if let types = KernelTypes(names: Self.functions + Self.types) {
+            guard let known = Layout(types, unaccount: unaccount) else {
+                throw .notPermitted("this kernel's BTF lacks fields of struct page, folio, inode or super_block")
+            }
+            layout = known
+        } else {
+            layout = try measureLayout(unaccount)
         }
         #if arch(arm64)
             let architecture = Architecture.arm
         #else
             let architecture = Architecture.x86
         #endif
-        return KernelFacts(
+        var facts = KernelFacts(
             release: readText("/proc/sys/kernel/osrelease") ?? "unknown", architecture: architecture,
-            offsets: offsets, bits: bits, pageStructureSize: size,
-            sharedIsBool: types.argumentIsBool(1, of: "get_futex_key") ?? true,
+            layout: layout,
             unlock: KernelFunctions.unlock.names.first(where: symbols.has),
             lockWait: KernelFunctions.lockWait.names.first(where: symbols.has),
-            unaccount: KernelFunctions.unaccount.names
-                .first { symbols.has($0) && types.pageArgument(of: $0) == 1 },
+            unaccount: layout.unaccountHasPage ? unaccount : nil,
             zeroPage: ["zero_pfn", "zero_page_pfn"].first(where: symbols.hasVariable),
             hugeZeroPage: ["huge_zero_pfn"].first(where: symbols.hasVariable),
             hasPageBase: symbols.hasVariable("vmemmap_base"),
             landmarks: KernelFunctions.landmarkNames.compactMap { name in
                 symbols.functions[name]?.first.map { Function(name: name, symbol: $0) }
             })
+        facts.canPersist = symbols.has(Self.persistence)
+        if forCapture { facts.lookupCode = lookupCode(symbols) }
+        return facts
+    }
+
+    /// What replaces get_futex_key(), as a clause; nil when no replacement is known. Then probes on the function see
+    /// nothing.
+    public static func findLookupSubstitute() -> String? { FunctionCodeReader.substitute(for: "get_futex_key") }
+
+    private static func lookupCode(_ symbols: KernelSymbols) -> LookupCode? {
+        guard let extent = symbols.extents["get_futex_key"] else { return nil }
+        do throws(CallSites.Unusable) {
+            let sites = try CallSites.found(symbols: symbols, read: KernelCore.read)
+            return LookupCode(extent: extent, unlockSites: sites.unlocks)
+        } catch {
+            return LookupCode(extent: extent, unlockSites: [], obstacle: error.reason)
+        }
     }
 
     private static let functions =
@@ -58,8 +84,22 @@ extension KernelFacts {
         .flatMap(\.names)
     /// Functions of kernel/trace/trace_kprobe.c, of which a kernel with kprobe events has at least one.
     private static let kprobeEvents = ["trace_kprobe_create", "trace_kprobe_release", "trace_kprobe_show"]
+    /// What maps a ring buffer onto reserved memory (be68d63a139b, 6.12).
+    private static let persistence = "__ring_buffer_alloc_range"
     private static let types = ["page", "folio", "address_space", "inode", "super_block", "pageflags"]
     private static let variables = ["zero_pfn", "zero_page_pfn", "huge_zero_pfn", "vmemmap_base"]
+}
+
+extension KernelFacts.Layout {
+    fileprivate init?(_ types: borrowing KernelTypes, unaccount: String?) {
+        guard let offsets = KernelFacts.Offsets(types), let bits = KernelFacts.FlagBits(types),
+            let size = types.size(of: "page")
+        else { return nil }
+        self.init(
+            source: .btf, offsets: offsets, bits: bits, pageStructureSize: size,
+            sharedIsBool: types.argumentIsBool(1, of: "get_futex_key") ?? true,
+            unaccountHasPage: unaccount.map { types.pageArgument(of: $0) == 1 } ?? false)
+    }
 }
 
 extension KernelFacts.Offsets {
@@ -92,8 +132,8 @@ extension KernelFacts.FlagBits {
     fileprivate init?(_ types: borrowing KernelTypes) {
         func bit(_ name: String) -> Int? { types.value(of: name, in: "pageflags") }
         guard let reserved = bit("PG_reserved"), let swapCache = bit("PG_swapcache"),
-            let swapBacked = bit("PG_swapbacked"), let head = bit("PG_head")
+            let swapBacked = bit("PG_swapbacked"), let head = bit("PG_head"), let upToDate = bit("PG_uptodate")
         else { return nil }
-        self.init(reserved: reserved, swapCache: swapCache, swapBacked: swapBacked, head: head)
+        self.init(reserved: reserved, upToDate: upToDate, swapCache: swapCache, swapBacked: swapBacked, head: head)
     }
 }

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The BPF object between its bytes and the kernel: opened, with nothing loaded. What it knows by then is its
-// programs and the types that they were written for.
+// The BPF object between its bytes and the kernel: it is opened, and nothing is loaded. Its programs, and the types
+// that they were written for, are known then.
 
 import BPFObject
 import CLibbpf
+import Events
 import Glibc
 import Synchronization
 import System
@@ -13,8 +14,8 @@ import System
 @safe struct UnloadedObject: ~Copyable {
     private let object: OpaquePointer
 
-    /// - Parameter typesPath: a file with the kernel's types to which it is adapted when it is loaded; by then it
-    ///   has to be there. Without one, libbpf reads all of the kernel's types.
+    /// - Parameter typesPath: a file with the kernel's types to which the object is adapted when it is loaded; the file
+    ///   must exist by then. Without one, libbpf reads all of the kernel's types.
     init(typesPath: String? = nil) throws(CaptureError) {
         LibbpfLog.begin()
         let code = AttachIDs.answer()
@@ -31,7 +32,7 @@ import System
 
     deinit { unsafe bpf_object__close(object) }
 
-    /// Hands the object over to whoever closes it.
+    /// Passes the object to a caller, who closes it.
     consuming func release() -> OpaquePointer {
         let object = unsafe object
         discard self
@@ -49,8 +50,8 @@ import System
         return names
     }
 
-    /// Names of all types that its programs know, those of the kernel among them. Behind three underscores a name
-    /// says which of several layouts of one type is meant.
+    /// Names of all types that its programs use, those of the kernel among them. The part of a name after three
+    /// underscores distinguishes several layouts of one type.
     var typeNames: Set<String> {
         var names: Set<String> = []
         let btf = unsafe bpf_object__btf(object)
@@ -80,7 +81,7 @@ enum AttachIDs {
         Self.ids.withLock { $0 = ids }
     }
 
-    /// Has objects that are opened from here on ask here. 0, or -errno.
+    /// From now on, objects that are opened ask this table. 0, or -errno.
     fileprivate static func answer() -> Int32 {
         unsafe fs_set_attach_ids { program in
             guard let program = unsafe program else { return 0 }
@@ -90,8 +91,8 @@ enum AttachIDs {
     }
 }
 
-/// A file in memory with types to which objects are adapted, for libbpf takes a path. It has no name and is gone
-/// with this.
+/// A file in memory with types to which objects are adapted, because libbpf takes a path. It has no name and is removed
+/// with this value.
 final class TypesFile {
     private let descriptor: Int32
 

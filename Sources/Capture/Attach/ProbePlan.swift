@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The ladder: which hook each probe gets on this kernel. The first plan comes from what BTF, the symbols and
-// the function's code say; a rung that the kernel then refuses is struck off and the next one is tried, until
-// every probe is attached or has no rung left. A refusal never takes another probe with it. What is evidence
-// stands on kprobes, whose programs run with preemption off. Where kernel code can be preempted, a program on a
-// trampoline or on kprobe.multi can be, too; meanwhile the kernel skips that program, and for kprobe.multi all
-// kprobe programs, for the other tasks on that CPU.
+// The ladder: which hook each probe gets on this kernel. The first plan comes from BTF, the symbols and the function's
+// code. A rung that the kernel then refuses is removed and the next one is tried, until every probe is attached or has
+// no rung left. A refusal of one probe does not affect another probe. Probes for evidence are on kprobes, whose
+// programs run with preemption off. Where kernel code can be preempted, a program on a trampoline or on kprobe.multi
+// can be preempted, too; meanwhile the kernel skips that program, and for kprobe.multi all kprobe programs, for the
+// other tasks on that CPU.
 
 import Events
 
@@ -16,15 +16,18 @@ struct ProbePlan: Sendable {
         var function: String?
         /// Rungs left, the best first.
         var rungs: [Hook]
-        /// Of the instructions in `function`, on the rung `callsite`: of its calls, and of where they return to.
+        /// The instructions in `function`, on the rung `callsite`: the calls, and the instructions to which they
+        /// return.
         var offsets: [Int] = []
         var returnOffsets: [Int] = []
+        /// Tracing continues without it, at the same depth.
+        var isOptional = false
         /// The kernel's number of the type of `function`, for the rungs `fentry` and `tpBTF`; nil when BTF has none.
         var attachID: UInt32?
         var note: String?
 
         var hook: Hook? { function == nil ? nil : rungs.first }
-        /// The function, with its instructions where the probe stands on such: "f+0x188, +0x1ab".
+        /// The function, with its instructions where the probe is on instructions: "f+0x188, +0x1ab".
         var place: String? {
             guard hook == .callsite, let function else { return function }
             return function + (offsets + returnOffsets).map { "+0x" + String($0, radix: 16) }.joined(separator: ", ")
@@ -61,6 +64,9 @@ struct ProbePlan: Sendable {
     let depthNote: String?
     /// bpf_find_vma() exists (5.17), so the victim's memory area can be read.
     let areaReadable: Bool
+    /// The register of get_futex_key() that shows that a lookup only reads, for the probe on a pin that fails; nil
+    /// where it is not known.
+    let reads: Instruction.RegisterTest?
     /// Bits of get_futex_key()'s second argument that mean "shared".
     let sharedArgumentMask: UInt32
     /// Position of the folio among the arguments of the swap-out function.
@@ -69,14 +75,14 @@ struct ProbePlan: Sendable {
     /// Candidates for each role that a function plays.
     static let functions: [[String]] = ProbeRole.all.filter { $0.site == .function }.map(\.candidates)
 
-    /// Names of the kernel's types, functions among them, that the plan and whoever makes it ask for.
+    /// Names of the kernel's types, functions among them, that the plan and its caller ask for.
     static let types: [String] =
-        functions.joined() + SymbolQuestion.types + ["bpf_func_id"]
+        functions.joined() + SymbolQuery.types + ["bpf_func_id"]
         + ProbeRole.all.filter { $0.site == .tracepoint }.flatMap(\.candidates).map {
             KernelTypes.tracepointPrefix + $0
         }
 
-    /// Functions whose symbols the plan needs to know.
+    /// Functions whose symbols the plan needs.
     static let symbols: [String] =
         functions.joined() + ["register_fprobe_ips"] + trampolines + ProbeRole.returnThunks
 
@@ -87,51 +93,52 @@ struct ProbePlan: Sendable {
     /// Whether fentry can be attached to a function.
     static func hasTrampolines(_ symbols: KernelSymbols) -> Bool { trampolines.allSatisfy(symbols.has) }
 
-    /// For lookups as deep as `wanted`, or deeper. With call sites, or why there are none to use; without either
-    /// when none are wanted. `kprobeLimit` says why kprobes are refused to this process; nil when they are not.
-    init(
-        mode: AttachMode, wanted: CaptureDepth, sites: Result<CallSites, CallSites.Unusable>?,
-        types: borrowing KernelTypes, symbols: KernelSymbols, preemption: KernelPreemption,
-        kprobeLimit: String?
-    ) {
-        areaReadable = Self.areaIsReadable(types)
+    /// The input of a plan: what is wanted, and what the kernel and this process offer.
+    struct Basis: ~Copyable {
+        let mode: AttachMode
+        let wanted: CaptureDepth
+        let types: KernelTypes
+        let symbols: KernelSymbols
+        let preemption: KernelPreemption
+        /// Why kprobes are refused to this process; nil when they are not.
+        let kprobeLimit: String?
+    }
+
+    /// Makes a plan for the wanted depth, or a deeper one. `sites` are the call sites, or the reason why there are
+    /// none; nil when none are wanted.
+    init(from basis: borrowing Basis, sites: Result<CallSites, CallSites.Unusable>?) {
+        areaReadable = Self.areaIsReadable(basis.types)
         // FLAGS_SHARED of kernel/futex/futex.h since 6.7; a bool before.
-        sharedArgumentMask = types.argumentIsBool(1, of: "get_futex_key") ?? true ? 0xff : 0x10
-        let swapOut = KernelFunctions.swapOut.names.first(where: symbols.has)
-        swapOutFolioArgument = UInt32(swapOut.flatMap { types.pageArgument(of: $0) } ?? 0)
+        sharedArgumentMask = basis.types.argumentIsBool(1, of: "get_futex_key") ?? true ? 0xff : 0x10
+        let swapOut = KernelFunctions.swapOut.names.first(where: basis.symbols.has)
+        swapOutFolioArgument = UInt32(swapOut.flatMap { basis.types.pageArgument(of: $0) } ?? 0)
         var sites = sites
-        if case .success(let found) = sites, wanted == .full, let obstacle = found.obstacle {
+        if case .success(let found) = sites, basis.wanted == .full, let obstacle = found.obstacle {
             sites = .failure(CallSites.Unusable(obstacle))
         }
-        var probes = ProbeRole.all.filter { !$0.isOfLookup }.map {
-            Self.probe($0, mode: mode, types: types, symbols: symbols, preemption: preemption, kprobeLimit: kprobeLimit)
-        }
+        var probes = ProbeRole.all.filter { !$0.isOfLookup }.map { Self.probe($0, from: basis) }
         switch sites {
         case .success(let sites):
-            (depth, depthNote) = (wanted, nil)
-            probes += Self.probes(at: sites, depth: wanted)
+            (depth, depthNote, reads) = (basis.wanted, nil, sites.fault?.reads)
+            probes += Self.probes(at: sites, depth: basis.wanted)
         case .failure(let unusable):
             let note = "no call site in get_futex_key: \(unusable.reason)"
-            (depth, depthNote) = (.full, note)
+            (depth, depthNote, reads) = (.full, note, nil)
             for role in ProbeRole.all where role.isOfLookup {
-                var probe = Self.probe(
-                    role, mode: mode, types: types, symbols: symbols, preemption: preemption, kprobeLimit: kprobeLimit)
-                if mode == .callsite, role.isRequired { (probe.function, probe.rungs) = ("get_futex_key", []) }
+                var probe = Self.probe(role, from: basis)
+                if basis.mode == .callsite, role.isRequired { (probe.function, probe.rungs) = ("get_futex_key", []) }
                 if role.name == "unlock" || probe.rungs.isEmpty { probe.note = note }
                 probes.append(probe)
             }
         case nil:
-            (depth, depthNote) = (.full, nil)
-            probes += ProbeRole.all.filter(\.isOfLookup).map {
-                Self.probe(
-                    $0, mode: mode, types: types, symbols: symbols, preemption: preemption, kprobeLimit: kprobeLimit)
-            }
+            (depth, depthNote, reads) = (.full, nil, nil)
+            probes += ProbeRole.all.filter(\.isOfLookup).map { Self.probe($0, from: basis) }
         }
         self.probes = probes
     }
 
-    /// Probes on the instructions of get_futex_key(), the last part of a lookup first: none is begun whose end
-    /// would not be seen.
+    /// Probes on the instructions of get_futex_key(), the last part of a lookup first, so that no lookup is begun whose
+    /// end would not be seen.
     private static func probes(at sites: CallSites, depth: CaptureDepth) -> [Probe] {
         let parts: [(role: String, calls: [Int], returns: [Int])] =
             switch depth {
@@ -142,7 +149,7 @@ struct ProbePlan: Sendable {
                     ("lock-wait", sites.lockWaits, []), ("unlock", sites.unlocks, []),
                 ]
             }
-        return parts.compactMap { part in
+        let followed = parts.compactMap { part -> Probe? in
             guard let role = ProbeRole.all.first(where: { $0.name == part.role }),
                 !part.calls.isEmpty || !part.returns.isEmpty
             else { return nil }
@@ -150,6 +157,28 @@ struct ProbePlan: Sendable {
                 role: role, function: "get_futex_key", rungs: [.callsite], offsets: part.calls,
                 returnOffsets: part.returns)
         }
+        return depth == .sentinel ? faultProbes(at: sites.fault) + followed : followed
+    }
+
+    /// Probes on instructions that only a lookup whose first pin fails reaches. None of them runs for a lookup whose
+    /// first pin succeeds.
+    private static func faultProbes(at fault: CallSites.Fault?) -> [Probe] {
+        guard let fault, let pin = ProbeRole.all.first(where: { $0.name == "pin" }) else {
+            return [
+                Probe(
+                    role: .fault, function: nil, rungs: [], isOptional: true,
+                    note: "get_futex_key has no instruction that only a pin that fails leads to: "
+                        + ProbeRole.fault.offWithout)
+            ]
+        }
+        return [
+            Probe(
+                role: .fault, function: "get_futex_key", rungs: [.callsite], offsets: [fault.decision],
+                isOptional: true),
+            Probe(
+                role: pin, function: "get_futex_key", rungs: [.callsite], offsets: [fault.secondPin],
+                returnOffsets: [fault.secondPinned], isOptional: true),
+        ]
     }
 
     /// Whether lookups are followed from instructions.
@@ -158,7 +187,7 @@ struct ProbePlan: Sendable {
     /// A plan as given, for a kernel that has everything.
     init(probes: [Probe]) {
         (self.probes, areaReadable, sharedArgumentMask, swapOutFolioArgument) = (probes, true, 0x10, 0)
-        (depth, depthNote) = (.full, nil)
+        (depth, depthNote, reads) = (.full, nil, nil)
     }
 
     /// Whether bpf_find_vma() exists.
@@ -166,18 +195,15 @@ struct ProbePlan: Sendable {
         types.has(enumerator: "BPF_FUNC_find_vma", of: "bpf_func_id")
     }
 
-    private static func probe(
-        _ role: ProbeRole, mode: AttachMode, types: borrowing KernelTypes, symbols: KernelSymbols,
-        preemption: KernelPreemption, kprobeLimit: String?
-    ) -> Probe {
+    private static func probe(_ role: ProbeRole, from basis: borrowing Basis) -> Probe {
         if role.site == .tracepoint {
-            let rungs: [Hook] = mode == .kprobe ? [.rawTracepoint] : [.tpBTF, .rawTracepoint]
+            let rungs: [Hook] = basis.mode == .kprobe ? [.rawTracepoint] : [.tpBTF, .rawTracepoint]
             return Probe(
                 role: role, function: role.candidates[0], rungs: rungs,
-                attachID: types.attachID(of: role.candidates[0], isTracepoint: true))
+                attachID: basis.types.attachID(of: role.candidates[0], isTracepoint: true))
         }
-        guard let candidate = role.candidates.first(where: { symbols.functions[$0] != nil }),
-            let symbol = symbols.functions[candidate]?.first
+        guard let candidate = role.candidates.first(where: { basis.symbols.functions[$0] != nil }),
+            let symbol = basis.symbols.functions[candidate]?.first
         else {
             let names = role.candidates.joined(separator: ", ")
             return Probe(
@@ -187,36 +213,38 @@ struct ProbePlan: Sendable {
         var rungs: [Hook] = []
         var note: String?
         // Where they are permitted, kprobes come first for what is evidence.
-        if mode != .fentry, role.isEvidence, kprobeLimit == nil { rungs.append(.kprobe) }
-        if mode != .kprobe {
-            switch types.argumentCount(of: candidate) {
+        if basis.mode != .fentry, role.isEvidence, basis.kprobeLimit == nil { rungs.append(.kprobe) }
+        if basis.mode != .kprobe {
+            switch basis.types.argumentCount(of: candidate) {
             case nil: note = "not in BTF"
-            case _? where !hasTrampolines(symbols): note = "this kernel has no direct calls of ftrace"
+            case _? where !hasTrampolines(basis.symbols): note = "this kernel has no direct calls of ftrace"
             case _? where symbol != candidate: note = "only as \(symbol)"
             // Trampolines carried six register arguments until 6.6 (473e3150e30a).
-            case let count? where count > 6 && mode != .fentry: note = "\(count) arguments"
+            case let count? where count > 6 && basis.mode != .fentry: note = "\(count) arguments"
             default: rungs.append(.fentry)
             }
         }
-        if mode != .fentry, !role.isEvidence {
-            if kprobeLimit == nil { rungs.insert(.kprobe, at: preemption.isPossible ? 0 : rungs.count) }
-            // It lets many functions go at once.
-            if symbols.has("register_fprobe_ips"), !preemption.isPossible { rungs.insert(.kprobeMulti, at: 0) }
+        if basis.mode != .fentry, !role.isEvidence {
+            if basis.kprobeLimit == nil { rungs.insert(.kprobe, at: basis.preemption.isPossible ? 0 : rungs.count) }
+            // It detaches many functions at once.
+            if basis.symbols.has("register_fprobe_ips"), !basis.preemption.isPossible {
+                rungs.insert(.kprobeMulti, at: 0)
+            }
         }
         if rungs.first == .kprobeMulti || rungs.first == .kprobe { note = nil }
-        if let kprobeLimit, mode != .fentry, role.isEvidence || preemption.isPossible {
+        if let kprobeLimit = basis.kprobeLimit, basis.mode != .fentry, role.isEvidence || basis.preemption.isPossible {
             note = "kprobes are refused: \(kprobeLimit)"
         }
         if rungs.isEmpty { note = "no hook is left: \(note ?? "no fentry"): \(role.offWithout)" }
         return Probe(
-            role: role, function: symbol, rungs: rungs, attachID: types.attachID(of: symbol, isTracepoint: false),
+            role: role, function: symbol, rungs: rungs, attachID: basis.types.attachID(of: symbol, isTracepoint: false),
             note: note)
     }
 
     /// The probes that share the two programs on kprobe.multi, by position.
     var onMulti: [Int] { probes.indices.filter { probes[$0].hook == .kprobeMulti } }
 
-    /// Strikes off the rung on which the probe stands. False when it has none left.
+    /// Removes the rung on which the probe is. False when it has none left.
     mutating func stepDown(_ position: Int, because reason: String) {
         guard let failed = probes[position].hook else { return }
         probes[position].rungs.removeFirst()
@@ -226,13 +254,13 @@ struct ProbePlan: Sendable {
     }
 
     /// The required probe that cannot be attached at all, if any.
-    var missingRequired: Probe? { probes.first { $0.role.isRequired && !$0.isAttachable } }
+    var missingRequired: Probe? { probes.first { $0.role.isRequired && !$0.isOptional && !$0.isAttachable } }
 
     var reports: [ProbeReport] {
         probes.map {
             ProbeReport(
                 role: $0.role.name, function: $0.place, hook: $0.hook,
-                isRequired: $0.role.isRequired, note: $0.note)
+                isRequired: $0.role.isRequired && !$0.isOptional, note: $0.note)
         }
     }
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The counters of the kernel side, one set for each CPU, added up. They lie in memory that is mapped here,
-// so reading them is no system call, takes nothing from the programs, and needs no privilege; that is
-// possible at any time, also when the programs are gone. Numbers that belong together may be a few events
-// apart while programs run.
+// The counters of the kernel side, one set for each CPU, added up. They are in memory that is mapped here. So reading
+// them takes no system call and no privilege, does not disturb the programs, and is possible at any time, also after
+// the programs are detached. While programs run, counters that belong together may differ by a few events.
 
 import CLibbpf
 import CRecords
@@ -54,7 +53,7 @@ struct KernelCounters {
     let counters: fs_counters
     let activities: [ActivityKind: Totals.ActivityTotals]
 
-    /// What is counted by now.
+    /// The counts so far.
     init(_ memory: CounterMemory) {
         let counters = memory.sum()
         var activities: [ActivityKind: Totals.ActivityTotals] = [:]
@@ -74,10 +73,10 @@ struct KernelCounters {
     /// Emitted records and those without room in the ring, by `enum fs_record_kind`.
     var emitted: [UInt64] {
         let all = counters.emitted
-        return [all.0, all.1, all.2, all.3, all.4]
+        return [all.0, all.1, all.2, all.3, all.4, all.5]
     }
 
-    /// As totals, without what the host side counts itself.
+    /// As totals, without the values that the host side counts itself.
     var totals: Totals {
         var totals = Totals()
         totals.lookups = counters.lookups
@@ -100,6 +99,7 @@ struct KernelCounters {
         let losses: [(Loss.Stage, UInt64)] = [
             (.ringLookup, counters.ring_full.1), (.ringProgress, counters.ring_full.2),
             (.ringDetach, counters.ring_full.3), (.ringActivity, counters.ring_full.4),
+            (.ringName, counters.ring_full.5),
             (.lookupTable, counters.lookup_table_full), (.operationTable, counters.operation_table_full),
             (.slotCollision, counters.slot_collision), (.slotOverwritten, counters.slot_overwritten),
             (.returnMissed, counters.return_missed), (.observationMissed, counters.observation_missed),

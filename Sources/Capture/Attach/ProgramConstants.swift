@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The `const volatile` variables of bpf/maps.h, written before the object is loaded, so that the
-// verifier drops what they switch off. They are found by name in the object's own BTF.
+// The `const volatile` variables of bpf/maps.h. They are written before the object is loaded, so that the verifier
+// removes the code that they switch off. They are found by name in the object's own BTF.
 
 import CLibbpf
 import CRecords
@@ -9,7 +9,7 @@ import Events
 import Glibc
 
 /// Values for the variables in `.rodata`.
-struct Settings {
+struct ProgramConstants {
     private var bytes: [String: [UInt8]] = [:]
 
     /// - Throws: what is wrong with the control group of the filter.
@@ -30,12 +30,15 @@ struct Settings {
         set("emit_all", UInt8(options.emitAll ? 1 : 0))
         set("min_passes", victims.minPasses)
         set("min_duration_ns", victims.minDurationNs)
-        set("tell_activities", UInt8(options.tellsActivities ? 1 : 0))
+        set("emit_activities", UInt8(options.emitsActivities ? 1 : 0))
         set("filter_by_result", UInt8(victims.result == nil ? 0 : 1))
         set("filter_result", victims.result ?? 0)
-        // Both hold for instructions; where whole functions are hooked, the rule of the kernel is not known.
-        set("has_todays_rule", UInt8(plan.usesCallSites ? 1 : 0))
+        // Instructions were found in the kernel's own function, which has this rule; a livepatch can have another one.
+        set("has_todays_rule", UInt8(plan.usesCallSites || RunningRule.read().name == "swizzle" ? 1 : 0))
+        set("can_be_preempted", UInt8(plan.probes.contains { $0.role.isOfLookup && $0.hook == .fentry } ? 1 : 0))
         set("follows_lookups", UInt8(plan.depth == .full ? 1 : 0))
+        set("reads_register", UInt32(plan.reads?.register ?? 0))
+        set("reads_mask", plan.reads?.mask ?? 0)
         set("page_shift", UInt32(sysconf(Int32(_SC_PAGESIZE)).trailingZeroBitCount))
         set("shared_argument_mask", plan.sharedArgumentMask)
         set("swap_out_folio_argument", plan.swapOutFolioArgument)

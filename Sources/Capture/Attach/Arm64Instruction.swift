@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Instructions of arm64, as far as the flow of control goes: all are four bytes, and the few that branch
-// are recognised by their upper bits.
+// Instructions of arm64, as far as control flow needs them: all have four bytes, and the few that branch are recognised
+// by their upper bits.
 
 extension Instruction {
-    /// The instruction at the start of `bytes`, whose indexes are offsets in a function at `base`. Nil at an
-    /// incomplete one, and at somebody's probe, which hides one.
+    /// The instruction at the start of `bytes`, whose indexes are offsets in a function at `base`. Nil at an incomplete
+    /// instruction, and where a probe of another program hides the instruction.
     init?(arm64 bytes: ArraySlice<UInt8>, base: UInt64) {
         guard bytes.count >= 4, let start = bytes.indices.first else { return nil }
         let word = (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[start + $1]) << UInt32($1 * 8) }

@@ -7,8 +7,8 @@
 import CLibbpf
 import Glibc
 
-/// An open question; nothing of it stays in the kernel when it goes.
-@safe final class SymbolQuestion {
+/// An open query; nothing of it stays in the kernel when it is destroyed.
+@safe final class SymbolQuery {
     private static let nameSize = 128
     private static let textSize = 192
     /// What the program and this process share: the address, its text, the name.

@@ -4,6 +4,7 @@
 // one that matters.
 
 import CLibbpf
+import Events
 import Synchronization
 
 /// The lines since the last `begin()`.
@@ -28,7 +29,7 @@ enum LibbpfLog {
 }
 
 extension [String] {
-    /// The line that says why: the verifier's last word before its statistics, else the last warning.
+    /// The line with the reason: the verifier's last line before its statistics, else the last warning.
     var verdict: String? {
         let noise = [
             "processed ", "-- BEGIN", "-- END", "libbpf: failed to load", "verification time", "stack depth",
@@ -44,17 +45,8 @@ extension [String] {
 extension String {
     /// The text between `prefix` and the next apostrophe.
     func quoted(after prefix: String) -> String? {
-        guard let start = firstRange(of: prefix)?.upperBound else { return nil }
+        guard let start = place(of: prefix)?.upperBound else { return nil }
         guard let end = self[start...].firstIndex(of: "'") else { return nil }
         return String(self[start..<end])
-    }
-
-    private func firstRange(of text: String) -> Range<Index>? {
-        var start = startIndex
-        while start < endIndex {
-            if self[start...].hasPrefix(text) { return start..<index(start, offsetBy: text.count) }
-            start = index(after: start)
-        }
-        return nil
     }
 }

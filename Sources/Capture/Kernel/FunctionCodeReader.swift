@@ -1,32 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0 AND (GPL-2.0-only OR BSD-2-Clause)
 
-// The code of a kernel function as it stands in memory now, and whether the function is what runs when its
-// name is called. Read by a program of six instructions, with the rights that tracing needs anyway:
-// /proc/kcore would want another one, and not every kernel has it.
+// The code of a kernel function as it is in memory now, and whether this code runs when the function is called. A
+// program of six instructions reads it, with the rights that tracing needs anyway: /proc/kcore would need another
+// right, and not every kernel has it.
 
 import CLibbpf
 import Glibc
 import System
 
-enum KernelText {
+enum FunctionCodeReader {
     /// No function that is looked at is larger.
     private static let limit = 16384
 
-    /// The bytes of a function from its first one to the next symbol.
-    static func code(of function: String, symbols: KernelSymbols) throws(CallSites.Unusable) -> FunctionCode {
+    /// The bytes of a function from its first one to the next symbol. `read` gets them from the kernel, or nil with
+    /// errno.
+    static func code(
+        of function: String, symbols: KernelSymbols, read: (UInt64, Int) -> [UInt8]? = readByProgram
+    ) throws(CallSites.Unusable) -> FunctionCode {
         guard symbols.has(function), let extent = symbols.extents[function] else {
             throw CallSites.Unusable("its address is not known")
         }
         let count = Int(clamping: extent.upperBound - extent.lowerBound)
         guard count <= limit else { throw CallSites.Unusable("its \(count) bytes are too many") }
-        guard let bytes = read(extent.lowerBound, count: count) else {
+        guard let bytes = read(extent.lowerBound, count) else {
             throw CallSites.Unusable("its code cannot be read: \(errorText(errno))")
         }
         return FunctionCode(architecture: FunctionCode.native, address: extent.lowerBound, bytes: bytes)
     }
 
     /// Nil with errno when the kernel refuses.
-    private static func read(_ address: UInt64, count: Int) -> [UInt8]? {
+    static func readByProgram(_ address: UInt64, count: Int) -> [UInt8]? {
         let map = unsafe bpf_map_create(BPF_MAP_TYPE_ARRAY, "futexscope_code", 4, UInt32(count), 1, nil)
         guard map >= 0 else { return nil }
         defer { close(map) }
@@ -57,19 +60,19 @@ enum KernelText {
         return Array(bytes[..<count])
     }
 
-    /// What stands in for a function, as a clause; nil when nothing is known to. Only the code behind the
-    /// function's name is replaced: probes on its instructions see nothing any more.
+    /// What replaces a function, as a clause; nil when no replacement is known. Only calls of the function are
+    /// redirected, so probes on its instructions see nothing any more.
     static func substitute(for function: String) -> String? {
-        if let name = livepatch(of: function) { return "the livepatch \(name) stands in for \(function)" }
+        if let name = livepatch(of: function) { return "the livepatch \(name) replaces \(function)" }
         for directory in ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"] {
             guard let text = readText(directory + "/enabled_functions") else { continue }
             return isRedirected(function, enabledFunctions: text)
-                ? "ftrace may lead calls of \(function) elsewhere" : nil
+                ? "ftrace may redirect calls of \(function)" : nil
         }
         return nil
     }
 
-    /// The livepatch that is switched on and stands in for a function; nil when there is none.
+    /// The enabled livepatch that replaces a function; nil when there is none.
     static func livepatch(of function: String) -> String? {
         for path in paths(matching: "/sys/kernel/livepatch/*/*/\(function),*") {
             let parts = path.split(separator: "/")
@@ -79,7 +82,7 @@ enum KernelText {
         return nil
     }
 
-    /// "function (count) R I D\ttramp: …": I says that a tracer changes where execution goes on.
+    /// "function (count) R I D\ttramp: …": I says that a tracer changes where execution continues.
     static func isRedirected(_ function: String, enabledFunctions text: String) -> Bool {
         text.split(separator: "\n").contains { line in
             guard line.hasPrefix(function + " ") else { return false }

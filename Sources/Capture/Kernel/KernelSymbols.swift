@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Which functions the running kernel has, under which names they can be probed, and where they lie. The
-// kernel writes /proc/kallsyms anew for each reader, a quarter of a million lines, which is most of what a
-// start could cost; so it is asked for single names where it can be (SymbolQuestion.swift), and the file is
-// read as bytes otherwise.
+// Which functions the running kernel has, under which names they can be probed, and where they are. The kernel writes
+// /proc/kallsyms, a quarter of a million lines, again for each reader; that could take most of the time of a start. So
+// the kernel is asked for single names where it answers (SymbolQuery.swift). Otherwise the file is read as bytes.
 
 import Events
 import System
@@ -28,7 +27,7 @@ struct KernelSymbols: Sendable {
 
     /// Asks for the functions named in `wanted`. Nil where all of one of the `groups` are missing, since one of
     /// them may be there as a compiler's clone.
-    init?(asking question: SymbolQuestion, wanted: [String], groups: [[String]]) {
+    init?(asking question: SymbolQuery, wanted: [String], groups: [[String]]) {
         hasAddresses = true
         for name in wanted {
             guard let extent = question.extent(of: name) else { continue }
@@ -79,7 +78,7 @@ struct KernelSymbols: Sendable {
     }
 }
 
-/// Names that are looked for, with a filter that turns nearly all others away by their first four bytes.
+/// Names that are searched for, with a filter that rejects nearly all others by their first four bytes.
 struct SymbolNames {
     private var names: Set<String> = []
     /// By the first four bytes: which lengths names with them have, a bit for each.
@@ -126,8 +125,8 @@ struct SymbolText {
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    /// Calls `found` for each symbol whose base is one of `names`. While what was called last returned
-    /// true, `passed` is called with the address of each line ahead of that, found or not.
+    /// Calls `found` for each symbol whose base is one of `names`. As long as the last of these calls returned true,
+    /// `passed` is called with the address of each following line, found or not.
     func forEach(
         in names: SymbolNames, passed: (UInt64) -> Bool, found: (Symbol) -> Bool
     ) {
@@ -152,6 +151,24 @@ struct SymbolText {
                             isText: type == UInt8(ascii: "t") || type == UInt8(ascii: "w"))
                         wantsAddress = found(symbol) || wantsAddress
                     }
+                }
+                start = end + 1
+            }
+        }
+    }
+
+    /// Calls `body` with the address of each function and with where its name is in the text, in the order of the text.
+    func forEachFunction(_ body: (UInt64, Range<Int>) -> Void) {
+        unsafe bytes.withUnsafeBytes { text in
+            var start = 0
+            while start + Self.nameOffset < text.count, unsafe text[start + 16] == UInt8(ascii: " ") {
+                let name = start + Self.nameOffset
+                let end = unsafe Self.lineEnd(in: text, from: name)
+                let type = unsafe text[start + 17] | 0x20
+                if type == UInt8(ascii: "t") || type == UInt8(ascii: "w") {
+                    var length = 0
+                    while name + length < end, unsafe text[name + length] != UInt8(ascii: "\t") { length += 1 }
+                    body(unsafe Self.address(in: text, at: start), name..<name + length)
                 }
                 start = end + 1
             }

@@ -14,11 +14,11 @@ struct ProbeRole: Sendable {
     /// Prefix of the programs in the object: `<program>_fentry` and so on.
     var program: String
     var site: Site
-    /// In order of preference; the first that the kernel has is taken.
+    /// In order of preference; the first one that the kernel has is used.
     var candidates: [String]
     var hasReturn: Bool
     var isRequired: Bool
-    /// A cause or an observation hangs on it. The others are only counted, once an operation.
+    /// A cause or an observation depends on it. The others are only counted, once for each operation.
     var isEvidence: Bool
     /// Number of the hook on both sides; none for a tracepoint.
     var number: fs_hook
@@ -27,7 +27,13 @@ struct ProbeRole: Sendable {
     /// Follows lookups; all others follow what detaches pages.
     var isOfLookup: Bool { ["lock-wait", "unlock", "pin", "lookup"].contains(name) }
 
-    /// Where a jump takes the place of a return, by the processor's flaws.
+    /// It exists on instructions alone: a pin that fails although write access was requested.
+    static let fault = ProbeRole(
+        name: "pin-fault", program: "pin_fault", site: .function, candidates: ["get_futex_key"], hasReturn: false,
+        isRequired: false, isEvidence: false, number: fs_hook(0),
+        offWithout: "an EFAULT without an observation is found at full depth only")
+
+    /// Functions to which a compiler jumps in place of a return, as a mitigation of processor flaws.
     static let returnThunks = [
         "__x86_return_thunk", "srso_return_thunk", "srso_alias_return_thunk", "retbleed_return_thunk",
         "its_return_thunk", "call_depth_return_thunk", "zen_return_thunk",

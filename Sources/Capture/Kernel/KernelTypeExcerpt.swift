@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The few of the kernel's types that somebody asks for, as BTF of their own. The kernel has more than a hundred
-// thousand, and libbpf goes through all of them for each name: its relocations and attachments would be most of a
-// start. So the kernel's bytes are gone through once here. What is kept is what has a name that is wanted and what
-// lies inside of that; what is only pointed to is left out, unless it is wanted itself.
+// thousand types, and libbpf searches all of them for each name: its relocations and attachments would take most of the
+// time of a start. So this file reads the kernel's bytes once. It keeps the types whose names are wanted and the types
+// inside them. A type to which only a pointer leads is left out, unless it is wanted itself.
 
 /// BTF with the types of some names, and what the kernel's numbers of these types are.
 struct KernelTypeExcerpt: Sendable {
@@ -112,7 +112,7 @@ private struct BTFSource {
     struct Places {
         /// Of each type by its number, in `bytes`; 0 is no type.
         var offsets: [UInt32]
-        /// Types with a wanted name that something can be asked of.
+        /// Types with a wanted name that can be asked for.
         var wanted: [(name: String, id: UInt32, offset: Int)]
     }
 
@@ -152,7 +152,8 @@ private struct BTFSource {
     }
 }
 
-/// New BTF that grows type by type. A type gets its number when it is first named, and is written in that order.
+/// New BTF that is built type by type. A type gets its number when it is first named, and types are written in that
+/// order.
 private struct BTFCopy {
     private let source: BTFSource
     private let offsets: [UInt32]
@@ -172,7 +173,7 @@ private struct BTFCopy {
             }.map(\.id))
     }
 
-    /// The new number of one of the source's types, which is copied sooner or later.
+    /// The new number of one of the source's types, which will be copied.
     mutating func number(of id: UInt32) -> UInt32 {
         if id == 0 { return 0 }
         if let number = numbers[id] { return number }

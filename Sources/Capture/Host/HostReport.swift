@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 AND (GPL-2.0-only OR BSD-2-Clause)
 
-// What this host allows, before anything is loaded: kernel, BTF, lockdown, capabilities, the options
-// that tracing needs. A refusal is named for what it is, since the kernel itself only says "Operation
-// not permitted".
+// What this host permits, before anything is loaded: kernel, BTF, lockdown, capabilities, the kernel options that
+// tracing needs. The report names the real reason of a refusal, because the kernel itself only says "Operation not
+// permitted".
 
 import CLibbpf
 public import Events
 import Glibc
+internal import Live
 internal import System
 
 extension HostReport {
@@ -17,7 +18,7 @@ extension HostReport {
     static func read(symbols: KernelSymbols?) -> HostReport {
         var report = HostReport(
             kernelRelease: readText("/proc/sys/kernel/osrelease") ?? "unknown", checks: [], refusal: nil)
-        report.checkPageSize(sysconf(Int32(_SC_PAGESIZE)))
+        report.add("page size", "\(sysconf(Int32(_SC_PAGESIZE))) bytes")
         report.checkBPF()
         report.checkLockdown()
         report.checkCapabilities()
@@ -32,17 +33,6 @@ extension HostReport {
         checks.append(
             Check(name: name, value: value, isFine: advice == nil && refusal == nil, advice: refusal ?? advice))
         if self.refusal == nil { self.refusal = refusal }
-    }
-
-    /// Indexes of pages and sizes of files are compared in pages of 4 KiB. Nothing here has met other pages, and
-    /// what it would say there could be wrong.
-    mutating func checkPageSize(_ bytes: Int) {
-        add(
-            "page size", "\(bytes) bytes",
-            refusal: bytes == 4096
-                ? nil
-                : "this kernel has pages of \(bytes) bytes, and only pages of 4096 bytes are supported; boot a kernel with these"
-        )
     }
 
     private mutating func checkBPF() {
@@ -84,7 +74,7 @@ extension HostReport {
             let limit = Self.kprobeLimit()
             add("capabilities", "CAP_BPF, CAP_PERFMON, CAP_SYSLOG", advice: limit.map { $0 + "; entry hooks are used" })
         } else if missing == [.syslog] {
-            // Whether it is needed shows at the symbols.
+            // The symbols show whether it is needed.
             add("capabilities", "no CAP_SYSLOG")
         } else {
             add(
@@ -109,7 +99,7 @@ extension HostReport {
             add(
                 "btf", "absent",
                 refusal:
-                    "this kernel carries no BTF (/sys/kernel/btf/vmlinux is missing); it must be built with CONFIG_DEBUG_INFO_BTF=y"
+                    "this kernel carries no BTF (no /sys/kernel/btf/vmlinux: CONFIG_DEBUG_INFO_BTF is off), which BPF needs; ftrace does without it"
             )
         }
     }
@@ -173,7 +163,7 @@ extension HostReport {
     private mutating func checkPreemption() {
         let preemption = KernelPreemption.read()
         let consequence =
-            preemption.isPossible ? "kprobes, which no other task can hold up" : "kprobe.multi where the kernel has it"
+            preemption.isPossible ? "kprobes, which cannot be preempted" : "kprobe.multi where the kernel has it"
         add("preemption", "\(preemption.rawValue): operations are counted with \(consequence)")
     }
 
@@ -182,8 +172,8 @@ extension HostReport {
             "register_kprobe", "register_fprobe_ips", "bpf_find_vma", "get_futex_key",
         ] + ProbePlan.trampolines
 
-    /// Loads and drops a program that reads kernel memory, the least that tracing needs: as a kprobe
-    /// program, and where there are no kprobes as one for a trampoline.
+    /// Loads a program that reads kernel memory, and drops it: the least that tracing needs. It is a kprobe program, or
+    /// one for a trampoline where there are no kprobes.
     private mutating func checkTrial(hasKprobes: Bool) {
         guard refusal == nil else { return }
         // r1 = r10 - 8; r2 = 8; r3 = 0; bpf_probe_read_kernel(r1, r2, r3); r0 = 0; exit

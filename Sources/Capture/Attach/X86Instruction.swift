@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Instructions of x86-64, as far as the flow of control goes: how long each is, and where it may lead. Enough
-// for what a compiler makes of kernel code; anything else (VEX and what was never an instruction) is nil, and
-// a function that has it is not understood.
+// Instructions of x86-64, as far as control flow needs them: the length of each, and where it can lead. It knows the
+// instructions that compilers use in kernel code. For any other (VEX, and bytes that are no instruction) the result is
+// nil, and a function that contains one is not understood.
 
 extension Instruction {
     /// The instruction at the start of `bytes`, whose indexes are offsets in a function at `base`.
@@ -10,15 +10,36 @@ extension Instruction {
         guard let start = bytes.indices.first else { return nil }
         var reader = X86Reader(bytes: bytes)
         guard let (flow, loadsFault) = reader.read(base: base), reader.length <= 15 else { return nil }
-        self.init(offset: start, length: reader.length, flow: flow, loadsFault: loadsFault)
+        let whole = Array(bytes[start..<start + reader.length])
+        self.init(
+            offset: start, length: reader.length, flow: flow, loadsFault: loadsFault,
+            // cmp $-14,%eax
+            comparesFault: whole == [0x83, 0xf8, 0xf2], tests: RegisterTest(x86: whole))
     }
 
-    /// Where a call or jump leads that has a displacement of 32 bits after its first byte.
+    /// The target of a call or jump that has a displacement of 32 bits after its first byte.
     static func target32(_ bytes: ArraySlice<UInt8>, from base: UInt64) -> UInt64 {
         let start = bytes.startIndex
         guard bytes.count >= 5 else { return 0 }
         let field = (0..<4).reduce(UInt32(0)) { $0 | UInt32(bytes[start + 1 + $1]) << UInt32($1 * 8) }
         return base &+ UInt64(start) &+ 5 &+ UInt64(bitPattern: Int64(Int32(bitPattern: field)))
+    }
+}
+
+extension Instruction.RegisterTest {
+    /// `test` of a register with itself, if it is one of those that are kept over calls.
+    fileprivate init?(x86 bytes: [UInt8]) {
+        guard bytes.count == 2 || bytes.count == 3 && bytes[0] & 0xf0 == 0x40 else { return nil }
+        let (prefix, code, operands) = (bytes.count == 3 ? bytes[0] : 0, bytes[bytes.count - 2], bytes[bytes.count - 1])
+        guard code == 0x84 || code == 0x85, operands >= 0xc0 else { return nil }
+        // The prefix has the fourth bit of each number: 4 for the first operand, 1 for the second.
+        let first = operands >> 3 & 7 | (prefix & 4) << 1
+        let second = operands & 7 | (prefix & 1) << 3
+        // Without the prefix, 5 is the second byte of another register.
+        guard first == second, prefix != 0 || code == 0x85 || first < 4 else { return nil }
+        let kept: [UInt8] = [3, 5, 12, 13, 14, 15]
+        guard let register = kept.firstIndex(of: first) else { return nil }
+        self.init(register: register, mask: code == 0x84 ? 0xff : prefix & 8 != 0 ? .max : 0xffff_ffff)
     }
 }
 
@@ -182,7 +203,7 @@ private struct X86Reader {
         }
     }
 
-    /// Takes the operand byte with what belongs to it; gives its middle field.
+    /// Reads the operand byte with everything that belongs to it; returns its middle field.
     private mutating func modRM() -> UInt8? {
         guard let byte = next() else { return nil }
         let (mode, operand) = (byte >> 6, byte & 7)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Whether the kernel preempts its own code. Where it does, a program on kprobe.multi can be preempted, and meanwhile
-// the kernel skips every kprobe program for the other tasks on that CPU; so nothing is put there.
+// the kernel skips every kprobe program for the other tasks on that CPU; so kprobe.multi is not used there.
 
 import System
 

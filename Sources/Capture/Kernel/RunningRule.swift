@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Which rule the running kernel applies to a page without a mapping. Every kernel that carries BTF (5.2) has
-// the rule of e6780f7243ed (3.2). A livepatch that stands in for get_futex_key() may have another; its
-// instructions do not show which, so it declares it in a parameter of its module. docs/rules.md has the rules.
+// Which rule the running kernel applies to a page without a mapping. Every kernel that has BTF (5.2) has the rule of
+// e6780f7243ed (3.2). A livepatch that replaces get_futex_key() may have another one. Its instructions do not show
+// which, so it declares the rule in a parameter of its module. docs/rules.md has the rules.
 
 internal import System
 
 /// The rule of the running kernel, and who declares it.
 public struct RunningRule: Sendable, Equatable {
-    /// A word of docs/rules.md; nil where a livepatch stands in and declares none.
+    /// A word of docs/rules.md; nil where a livepatch replaces the function and declares none.
     public var name: String?
-    /// The livepatch that stands in for get_futex_key(), if there is one.
+    /// The livepatch that replaces get_futex_key(), if there is one.
     public var livepatch: String?
 
     /// Looks at the running kernel; needs no privilege.
     public static func read() -> RunningRule {
-        read(livepatch: KernelText.livepatch(of: "get_futex_key")) { module in
+        read(livepatch: FunctionCodeReader.livepatch(of: "get_futex_key")) { module in
             readText("/sys/module/\(module)/parameters/futex_rule")
         }
     }
@@ -24,7 +24,7 @@ public struct RunningRule: Sendable, Equatable {
     static func read(livepatch: String?, declaration: (String) -> String?) -> RunningRule {
         guard let livepatch else { return RunningRule(name: "swizzle", livepatch: nil) }
         let text = declaration(livepatch)
-        // A module may declare anything: a word is all that is believed.
+        // A module may declare anything, so only a known word is accepted.
         let isWord = text.map { text in
             (1...32).contains(text.utf8.count) && text.utf8.allSatisfy { (97...122).contains($0) || $0 == 45 }
         }

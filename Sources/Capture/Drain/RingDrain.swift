@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The ring buffer is drained on a thread of its own: it copies records into batches and hands them over
-// in a bounded queue. When the consumer is slow the queue fills, this thread waits, and the ring buffer
-// keeps what it can; what it cannot keep the kernel side counts. Nothing is decoded or written here.
+// in a bounded queue. When the consumer is slow, the queue fills, this thread waits, and the ring buffer
+// keeps what it can; the kernel side counts what it cannot keep. Nothing is decoded or written here.
 //
-// The kernel wakes this thread for a record that finds the ring drained. In a storm that would be every
-// record, and a change of tasks for each; so after a record the thread naps, as long as the ring is far from
-// full, and takes together what came meanwhile. Whatever comes out of the blue is taken at once. While the
-// consumer has something to do the batch grows, so that the queue holds bytes and not naps.
+// The kernel wakes this thread for a record that finds the ring empty. In a storm that would be every record,
+// with a change of tasks for each. So after a record the thread sleeps while the ring is far from full, and then
+// takes all records at once. A single record is taken immediately. While the consumer is busy the batch grows, so
+// that the queue holds full batches.
+//
+// There is a spare ring, for records that found the lock of the first one taken. A record in it may refer to an older
+// one in the first ring. So records of the spare ring wait until the first ring has been emptied once more.
 
 import CLibbpf
 import CRecords
+import Events
 import Glibc
 import Synchronization
 import System
@@ -21,9 +25,9 @@ import System
     private let worker: DrainWorker
     private let thread: Thread
 
-    /// Starts draining the ring of a loaded object, which holds `bytes`.
-    init(map: Int32, bytes: Int) throws(CaptureError) {
-        let worker = try DrainWorker(map: map, ringBytes: bytes)
+    /// Starts draining the rings of a loaded object, of which the first holds `bytes`.
+    init(map: Int32, bytes: Int, spare: Int32) throws(CaptureError) {
+        let worker = try DrainWorker(map: map, ringBytes: bytes, spare: spare)
         self.worker = worker
         do throws(SystemError) {
             // The thread holds its own reference to the worker until it ends.
@@ -51,11 +55,11 @@ import System
     /// How often the thread has looked into the ring; it does so many times a second.
     var turns: UInt64 { worker.turns.load(ordering: .relaxed) }
 
-    /// Records that came through the ring, by `enum fs_record_kind`; unknown kinds at index 0. Valid
+    /// Records that came through both rings, by `enum fs_record_kind`; unknown kinds at index 0. Valid
     /// after `stop`.
     var delivered: [UInt64] { worker.delivered }
 
-    fileprivate static let kinds = Int(FS_ACTIVITY.rawValue) + 1
+    fileprivate static let kinds = Int(FS_RECORD_KINDS.rawValue)
 }
 
 /// Whole records from the ring, one after the other. It belongs to one thread at a time.
@@ -63,7 +67,7 @@ import System
     /// When it has so much it is full.
     fileprivate static let fullBytes = 256 << 10
     /// No record is larger.
-    private static let largestRecord = 4096
+    private static let largestRecord = NamedFile.recordBytes
 
     private let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: fullBytes + largestRecord, alignment: 16)
     fileprivate var count = 0
@@ -78,6 +82,17 @@ import System
     fileprivate var isFull: Bool { count >= Self.fullBytes }
     fileprivate var room: UnsafeMutableRawBufferPointer {
         unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[count...])
+    }
+
+    /// Moves all records of `other` to the end, if they have room.
+    /// - Returns: how many bytes that were.
+    fileprivate func take(allOf other: RecordBatch) -> Int {
+        let (moved, room) = unsafe (other.records, room)
+        guard moved.count <= room.count else { return 0 }
+        unsafe room.copyMemory(from: moved)
+        count += moved.count
+        other.count = 0
+        return moved.count
     }
 }
 
@@ -111,11 +126,11 @@ import System
     private static let queueLimit = 64
     /// Batches kept for what comes next.
     private static let spareLimit = 4
-    /// Nothing waits for this to pass: the kernel wakes the thread for a record, and `finish` for the end.
+    /// The longest sleep without records. The kernel wakes the thread for a record, and `finish` for the end.
     private static let pollMs: Int32 = 1000
-    /// A batch is handed over when nothing more came for so long.
-    private static let napMs: Int32 = 2
-    /// The ring is emptied without a nap when more than this part of it had come.
+    /// The sleep after a record; without another one in that time the batch is handed over.
+    private static let sleepMs: Int32 = 2
+    /// After more than this part of the ring, the next look follows at once.
     private static let fullness = 16
 
     private struct Queue {
@@ -131,11 +146,14 @@ import System
     private let ringBytes: Int
     private let queue = Mutex(Queue())
     private var ring: OpaquePointer?
+    private var spareRing: OpaquePointer?
     private var batch = RecordBatch()
+    /// From the spare ring, for the batch after the next look into the first one.
+    private var held = RecordBatch()
     private let counts: UnsafeMutablePointer<UInt64>
     private let filling: UnsafeMutablePointer<Filling>
 
-    init(map: Int32, ringBytes: Int) throws(CaptureError) {
+    init(map: Int32, ringBytes: Int, spare: Int32) throws(CaptureError) {
         self.ringBytes = ringBytes
         batchReady = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         room = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
@@ -144,19 +162,26 @@ import System
         unsafe counts = .allocate(capacity: RingDrain.kinds)
         unsafe counts.initialize(repeating: 0, count: RingDrain.kinds)
         unsafe filling = .allocate(capacity: 1)
-        unsafe ring = nil
+        unsafe (ring, spareRing) = (nil, nil)
         guard batchReady >= 0, room >= 0, end >= 0 else { throw .system("make an event descriptor", errno: errno) }
-        unsafe ring = unsafe ring_buffer__new(
+        unsafe ring = unsafe open(map)
+        unsafe spareRing = unsafe open(spare)
+        guard unsafe ring != nil, unsafe spareRing != nil else { throw .system("open the ring buffer", errno: errno) }
+    }
+
+    /// A reader of one ring, whose records go to `filling`.
+    private func open(_ map: Int32) -> OpaquePointer? {
+        unsafe ring_buffer__new(
             map,
             { context, record, size in
                 guard let context = unsafe context, let record = unsafe record else { return 0 }
                 return unsafe context.assumingMemoryBound(to: Filling.self).pointee.take(record, count: size)
             }, filling, nil)
-        guard unsafe ring != nil else { throw .system("open the ring buffer", errno: errno) }
     }
 
     deinit {
         if let ring = unsafe ring { unsafe ring_buffer__free(ring) }
+        if let spareRing = unsafe spareRing { unsafe ring_buffer__free(spareRing) }
         unsafe counts.deallocate()
         unsafe filling.deallocate()
         close(batchReady)
@@ -169,25 +194,37 @@ import System
             var waits = unsafe [
                 pollfd(fd: ring_buffer__epoll_fd(ring), events: Int16(POLLIN), revents: 0),
                 pollfd(fd: end, events: Int16(POLLIN), revents: 0),
+                pollfd(fd: ring_buffer__epoll_fd(spareRing), events: Int16(POLLIN), revents: 0),
             ]
-            let ready = unsafe poll(&waits, nfds_t(waits.count), batch.count > 0 ? Self.napMs : Self.pollMs)
+            let ready = unsafe poll(
+                &waits, nfds_t(waits.count), batch.count + held.count > 0 ? Self.sleepMs : Self.pollMs)
             turns.add(1, ordering: .relaxed)
             let taken = take()
             if batch.isFull || ready == 0 || queue.withLock({ $0.batches.isEmpty }) { handOver(waitsForRoom: true) }
             // Also when a record that is not committed yet keeps the ring readable.
             if ready > 0, !waits[1].isReady, taken < min(ringBytes / Self.fullness, RecordBatch.fullBytes) {
-                usleep(useconds_t(Self.napMs) * 1000)
+                usleep(useconds_t(Self.sleepMs) * 1000)
             }
         }
         // The programs are detached: what is in the ring is all there will be.
-        while take() > 0 || batch.count > 0 {
+        while take() > 0 || batch.count + held.count > 0 {
             handOver(waitsForRoom: false)
         }
     }
 
-    /// Moves what is in the ring into the batch, until that is full.
-    /// - Returns: how many bytes that were.
+    /// Moves what is in the ring into the batch, until that is full, then what was held, and holds what is in the
+    /// spare ring.
+    /// - Returns: how many bytes came into the batch.
     private func take() -> Int {
+        var taken = unsafe take(from: ring, into: batch)
+        if !batch.isFull { taken += batch.take(allOf: held) }
+        if held.count == 0 { unsafe take(from: spareRing, into: held) }
+        return taken
+    }
+
+    /// - Returns: how many bytes came into `batch`.
+    @discardableResult
+    private func take(from ring: OpaquePointer?, into batch: RecordBatch) -> Int {
         let room = unsafe batch.room
         guard let start = room.baseAddress else { return 0 }
         unsafe filling.initialize(

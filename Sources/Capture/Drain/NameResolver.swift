@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Text that belongs to numbers: the path of a file, which comes from the kernel side, the name of a block device, and
+// the path of a control group. A control group is looked up once, soon after the event, by its task, or by its
+// number where the task is gone; what cannot be found stays without a name, and is looked for again.
+
+import Events
+import Glibc
+import Live
+import System
+
+/// Finds names for the first event that mentions a file or a control group.
+struct NameResolver {
+    /// Places remembered. Above this number all are forgotten, and their names are emitted again when they recur.
+    private static let limit = 4096
+    private static let patienceNs: UInt64 = 1_000_000_000
+    private let ownNamespace = NamedFile.ownNamespace()
+    /// The name of each file as it was emitted last.
+    private var files: [FileID: Name] = [:]
+    /// Control groups, each with the time from which it is looked up again; never, once its name was emitted. Every
+    /// event of a storm has a group, and not every host shows their paths.
+    private var cgroups: [UInt64: UInt64] = [:]
+    private var tree = ControlGroupTree()
+    private var devices = BlockDeviceNames()
+    /// The last of these groups; most events that follow have the same.
+    private var latest: (cgroup: UInt64, until: UInt64) = (0, 0)
+
+    /// The name that must precede a lookup.
+    mutating func name(for lookup: Lookup) -> Name? { cgroup(of: lookup.victim, at: lookup.time) }
+
+    /// The name of a file, if it differs from the one that was emitted last.
+    mutating func name(of file: NamedFile) -> Name? {
+        let state = file.state(here: Reach(of: file.path, magic: file.magic), ownNamespace: ownNamespace)
+        let name = Name(subject: .file(file.file), text: file.path, detail: file.fileSystem, fileState: state)
+        guard files[file.file] != name else { return nil }
+        Self.remember(file.file, in: &files, name)
+        return name
+    }
+
+    /// The names that must precede a detach.
+    mutating func names(for detach: Detach) -> [Name] {
+        [cgroup(of: detach.culprit, at: detach.time), devices.name(for: detach)].compactMap(\.self)
+    }
+
+    private func isNews(_ cgroup: UInt64, at time: UInt64) -> Bool {
+        cgroup != 0 && (cgroup != latest.cgroup || time >= latest.until)
+    }
+
+    private mutating func cgroup(of task: TaskIdentity, at time: UInt64) -> Name? {
+        guard isNews(task.cgroup, at: time) else { return nil }
+        var found: Name?
+        var until = cgroups[task.cgroup] ?? 0
+        if time >= until {
+            let name =
+                Self.cgroup(of: task)
+                ?? tree.path(of: task.cgroup, at: time).map { Name(subject: .cgroup(task.cgroup), text: $0) }
+            until = name == nil ? time &+ Self.patienceNs : .max
+            Self.remember(task.cgroup, in: &cgroups, until)
+            found = name
+        }
+        latest = (task.cgroup, until)
+        return found
+    }
+
+    private static func remember<Key, Value>(_ key: Key, in places: inout [Key: Value], _ value: Value) {
+        if places.count >= limit { places = [:] }
+        places[key] = value
+    }
+
+    private static func cgroup(of task: TaskIdentity) -> Name? {
+        guard let text = readText("/proc/\(task.pid)/cgroup"),
+            let line = text.split(separator: "\n").first(where: { $0.hasPrefix("0::/") })
+        else { return nil }
+        let path = String(line.dropFirst(3))
+        var status = stat()
+        // The task may have moved since: only the group with this very id gets the name.
+        guard unsafe stat("/sys/fs/cgroup" + path, &status) == 0, UInt64(status.st_ino) == task.cgroup else {
+            return nil
+        }
+        return Name(subject: .cgroup(task.cgroup), text: path)
+    }
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The path of the file behind an observation, collected while the victim still maps it.
+ * A name that is looked up later, in /proc, depends on a victim that may have ended, and
+ * on rights over the processes of other users.  The walk follows what d_path() does:
+ * from the file's entry up to the root of its mount, then on from the mount point.
+ * Only facts are collected; which state of a file they mean is decided in Swift.
+ */
+#ifndef FUTEXSCOPE_NAME_H
+#define FUTEXSCOPE_NAME_H
+
+#include "maps.h"
+
+/* Entries and mounts that one path may have. */
+#define NAME_STEPS 48
+/* A name is sent again after this time: a directory above the file can be renamed. */
+#define NAME_INTERVAL_NS 1000000000ull
+#define NAMED_FILES	 1024
+
+/* The file named last in each slot: an inode number is reused when its file is removed, and
+ * a file can get another name.  Two tasks may race for a slot: then a name is sent twice. */
+struct named_file {
+	__u64 inode;
+	__u64 entry;
+	__u64 name; /* hash and length of the last part of the path */
+	__u32 dev;
+	__u32 generation;
+	__u64 time;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NAMED_FILES);
+	__type(key, __u32);
+	__type(value, struct named_file);
+} named_files SEC(".maps");
+
+struct name_record {
+	struct fs_name name;
+	char text[FS_NAME_BYTES];
+};
+
+/* The position of a walk from a file to the root of its mount namespace. */
+struct name_walk {
+	struct dentry *entry;
+	struct mount *mount;
+	/* The victim's own root. */
+	struct dentry *root_entry;
+	struct vfsmount *root_mount;
+	__u32 bytes;
+};
+
+static __always_inline struct mount *mount_of(struct vfsmount *inner)
+{
+	return (void *)inner - bpf_core_field_offset(struct mount, mnt);
+}
+
+/* One step towards the root; 0 when the walk is over.  Not static: the verifier checks a
+ * function once, so a loop that calls it is cheap to verify. */
+__noinline int name_step(struct name_record *out, struct name_walk *walk)
+{
+	struct dentry *entry, *parent;
+	struct mount *mount, *above;
+	long bytes;
+
+	if (!out || !walk)
+		return 0;
+	entry = walk->entry;
+	mount = walk->mount;
+	if (entry == walk->root_entry && mount == mount_of(walk->root_mount))
+		out->name.facts |= FS_NAME_IN_VICTIM_ROOT;
+	if (entry == BPF_CORE_READ(mount, mnt.mnt_root)) {
+		above = BPF_CORE_READ(mount, mnt_parent);
+		if (above == mount) {
+			out->name.facts |= FS_NAME_COMPLETE;
+			return 0;
+		}
+		walk->entry = BPF_CORE_READ(mount, mnt_mountpoint);
+		walk->mount = above;
+		return 1;
+	}
+	if (walk->bytes >= FS_NAME_LEN)
+		return 0;
+	bytes = bpf_probe_read_kernel_str(out->text + walk->bytes, FS_NAME_PART_LEN,
+					  BPF_CORE_READ(entry, d_name.name));
+	if (bytes <= 1)
+		return 0;
+	walk->bytes += bytes & (2 * FS_NAME_PART_LEN - 1);
+	parent = BPF_CORE_READ(entry, d_parent);
+	if (parent == entry) {
+		out->name.facts |= FS_NAME_COMPLETE; /* a file that never was in a directory */
+		return 0;
+	}
+	walk->entry = parent;
+	return 1;
+}
+
+/* The path by which a task has opened the file.  A file on an overlay is mapped from the
+ * layer below, through a mount of the kernel's own; from 6.8 the overlay's path follows the
+ * file (def3ae83da02).  A bit of f_mode shows which files have one, but that bit has moved,
+ * so the two halves of the path are compared instead. */
+static __always_inline struct path *path_of(struct file *file)
+{
+	struct backing_file *backing =
+		(void *)file - bpf_core_field_offset(struct backing_file, file);
+	struct path *own = (void *)file + bpf_core_field_offset(struct file, f_path), *user;
+	struct mount *mount = mount_of(BPF_CORE_READ(own, mnt));
+	struct super_block *super;
+
+	if (!bpf_core_field_exists(backing->user_path) ||
+	    BPF_CORE_READ(mount, mnt_ns) != MNT_NS_INTERNAL)
+		return own;
+	user = (void *)backing + bpf_core_field_offset(struct backing_file, user_path);
+	super = BPF_CORE_READ(user, mnt, mnt_sb);
+	return super && super == BPF_CORE_READ(user, dentry, d_sb) ? user : own;
+}
+
+static __always_inline void fill_name(struct name_record *record, struct file *file)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct path *path = path_of(file);
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct fs_struct *fs = BPF_CORE_READ(task, fs);
+	struct name_walk walk = {};
+	struct fs_name *out = &record->name;
+	struct mnt_namespace *space;
+	struct dentry *entry;
+	struct mount *mount;
+
+	entry = BPF_CORE_READ(path, dentry);
+	mount = mount_of(BPF_CORE_READ(path, mnt));
+	walk.entry = entry;
+	walk.mount = mount;
+	walk.root_entry = BPF_CORE_READ(fs, root.dentry);
+	walk.root_mount = BPF_CORE_READ(fs, root.mnt);
+	out->inode = BPF_CORE_READ(inode, i_ino);
+	out->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	out->fs_magic = BPF_CORE_READ(inode, i_sb, s_magic);
+	out->facts = 0;
+	out->mount_namespace = 0;
+	bpf_probe_read_kernel_str(out->fs_type, sizeof(out->fs_type),
+				  BPF_CORE_READ(inode, i_sb, s_type, name));
+	if (!BPF_CORE_READ(inode, i_nlink))
+		out->facts |= FS_NAME_DELETED;
+	if (!BPF_CORE_READ(entry, d_hash.pprev))
+		out->facts |= FS_NAME_NOT_IN_DIRECTORY;
+	if (BPF_CORE_READ(entry, d_inode) != inode)
+		out->facts |= FS_NAME_OVERLAY;
+	space = BPF_CORE_READ(mount, mnt_ns);
+	if (space == MNT_NS_INTERNAL)
+		out->facts |= FS_NAME_INTERNAL;
+	else if (space)
+		out->mount_namespace = BPF_CORE_READ(space, ns.inum);
+	for (int step = 0; step < NAME_STEPS; step++) {
+		if (!name_step(record, &walk))
+			break;
+	}
+	out->bytes = walk.bytes;
+}
+
+/* Sends the name of a file, unless the same name was sent within the last second.  It is
+ * large and not static, so the verifier checks it once. */
+__noinline int name_file(__u64 address)
+{
+	struct file *file = (void *)address;
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct dentry *entry = BPF_CORE_READ(file, f_path.dentry);
+	struct named_file now = {
+		.inode = BPF_CORE_READ(inode, i_ino),
+		.entry = (__u64)entry,
+		.name = BPF_CORE_READ(entry, d_name.hash_len),
+		.dev = BPF_CORE_READ(inode, i_sb, s_dev),
+		.generation = BPF_CORE_READ(inode, i_generation),
+		.time = bpf_ktime_get_ns(),
+	};
+	__u32 place = (__u32)(now.inode ^ now.inode >> 10 ^ now.dev) & (NAMED_FILES - 1);
+	struct named_file *named = bpf_map_lookup_elem(&named_files, &place);
+	struct name_record *record;
+
+	if (!named ||
+	    (named->inode == now.inode && named->entry == now.entry && named->name == now.name &&
+	     named->dev == now.dev && named->generation == now.generation &&
+	     now.time - named->time < NAME_INTERVAL_NS))
+		return 0;
+	if (!ring_has_room()) {
+		COUNT(ring_full[FS_NAME]);
+		return 0;
+	}
+	record = reserve(FS_NAME, sizeof(*record), now.time, false);
+	if (!record)
+		return 0;
+	fill_name(record, file);
+	submit(record, FS_NAME);
+	*named = now;
+	return 0;
+}
+
+#endif
