@@ -31,6 +31,8 @@ public struct Detach: Sendable, Equatable {
     public var landmarks: Landmarks
     /// False when the stack is missing or its functions could not be named.
     public var stackIsNamed: Bool
+    /// The functions through which the culprit came here.
+    public var callPath: CallPathID
 
     /// A hook that sees detaches. Raw values are those of `enum fs_detach_via`. Part of the recording format; see
     /// `RecordedWord`.
@@ -55,7 +57,7 @@ public struct Detach: Sendable, Equatable {
     public init(
         time: UInt64, page: PageID, culprit: TaskIdentity, file: FileID, magic: UInt32, index: UInt64,
         fileSize: UInt64, pages: UInt32, references: Int32, via: Source, scope: ActivityKind?,
-        hole: Range<UInt64>?, landmarks: Landmarks, stackIsNamed: Bool
+        hole: Range<UInt64>?, landmarks: Landmarks, stackIsNamed: Bool, callPath: CallPathID = .none
     ) {
         self.time = time
         self.page = page
@@ -71,5 +73,6 @@ public struct Detach: Sendable, Equatable {
         self.hole = hole
         self.landmarks = landmarks
         self.stackIsNamed = stackIsNamed
+        self.callPath = callPath
     }
 }

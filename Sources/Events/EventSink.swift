@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// How events are handed over one by one, each where it lies in memory, by its kind. An `Event` holds any kind, so it
-// is as large as the largest and expensive to move. Code that stores events stores `Event`; code that only looks at
-// them never makes one.
+// How events are passed on one by one, each without a copy and by its kind. An `Event` holds any kind, so it is as
+// large as the largest and expensive to move. Code that stores events stores `Event`; code that only reads them never
+// makes one.
 
 /// Takes events in the order in which they were emitted.
 public protocol EventSink {

@@ -5,8 +5,8 @@
 /// Events of a run that is over, read in the order in which they were emitted.
 public protocol EventSource {
     var run: RunInfo { get }
-    /// Hands over the next events; false when there are none left. What cannot be read is skipped and becomes an
-    /// omission, as long as it is known where to go on.
+    /// Passes on the next events; false when there are none left. A part that cannot be read is skipped and becomes an
+    /// omission, as long as the place where reading can continue is known.
     mutating func read(into sink: inout some EventSink) throws -> Bool
     /// How far it has come, for a progress line.
     var progress: SourceProgress { get }

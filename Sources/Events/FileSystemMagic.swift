@@ -11,6 +11,8 @@ public enum FileSystemMagic {
     public static let f2fs: UInt32 = 0xf2f5_2010
     public static let hugetlbfs: UInt32 = 0x9584_58f6
     public static let ramfs: UInt32 = 0x8584_58f6
+    /// memfd_secret(2).
+    public static let secretMemory: UInt32 = 0x5345_434d
     public static let tmpfs: UInt32 = 0x0102_1994
     public static let xfs: UInt32 = 0x5846_5342
 }

@@ -120,6 +120,12 @@ public enum KernelFunctions {
         "try_to_free_mem_cgroup_pages", probe: .counted("reclaim-memcg", "memory control group reclaim"))
     public static let reclaimKswapd = KernelFunction(
         "balance_pgdat", probe: .counted("reclaim-kswapd", "kswapd"))
+    /// Begin and end of the operations of reclaim as tracepoints of the system vmscan, for sources that use those.
+    public static let reclaimTracepoints = [
+        "mm_vmscan_direct_reclaim_begin", "mm_vmscan_direct_reclaim_end", "mm_vmscan_memcg_reclaim_begin",
+        "mm_vmscan_memcg_reclaim_end", "mm_vmscan_node_reclaim_begin", "mm_vmscan_node_reclaim_end",
+        "mm_vmscan_kswapd_wake", "mm_vmscan_kswapd_sleep",
+    ]
     /// MADV_PAGEOUT and DAMON.
     public static let reclaimList = KernelFunction(
         "reclaim_pages", on: .reclaim, is: .kind(.reclaim),

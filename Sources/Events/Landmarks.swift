@@ -1,8 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Landmarks: what the functions on the stack of a detaching task mean. They are a set of bits, so that an event carries
-// no kernel address and means the same on another machine. The table below says how each of them is read;
-// `KernelFunctions` says which functions stand for which landmark.
+// Operations that detach pages, and landmarks: what the functions on the stack of a detaching task say of the operation.
+// Landmarks are a set of bits, so that an event carries no kernel address and means the same on another machine. The
+// table below says how each of them is read; `KernelFunctions` says which functions stand for which landmark.
+
+/// Operations that detach pages. Raw values are those of `enum fs_activity_kind`. Part of the recording format; see
+/// `RecordedWord`.
+public enum ActivityKind: UInt8, NumberedWord {
+    case directIOInvalidation = 1
+    case dropCaches
+    case fadvise
+    case reclaim
+    case truncate
+    case holePunch
+    /// fallocate() that zeroes, collapses or inserts a range.
+    case fallocateOther
+    case blockZeroOut
+    case swapOut
+    case migration
+    case collapse
+    case split
+    case memoryFailure
+
+    /// The name in all output; equal to the cause's where there is one.
+    public var name: String { recorded.name }
+    public var format: Int { recorded.format }
+
+    /// The name, and the recording format that brought it.
+    private var recorded: (name: String, format: Int) {
+        switch self {
+        case .directIOInvalidation: ("direct-io-invalidation", 1)
+        case .dropCaches: ("drop-caches", 1)
+        case .fadvise: ("fadvise", 1)
+        case .reclaim: ("reclaim", 1)
+        case .truncate: ("truncate", 1)
+        case .holePunch: ("hole-punch", 1)
+        case .fallocateOther: ("fallocate-other", 1)
+        case .blockZeroOut: ("block-zero-out", 1)
+        case .swapOut: ("swap-out", 1)
+        case .migration: ("migration", 1)
+        case .collapse: ("collapse", 1)
+        case .split: ("split", 1)
+        case .memoryFailure: ("memory-failure", 1)
+        }
+    }
+}
 
 /// Meanings of the functions on a stack. Part of the recording format; see `RecordedBits`.
 public struct Landmarks: RecordedBits, Hashable {
@@ -36,9 +78,9 @@ public struct Landmarks: RecordedBits, Hashable {
         case shared
     }
 
-    /// Each landmark with its name in output, how it is read, and the recording format that brought it. Of those that
-    /// decide, the order is that in which a stack is read: reclaim can start inside any operation that allocates, and
-    /// what it takes is its own doing.
+    /// Each landmark with its name in output, how it is read, and the recording format that brought it. A stack is read
+    /// in the order of the landmarks that decide: reclaim can start inside any operation that allocates memory, and the
+    /// pages that it removes are removed by reclaim.
     public static let table: [(landmark: Landmarks, name: String, reading: Reading, format: Int)] = [
         (.swapOut, "swap-out", .decides(.swapOut), 1),
         (.migration, "migration", .decides(.migration), 1),

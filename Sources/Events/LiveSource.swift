@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // A source of events that are happening now. Commands name this protocol and no implementation, so that a source
-// without BPF can stand in for the one with BPF. `EventSource` is its counterpart for runs that are over.
+// without BPF can replace the one with BPF. `EventSource` is its counterpart for runs that are over.
 
 internal import Glibc
 
@@ -22,9 +22,9 @@ public protocol LiveSource: AnyObject {
     /// Grows while the thread that drains the kernel's buffers makes progress.
     var drainTurns: UInt64 { get }
 
-    /// Hands over events in order until a limit is reached or `continues` returns false. `continues` is called after
-    /// every few thousand events and at least twice a second, and once after the last event. Losses and counters
-    /// follow every ten seconds, on request, and at the end. Detaches before it returns.
+    /// Passes on events in order until a limit is reached or `continues` returns false. `continues` is called after
+    /// every few thousand events and at least twice a second, and once after the last event. Losses and counters follow
+    /// every ten seconds, on request, and at the end. Detaches before it returns.
     func run<Sink: EventSink>(
         until limits: RunLimits, into sink: inout Sink, continues: (inout Sink) throws -> Bool
     ) throws

@@ -17,7 +17,7 @@ public struct Lookup: Sendable, Equatable {
     public var passes: UInt64
     /// Passes in which the locked page had no mapping.
     public var observations: UInt64
-    /// Steps back to `again:`, by reason.
+    /// Retries, by reason.
     public var retries: RetryCounts
     /// What get_futex_key() returned: 0 or a negative errno. Nil while it has not returned, and for a lookup that
     /// retried and of which no more is known.
@@ -25,8 +25,10 @@ public struct Lookup: Sendable, Equatable {
     public var flags: Flags
     /// How often it slept for the page's lock; valid only with `isTimed`.
     public var lockWaits: UInt32
-    /// The page of the last observation, or of the last changed mapping; nil when there was neither.
+    /// The page of the last observation, of the last changed mapping, or of a failure; nil when there was none.
     public var page: PageFacts?
+    /// What asked for it; nil when that is not known.
+    public var operation: FutexOperation?
 
     /// Raw values are those of `fs_lookup.flags`. Part of the recording format; see `RecordedBits`.
     public struct Flags: RecordedBits, Hashable {
@@ -61,7 +63,7 @@ public struct Lookup: Sendable, Equatable {
     public init(
         time: UInt64, start: UInt64, victim: TaskIdentity, uid: UInt32, address: UInt64, passes: UInt64,
         observations: UInt64, retries: RetryCounts, result: Int32?, flags: Flags, lockWaits: UInt32,
-        page: PageFacts?
+        page: PageFacts?, operation: FutexOperation? = nil
     ) {
         self.time = time
         self.start = start
@@ -75,11 +77,12 @@ public struct Lookup: Sendable, Equatable {
         self.flags = flags
         self.lockWaits = lockWaits
         self.page = page
+        self.operation = operation
     }
 
     public var isTimed: Bool { flags.contains(.timed) }
     /// The address comes from the arguments of the system call, which do not always name it.
     public var isAddressKnown: Bool { address != 0 }
-    /// Nanoseconds from entry to `time`; nil when the entry was not seen, or when time went back meanwhile.
+    /// Nanoseconds from entry to `time`; nil when the entry was not seen, or when time stepped back meanwhile.
     public var durationNs: UInt64? { isTimed && time >= start ? time - start : nil }
 }

@@ -4,7 +4,7 @@
 // analysis applies afterwards, so that both mean the same. It knows nothing of causes: those are known only
 // after the correlation.
 
-/// Conditions on a lookup and its victim, all of which must hold. What is nil or 0 lets everything through.
+/// Conditions on a lookup and its victim, all of which must hold. A condition that is nil or 0 accepts everything.
 public struct LookupFilter: Sendable, Equatable {
     public var pid: UInt32?
     public var tid: UInt32?
@@ -21,13 +21,18 @@ public struct LookupFilter: Sendable, Equatable {
 
     public init() {}
 
+    /// Whether what is known of a victim before its lookup ends holds, apart from its user and control group.
+    public func admits(victim: TaskIdentity) -> Bool {
+        (pid == nil || pid == victim.pid) && (tid == nil || tid == victim.tid) && (comm == nil || comm == victim.comm)
+    }
+
+    /// There are no conditions on the lookup itself.
+    public var isOfVictimsAlone: Bool { minPasses == 0 && minDurationNs == 0 && result == nil && uid == nil }
+
     /// Whether everything but the control group holds, which an event has only by number.
     public func admitsApartFromCgroup(_ lookup: Lookup) -> Bool {
-        let victim = lookup.victim
-        return (pid == nil || pid == victim.pid)
-            && (tid == nil || tid == victim.tid)
+        admits(victim: lookup.victim)
             && (uid == nil || uid == lookup.uid)
-            && (comm == nil || comm == victim.comm)
             // Of a lookup whose entry was not seen, one pass is known.
             && (lookup.isTimed ? lookup.passes : 1) >= minPasses
             && (lookup.durationNs ?? 0) >= minDurationNs

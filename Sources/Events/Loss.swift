@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What was lost, and where. Every stage of the pipeline counts its losses; all that follows from a loss at a stage
-// stands here, in one line for each stage: what people read, what the loss may hide, and its place in recordings.
+// What was lost, and where. Every stage of the pipeline counts its losses. All consequences of a loss at a stage are
+// here, in one line for each stage: the text for readers, what the loss may hide, and its place in recordings.
 
 /// Something that was lost at one stage. Counts are of events unless the stage says otherwise.
 public struct Loss: Sendable, Equatable {
@@ -19,11 +19,13 @@ public struct Loss: Sendable, Equatable {
     /// Where in the pipeline, in the order of the data. The raw value is the name in all output. Part of the
     /// recording format; see `RecordedWord`.
     public enum Stage: String, NumberedWord {
-        /// No room in the ring buffer: a lookup, its progress, a detach or an activity.
+        /// No room in the ring buffer: a lookup, its progress, a detach, an activity.
         case ringLookup = "ring-lookup"
         case ringProgress = "ring-progress"
         case ringDetach = "ring-detach"
         case ringActivity = "ring-activity"
+        /// No room in the ring buffer for the path of a file; it is sent again a second later at the earliest.
+        case ringName = "ring-name"
         /// A shared lookup that could not be followed: too many at once.
         case lookupTable = "lookup-table"
         /// An operation that could not be followed: too many at once.
@@ -42,7 +44,8 @@ public struct Loss: Sendable, Equatable {
         case scopeCollision = "scope-collision"
         /// The kernel skipped a program because another one was running on the same CPU.
         case programMissed = "program-missed"
-        /// The kernel's trace buffer overwrote events before they were written as text.
+        /// The kernel's trace buffer overwrote events before they were written as text, or a layer that passed its text
+        /// on lost lines. Often both look alike, such as a cut line, and both mean the same for a finding.
         case ftraceBuffer = "ftrace-buffer"
         /// Emitted by the kernel side and not delivered to the reader: never, unless there is a bug.
         case delivery = "delivery"
@@ -56,38 +59,41 @@ public struct Loss: Sendable, Equatable {
         /// What a loss at a stage means. To add a stage, add its case and its line here.
         private var facts: Facts {
             switch self {
-            case .ringLookup: Facts(1, 1, [.discardsEvents], "no room in the ring buffer for lookups")
+            case .ringLookup: Facts(1, 1, [.discardsEvents, .hidesEnds], "no room in the ring buffer for lookups")
             case .ringProgress: Facts(2, 1, [.discardsEvents], "no room in the ring buffer for progress")
             case .ringDetach:
                 Facts(3, 1, [.discardsEvents, .touchesEvidence], "no room in the ring buffer for detaches")
             case .ringActivity:
                 Facts(4, 1, [.discardsEvents, .hidesOperations], "no room in the ring buffer for activities")
+            case .ringName: Facts(20, 3, [], "no room in the ring buffer for paths of files")
             case .lookupTable: Facts(5, 1, [], "too many lookups at once")
             case .operationTable: Facts(6, 1, [.hidesOperations], "too many operations at once")
             case .slotCollision: Facts(7, 1, [.touchesEvidence], "two detaches used one slot at once")
             case .slotOverwritten:
                 Facts(8, 1, [.touchesEvidence], "an observation found the detach of another page in its slot")
-            case .returnMissed: Facts(9, 1, [.hidesOperations], "a call's return was not seen")
-            case .lookupMissed: Facts(10, 1, [], "a lookup's entry was not seen")
+            case .returnMissed: Facts(9, 1, [.hidesOperations, .hidesEnds], "a call's return was not seen")
+            case .lookupMissed: Facts(10, 1, [.hidesEnds], "a lookup's entry was not seen")
             case .observationMissed: Facts(11, 1, [], "observations that no program saw")
-            case .scopeCollision: Facts(12, 1, [], "pages of an operation that were added to none")
+            case .scopeCollision: Facts(12, 1, [], "pages that were counted for no operation")
             case .programMissed:
                 Facts(
-                    13, 1, [.touchesEvidence, .hidesOperations],
+                    13, 1, [.touchesEvidence, .hidesOperations, .hidesEnds],
                     "the kernel skipped a program because another was running")
             case .ftraceBuffer:
-                Facts(18, 1, [.touchesEvidence, .hidesOperations], "the kernel's trace buffer was too small")
+                Facts(
+                    18, 1, [.touchesEvidence, .hidesOperations, .hidesEnds],
+                    "lost by the kernel's trace buffer, or by a layer that passed its text on")
             case .delivery:
                 Facts(
-                    14, 1, [.discardsEvents, .touchesEvidence, .hidesOperations],
+                    14, 1, [.discardsEvents, .touchesEvidence, .hidesOperations, .hidesEnds],
                     "sent by the kernel side and not delivered")
             case .malformed:
                 Facts(
-                    15, 1, [.discardsEvents, .touchesEvidence, .hidesOperations],
+                    15, 1, [.discardsEvents, .touchesEvidence, .hidesOperations, .hidesEnds],
                     "records of unknown kind or size")
             case .recording:
                 Facts(
-                    17, 1, [.touchesEvidence, .hidesOperations],
+                    17, 1, [.touchesEvidence, .hidesOperations, .hidesEnds],
                     "in a part of the recording that is damaged or gone")
             case .correlator: Facts(16, 1, [.touchesEvidence], "no room in memory for a detach or a loop")
             }
@@ -99,7 +105,8 @@ public struct Loss: Sendable, Equatable {
             var effects: Effects
             var meaning: String
 
-            /// The number in recordings, the format that brought it, what a loss means for others, and for people.
+            /// The number in recordings, the format that brought it, the consequences of a loss, and the text for
+            /// readers.
             init(_ number: UInt8, _ format: Int, _ effects: Effects, _ meaning: String) {
                 (self.number, self.format, self.effects, self.meaning) = (number, format, effects, meaning)
             }
@@ -110,6 +117,7 @@ public struct Loss: Sendable, Equatable {
             static let touchesEvidence = Effects(rawValue: 1 << 0)
             static let hidesOperations = Effects(rawValue: 1 << 1)
             static let discardsEvents = Effects(rawValue: 1 << 2)
+            static let hidesEnds = Effects(rawValue: 1 << 3)
         }
 
         public var number: UInt8 { facts.number }
@@ -121,6 +129,8 @@ public struct Loss: Sendable, Equatable {
         /// Whether the start or end of an operation may be lost here, so that the times in which operations were in
         /// progress are lower bounds.
         public var hidesOperations: Bool { facts.effects.contains(.hidesOperations) }
+        /// Whether the end of a lookup may be lost here, so that one that seems to loop may have returned.
+        public var hidesEnds: Bool { facts.effects.contains(.hidesEnds) }
         /// Whether counts here are of events that would have been recorded: `events_discarded` of CTF.
         public var discardsEvents: Bool { facts.effects.contains(.discardsEvents) }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Text that belongs to a number in other events: the path of a file, or of a control group.
+// Text that belongs to a number in other events: the path of a file, of a control group, or of calls in the kernel.
 
 /// One name, valid from the moment it arrives.
 public struct Name: Sendable, Equatable {
@@ -9,13 +9,15 @@ public struct Name: Sendable, Equatable {
         case file(FileID)
         /// `text` is the path below the root of the cgroup hierarchy.
         case cgroup(UInt64)
+        /// `text` is the functions, as in `CallPath`.
+        case callPath(CallPathID)
     }
 
     public var subject: Subject
     /// Untrusted: other tasks choose it.
     public var text: String
     public var detail: String
-    /// Nil for a control group, and where it is not known.
+    /// Nil for all but files, and where it is not known.
     public var fileState: FileState?
 
     public init(subject: Subject, text: String, detail: String = "", fileState: FileState? = nil) {

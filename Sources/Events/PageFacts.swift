@@ -3,8 +3,10 @@
 // The page of an observation: what was read of it under its lock, and of the memory area through which the victim
 // saw it.
 
-/// A page without a mapping, or with another one than before.
+/// A page without a mapping, or with another one than before; or, where there was no page to pin, what is at the
+/// address.
 public struct PageFacts: Sendable, Equatable {
+    /// 0 where there was no page.
     public var page: PageID
     /// The file that the memory area maps.
     public var file: FileID
@@ -15,8 +17,6 @@ public struct PageFacts: Sendable, Equatable {
     /// super_block.s_magic of the file's file system.
     public var magic: UInt32
     public var facts: Facts
-    /// inode.i_mode of the file behind the address.
-    public var mode: UInt16
     public var slot: SlotAnswer
     /// Time of the detach that the kernel side matched, CLOCK_MONOTONIC nanoseconds: with `page` the key of that
     /// `Detach`.
@@ -46,6 +46,18 @@ public struct PageFacts: Sendable, Equatable {
         public static let zeroPage = Facts(rawValue: 1 << 9)
         /// No PG_uptodate, which every mapped page of a file has: the page never was in a page cache.
         public static let notUpToDate = Facts(rawValue: 1 << 10)
+        /// Nothing is mapped at the address; like the ones below, read for a failure only.
+        public static let noArea = Facts(rawValue: 1 << 11)
+        public static let areaIsReadable = Facts(rawValue: 1 << 12)
+        public static let areaIsWritable = Facts(rawValue: 1 << 13)
+        /// VM_IO or VM_PFNMAP.
+        public static let areaRefusesPins = Facts(rawValue: 1 << 14)
+        /// The kernel no longer uses the page in the file's cache, because of a memory error.
+        public static let poisoned = Facts(rawValue: 1 << 15)
+        /// hugetlbfs had no huge page that is not reserved.
+        public static let noHugePage = Facts(rawValue: 1 << 16)
+        /// The lookup failed without an observation, and what is at its address was read.
+        public static let failureDescribed = Facts(rawValue: 1 << 17)
 
         public static let words: [RecordedBit<Facts>] = [
             RecordedBit(.reserved, "reserved", format: 1),
@@ -59,6 +71,13 @@ public struct PageFacts: Sendable, Equatable {
             RecordedBit(.dax, "dax", format: 1),
             RecordedBit(.zeroPage, "zero-page", format: 2),
             RecordedBit(.notUpToDate, "not-up-to-date", format: 3),
+            RecordedBit(.noArea, "no-area", format: 3),
+            RecordedBit(.areaIsReadable, "area-is-readable", format: 3),
+            RecordedBit(.areaIsWritable, "area-is-writable", format: 3),
+            RecordedBit(.areaRefusesPins, "area-refuses-pins", format: 3),
+            RecordedBit(.poisoned, "poisoned", format: 3),
+            RecordedBit(.noHugePage, "no-huge-page", format: 3),
+            RecordedBit(.failureDescribed, "failure-described", format: 3),
         ]
     }
 
@@ -71,7 +90,7 @@ public struct PageFacts: Sendable, Equatable {
         case empty = 2
         /// Its slot holds another page's detach, which may have replaced the one of this page.
         case otherPage = 3
-        /// The stored detach took the page from another file or index: a former life of the page.
+        /// The stored detach took the page from another file or index: an earlier use of the page.
         case stale = 4
         /// The slot was being written, or two writers used it at the same time.
         case torn = 5
@@ -94,7 +113,7 @@ public struct PageFacts: Sendable, Equatable {
 
     public init(
         page: PageID, file: FileID, index: UInt64, fileSize: UInt64, magic: UInt32, facts: Facts,
-        mode: UInt16, slot: SlotAnswer, detachTime: UInt64
+        slot: SlotAnswer, detachTime: UInt64
     ) {
         self.page = page
         self.file = file
@@ -102,7 +121,6 @@ public struct PageFacts: Sendable, Equatable {
         self.fileSize = fileSize
         self.magic = magic
         self.facts = facts
-        self.mode = mode
         self.slot = slot
         self.detachTime = detachTime
     }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Why a lookup went back to the label `again:` in get_futex_key(), and how often.
+// Why a lookup jumped back to the label `again:` in get_futex_key(), and how often.
 
-/// Why a lookup went back to `again:`; the raw values are the names in all output.
+/// Why a lookup retried; the raw values are the names in all output.
 public enum RetryReason: String, Sendable, CaseIterable {
     /// The page was in swap cache, or had a mapping again once it was locked (3.2, e6780f7243ed).
     case swizzled
-    /// The mapping was another one when read again under RCU (4.6, 65d8fc777f6d).
+    /// The mapping differed when it was read again under RCU (4.6, 65d8fc777f6d).
     case mappingChanged = "mapping-changed"
     /// The mapping had no inode.
     case noHost = "no-host"

@@ -8,17 +8,22 @@ public struct RunInfo: Sendable, Equatable {
     /// As uname(2) has it; nil when the source does not have it.
     public var kernelRelease: String?
     public var host: String?
+    /// That of a live run and of its recording; a snapshot has its own. Nil when the source has none.
+    public var id: RunID?
     /// Empty when the source does not have them.
     public var probes: [ProbeReport]
     /// Add to an event's time to get nanoseconds since 1970. 0 when the source knows no wall clock: times are then
     /// those since the host was booted.
     public var wallClockOffsetNs: Int64
+    /// Times are not nanoseconds but what the clock of a trace counts, such as cycles of a processor: they order events,
+    /// and nothing has a duration.
+    public var hasCountsForTimes = false
     /// Page ids are addresses of `struct page`.
     public var showsKernelAddresses: Bool
     /// When the run took an unfinished lookup for a loop.
     public var loops: LoopThresholds
     /// Every lookup was reported, including those that succeeded at once.
-    public var tellsAll: Bool
+    public var emitsAll: Bool
     /// Bytes of a base page on the traced machine, a power of two.
     public var pageBytes: UInt64
     /// The filters of the run, as options of the command; empty for none.
@@ -31,17 +36,19 @@ public struct RunInfo: Sendable, Equatable {
     public static let usualPageBytes: UInt64 = 4096
 
     public init(
-        kernelRelease: String? = nil, host: String? = nil, probes: [ProbeReport] = [], wallClockOffsetNs: Int64 = 0,
-        showsKernelAddresses: Bool = false, loops: LoopThresholds = LoopThresholds(), tellsAll: Bool = false,
+        kernelRelease: String? = nil, host: String? = nil, id: RunID? = nil, probes: [ProbeReport] = [],
+        wallClockOffsetNs: Int64 = 0,
+        showsKernelAddresses: Bool = false, loops: LoopThresholds = LoopThresholds(), emitsAll: Bool = false,
         pageBytes: UInt64 = RunInfo.usualPageBytes, filters: String = "", trigger: String = ""
     ) {
         self.kernelRelease = kernelRelease
         self.host = host
+        self.id = id
         self.probes = probes
         self.wallClockOffsetNs = wallClockOffsetNs
         self.showsKernelAddresses = showsKernelAddresses
         self.loops = loops
-        self.tellsAll = tellsAll
+        self.emitsAll = emitsAll
         self.pageBytes = pageBytes
         self.filters = filters
         self.trigger = trigger

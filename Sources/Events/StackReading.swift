@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What took a page's mapping, by the functions on the culprit's stack and the operation in progress. The only place
-// where a stack is read: the correlator makes the cause from it, and the reader of ftrace texts decides with it what an
-// incomplete stack still proves.
+// What removed the mapping of a page, by the functions on the culprit's stack and the operation in progress. This is
+// the only place where a stack is read: the correlator makes the cause from it, and the reader of ftrace texts decides
+// with it what an incomplete stack still proves.
 
 /// What one detach says of its operation.
 public struct StackReading: Sendable, Equatable {
@@ -37,6 +37,6 @@ extension Detach {
         return stackIsNamed ? exact(nil) : nil
     }
 
-    /// What fallocate() was asked for, where its entry was seen: one stack leads from all of its modes.
+    /// The mode of fallocate(), where its entry was seen: all modes give the same stack.
     public var fallocateMode: ActivityKind? { scope == .holePunch || scope == .fallocateOther ? scope : nil }
 }

@@ -44,6 +44,13 @@ public func readText(_ path: String) -> String? {
     return text
 }
 
+/// A field of /proc/TASK/status without the blanks in front of it, such as "Tgid" of "self" or of a thread's number; nil when
+/// there is no such task or no such field.
+public func statusField(_ name: String, of task: String) -> Substring? {
+    let lines = readText("/proc/\(task)/status")?.split(separator: "\n") ?? []
+    return lines.first { $0.hasPrefix(name + ":") }?.dropFirst(name.utf8.count + 1).drop { $0 == "\t" || $0 == " " }
+}
+
 /// Creates a file that only its owner may read, for writing, or for reading too.
 /// - Returns: its descriptor, which the caller closes.
 /// - Throws: `isExisting` when anything of that name exists, a dangling symbolic link included; it is not touched.
