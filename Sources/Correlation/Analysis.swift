@@ -46,7 +46,7 @@ public struct Analysis: Sendable, Equatable {
         }
     }
 
-    /// Observed lookups without a cause, and those of them for which evidence may be among what was lost.
+    /// Observed lookups without a cause, and those of them whose evidence may be among the events lost.
     public struct Unknown: Sendable, Equatable {
         public var lookups: UInt64 = 0
         public var incomplete: UInt64 = 0

@@ -27,12 +27,12 @@ struct Attribution {
     /// Of a lookup that met `page`, and perhaps its detach.
     init(lookup: Lookup, page: PageFacts, detach: Detach?, pageBytes: UInt64) {
         self.pageBytes = pageBytes
-        kind = Self.kind(page: page, detach: detach)
+        kind = lookup.faulted && detach == nil ? Self.kindWithoutPin(page) : Self.kind(page: page, detach: detach)
         (cause, confidence, reason, neighbour) = (.unknown, .none, nil, nil)
         if let detach {
             explain(by: detach, page: page)
         } else if lookup.observations == 0 {
-            // It went back because its page got another mapping: no page was seen without one.
+            // It retried because its page got another mapping: no page was seen without one.
             reason = .notObserved
         } else if let lasting = Self.lastingCause(of: page, kind: kind, wasSeenAtPin: lookup.isTimed) {
             (cause, confidence) = (lasting, .exact)
@@ -41,9 +41,9 @@ struct Attribution {
         }
     }
 
-    /// The cause that lies in the page itself. Such a page has no mapping when it is pinned already;
-    /// one that loses it afterwards met a race, whatever area it was seen through. Where nobody looked at
-    /// the pin, it is one that no page cache ever holds, or one whose detach would be stored.
+    /// The cause that is a property of the page itself. Such a page already has no mapping when it is pinned; a page
+    /// that loses its mapping afterwards met a race, whatever area it was seen through. Where the page was not read at
+    /// the pin, it is a page that no page cache ever holds, or one whose detach would be stored.
     private static func lastingCause(of page: PageFacts, kind: PageKind, wasSeenAtPin: Bool) -> Cause? {
         if page.facts.contains(.zeroPage) { return .zeroPage }
         if wasSeenAtPin {
@@ -64,9 +64,10 @@ struct Attribution {
         } else {
             reason = .stackUnnamed
         }
-        if let hole = detach.hole, cause == .holePunch {
-            let first = page.index &* pageBytes
-            neighbour = !hole.overlaps(first..<first &+ pageBytes)
+        // An index may come from a file that anyone wrote.
+        if let hole = detach.hole, cause == .holePunch, page.index < UInt64.max / pageBytes {
+            let first = page.index * pageBytes
+            neighbour = !hole.overlaps(first..<first + pageBytes)
         }
     }
 
@@ -87,6 +88,15 @@ struct Attribution {
         return facts.contains(.areaIsDriver) ? .special : kind(magic: page.magic)
     }
 
+    /// What there would have been, where no page was pinned. An area without a file has anonymous pages.
+    private static func kindWithoutPin(_ page: PageFacts) -> PageKind {
+        let facts = page.facts
+        guard facts.contains(.areaKnown) else { return .unknown }
+        if facts.contains(.areaRefusesPins) || page.magic == FileSystemMagic.secretMemory { return .special }
+        guard facts.contains(.areaHasFile) else { return facts.contains(.areaHasOperations) ? .special : .anon }
+        return kind(magic: page.magic)
+    }
+
     private static func kind(magic: UInt32) -> PageKind {
         switch magic {
         case 0: .unknown
@@ -104,6 +114,12 @@ struct Attribution {
     }
 
     private static func reason(for page: PageFacts, wasSeenAtPin: Bool) -> UnknownReason {
+        // A detach that may have been this page's is missing, whatever the area. Of pages that were never up to date only
+        // those of hugetlbfs have one.
+        let hasNone =
+            page.facts.contains(.reserved) || (page.facts.contains(.notUpToDate) && !page.facts.contains(.large))
+        if page.slot == .otherPage, !hasNone { return .slotOverwritten }
+        if page.slot == .torn { return .slotTorn }
         // Then the area decides whether a stored detach is this page's.
         if !wasSeenAtPin, !page.facts.contains(.areaKnown) { return .areaUnreadable }
         return switch page.slot {
@@ -127,7 +143,9 @@ struct Attribution {
         case .anon, .unknown: return nil
         case .file, .shmem, .hugetlb: break
         }
-        func holds(_ size: UInt64) -> Bool { page.index < (size &+ pageBytes &- 1) / pageBytes }
+        func holds(_ size: UInt64) -> Bool {
+            page.index < size / pageBytes + (size % pageBytes == 0 ? 0 : 1)
+        }
         if let detach { return holds(detach.fileSize) }
         // Without a detach only the size at the observation is known. A file that was too short then
         // did not back the page; one that was long enough may have been cut and grown again.
@@ -140,27 +158,5 @@ extension Detach {
     /// neither the stack nor an operation says anything.
     public var explanation: (cause: Cause, confidence: Confidence) {
         Attribution.cause(of: self) ?? (.unknown, .none)
-    }
-}
-
-extension Cause {
-    /// The cause that an operation stands for.
-    init(_ kind: ActivityKind) {
-        self =
-            switch kind {
-            case .directIOInvalidation: .directIOInvalidation
-            case .dropCaches: .dropCaches
-            case .fadvise: .fadvise
-            case .reclaim: .reclaim
-            case .truncate: .truncate
-            case .holePunch: .holePunch
-            case .fallocateOther: .other
-            case .blockZeroOut: .blockZeroOut
-            case .swapOut: .swapOut
-            case .migration: .migration
-            case .collapse: .collapse
-            case .split: .split
-            case .memoryFailure: .memoryFailure
-            }
     }
 }

@@ -20,22 +20,22 @@ public struct Correlator: Sendable {
     private let thresholds: LoopThresholds
     private let pageBytes: UInt64
     private var detaches = RecentDetaches()
-    private let tellsAll: Bool
+    private let emitsAll: Bool
     private var filter: FindingFilter
 
-    /// With `tellsAll` every lookup gives a finding, including those that met nothing. The summary counts
+    /// With `emitsAll` every lookup gives a finding, including those that met nothing. The summary counts
     /// only those that did. What `filter` rejects is neither reported nor counted. `pageBytes` is the size of a base
     /// page on the traced machine, a power of two. With `keepsProcesses` the summary's encounters distinguish
     /// processes of one name.
     public init(
-        thresholds: LoopThresholds = LoopThresholds(), tellsAll: Bool = false,
+        thresholds: LoopThresholds = LoopThresholds(), emitsAll: Bool = false,
         pageBytes: UInt64 = RunInfo.usualPageBytes, filter: FindingFilter = FindingFilter(),
         keepsProcesses: Bool = false
     ) {
         summary = Summary(keepsProcesses: keepsProcesses)
         self.pageBytes = pageBytes
         self.thresholds = thresholds
-        self.tellsAll = tellsAll
+        self.emitsAll = emitsAll
         self.filter = filter
     }
 
@@ -57,7 +57,7 @@ public struct Correlator: Sendable {
     /// Removes loops that would have been reported again by `now` (CLOCK_MONOTONIC nanoseconds), and those whose task
     /// cannot be in a lookup, which only the caller can find out. They count as loops without an end.
     public mutating func giveUpLoops(at now: UInt64, unless canLoop: (TaskIdentity) -> Bool) {
-        for loop in loops.giveUp(at: now, unless: canLoop) { summary.add(loop.finding) }
+        for loop in loops.giveUp(at: now, unless: canLoop) { summary.add(unended(loop)) }
     }
 
     /// Takes a lookup that ended, or the progress of one; `found` gets the finding that it completes, if any. A finding
@@ -70,10 +70,11 @@ public struct Correlator: Sendable {
         // A loop that ends after the window has not ended in it.
         if !loops.isEmpty, lookup.time <= filter.window.upperBound { loops.end(thread: lookup.victim.tid) }
         let metSomething = lookup.observations > 0 || lookup.retries.total > 0
-        guard metSomething || tellsAll, filter.admits(lookup) else { return }
+        guard metSomething || lookup.faulted || emitsAll, filter.admits(lookup) else { return }
         let finding = finding(for: lookup, isProgress: false)
         guard filter.admits(finding) else { return }
         if metSomething { summary.add(finding) }
+        summary.addFailure(of: finding)
         found(finding)
     }
 
@@ -97,10 +98,17 @@ public struct Correlator: Sendable {
     @discardableResult
     public mutating func finish() -> [Finding] {
         // In a fixed order, because the tables of the summary are bounded.
-        let unfinished = loops.all.map(\.finding)
+        let unfinished = loops.all.map(unended)
         for finding in unfinished { summary.add(finding) }
         loops = LoopsInProgress()
         return unfinished
+    }
+
+    /// The latest finding of a loop whose end was not seen. It may be among the events lost.
+    private func unended(_ loop: LoopsInProgress.Loop) -> Finding {
+        var finding = loop.finding
+        if losses.contains(where: { $0.key.hidesEnds && $0.value > 0 }) { finding.isIncomplete = true }
+        return finding
     }
 
     /// A recording may contain any number.
@@ -139,7 +147,8 @@ public struct Correlator: Sendable {
             isProgress: isProgress, lookup: lookup, outcome: outcome(of: lookup, isProgress: isProgress),
             kind: attribution.kind, cause: attribution.cause, confidence: attribution.confidence,
             unknownReason: attribution.cause == .unknown ? attribution.reason : nil, detach: nil,
-            neighbour: attribution.neighbour, spurious: nil, verdicts: nil, isIncomplete: isIncomplete(attribution))
+            neighbour: attribution.neighbour, spurious: nil, verdicts: nil, isIncomplete: isIncomplete(attribution),
+            pageBytes: pageBytes)
     }
 
     /// Failed because of the observation, not because of the pin or a read-only page in a later pass.

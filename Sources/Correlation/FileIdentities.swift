@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Which file a number means at a moment. Events name files by device and inode, and file systems give an inode number to
-// another file once the first one is gone; a path that changes shows that. A file that is renamed counts as another
-// one, too: nothing in the events distinguishes the two.
+// Which file a number means at a moment. Events name files by device and inode, and file systems reuse an inode number
+// for another file when the first one is removed; a path that changes shows that. A file that is renamed counts as
+// another file, too, because the events do not distinguish the two cases.
 
 public import Events
 

@@ -1,33 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What the correlator finds: causes, confidence, outcomes, and the finding that has them. Raw values are the names in all
-// output formats. Rules and verdicts are in Rule.swift.
+// What the correlator finds: confidence, outcomes, and the finding that has them. Raw values are the names in all output
+// formats. Causes are in Cause.swift, rules and verdicts in Rule.swift.
 
 public import Events
-
-/// What explains an observation.
-public enum Cause: String, Sendable, CaseIterable {
-    case directIOInvalidation = "direct-io-invalidation"
-    case dropCaches = "drop-caches"
-    case fadvise
-    case reclaim
-    case truncate
-    case holePunch = "hole-punch"
-    /// BLKZEROOUT, BLKDISCARD or fallocate() on a mapped block device.
-    case blockZeroOut = "block-zero-out"
-    case swapOut = "swap-out"
-    case migration
-    case collapse
-    case split
-    case memoryFailure = "memory-failure"
-    /// The zero page never has a mapping.
-    case zeroPage = "zero-page"
-    /// vDSO, a driver's page, a shared DAX extent: pages that never have a mapping.
-    case specialMapping = "special-mapping"
-    /// The detach was seen and its culprit is known, but the operation is none of the above.
-    case other
-    case unknown
-}
 
 /// How well the cause is known.
 public enum Confidence: String, Sendable {
@@ -38,43 +14,12 @@ public enum Confidence: String, Sendable {
     case none
 }
 
-/// Why a cause is `unknown`.
-public enum UnknownReason: String, Sendable, CaseIterable {
-    /// No detach of a held page was stored for this page: not hooked, or before tracing began.
-    case noDetachSeen = "no-detach-seen"
-    /// The slot of the detach table was overwritten by another page's detach.
-    case slotOverwritten = "slot-overwritten"
-    /// The stored detach is of a former life of the page.
-    case formerLife = "former-life"
-    /// Two detaches used the slot at the same time, or it was being written.
-    case slotTorn = "slot-torn"
-    /// The kernel side matched a detach that did not arrive.
-    case detachLost = "detach-lost"
-    /// The functions on the culprit's stack could not be named (kallsyms is not readable).
-    case stackUnnamed = "stack-unnamed"
-    /// The victim's memory area could not be read, so it is not known whether the page ever had a mapping.
-    case areaUnreadable = "area-unreadable"
-    /// The lookup retried without an observation, and nothing more is known of the page.
-    case notObserved = "not-observed"
-}
-
 /// What became of the lookup.
 public enum Outcome: String, Sendable, CaseIterable {
     case ok
     case retried
     case failed
     case looping
-}
-
-/// Why a lookup failed. Only `unmapped` is about a missing mapping; the others have no cause.
-public enum Failure: String, Sendable, CaseIterable {
-    /// The page of its last pass had no mapping.
-    case unmapped
-    /// The page could not be pinned: beyond the end of the file, or an area that cannot be pinned.
-    case pin
-    /// The page is anonymous and the area read-only.
-    case readOnly = "read-only"
-    case other
 }
 
 /// What sort of page it was.
@@ -88,7 +33,7 @@ public enum PageKind: String, Sendable {
     case unknown
 }
 
-/// One lookup that met a page without a mapping, or that retried, with what explains it.
+/// One lookup that met a page without a mapping, that retried, or that failed, with what explains it.
 public struct Finding: Sendable, Equatable {
     /// True while the lookup has not returned.
     public var isProgress: Bool
@@ -112,13 +57,15 @@ public struct Finding: Sendable, Equatable {
     public var spurious: Bool?
     /// Nil when there was no observation for a rule to decide on.
     public var verdicts: Verdicts?
-    /// Evidence for this finding may be among what was lost.
+    /// Why it failed; nil while it runs and when it succeeded.
+    public var failure: Failure?
+    /// Evidence for this finding may be among the events lost.
     public var isIncomplete: Bool
 
     public init(
         isProgress: Bool, lookup: Lookup, outcome: Outcome, kind: PageKind, cause: Cause,
         confidence: Confidence, unknownReason: UnknownReason?, detach: Detach?, neighbour: Bool?,
-        spurious: Bool?, verdicts: Verdicts?, isIncomplete: Bool
+        spurious: Bool?, verdicts: Verdicts?, isIncomplete: Bool, pageBytes: UInt64 = RunInfo.usualPageBytes
     ) {
         self.isProgress = isProgress
         self.lookup = lookup
@@ -131,8 +78,12 @@ public struct Finding: Sendable, Equatable {
         self.neighbour = neighbour
         self.spurious = spurious
         self.verdicts = verdicts
+        failure = lookup.failure(pageBytes: pageBytes)
         self.isIncomplete = isIncomplete
     }
+
+    /// Whether it failed with EFAULT without an observation: it has a reason instead of a cause, and no verdicts.
+    public var isFailureOnly: Bool { lookup.faulted && lookup.observations == 0 && lookup.retries.total == 0 }
 
     /// Nanoseconds from the detach to the end of the lookup.
     public var detachAgeNs: UInt64? {
@@ -143,14 +94,6 @@ public struct Finding: Sendable, Equatable {
     /// retried has none.
     public var explainedCause: Cause? {
         lookup.observations > 0 || !met.isEmpty ? cause : nil
-    }
-
-    /// Why it failed; nil while it runs and when it succeeded.
-    public var failure: Failure? {
-        guard let result = lookup.result, result < 0 else { return nil }
-        if lookup.flags.contains(.pinFailed) { return .pin }
-        if lookup.flags.contains(.failedUnmapped) { return .unmapped }
-        return lookup.flags.contains(.failedReadOnly) ? .readOnly : .other
     }
 
     /// The file as the victim's memory area names it, else as the detach does: a block device has an inode of its own in

@@ -10,6 +10,8 @@ import Events
 public struct LoopsInProgress: Sendable {
     /// Loops kept. A further one has no room until another ends.
     public static let limit = 4096
+    /// The end of a loop is given this time to arrive before its task is asked for: events travel in batches.
+    static let travelNs: UInt64 = 1_000_000_000
 
     /// A lookup that loops and has not been seen to end.
     public struct Loop: Sendable, Equatable {
@@ -64,7 +66,10 @@ public struct LoopsInProgress: Sendable {
     /// cannot be in a lookup.
     /// - Returns: the removed loops.
     mutating func giveUp(at now: UInt64, unless canLoop: (TaskIdentity) -> Bool) -> [Loop] {
-        let gone = all.filter { $0.isSilent(at: now) || !canLoop($0.finding.lookup.victim) }
+        let gone = all.filter { loop in
+            let lookup = loop.finding.lookup
+            return loop.isSilent(at: now) || (now > lookup.time &+ Self.travelNs && !canLoop(lookup.victim))
+        }
         for loop in gone { byThread.removeValue(forKey: loop.finding.lookup.victim.tid) }
         return gone
     }

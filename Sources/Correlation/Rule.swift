@@ -11,15 +11,15 @@ import Events
 public enum Rule: String, Sendable, CaseIterable {
     /// The page is not looked at: the key comes from the memory area. VM_IO: EPERM.
     case vma
-    /// Goes back to `again:` without end (38d47c1b7075).
+    /// Retries without end (38d47c1b7075).
     case retry
-    /// EFAULT for the zero page, otherwise goes back without end (9ea71503a8ed).
+    /// EFAULT for the zero page, otherwise retries without end (9ea71503a8ed).
     case retryZero = "retry-zero"
     /// EFAULT at once.
     case efault
     /// The key comes from the inode that the memory area names; EFAULT where it names none.
     case fallback
-    /// Goes back if the page is in the swap cache or has a mapping under its lock, else EFAULT (e6780f7243ed).
+    /// Retries if the page is in the swap cache or has a mapping under its lock, else EFAULT (e6780f7243ed).
     case swizzle
 
     /// The order of fields in JSON, CSV and other structured output: three fields were there first, and
@@ -35,6 +35,18 @@ public enum Rule: String, Sendable, CaseIterable {
         case .efault: "proposed in 2011"
         case .fallback: "idea of 2011"
         case .swizzle: "3.2 to today"
+        }
+    }
+
+    /// What it does with a page that has no mapping, in one clause.
+    public var meaning: String {
+        switch self {
+        case .vma: "the page is not looked at, the key comes from the memory area"
+        case .retry: "retries without end"
+        case .retryZero: "EFAULT for the zero page, else retries without end"
+        case .efault: "EFAULT at once"
+        case .fallback: "the key comes from the file that the memory area names, EFAULT where it names none"
+        case .swizzle: "retries if the page is in the swap cache or has a mapping under its lock, else EFAULT"
         }
     }
 
@@ -100,7 +112,7 @@ extension Attribution {
         let again = tryingAgain(page, detach: detach)
         // The comparison of 3.1 was with the small zero page; the huge one came with 3.8.
         let isSmallZeroPage = cause == .zeroPage && !page.facts.contains(.large)
-        // Swap cache or a new mapping under the lock is what the rule of e6780f7243ed goes back for.
+        // The rule of e6780f7243ed retries for a page in the swap cache or with a new mapping under the lock.
         let swizzled = page.facts.contains(.swapCache) || (lookup.result == 0 && lookup.retries.swizzled > 0)
         let area = AreaEvidence(page, detach: detach)
         return Verdicts(
@@ -108,8 +120,8 @@ extension Attribution {
             fallback: fallback(area, page: page), swizzle: swizzled ? again : .fails)
     }
 
-    /// What comes of going back without end: a page that never has a mapping is met for ever, any other is
-    /// looked up anew in its file.
+    /// The result of retrying without end: a page that never has a mapping is met for ever, any other page is looked up
+    /// again in its file.
     private func tryingAgain(_ page: PageFacts, detach: Detach?) -> RuleResult {
         if cause == .zeroPage || cause == .specialMapping { return .loops }
         return switch isBacked(page, detach: detach) {

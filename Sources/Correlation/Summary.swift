@@ -110,6 +110,16 @@ public struct Summary: Sendable, Equatable {
         }
     }
 
+    /// Why a lookup failed, and what asked for it; nil when that is not known.
+    public struct FailureKey: Sendable, Hashable {
+        public var failure: Failure
+        public var operation: FutexOperation?
+
+        public init(failure: Failure, operation: FutexOperation?) {
+            (self.failure, self.operation) = (failure, operation)
+        }
+    }
+
     public struct ProcessKey: Sendable, Hashable {
         public var pid: UInt32
         public var comm: Comm
@@ -140,6 +150,9 @@ public struct Summary: Sendable, Equatable {
     public var causes = CaseTable<Cause, CauseRow>()
     /// Lookups that only retried, which need no cause.
     public var withoutCause = OutcomeCounts()
+    /// Lookups that failed for what is at their address, without an observation at the end; they are no part of
+    /// `findings` unless they met something before.
+    public private(set) var failures: [FailureKey: UInt64] = [:]
     /// Lookups with the cause `unknown`, by the reason.
     public var unknown = CaseTable<UnknownReason, UInt64>()
     /// Of lookups whose entry was seen.
@@ -210,6 +223,17 @@ public struct Summary: Sendable, Equatable {
         if !cgroups.change(culprit.cgroup, by: { $0.asCulprit += 1 }) { cgroupsBeyondLimit += 1 }
     }
 
+    /// Counts a lookup that ended by what failed, if it failed for what is at its address.
+    mutating func addFailure(of finding: Finding) {
+        guard finding.lookup.faulted, let failure = finding.failure else { return }
+        failures[FailureKey(failure: failure, operation: finding.lookup.operation), default: 0] += 1
+    }
+
+    /// Failures without an observation for which this holds.
+    public func failures(where isCounted: (FailureKey) -> Bool) -> UInt64 {
+        failures.reduce(0) { isCounted($1.key) ? $0 + $1.value : $0 }
+    }
+
     /// Counts a lookup in the encounters alone.
     mutating func addEncounter(_ finding: Finding) { encounters.add(finding, file: finding.file.map(identities.key)) }
 
@@ -225,8 +249,16 @@ public struct Summary: Sendable, Equatable {
     public func isCurrent(_ key: FileKey) -> Bool { identities.isCurrent(key) }
 
     /// The path, else `major:minor:inode`.
-    func title(of key: FileKey, names: Names) -> String {
+    public func title(of key: FileKey, names: Names) -> String {
         path(of: key, names: names) ?? "\(key.file.major):\(key.file.minor):\(key.file.inode)"
+    }
+
+    /// Causes of the findings, those of most lookups first; equal ones in the order of `Cause`.
+    public var causesBySize: [Cause] {
+        Cause.allCases.enumerated().filter { causes[$0.element] != nil }.sorted { left, right in
+            let (more, less) = (causes[left.element]?.lookups ?? 0, causes[right.element]?.lookups ?? 0)
+            return more != less ? more > less : left.offset < right.offset
+        }.map(\.element)
     }
 
     /// The verdicts over all causes.

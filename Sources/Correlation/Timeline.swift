@@ -76,7 +76,8 @@ public struct Timeline: Sendable, Equatable {
 
     private static let empty = [UInt64](repeating: 0, count: binLimit)
 
-    private func bin(of time: UInt64) -> Int {
+    /// The bin of a time; of one before the first or after the last, that one.
+    public func bin(of time: UInt64) -> Int {
         guard let originNs, time > originNs else { return 0 }
         return Int(min((time - originNs) / binNs, UInt64(Self.binLimit - 1)))
     }

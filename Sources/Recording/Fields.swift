@@ -46,6 +46,7 @@ enum RecordKind: UInt8, NumberedWord {
     case lost
     case activityTotals
     case totals
+    case callPath
 
     var name: String {
         switch self {
@@ -58,12 +59,14 @@ enum RecordKind: UInt8, NumberedWord {
         case .lost: "lost"
         case .activityTotals: "activity_totals"
         case .totals: "totals"
+        case .callPath: "call_path"
         }
     }
 
     var format: Int {
         switch self {
         case .lookup, .progress, .detach, .activity, .file, .cgroup, .lost, .activityTotals, .totals: 1
+        case .callPath: 3
         }
     }
 
@@ -94,6 +97,9 @@ enum RecordKind: UInt8, NumberedWord {
         case .totals:
             var totals = Totals()
             totals.visit(&fields)
+        case .callPath:
+            var path = CallPathName()
+            path.visit(&fields)
         }
     }
 }
@@ -119,7 +125,8 @@ extension Lookup: FieldList {
             result: nil, flags: [], lockWaits: 0, page: nil)
     }
 
-    /// `result` is valid only with the flag `returned`, and a page of 0 is none.
+    /// `result` is valid only with the flag `returned`. A page of 0 is none, and without facts nothing is known of the
+    /// address either.
     @inline(__always)
     mutating func visit(_ fields: inout some FieldVisitor) {
         fields.number("time", &time)
@@ -142,7 +149,8 @@ extension Lookup: FieldList {
         fields.number("lock_waits", &lockWaits)
         var met = page ?? .blank
         met.visit(&fields)
-        page = met.page.rawValue == 0 ? nil : met
+        page = met.page.rawValue == 0 && met.facts.isEmpty ? nil : met
+        if fields.has(format: 3) { fields.word("operation", &operation, none: "not-known") }
     }
 }
 
@@ -150,7 +158,7 @@ extension PageFacts {
     static var blank: PageFacts {
         PageFacts(
             page: PageID(rawValue: 0), file: FileID(device: 0, inode: 0), index: 0, fileSize: 0, magic: 0, facts: [],
-            mode: 0, slot: .notAsked, detachTime: 0)
+            slot: .notAsked, detachTime: 0)
     }
 
     @inline(__always)
@@ -164,6 +172,8 @@ extension PageFacts {
         var bits = facts.rawValue
         fields.number("page_facts", &bits, isHex: true)
         facts = Facts(rawValue: bits)
+        // Nothing ever filled it; it keeps its place in the format.
+        var mode: UInt16 = 0
         fields.number("page_mode", &mode, isHex: true)
         fields.word("page_slot", &slot)
         fields.number("page_detach_time", &detachTime)
@@ -178,7 +188,7 @@ extension Detach: FieldList {
             stackIsNamed: false)
     }
 
-    /// No hole is known when `hole_start` is above `hole_end`.
+    /// No hole is known when `hole_start` is above `hole_end`. A `call_path` of 0 is none.
     @inline(__always)
     mutating func visit(_ fields: inout some FieldVisitor) {
         fields.number("time", &time)
@@ -203,6 +213,7 @@ extension Detach: FieldList {
         var named: UInt8 = stackIsNamed ? 1 : 0
         fields.number("stack_is_named", &named)
         stackIsNamed = named != 0
+        if fields.has(format: 3) { fields.number("call_path", &callPath.rawValue) }
     }
 }
 
@@ -267,6 +278,17 @@ struct CgroupName: FieldList {
     mutating func visit(_ fields: inout some FieldVisitor) {
         fields.number("cgroup_id", &id)
         fields.text("path", &path)
+    }
+}
+
+/// The functions of a call path, outermost first, with `;` between them.
+struct CallPathName: FieldList {
+    var id = CallPathID.none
+    var functions = ""
+
+    mutating func visit(_ fields: inout some FieldVisitor) {
+        fields.number("call_path", &id.rawValue)
+        fields.text("functions", &functions)
     }
 }
 

@@ -98,7 +98,7 @@ final class ReadFile {
     private let descriptor: Int32
 
     init(_ path: String) throws(SystemError) {
-        // Not waiting: a pipe without a writer would hold up the reader for ever.
+        // Without waiting: a pipe without a writer would block the reader for ever.
         descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
         guard descriptor >= 0 else { throw .last() }
     }

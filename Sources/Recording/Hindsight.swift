@@ -110,6 +110,7 @@ extension Event {
         case .detach(let detach):
             subjects.insert(.cgroup(detach.culprit.cgroup))
             subjects.insert(.file(detach.file))
+            subjects.insert(.callPath(detach.callPath))
         case .activity(let activity): subjects.insert(.cgroup(activity.task.cgroup))
         case .name, .lost, .totals: break
         }

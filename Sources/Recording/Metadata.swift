@@ -12,12 +12,13 @@ struct Metadata: Equatable {
     /// The formats that are read; the newest is written. It is that of the newest layout or word.
     static let formats = 1...max(layoutFormat, Words.newestFormat)
     /// The newest format that changed the layout of records or this text. Format 2 added how a file's path leads to
-    /// it, and what a snapshot was written for; format 3 the page size, and the words of bits.
+    /// it, and what a snapshot was written for; format 3 the page size, the words of bits,
+    /// the operation of a lookup and call paths.
     private static let layoutFormat = 3
     /// Page sizes that a kernel can have.
     private static let pageSizes: ClosedRange<UInt64> = 4096...1 << 20
 
-    var trace: TraceID
+    var trace: RunID
     var run: RunInfo
     /// The newest for a recording that is written; that of the file for one that is read.
     var format = formats.upperBound
@@ -127,7 +128,7 @@ struct Metadata: Equatable {
         if format >= 3 { lines.append(("page_size", "\(run.pageBytes)")) }
         lines += [
             ("page_ids_are_addresses", run.showsKernelAddresses ? "1" : "0"),
-            ("every_lookup", run.tellsAll ? "1" : "0"),
+            ("every_lookup", run.emitsAll ? "1" : "0"),
             ("loop_passes", Self.quoted("\(run.loops.passes)")),
             ("loop_duration_ns", Self.quoted("\(run.loops.durationNs)")),
         ]
@@ -166,8 +167,9 @@ struct Metadata: Equatable {
         }
         var values: [Substring: String] = [:]
         for line in text.split(separator: "\n") where line.hasPrefix("\t") && line.hasSuffix(";") {
-            let parts = line.dropFirst().dropLast().split(separator: " = ", maxSplits: 1)
-            if parts.count == 2, values[parts[0]] == nil { values[parts[0]] = Self.unquoted(parts[1]) }
+            let field = line.dropFirst().dropLast()
+            guard let sign = field.place(of: " = "), values[field[..<sign.lowerBound]] == nil else { continue }
+            values[field[..<sign.lowerBound]] = Self.unquoted(field[sign.upperBound...])
         }
         guard values["tracer_name"] == "futexscope" else {
             let other = values["tracer_name"].map { ", made by \($0.prefix(40).filter { !$0.isNewline })" } ?? ""
@@ -180,16 +182,16 @@ struct Metadata: Equatable {
                 "cannot read \(name): format \(values["futexscope_format"]?.prefix(20) ?? "unknown"); this futexscope reads formats \(Self.formats.lowerBound) to \(Self.formats.upperBound); use the one that made the recording, or a newer one"
             )
         }
-        guard let trace = values["uuid"].flatMap({ TraceID($0) }), let offset = values["offset"].flatMap({ Int64($0) })
+        guard let trace = values["uuid"].flatMap({ RunID($0) }), let offset = values["offset"].flatMap({ Int64($0) })
         else { throw SourceError("cannot read \(name): it has no uuid or no clock; the file is damaged") }
         (self.trace, self.format) = (trace, format)
         run = RunInfo(
-            kernelRelease: values["kernel_release"], host: values["hostname"], wallClockOffsetNs: offset,
+            kernelRelease: values["kernel_release"], host: values["hostname"], id: trace, wallClockOffsetNs: offset,
             showsKernelAddresses: values["page_ids_are_addresses"] == "1",
             loops: LoopThresholds(
                 passes: values["loop_passes"].flatMap { UInt64($0) } ?? 0,
                 durationNs: values["loop_duration_ns"].flatMap { UInt64($0) } ?? 0),
-            tellsAll: values["every_lookup"] == "1",
+            emitsAll: values["every_lookup"] == "1",
             pageBytes: values["page_size"].flatMap(Self.pageSize) ?? RunInfo.usualPageBytes,
             filters: values["filters"] ?? "", trigger: values["trigger"] ?? "")
         while let probe = values["probe_\(run.probes.count)"].flatMap({ Self.probe($0, format: format) }) {
@@ -246,7 +248,7 @@ struct Metadata: Equatable {
         return 1 + (zip(one, other).enumerated().first { $1.0 != $1.1 }?.offset ?? min(one.count, other.count))
     }
 
-    init(trace: TraceID, run: RunInfo) { (self.trace, self.run) = (trace, run) }
+    init(trace: RunID, run: RunInfo) { (self.trace, self.run) = (trace, run) }
 }
 
 /// The fields of a record as lines of metadata.

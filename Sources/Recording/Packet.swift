@@ -15,7 +15,7 @@ struct PacketHead: Equatable {
     private static let contextSize = 6 * 8 + 8 + 4
     private static let checksumOffset = size - 4
 
-    var trace: TraceID
+    var trace: RunID
     var beginTime: UInt64 = 0
     var endTime: UInt64 = 0
     /// Bytes up to the end of the last record, this head included.
@@ -49,7 +49,7 @@ struct PacketHead: Equatable {
     }
 
     /// Loads a head; nil when these bytes are not the start of a packet of this trace.
-    init?(loading bytes: UnsafeRawBufferPointer, trace: TraceID) {
+    init?(loading bytes: UnsafeRawBufferPointer, trace: RunID) {
         guard bytes.count >= Self.size else { return nil }
         // The head is the same in every format.
         var load = unsafe RecordLoad(bytes, from: 0, format: 1)
@@ -70,7 +70,7 @@ struct PacketHead: Equatable {
         recordsBefore = load.take(UInt64.self)
     }
 
-    init(trace: TraceID) { self.trace = trace }
+    init(trace: RunID) { self.trace = trace }
 
     /// The largest packet that a reader accepts, in bytes.
     static let limit = 1 << 16
@@ -87,39 +87,5 @@ struct PacketHead: Equatable {
         // Both parts lie inside the packet, which is no shorter than a head.
         let head = unsafe fs_crc32c(0, packet.baseAddress, checksumOffset)
         return unsafe fs_crc32c(head, packet.baseAddress?.advanced(by: size), packet.count - size)
-    }
-}
-
-/// The UUID of a recording (RFC 9562, version 4): every packet carries it.
-struct TraceID: Equatable {
-    var high: UInt64
-    var low: UInt64
-
-    static func random() -> TraceID {
-        TraceID(
-            high: .random(in: .min ... .max) & 0xffff_ffff_ffff_0fff | 0x4000,
-            low: .random(in: .min ... .max) & 0x3fff_ffff_ffff_ffff | 0x8000_0000_0000_0000)
-    }
-
-    init(high: UInt64, low: UInt64) { (self.high, self.low) = (high, low) }
-
-    /// From the usual text with four hyphens.
-    init?(_ text: some StringProtocol) {
-        let groups = text.split(separator: "-", omittingEmptySubsequences: false)
-        let digits = groups.joined()
-        guard groups.map(\.utf8.count) == [8, 4, 4, 4, 12], digits.utf8.count == 32,
-            let high = UInt64(digits.prefix(16), radix: 16), let low = UInt64(digits.suffix(16), radix: 16)
-        else { return nil }
-        (self.high, self.low) = (high, low)
-    }
-
-    var text: String {
-        func hex(_ value: UInt64) -> String {
-            let digits = String(value, radix: 16)
-            return String(repeating: "0", count: 16 - digits.utf8.count) + digits
-        }
-        let digits = Array((hex(high) + hex(low)).utf8)
-        let groups = [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(decoding: digits[$0], as: UTF8.self) }
-        return groups.joined(separator: "-")
     }
 }

@@ -23,7 +23,7 @@ internal import System
     }
 
     private let directory: String
-    private let trace: TraceID
+    private let trace: RunID
     private let format: Int
     private var streams: [(name: String, size: UInt64)]
     private var current: OpenStream?
@@ -53,9 +53,16 @@ internal import System
         } catch {
             throw SourceError("cannot read the recording \(path): \(error.text)")
         }
-        bytesInAll = streams.reduce(0) { $0 + $1.size }
+        // Sizes are what the files claim, sparse ones too.
+        bytesInAll = streams.reduce(0) { sum, stream in
+            let (all, isTooLarge) = sum.addingReportingOverflow(stream.size)
+            return isTooLarge ? .max : all
+        }
         unsafe buffer = .allocate(byteCount: Self.bufferBytes, alignment: 64)
-        if streams.isEmpty { omissions.append(Omission(place: path, what: "there is no stream: nothing was recorded")) }
+        if streams.isEmpty {
+            omissions.append(
+                Omission(place: path, what: "there is no stream: nothing was recorded", hidesObservations: true))
+        }
     }
 
     deinit { unsafe buffer.deallocate() }
@@ -70,13 +77,32 @@ internal import System
         do throws(SystemError) {
             text = try ReadFile(name).text(limit: 1 << 20)
         } catch {
-            throw SourceError(
-                error.isMissing
-                    ? "cannot read the recording \(path): it has no file metadata; expected a directory made by futexscope record"
-                    : "cannot read \(name): \(error.text)")
+            throw SourceError(error.isMissing ? withoutMetadata(path) : "cannot read \(name): \(error.text)")
         }
         guard let text else { throw SourceError("cannot read \(name): expected a file of a few kilobytes") }
+        if text.isEmpty { throw SourceError(withoutMetadata(path)) }
         return text
+    }
+
+    /// What a directory is that has no metadata, or empty ones, and what to do. A recorder makes the directory first,
+    /// writes the metadata when its probes are attached, and makes the first stream after that.
+    private static func withoutMetadata(_ path: String) -> String {
+        let names: [String]
+        do throws(SystemError) {
+            names = try Files.list(path)
+        } catch {
+            return "cannot read the recording \(path): \(error.text)"
+        }
+        if names.allSatisfy({ $0 == "metadata" }) {
+            return
+                "cannot read the recording \(path): nothing was recorded; a recorder that is killed while it attaches its probes leaves such a directory; remove it and record again"
+        }
+        if names.contains(where: { $0.hasPrefix("stream_") }) {
+            return
+                "cannot read the recording \(path): its file metadata is missing or empty, and the events cannot be read without it; copy the whole directory"
+        }
+        return
+            "cannot read the recording \(path): it has no file metadata; expected a directory made by futexscope record"
     }
 
     // MARK: Packets
@@ -174,12 +200,15 @@ internal import System
             offset += UInt64(step - mark.count + 1)
         }
         offset = min(offset, open.size)
+        // What was in a damaged packet the next one knows, and it is counted as lost. After the last one nothing knows.
+        let isLast = offset == open.size && streams.isEmpty
         omissions.append(
             Omission(
                 place: "\(directory)/\(open.name), byte \(begin)",
                 what: offset == open.size
-                    ? "the last packet is cut off or damaged: \(offset - begin) bytes are left out"
-                    : "a damaged packet: \(offset - begin) bytes are left out"))
+                    ? "the last packet is cut off or damaged: \(counted(offset - begin, "byte is", "bytes are")) left out"
+                    : "a damaged packet: \(counted(offset - begin, "byte is", "bytes are")) left out",
+                hidesObservations: isLast))
     }
 
     // MARK: Records
@@ -190,7 +219,9 @@ internal import System
                 omissions.append(
                     Omission(
                         place: directory,
-                        what: "the first \(head.recordsBefore) records were removed for newer ones, or are damaged"))
+                        what:
+                            "the first \(counted(head.recordsBefore, "record was", "records were")) removed for newer ones, or damaged"
+                    ))
             }
             sink.take(Loss(time: head.beginTime, stage: .recording, count: head.recordsBefore - recordsRead))
             recordsRead = head.recordsBefore
@@ -240,6 +271,10 @@ internal import System
             var cgroup = CgroupName()
             cgroup.visit(&load)
             if load.isWhole { sink.take(Name(subject: .cgroup(cgroup.id), text: cgroup.path)) }
+        case .callPath:
+            var path = CallPathName()
+            path.visit(&load)
+            if load.isWhole { sink.take(Name(subject: .callPath(path.id), text: path.functions)) }
         case .lost:
             var loss = Loss.blank
             loss.visit(&load)

@@ -25,7 +25,7 @@ public struct RecordingLimits: Sendable {
 }
 
 /// Why a recording cannot be made or continued. One line for the user.
-public struct RecordingFailure: Error, Sendable, Equatable {
+public struct RecordingError: Error, Sendable, Equatable {
     public var message: String
     /// The path cannot be used, so nothing was made.
     public var isUsage: Bool
@@ -72,23 +72,16 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     private var waiting: [Name] = []
     private var isBroken = false
     /// Why, until it was reported.
-    private var failure: RecordingFailure?
+    private var failure: RecordingError?
     /// Names are being repeated in a new file, which must not count as full by that.
     private var isRepeatingNames = false
 
     /// Makes the directory. It must not exist.
-    public convenience init(
-        directory: String, limits: RecordingLimits = RecordingLimits()
-    ) throws(RecordingFailure) {
-        try self.init(directory: directory, limits: limits, trace: .random())
-    }
-
-    /// The same with a UUID that is given.
-    init(directory: String, limits: RecordingLimits, trace: TraceID) throws(RecordingFailure) {
+    public init(directory: String, limits: RecordingLimits = RecordingLimits()) throws(RecordingError) {
         do throws(SystemError) {
             try Files.makeDirectory(directory)
         } catch {
-            throw RecordingFailure(
+            throw RecordingError(
                 message: error.isExisting
                     ? "cannot create the recording \(directory): it exists, and is not overwritten; remove it or choose another path"
                     : "cannot make the recording \(directory): \(error.text); expected a new directory in one that can be written to",
@@ -96,7 +89,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
         }
         self.directory = directory
         self.limits = limits
-        head = PacketHead(trace: trace)
+        head = PacketHead(trace: .random())
         unsafe page = .allocate(byteCount: Self.pageBytes, alignment: 64)
         unsafe packetPlace = .allocate(capacity: 1)
         unsafe packetPlace.initialize(to: PacketBuffer(page, bytes: Self.pageBytes))
@@ -121,7 +114,8 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     // MARK: Recording
 
     /// Writes the metadata. Until then nothing can be recorded.
-    public func begin(_ run: RunInfo) throws(RecordingFailure) {
+    public func begin(_ run: RunInfo) throws(RecordingError) {
+        if let id = run.id { head.trace = id }
         let text = Metadata(trace: head.trace, run: run).text
         do throws(SystemError) {
             let metadata = try NewFile(directory + "/metadata")
@@ -136,7 +130,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     }
 
     /// Records events in order. At the limit, and after a failure, they are ignored.
-    public func append(_ events: [Event]) throws(RecordingFailure) {
+    public func append(_ events: [Event]) throws(RecordingError) {
         var sink = self
         for event in events { sink.take(event) }
         try endBatch()
@@ -144,14 +138,14 @@ public struct RecordingFailure: Error, Sendable, Equatable {
 
     /// To be called regularly, and after the last event: writes a packet that is old enough.
     /// - Throws: what failed since the last call; the recording has then ended.
-    public func endBatch() throws(RecordingFailure) {
+    public func endBatch() throws(RecordingError) {
         recordNames(at: packet.lastStamp)
         if let began = packetBegan, clock.now - began >= Self.patience { flush() }
         if let failure = failure.take() { throw failure }
     }
 
     /// Writes what is left and waits until it is on the disk.
-    public func finish() throws(RecordingFailure) {
+    public func finish() throws(RecordingError) {
         flush()
         if !isBroken {
             do throws(SystemError) { try file?.sync() } catch { fail(error) }
@@ -176,6 +170,7 @@ public struct RecordingFailure: Error, Sendable, Equatable {
                 file: file, path: name.text.cut(3600), fileSystem: name.detail.cut(200), state: name.fileState)
             put(.file, record, at: time)
         case .cgroup(let id): put(.cgroup, CgroupName(id: id, path: name.text.cut(3600)), at: time)
+        case .callPath(let id): put(.callPath, CallPathName(id: id, functions: name.text.cut(3600)), at: time)
         }
     }
 
@@ -261,8 +256,9 @@ public struct RecordingFailure: Error, Sendable, Equatable {
     private func fail(_ reason: SystemError) {
         isBroken = true
         packet.isOpen = false
-        let kept = "\(recordsWritten) events are in it and stay readable"
-        failure = RecordingFailure(
+        let kept =
+            "\(counted(recordsWritten, "event")) \(noun(recordsWritten, "is in it and stays", "are in it and stay")) readable"
+        failure = RecordingError(
             message: reason.isNoRoom
                 ? "the recording \(directory) ends: \(reason.text); \(kept)"
                 : "cannot write to the recording \(directory): \(reason.text); \(kept)",

@@ -64,13 +64,13 @@ public final class SnapshotRecorder {
     private var kept: [String] = []
 
     /// Uses a directory that exists, or makes it.
-    public init(directory: String, limits: SnapshotLimits) throws(RecordingFailure) {
+    public init(directory: String, limits: SnapshotLimits) throws(RecordingError) {
         do throws(SystemError) {
             try Files.makeDirectory(directory)
             isInFoundDirectory = false
         } catch {
             guard error.isExisting, Files.isDirectory(directory) else {
-                throw RecordingFailure(
+                throw RecordingError(
                     message:
                         "cannot make the directory \(directory) for snapshots: \(error.text); expected one that can be written to, or a new one in such a one",
                     isUsage: true)
@@ -88,9 +88,9 @@ public final class SnapshotRecorder {
     /// Takes events in order. Totals are left out: they are about the whole run, and would make a snapshot appear to
     /// start when the run did.
     /// - Throws: why the snapshot in progress cannot continue; it ends, and the run continues without it.
-    public func append(_ events: ArraySlice<Event>) throws(RecordingFailure) {
+    public func append(_ events: ArraySlice<Event>) throws(RecordingError) {
         for event in events where !event.isTotals { hindsight.append(event) }
-        try write { writer throws(RecordingFailure) in try writer.append(events.filter { !$0.isTotals }) }
+        try write { writer throws(RecordingError) in try writer.append(events.filter { !$0.isTotals }) }
     }
 
     /// Whether a trigger at this time would start a snapshot.
@@ -104,7 +104,7 @@ public final class SnapshotRecorder {
     ///   - isAsked: A person requested it, so the minimum interval does not apply.
     public func trigger(
         _ reason: String, at time: UInt64, stamp: String, isAsked: Bool = false
-    ) throws(RecordingFailure) -> Answer {
+    ) throws(RecordingError) -> Answer {
         if current != nil { return .included }
         guard isOpen(at: time) || isAsked else {
             suppressed += 1
@@ -121,8 +121,8 @@ public final class SnapshotRecorder {
         kept.append(writer.directory)
         current = (writer, time &+ limits.afterNs, hindsight.eventsGone)
         var snapshot = run
-        snapshot.trigger = reason
-        try write { writer throws(RecordingFailure) in
+        (snapshot.trigger, snapshot.id) = (reason, nil)
+        try write { writer throws(RecordingError) in
             try writer.begin(snapshot)
             var batches: [[Event]] = []
             hindsight.forEachBatch { batches.append($0) }
@@ -132,18 +132,18 @@ public final class SnapshotRecorder {
     }
 
     /// Ends the snapshot in progress when its time is over, or with the run.
-    public func finish(at time: UInt64, isEnd: Bool = false) throws(RecordingFailure) -> Finished? {
+    public func finish(at time: UInt64, isEnd: Bool = false) throws(RecordingError) -> Finished? {
         guard let (writer, endsNs, eventsGone) = current, isEnd || time >= endsNs else { return nil }
-        try write { writer throws(RecordingFailure) in try writer.finish() }
+        try write { writer throws(RecordingError) in try writer.finish() }
         current = nil
         return Finished(
             directory: writer.directory, records: writer.recordsWritten, bytes: writer.bytesWritten,
             eventsGone: eventsGone)
     }
 
-    private func write(_ action: (RecordingWriter) throws(RecordingFailure) -> Void) throws(RecordingFailure) {
+    private func write(_ action: (RecordingWriter) throws(RecordingError) -> Void) throws(RecordingError) {
         guard let writer = current?.writer else { return }
-        do throws(RecordingFailure) {
+        do throws(RecordingError) {
             try action(writer)
         } catch {
             current = nil

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Every enumeration and set of bits whose words stand in recordings, and which of its words a format has. A new
+// Every enumeration and set of bits whose words are in recordings, and which of its words a format has. A new
 // enumeration is added to the list here; a new word needs nothing but its own format.
 
 import Events

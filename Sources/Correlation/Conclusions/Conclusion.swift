@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a run means, in sentences: who is to blame, what happened to whom, because of what, how sure that is, and what to
-// do. Made from the counts of a run by fixed rules, so that equal runs give equal sentences. Pure; the words for each
-// cause are in ConclusionWording.swift.
+// The meaning of a run, in sentences: who has to change something, what happened to whom, because of what, how sure
+// that is, and what to do. Fixed rules make the sentences from the counts of a run, so equal runs give equal sentences.
+// Pure; the words for each cause are in Cause.swift.
 
 public import Events
 
@@ -33,7 +33,7 @@ public struct Conclusion: Sendable, Equatable {
         case failed
         /// They met a page without a mapping, and failed for another reason in a later pass.
         case otherFailure = "other-failure"
-        /// They succeeded, some after retries.
+        /// They succeeded, some after retries; or they went back inside the kernel and their end was not seen.
         case delayed
     }
 
@@ -52,18 +52,20 @@ public struct Conclusion: Sendable, Equatable {
     public var lookups: UInt64
     public var sentence: String
     public var remedy: String?
-    /// Whether something that belongs to it may be among what was lost.
+    /// Whether evidence for it may be among the events lost.
     public var evidence: String
     public var isComplete: Bool
+    /// Which of several runs it is about, as the sentence names it; nil where there is one. Untrusted text.
+    public var host: String?
 
     /// Words that lead the sentence.
-    static func lead(_ verdict: Verdict, _ result: Result?) -> String {
+    static func lead(_ verdict: Verdict, _ result: Result?, isEndSeen: Bool = true) -> String {
         switch (verdict, result) {
         case (.kernel, .looping?): "Loop in the kernel"
         case (.kernel, _): "Kernel, not program"
         case (.program, _): "Program, not kernel"
         case (.undecided, _): "Not decided"
-        case (.harmless, _): "No failure"
+        case (.harmless, _): isEndSeen ? "No failure" : "No failure seen"
         case (.nothing, _): "No finding"
         }
     }
@@ -73,10 +75,15 @@ public struct Conclusion: Sendable, Equatable {
 public struct Conclusions: Sendable, Equatable {
     public static let limit = 5
 
-    /// The most harmful first. Never empty: a run without findings has a conclusion too.
+    /// The most harmful first. Of a run never empty: one without findings has a conclusion too.
     public var list: [Conclusion]
     /// Kinds of findings that had no room.
     public var omitted: Int
+
+    /// Without any, to be filled.
+    public static let none = Conclusions(list: [], omitted: 0)
+
+    private init(list: [Conclusion], omitted: Int) { (self.list, self.omitted) = (list, omitted) }
 
     /// What is needed of a run besides its summary.
     public struct Circumstances: Sendable {
@@ -88,6 +95,15 @@ public struct Conclusions: Sendable, Equatable {
         public var hidden: [String]
         /// What was asked for beyond the run's own filters, as options of the command; empty for all.
         public var filters: String
+
+        /// Whether the counter of observations says how many there were: zero may mean that none could be seen.
+        public var countsObservations: Bool {
+            totals.observations > 0
+                || (totals != Totals() && hidden.isEmpty && losses.values.allSatisfy { $0 == 0 })
+        }
+
+        /// Whether a loop that was not seen to end may have ended.
+        var mayHideEnds: Bool { losses.contains { $0.key.hidesEnds && $0.value > 0 } }
 
         public init(
             names: Names = Names(), run: RunInfo = RunInfo(), totals: Totals = Totals(),
@@ -107,13 +123,13 @@ public struct Conclusions: Sendable, Equatable {
         for loop in loops { summary.addEncounter(loop) }
         var groups: [Group.Key: Group] = [:]
         for (key, row) in summary.encounters.rows {
+            let titles = grouping.titles(culprit: key.culprit, victim: key.victim, names: circumstances.names)
             for result in Conclusion.Result.allCases {
                 let count = row.count(of: result)
                 if count == 0 { continue }
                 let group = Group.Key(
-                    result: result, cause: key.cause, reason: key.unknownReason,
-                    culprit: key.culprit.map { grouping.title(of: $0, names: circumstances.names) },
-                    victim: grouping.title(of: key.victim, names: circumstances.names), isNeighbour: key.isNeighbour)
+                    result: result, cause: key.cause, reason: key.unknownReason, culprit: titles.culprit,
+                    victim: titles.victim, isNeighbour: key.isNeighbour)
                 groups[group, default: Group()].add(
                     row, count: count, file: key.file.map { summary.title(of: $0, names: circumstances.names) })
             }
@@ -130,10 +146,15 @@ public struct Conclusions: Sendable, Equatable {
     }
 
     /// The sentence for one finding.
-    public static func conclusion(of finding: Finding, names: Names) -> Conclusion {
-        var summary = Summary()
+    public static func conclusion(
+        of finding: Finding, names: Names, by grouping: WorkloadGrouping = .workload
+    ) -> Conclusion {
+        var summary = Summary(keepsProcesses: grouping == .pid)
         summary.addEncounter(finding)
-        return Conclusions(from: summary, in: Circumstances(names: names)).list[0]
+        // Whether lookups are followed is all that is known of the run.
+        var totals = Totals()
+        totals.lookups = finding.lookup.isTimed ? 0 : nil
+        return Conclusions(from: summary, by: grouping, in: Circumstances(names: names, totals: totals)).list[0]
     }
 
     // MARK: Without findings
@@ -141,19 +162,26 @@ public struct Conclusions: Sendable, Equatable {
     private static func nothing(_ summary: Summary, in circumstances: Circumstances) -> Conclusion {
         let totals = circumstances.totals
         let lost = lossText(circumstances.losses)
+        let filters = circumstances.run.filters
+        let calls = filters.isEmpty ? "futex call" : "futex call that matches \(filters)"
         var sentence = "No finding: "
-        if circumstances.filters.isEmpty || totals.observations == 0 {
+        if circumstances.filters.isEmpty {
             sentence +=
                 circumstances.hidden.isEmpty
-                ? "no futex call met a page without a mapping"
-                : "whether a futex call met a page without a mapping could not be seen"
+                ? "no \(calls) \(lost == nil ? "met" : "was seen to meet") a page without a mapping"
+                : "whether a \(calls) met a page without a mapping could not be seen"
         } else {
+            // What a filter hides is not denied.
             sentence +=
-                "none matches \(circumstances.filters); the whole run has \(totals.observations) observations"
+                "none matches \(circumstances.filters)"
+                + (circumstances.countsObservations
+                    ? "; the whole run has \(counted(totals.observations, "observation"))" : "")
         }
         sentence += totals.durationNs > 0 ? " in \(seconds(totals.durationNs))." : "."
-        var watched = circumstances.run.filters.isEmpty ? "every shared futex call" : circumstances.run.filters
-        if !circumstances.run.filters.isEmpty { watched = "futex calls that match " + watched }
+        sentence += otherFailures(summary)
+        let watched =
+            filters.isEmpty
+            ? "every shared futex call" : "these calls alone (a filter that fits no task finds nothing either)"
         sentence += " Watched: \(watched). Not watched: private futexes"
         let missing = circumstances.run.probes.filter { $0.hook == nil }.map(\.role)
         if !missing.isEmpty { sentence += ", and what needs the missing probes \(missing.joined(separator: ", "))" }
@@ -171,6 +199,20 @@ public struct Conclusions: Sendable, Equatable {
             isComplete: lost == nil && circumstances.hidden.isEmpty)
     }
 
+    /// Calls that failed for what was at their address, which no conclusion is about: with the reasons, those of most calls first.
+    private static func otherFailures(_ summary: Summary) -> String {
+        var counts = CaseTable<Failure, UInt64>()
+        for (key, count) in summary.failures { counts[key.failure, default: 0] += count }
+        let all = counts.values.reduce(0, +)
+        if all == 0 { return "" }
+        let reasons = Failure.allCases.enumerated().filter { (counts[$0.element] ?? 0) > 0 }.sorted { left, right in
+            let (more, less) = (counts[left.element] ?? 0, counts[right.element] ?? 0)
+            return more != less ? more > less : left.offset < right.offset
+        }.map(\.element.rawValue)
+        return " But \(counted(all, "futex call")) failed with EFAULT for another reason: "
+            + reasons.joined(separator: ", ") + "."
+    }
+
     /// Counts by stage, in the order of the pipeline; nil when nothing was lost.
     fileprivate static func lossText(_ losses: [Loss.Stage: UInt64]) -> String? {
         let parts = Loss.Stage.allCases.compactMap { stage in
@@ -179,8 +221,9 @@ public struct Conclusions: Sendable, Equatable {
         return parts.isEmpty ? nil : parts.joined(separator: ", ")
     }
 
-    /// To a tenth of a second, or whole milliseconds below one.
+    /// To a tenth of a second; below one in whole milliseconds, and below one of these in microseconds.
     fileprivate static func seconds(_ ns: UInt64) -> String {
+        if ns < 1_000_000 { return "\(ns / 1000) us" }
         if ns < 1_000_000_000 { return "\(ns / 1_000_000) ms" }
         return "\(ns / 1_000_000_000).\(ns / 100_000_000 % 10) s"
     }
@@ -231,37 +274,69 @@ private struct Group {
             cause == .unknown ? .none : whole.inferred > 0 ? .inferred : .exact
         }
         let evidence = evidence(circumstances)
+        let mayHaveEnded = key.result == .looping && circumstances.mayHideEnds
+        let verdict = mayHaveEnded ? .undecided : key.verdict
+        // The other depth is no advice where lookups were followed.
+        let isAdvised = key.reason != .areaUnreadable || !circumstances.totals.followsLookups
         return Conclusion(
-            verdict: key.verdict, result: key.result, cause: key.cause, confidence: confidence, culprit: key.culprit,
+            verdict: verdict, result: key.result, cause: key.cause, confidence: confidence, culprit: key.culprit,
             victim: key.victim, file: file, files: files.count, lookups: lookups,
-            sentence: Conclusion.lead(key.verdict, key.result) + ": " + what(key) + why(key, file: file, confidence)
-                + ".",
-            remedy: key.cause.map { $0.remedy(for: key.result, culprit: key.culprit ?? "the culprit") },
+            sentence: Conclusion.lead(verdict, key.result, isEndSeen: isEndSeen(key)) + ": "
+                + what(key, mayHaveEnded: mayHaveEnded) + why(key, file: file, confidence) + unseen(key) + ".",
+            remedy: key.cause.flatMap {
+                $0.remedy(
+                    for: key.result, reason: isAdvised ? key.reason : nil, culprit: key.culprit ?? "the culprit",
+                    isEndSeen: isEndSeen(key))
+            },
             evidence: evidence.text, isComplete: evidence.isComplete)
     }
 
     /// What happened to whom.
-    private func what(_ key: Key) -> String {
-        let calls = lookups == 1 ? "1 futex call" : "\(lookups) futex calls"
+    private func what(_ key: Key, mayHaveEnded: Bool) -> String {
+        let calls = counted(lookups, "futex call")
         switch key.result {
         case .looping:
-            let have = lookups == 1 ? "has" : "have"
-            var extent = whole.mostLoopPasses > 0 ? "\(whole.mostLoopPasses) passes" : ""
+            let fate =
+                mayHaveEnded
+                ? noun(lookups, "was", "were") + " not seen to return" : noun(lookups, "has", "have") + " not returned"
+            var extent = whole.mostLoopPasses > 0 ? counted(whole.mostLoopPasses, "pass", "passes") : ""
             if whole.longestLoopNs > 0 {
                 extent += (extent.isEmpty ? "" : ", ") + Conclusions.seconds(whole.longestLoopNs)
             }
-            return "\(calls) of \(key.victim) \(have) not returned" + (extent.isEmpty ? "" : " (up to \(extent))")
+            return "\(calls) of \(key.victim) \(fate)" + (extent.isEmpty ? "" : " (up to \(extent))")
         case .spurious: return "\(calls) of \(key.victim) failed with EFAULT for a valid address"
         case .undecided, .failed: return "\(calls) of \(key.victim) failed with EFAULT"
-        case .otherFailure:
-            return key.cause == nil
-                ? "\(calls) of \(key.victim) retried inside the kernel and then failed for another reason"
-                : "\(calls) of \(key.victim) met a page without a mapping and then failed for another reason"
-        case .delayed:
-            return key.cause == nil
-                ? "\(calls) of \(key.victim) retried inside the kernel and succeeded"
-                : "\(calls) of \(key.victim) met a page without a mapping and succeeded"
+        case .otherFailure: return "\(calls) of \(key.victim) \(met(key)) and then failed for another reason"
+        case .delayed: return delay(key)
         }
+    }
+
+    /// Where a detach explains it, some of the calls may have found the next mapping of the page already.
+    private func met(_ key: Key) -> String {
+        guard let cause = key.cause else { return "retried inside the kernel" }
+        return cause == .unknown || cause.lastingReason != nil
+            ? "met a page without a mapping" : "lost the mapping of \(lookups == 1 ? "its" : "their") page meanwhile"
+    }
+
+    /// A call that retries several times is counted each time where its end is not seen.
+    private func delay(_ key: Key) -> String {
+        let ended = lookups - min(lookups, whole.unended)
+        let calls = ended == 1 ? "1 futex call" : "\(ended) futex calls"
+        let times = whole.unended == 1 ? "once" : "\(whole.unended) times"
+        if isEndSeen(key) { return "\(calls) of \(key.victim) \(met(key)) and succeeded" }
+        if ended > 0 { return "\(calls) of \(key.victim) \(met(key)) and succeeded, others retried \(times)" }
+        return (whole.unended == 1 ? "a futex call" : "futex calls") + " of \(key.victim) "
+            + (key.cause == nil ? met(key) : "\(met(key)) and retried")
+            + (whole.unended == 1 ? "" : " \(times)")
+    }
+
+    private func isEndSeen(_ key: Key) -> Bool { key.result != .delayed || whole.unended == 0 }
+
+    /// Which end was not seen. Begins with a semicolon.
+    private func unseen(_ key: Key) -> String {
+        if isEndSeen(key) { return "" }
+        let which = lookups > whole.unended ? "the others" : lookups == 1 ? "it" : "they"
+        return "; how \(which) ended is not seen at the default depth"
     }
 
     /// Because of what. Begins with a comma.
@@ -271,14 +346,15 @@ private struct Group {
         }
         if cause == .unknown {
             let reason = key.reason.map { ": " + $0.clause } ?? ""
-            return "; what removed the mapping of the page is unknown" + reason
+            let lead = key.result == .failed ? "; the file does not reach the address, and " : "; "
+            return lead + "what removed the mapping of the page is unknown" + reason
         }
         let sure = confidence.map { " (\($0.rawValue))" } ?? ""
         if let reason = cause.lastingReason { return ", because " + reason + sure }
         let others = files.count - 1
         let named =
-            (file ?? "a file")
-            + (others == 0 || file == nil ? "" : " and \(others) other " + (others == 1 ? "file" : "files"))
+            (file.map(Self.inWords) ?? "a file")
+            + (others == 0 || file == nil ? "" : " and " + counted(others, "other file"))
         // Equal names do not make it the same process.
         let culprit = key.culprit.map { $0 == key.victim ? "a task of " + $0 : $0 } ?? "an unknown task"
         var text = ", because \(culprit) " + cause.action(on: named, isNeighbour: key.isNeighbour) + sure
@@ -290,11 +366,22 @@ private struct Group {
         return text
     }
 
+    /// A path as it is; what is known by its number alone, as "inode 12 of device 254:16".
+    private static func inWords(_ file: String) -> String {
+        let numbers = file.split(separator: ":", omittingEmptySubsequences: false)
+        guard numbers.count == 3, numbers.allSatisfy({ UInt64($0) != nil }) else { return file }
+        return "inode \(numbers[2]) of device \(numbers[0]):\(numbers[1])"
+    }
+
     private func evidence(_ circumstances: Conclusions.Circumstances) -> (text: String, isComplete: Bool) {
         let lost = Conclusions.lossText(circumstances.losses)
         if whole.incomplete > 0 {
+            // Counted over all results of these calls, so that not all of them need be among those that the sentence is about.
+            let which =
+                lookups == 1
+                ? "this call" : whole.incomplete >= lookups ? "these calls" : "up to \(whole.incomplete) of them"
             return (
-                "Evidence incomplete: that of \(whole.incomplete) of them may be among the events lost"
+                "Evidence incomplete: that of \(which) may be among the events lost"
                     + (lost.map { " (\($0))" } ?? "") + ".", false
             )
         }

@@ -10,16 +10,19 @@ public struct Encounters: Sendable {
     /// Rows kept.
     public static let rowLimit = 512
 
-    /// A culprit or a victim. Processes of one name in one control group are one party unless they are kept apart.
+    /// A culprit or a victim. Processes of one name in one control group are one party unless processes are
+    /// distinguished.
     public struct Party: Sendable, Hashable {
         public var comm: Comm
         public var cgroup: UInt64
-        /// 0 where processes are not kept apart.
+        /// 0 where processes are not distinguished.
         public var pid: UInt32
 
         public init(comm: Comm, cgroup: UInt64 = 0, pid: UInt32 = 0) {
             (self.comm, self.cgroup, self.pid) = (comm, cgroup, pid)
         }
+
+        public init(_ task: TaskIdentity) { self.init(comm: task.comm, cgroup: task.cgroup, pid: task.pid) }
     }
 
     public struct Key: Sendable, Hashable {
@@ -51,7 +54,10 @@ public struct Encounters: Sendable {
         public var spurious: UInt64 = 0
         public var notBacked: UInt64 = 0
         public var undecided: UInt64 = 0
-        /// Lookups whose cause is inferred, and those whose evidence may be among what was lost.
+        /// Of those that retried inside the kernel: how often that was seen without the lookup's end, as at the default
+        /// depth.
+        public var unended: UInt64 = 0
+        /// Lookups whose cause is inferred, and those whose evidence may be among the events lost.
         public var inferred: UInt64 = 0
         public var incomplete: UInt64 = 0
         /// Of lookups that have not returned: the longest, and the one with most passes.
@@ -65,6 +71,7 @@ public struct Encounters: Sendable {
             sum.spurious += one.spurious
             sum.notBacked += one.notBacked
             sum.undecided += one.undecided
+            sum.unended += one.unended
             sum.inferred += one.inferred
             sum.incomplete += one.incomplete
             sum.longestLoopNs = max(sum.longestLoopNs, one.longestLoopNs)
@@ -81,6 +88,7 @@ public struct Encounters: Sendable {
                 default: break
                 }
             }
+            if finding.outcome == .retried, finding.lookup.result == nil { unended += 1 }
             if finding.confidence == .inferred { inferred += 1 }
             if finding.isIncomplete { incomplete += 1 }
             guard finding.outcome == .looping else { return }

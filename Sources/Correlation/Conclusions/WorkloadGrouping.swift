@@ -5,7 +5,7 @@
 
 public import Events
 
-/// How tasks are put together. The raw value is what a user types.
+/// How tasks are grouped. The raw value is what a user types.
 public enum WorkloadGrouping: String, Sendable, CaseIterable {
     /// By container, unit or pod, whichever the control group names; by the task's name where it names none.
     case workload
@@ -27,6 +27,26 @@ public enum WorkloadGrouping: String, Sendable, CaseIterable {
         case .comm: name
         case .pid: "\(name)/\(party.pid)"
         }
+    }
+
+    /// The name of the party that a task is a part of. It holds untrusted text.
+    public func title(of task: TaskIdentity, names: Names) -> String {
+        title(of: Encounters.Party(task), names: names)
+    }
+
+    /// The names of the two parties of an encounter. Where a group holds both, each has its task's name in front.
+    /// They hold untrusted text.
+    public func titles(
+        culprit: Encounters.Party?, victim: Encounters.Party, names: Names
+    ) -> (culprit: String?, victim: String) {
+        let title = title(of: victim, names: names)
+        guard let culprit else { return (nil, title) }
+        let other = self.title(of: culprit, names: names)
+        let tasks = (
+            Self.comm.title(of: culprit, names: names), Self.comm.title(of: victim, names: names)
+        )
+        guard other == title, tasks.0 != tasks.1 else { return (other, title) }
+        return ("\(tasks.0) in \(title)", "\(tasks.1) in \(title)")
     }
 
     /// The container's id as runtimes shorten it, else the unit, else the pod.
@@ -58,9 +78,8 @@ extension Summary {
         var rows: [Key: Encounters.Row] = [:]
         for (key, row) in encounters.rows {
             guard let cause = key.cause else { continue }
-            let pair = Key(
-                culprit: key.culprit.map { grouping.title(of: $0, names: names) },
-                victim: grouping.title(of: key.victim, names: names), cause: cause)
+            let titles = grouping.titles(culprit: key.culprit, victim: key.victim, names: names)
+            let pair = Key(culprit: titles.culprit, victim: titles.victim, cause: cause)
             rows[pair, default: Encounters.Row()] += row
         }
         func order(_ pair: WorkloadPair) -> [String] { [pair.culprit ?? "", pair.victim, pair.cause.rawValue] }
