@@ -1,21 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Inputs that were compressed as a whole with gzip or zstd, decompressed chunk by chunk, so that memory does not grow
-// with them. The libraries are the ones that are linked for a trace.dat and for libelf. xz has no reader here: it would
-// be one more library in a program that runs as root, and `xz -dc FILE | futexscope report -` does the same.
+// Inputs that were compressed as a whole with gzip, xz or zstd, decompressed chunk by chunk, so that memory does not
+// grow with them. The libraries are Debian's; this project has no decoder of its own.
 
+private import CLzma
 private import CZlib
 private import CZstd
 internal import Events
 
 /// How an input was compressed.
 public enum Compression: String, Sendable {
-    case gzip, zstd
+    case gzip, xz, zstd
 
     /// By the first bytes of an input; six are enough.
     public init?(of head: some Collection<UInt8>) {
         if head.starts(with: [0x1f, 0x8b, 0x08]) {
             self = .gzip
+        } else if head.starts(with: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]) {
+            self = .xz
         } else if head.starts(with: [0x28, 0xb5, 0x2f, 0xfd]) {
             self = .zstd
         } else {
@@ -26,7 +28,12 @@ public enum Compression: String, Sendable {
     /// The decompressed bytes of `input`; `name` is that of the file, for messages.
     /// - Throws: From the returned closure, `SourceError` where the data is damaged or ends too early.
     public func decompressing(_ name: String, _ input: @escaping FtraceReader.Input) -> FtraceReader.Input {
-        let stream: any DecompressedStream = self == .gzip ? GzipStream() : ZstdStream()
+        let stream: any DecompressedStream =
+            switch self {
+            case .gzip: GzipStream()
+            case .xz: XzStream()
+            case .zstd: ZstdStream()
+            }
         var packed: [UInt8] = []
         var isAtEnd = false
         return { bytes in
@@ -36,7 +43,10 @@ public enum Compression: String, Sendable {
                 if packed.isEmpty { break }
                 guard let used = stream.decompress(packed[...], into: &bytes, room: Self.chunkBytes) else {
                     throw SourceError(
-                        "\(name): its \(rawValue) data is damaged; expected a whole file: check it with `\(rawValue) -t`"
+                        "\(name): its \(rawValue) data \(stream.obstacle)"
+                            + (stream.isTooLarge
+                                ? "; decompress it first: `\(rawValue) -dc FILE | futexscope report -`"
+                                : "; expected a whole file: check it with `\(rawValue) -t`")
                     )
                 }
                 packed.removeFirst(used)
@@ -58,8 +68,17 @@ public enum Compression: String, Sendable {
 private protocol DecompressedStream: AnyObject {
     /// Appends at most `room` bytes; returns how many packed bytes were used, nil for damaged data.
     func decompress(_ packed: ArraySlice<UInt8>, into bytes: inout [UInt8], room: Int) -> Int?
-    /// Nothing is missing of what was begun.
+    /// The decoder has the end of everything that it began.
     var isComplete: Bool { get }
+    /// Why decompression cannot continue, as the end of a clause.
+    var obstacle: String { get }
+    /// The reason is a lack of memory.
+    var isTooLarge: Bool { get }
+}
+
+extension DecompressedStream {
+    var obstacle: String { "is damaged" }
+    var isTooLarge: Bool { false }
 }
 
 @safe private final class GzipStream: DecompressedStream {
@@ -106,6 +125,57 @@ private protocol DecompressedStream: AnyObject {
             return used
         default: return nil
         }
+    }
+}
+
+@safe private final class XzStream: DecompressedStream {
+    /// Bytes; a file of `xz -9` needs a quarter of it. A hostile file could request all memory of the host.
+    private static let memoryLimit: UInt64 = 256 << 20
+
+    private var stream = unsafe lzma_stream()
+    private(set) var isComplete = true
+    private var result: lzma_ret
+
+    // Its own state, which lives as long as this object. An existing decoder can be initialized again.
+    init() { unsafe result = lzma_stream_decoder(&stream, Self.memoryLimit, 0) }
+
+    deinit { unsafe lzma_end(&stream) }
+
+    var isTooLarge: Bool { result == LZMA_MEMLIMIT_ERROR || result == LZMA_MEM_ERROR }
+    var obstacle: String {
+        result == LZMA_MEM_ERROR
+            ? "finds no memory to be decompressed"
+            : isTooLarge
+                ? "takes more than \(Self.memoryLimit >> 20) MiB of memory to decompress" : "is damaged"
+    }
+
+    func decompress(_ packed: ArraySlice<UInt8>, into bytes: inout [UInt8], room: Int) -> Int? {
+        guard result == LZMA_OK else { return nil }
+        // A file may have several streams; zeros behind one are padding.
+        let padding = isComplete ? packed.prefix { $0 == 0 }.count : 0
+        if padding > 0 { return padding }
+        var used = 0
+        bytes.append(addingCapacity: room) { output in
+            unsafe output.withUnsafeMutableBufferPointer { output, filled in
+                unsafe packed.withUnsafeBufferPointer { packed in
+                    // Both areas live over the call, and their true lengths go with them.
+                    unsafe stream.next_in = packed.baseAddress
+                    unsafe stream.avail_in = packed.count
+                    unsafe stream.next_out = output.baseAddress
+                    unsafe stream.avail_out = room
+                    result = unsafe lzma_code(&stream, LZMA_RUN)
+                    used = unsafe packed.count - stream.avail_in
+                    filled = unsafe room - stream.avail_out
+                    unsafe stream.next_in = nil
+                    unsafe stream.next_out = nil
+                }
+            }
+        }
+        isComplete = result == LZMA_STREAM_END
+        if isComplete { result = unsafe lzma_stream_decoder(&stream, Self.memoryLimit, 0) }
+        // If the last step was not complete, more output follows.
+        if result == LZMA_BUF_ERROR { result = LZMA_OK }
+        return result == LZMA_OK ? used : nil
     }
 }
 

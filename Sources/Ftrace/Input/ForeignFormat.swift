@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Files that hold a trace in a format that is not read here. Each is named for what it is, with the way to a text that
-// can be read, or with the reason why there is none.
+// Files that hold a trace in a format that is not read here. The error names the format, with the way to convert it
+// into a text that can be read, or the reason why there is none.
+
+import Events
 
 /// A format that is not read, known by its first bytes.
 public struct ForeignFormat: Sendable, Equatable {
-    /// Such as "compressed with xz".
+    /// Such as "compressed with bzip2".
     public let what: String
     /// What to do, as a clause.
     public let advice: String
@@ -15,6 +17,10 @@ public struct ForeignFormat: Sendable, Equatable {
 
     /// Nil when the bytes belong to none of them.
     public init?(of head: [UInt8]) {
+        if head.dropFirst(257).starts(with: "ustar".utf8) {
+            (what, advice) = ("a tar archive", Self.piped("take each text out of it", "tar -xOf FILE MEMBER"))
+            return
+        }
         let known = Self.magics.first { head.starts(with: $0.magic) }
         if let known {
             (what, advice) = (known.what, known.advice)
@@ -26,9 +32,12 @@ public struct ForeignFormat: Sendable, Equatable {
             what = "a page of systrace or catapult"
             advice =
                 "the text of ftrace is inside it: take the lines between <script class=\"trace-data\"> and </script>"
-        } else if text.hasPrefix("{\"traceEvents\"") || text.hasPrefix("[{\"") || text.contains("\"traceEvents\":") {
+        } else if text.has("\"traceEvents\":") || (text.hasPrefix("[") && text.has("\"ph\":")) {
             what = "a trace in Chrome's JSON"
             advice = "it has no kernel arguments: \(RecipeMark.advice)"
+        } else if text.has("\"linux-perf-json-version\"") {
+            what = "the JSON of `perf data convert`"
+            advice = Self.piped("print the recording itself", "perf script -i FILE")
         } else if text.hasPrefix("/* CTF ") {
             what = "the metadata of a Common Trace Format"
             advice =
@@ -41,37 +50,74 @@ public struct ForeignFormat: Sendable, Equatable {
         }
     }
 
-    private static let magics: [(magic: [UInt8], what: String, advice: String)] = [
+    /// With what another program writes for a report.
+    private static func piped(_ what: String, _ command: String) -> String {
+        "\(what): `\(command) | futexscope report -`"
+    }
+
+    private static let magics: [(magic: [UInt8], what: String, advice: String)] =
+        packed + [
+            (
+                Array("TRACE:\n".utf8), "a trace of Android's atrace, perhaps compressed (ctrace)",
+                "decompress what follows the first line with zlib, such as `tail -c +8 FILE | zlib-flate -uncompress | futexscope report -`"
+            ),
+            (
+                [0xc1, 0x1f, 0xfc, 0xc1], "a stream of a Common Trace Format",
+                "name the directory of a recording of futexscope; one of LTTng has no events of get_futex_key(): \(RecipeMark.advice)"
+            ),
+            (
+                [0x75, 0xd1, 0x1d, 0x57], "packets of Common Trace Format metadata, as LTTng writes them",
+                "LTTng has no events of get_futex_key(): \(RecipeMark.advice)"
+            ),
+            (
+                [0x57, 0x1d, 0xd1, 0x75], "packets of Common Trace Format metadata, as LTTng writes them",
+                "LTTng has no events of get_futex_key(): \(RecipeMark.advice)"
+            ),
+            (
+                [0x7f] + Array("ELF".utf8), "an ELF file, perhaps a crash dump",
+                "take the trace out of a dump with crash: `extend trace.so`, then `trace show > FILE.txt`"
+            ),
+            (
+                Array("KDUMP   ".utf8), "a crash dump of kdump",
+                "take the trace out of it with crash: `extend trace.so`, then `trace show > FILE.txt`"
+            ),
+        ]
+
+    /// Archives, other compressions, and files that may have a trace somewhere in them.
+    private static let packed: [(magic: [UInt8], what: String, advice: String)] = [
+        (Array("BZh".utf8), "compressed with bzip2", piped("decompress it", "bzip2 -dc FILE")),
+        ([0x04, 0x22, 0x4d, 0x18], "compressed with lz4", piped("decompress it", "lz4 -dc FILE")),
+        ([0x02, 0x21, 0x4c, 0x18], "compressed with lz4", piped("decompress it", "lz4 -dc FILE")),
+        (Array("PK\u{3}\u{4}".utf8), "a zip archive", piped("decompress it", "unzip -p FILE")),
+        ([0x37, 0x7a, 0xbc, 0xaf], "a 7z archive", piped("decompress it", "7z x -so FILE")),
+        (Array("Rar!".utf8), "a rar archive", piped("decompress it", "unrar p -inul FILE")),
+        ([0x1f, 0x9d], "compressed with compress", piped("decompress it", "gzip -dc FILE")),
+        ([0x5d, 0x00, 0x00], "compressed with lzma", piped("decompress it", "xz -dc FILE")),
+        (Array("LZIP".utf8), "compressed with lzip", piped("decompress it", "lzip -dc FILE")),
+        ([0x89, 0x4c, 0x5a, 0x4f], "compressed with lzop", piped("decompress it", "lzop -dc FILE")),
+        (Array("!<arch>".utf8), "an ar archive or a package", piped("take the text out of it", "ar p FILE MEMBER")),
         (
-            [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00], "compressed with xz",
-            "decompress it: `xz -dc FILE | futexscope report -`"
+            Array("LPKSHHRH".utf8), "a journal of systemd",
+            piped("print it", "journalctl --file FILE -k -o short-monotonic")
         ),
-        (Array("BZh".utf8), "compressed with bzip2", "decompress it: `bzip2 -dc FILE | futexscope report -`"),
-        ([0x04, 0x22, 0x4d, 0x18], "compressed with lz4", "decompress it: `lz4 -dc FILE | futexscope report -`"),
-        (Array("PK\u{3}\u{4}".utf8), "a zip archive", "decompress it: `unzip -p FILE | futexscope report -`"),
         (
-            Array("TRACE:\n".utf8), "a trace of Android's atrace, perhaps compressed (ctrace)",
-            "decompress what follows the first line with zlib, such as `tail -c +8 FILE | zlib-flate -uncompress | futexscope report -`"
+            [0xd4, 0xc3, 0xb2, 0xa1], "a capture of a network (pcap)",
+            "print what netconsole has sent, such as with tshark, and report that"
         ),
         (
-            [0xc1, 0x1f, 0xfc, 0xc1], "a stream of a Common Trace Format",
-            "name the directory of a recording of futexscope; one of LTTng has no events of get_futex_key(): \(RecipeMark.advice)"
+            [0x0a, 0x0d, 0x0d, 0x0a], "a capture of a network (pcapng)",
+            "print what netconsole has sent, such as with tshark, and report that"
+        ),
+        ([0x89, 0x50, 0x4e, 0x47], "a picture", "a report takes the text itself"),
+        ([0xff, 0xd8, 0xff], "a picture", "a report takes the text itself"),
+        (Array("%PDF-".utf8), "a PDF", piped("take the text out of it", "pdftotext -layout FILE -")),
+        (
+            Array("makedumpfile".utf8), "a flattened crash dump",
+            "make a dump of it with `makedumpfile -R`, and take the trace out of that with crash: `extend trace.so`, then `trace show > FILE.txt`"
         ),
         (
-            [0x75, 0xd1, 0x1d, 0x57], "packets of Common Trace Format metadata, as LTTng writes them",
-            "LTTng has no events of get_futex_key(): \(RecipeMark.advice)"
-        ),
-        (
-            [0x57, 0x1d, 0xd1, 0x75], "packets of Common Trace Format metadata, as LTTng writes them",
-            "LTTng has no events of get_futex_key(): \(RecipeMark.advice)"
-        ),
-        (
-            [0x7f] + Array("ELF".utf8), "an ELF file, perhaps a crash dump",
-            "take the trace out of a dump with crash: `extend trace.so`, then `trace show > FILE.txt`"
-        ),
-        (
-            Array("KDUMP   ".utf8), "a crash dump of kdump",
-            "take the trace out of it with crash: `extend trace.so`, then `trace show > FILE.txt`"
+            Array("PERFFILE".utf8), "a recording of an old perf",
+            piped("print it where it was recorded", "perf script -i FILE")
         ),
     ]
 
@@ -90,7 +136,7 @@ public struct ForeignFormat: Sendable, Equatable {
             guard length > 0 else { return false }
             (place, packets) = (place + length, packets + 1)
         }
-        // One long packet says little, but no text begins so.
+        // One long packet proves little, but no text begins in this way.
         return packets > 0 && head.contains(0)
     }
 }
@@ -101,7 +147,10 @@ public enum PerfData {
 
     /// The program that prints it, and its arguments.
     public static func command(for path: String) -> [String] {
-        ["perf", "script", "-i", path, "-F", "comm,pid,tid,cpu,time,event,ip,sym,trace"]
+        [
+            "perf", "script", "--header", "--show-lost-events", "--ns", "-i", path, "-F",
+            "trace:comm,pid,tid,cpu,time,event,ip,sym,trace",
+        ]
     }
 
     /// The message where there is no such program.

@@ -1,196 +1,113 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The recipe: a shell script that makes a kernel record, through tracefs or trace-cmd, what `FtraceReader`
-// needs. It filters in the kernel, so that a busy host writes lines for shared futexes and for pages
-// that somebody held, and for nothing else; what a kernel refuses is left out and said in the trace.
-
-import Events
+// The recipe: a shell script that makes a kernel record, through tracefs, trace-cmd or perf, the events that the
+// readers of this module need. The script filters in the kernel, so a busy host writes lines only for shared futexes
+// and for pages that another task held. Events that a kernel refuses are left out and reported. `RecordedEvents` has
+// the events, and the file of each recorder has what is done with them.
 
 /// Makes the script for one kernel.
 public struct FtraceRecipe: Sendable {
+    /// What records. The raw values are words of the command line.
+    public enum Recorder: String, CaseIterable, Sendable {
+        /// An instance of tracefs, or trace-cmd.
+        case tracefs
+        /// `perf record`.
+        case perf
+        /// An instance of tracefs in memory that survives a reset of the machine; kernels from 6.12 on.
+        case persistent
+    }
+
     let facts: KernelFacts
+    let recorder: Recorder
 
-    public init(facts: KernelFacts) {
-        self.facts = facts
+    public init(facts: KernelFacts, recorder: Recorder = .tracefs) {
+        (self.facts, self.recorder) = (facts, recorder)
     }
-
-    /// One event: its name and the definitions to try, the best first.
-    private struct Definition {
-        var name: String
-        var attempts: [String]
-        var filter = ""
-        var trigger = ""
-    }
-
-    /// Operations of reclaim, as tracepoints: begin and end.
-    static let reclaimTracepoints = [
-        "mm_vmscan_direct_reclaim_begin", "mm_vmscan_direct_reclaim_end", "mm_vmscan_memcg_reclaim_begin",
-        "mm_vmscan_memcg_reclaim_end", "mm_vmscan_node_reclaim_begin", "mm_vmscan_node_reclaim_end",
-        "mm_vmscan_kswapd_wake", "mm_vmscan_kswapd_sleep",
-    ]
 
     /// The whole script, for a POSIX shell.
     public var script: String {
-        let definitions = definitions
-        let defining = definitions.map { definition in
-            (["    define \(definition.name)"] + definition.attempts.map { "        '\($0)'" })
+        let recorded = RecordedEvents(
+            facts: facts, group: "futexscope", for: recorder == .persistent ? .nextBoot : .text)
+        let defining = recorded.probes.map { probe in
+            (["    define \(probe.name)"] + probe.attempts.map { "        '\($0)'" })
                 .joined(separator: " \\\n")
         }
-        var events = definitions.map { definition in
-            var line = "    \"$1\" futexscope \(definition.name)"
-            if !definition.filter.isEmpty || !definition.trigger.isEmpty { line += " \"\(definition.filter)\"" }
-            if !definition.trigger.isEmpty { line += " '\(definition.trigger)'" }
+        var events = recorded.probes.map { probe in
+            var line = "    \"$1\" futexscope \(probe.name)"
+            let filter = Self.text(of: probe.filter)
+            if !filter.isEmpty || !probe.trigger.isEmpty { line += " \"\(filter)\"" }
+            if !probe.trigger.isEmpty { line += " '\(probe.trigger)'" }
             return line
         }
-        events += Self.reclaimTracepoints.map { "    \"$1\" vmscan \($0)" }
+        events += recorded.tracepoints.map { "    \"$1\" \($0.system) \($0.name)" }
         events.append("    ! has mm_filemap_delete_from_page_cache || \"$1\" filemap mm_filemap_delete_from_page_cache")
-        return Self.head(release: facts.release)
-            + "define_all() {\n" + defining.joined(separator: "\n") + "\n}\n\n"
+        return head + "define_all() {\n" + defining.joined(separator: "\n") + "\n}\n\n"
             + "# Calls $1 with system, event, filter and trigger of each event.\nall_events() {\n"
-            + events.joined(separator: "\n") + "\n}\n" + Self.tail
+            + events.joined(separator: "\n") + "\n}\n\n" + Self.defining + "\n" + rest
     }
 
-    // MARK: Events
-
-    private var definitions: [Definition] {
-        var all = [lookup, returning("fs_lookup_return", from: KernelFunctions.lookup.names[0]), pin, pinReturn]
-        if let lockWait = facts.lockWait {
-            all.append(entering("fs_lock_wait", lockWait, "page=$arg1:x64"))
+    private var rest: String {
+        switch recorder {
+        case .tracefs: Self.inInstance + "\n" + Self.withTracefs
+        case .perf: Self.withPerf
+        case .persistent: Self.inInstance + "\n" + Self.inPersistentInstance
         }
-        if let unlock = facts.unlock { all.append(self.unlock(unlock)) }
-        all.append(detach)
-        for function in facts.landmarks {
-            guard let known = KernelFunctions.landmark(named: function.name), !known.isFrequent else { continue }
-            let arguments =
-                switch known.operation {
-                case .fallocate?: "mode=$arg2:x32 offset=$arg3:s64 length=$arg4:s64"
-                case .fadvise?: "advice=$arg4:u32"
-                case .kind?, nil: ""
-                }
-            all.append(entering("fs_in_\(function.name)", function.symbol, arguments))
-            all.append(returning("fs_out_\(function.name)", from: function.symbol, with: ""))
+    }
+
+    /// The script looks up the function's address when it runs.
+    private static func text(of filter: RecordedEvents.Filter) -> String {
+        switch filter {
+        case .none: ""
+        case .condition(let text): text
+        case .calledByLookup: "${caller_range}"
+        case .returnsToLookup: "${return_range}"
+        case .returnsOfShared(let text): "${has_return_flags:+\(text)}"
         }
-        return all
-    }
-
-    private func entering(_ name: String, _ symbol: String, _ arguments: String) -> Definition {
-        let text = "p:futexscope/\(name) \(symbol)"
-        return Definition(name: name, attempts: [arguments.isEmpty ? text : "\(text) \(arguments)"])
-    }
-
-    private func returning(_ name: String, from symbol: String, with arguments: String = "ret=$retval:s32")
-        -> Definition
-    {
-        // So many calls may be under way at once before one is not seen to return.
-        let text = "r512:futexscope/\(name) \(symbol)"
-        return Definition(name: name, attempts: [arguments.isEmpty ? text : "\(text) \(arguments)"])
-    }
-
-    private var lookup: Definition {
-        let shared = facts.sharedIsBool ? "fshared=$arg2:u8" : "flags=$arg2:x32"
-        var lookup = entering("fs_lookup", KernelFunctions.lookup.names[0], "uaddr=$arg1:x64 \(shared) write=$arg4:u32")
-        lookup.filter = facts.sharedIsBool ? "fshared != 0" : "flags & 0x10"
-        return lookup
-    }
-
-    private var pin: Definition {
-        var pin = entering("fs_pin", KernelFunctions.pin.names[0], "address=$arg1:x64 count=$arg2:s32 flags=$arg3:x32")
-        pin.filter = "count == 1"
-        return pin
-    }
-
-    private var pinReturn: Definition {
-        var pin = returning("fs_pin_return", from: KernelFunctions.pin.names[0])
-        // Arguments can be had at the return from 6.9 on.
-        let page = "page=+0($arg4):x64 mapping=+\(facts.offsets.mapping)(+0($arg4)):x64"
-        pin.attempts.insert("\(pin.attempts[0]) \(page)", at: 0)
-        pin.filter = "${return_range}"
-        return pin
-    }
-
-    private func bit(_ name: String, _ number: Int, of page: String) -> String {
-        "\(name)=+\(facts.offsets.flags + number / 64 * 8)(\(page)):b1@\(number % 64)/64"
-    }
-
-    /// What is the same for a page at its unlock and at its detach.
-    private func size(of page: String) -> String {
-        var text = bit("large", facts.bits.head, of: page)
-        if let order = facts.offsets.order { text += " order=+\(order)(\(page)):u8" }
-        return text
-    }
-
-    private func unlock(_ function: String) -> Definition {
-        let page = "$arg1"
-        var text = "page=\(page):x64 mapping=+\(facts.offsets.mapping)(\(page)):x64 "
-        text += bit("reserved", facts.bits.reserved, of: page) + " "
-        text += bit("swapcache", facts.bits.swapCache, of: page) + " "
-        text += bit("swapbacked", facts.bits.swapBacked, of: page) + " "
-        text += size(of: page)
-        let caller = facts.architecture == .x86 ? " caller=+0($stack):symbol" : " caller=%lr:symbol"
-        var numbers = ""
-        // Numbers become addresses by a size that the reader takes for granted.
-        if facts.hasPageBase, facts.pageStructureSize == DetachTable.pageStructureSize {
-            numbers += " base=@vmemmap_base:x64"
-            if let zeroPage = facts.zeroPage { numbers += " zero=@\(zeroPage):x64" }
-            if let hugeZeroPage = facts.hugeZeroPage { numbers += " hugezero=@\(hugeZeroPage):x64" }
-        }
-        var unlock = entering("fs_unlock", function, text + caller + numbers)
-        let plain = entering("fs_unlock", function, text + caller).attempts
-        if !numbers.isEmpty { unlock.attempts += plain }
-        unlock.filter = "${caller_range}"
-        return unlock
-    }
-
-    private var detach: Definition {
-        func text(page: String) -> String {
-            let offsets = facts.offsets
-            let host = "+\(offsets.host)(+\(offsets.mapping)(\(page)))"
-            let superBlock = "+\(offsets.superBlock)(\(host))"
-            return
-                "page=\(page):x64 index=+\(offsets.index)(\(page)):u64 references=+\(offsets.references)(\(page)):s32 "
-                + "dev=+\(offsets.device)(\(superBlock)):u32 inode=+\(offsets.inode)(\(host)):u64 "
-                + "size=+\(offsets.size)(\(host)):s64 magic=+\(offsets.magic)(\(superBlock)):x32 " + size(of: page)
-        }
-        var attempts = ["t:futexscope/fs_detach mm_filemap_delete_from_page_cache \(text(page: "$arg1"))"]
-        if let unaccount = facts.unaccount {
-            attempts.append("p:futexscope/fs_detach \(unaccount) \(text(page: "$arg2"))")
-        }
-        // The cache and the remover hold it; if nobody else does, no lookup can meet it.
-        return Definition(
-            name: "fs_detach", attempts: attempts, filter: "references > 2", trigger: "stacktrace if references > 2")
     }
 
     // MARK: The script around them
 
-    private static func head(release: String) -> String {
-        """
-        #!/bin/sh
-        # Records what futexscope needs to explain lookups of futexes after the fact.
-        # Made for the kernel \(release) and right for that one alone. As root:
-        #   sh FILE start              defines the events and begins to record
-        #   sh FILE save TEXT          ends the recording and writes it to a file
-        #   sh FILE stop               removes everything that was defined
-        #   sh FILE trace-cmd OPTION…  or with trace-cmd, which records until Ctrl-C (or for COMMAND…)
-        # INSTANCE=/sys/kernel/tracing records into the main buffer, the one that ftrace_dump_on_oops and
-        # SysRq-z print on the console. BUFFER_KB is the room on each CPU.
-        tracing=/sys/kernel/tracing
-        instance=${INSTANCE:-$tracing/instances/futexscope}
-        size=${BUFFER_KB:-8192}
-        release='\(release.filter { $0.isASCII && ($0.isLetter || $0.isNumber || "._+~-".contains($0)) })'
-        missing=
+    private var head: String {
+        let (usage, settings) =
+            switch recorder {
+            case .tracefs: (Self.tracefsUsage, Self.tracefsSettings)
+            case .perf: (Self.perfUsage, Self.perfSettings)
+            case .persistent: (Self.persistentUsage, Self.persistentSettings)
+            }
+        return """
+            #!/bin/sh
+            # Records the events that futexscope needs to explain futex lookups later.
+            # Made for the kernel \(release) and valid for that kernel alone. Its offsets \(origin).
+            # As root:
+            \(usage)
+            tracing=/sys/kernel/tracing
+            \(settings)
+            release='\(release)'
+            missing=
 
 
-        """
+            """
     }
 
-    private static let tail = #"""
+    private var release: String {
+        facts.release.filter { $0.isASCII && ($0.isLetter || $0.isNumber || "._+~-".contains($0)) }
+    }
 
+    private var origin: String {
+        switch facts.layout.source {
+        case .btf: "are from its BTF"
+        case .measured: "were measured on it"
+        }
+    }
+
+    /// How events are defined and removed again.
+    private static let defining = #"""
         fail() {
             echo "$0: $2" >&2
             exit "$1"
         }
 
-        # On another kernel the offsets would be wrong, and so would be everything that is read.
+        # On another kernel the offsets would be wrong, and so would all recorded values.
         prepare() {
             [ "$(uname -r)" = "$release" ] || fail 77 "made for the kernel $release, and this is $(uname -r)"
             [ -w "$tracing/dynamic_events" ] || fail 77 "cannot define events: be root, with tracefs on $tracing"
@@ -204,7 +121,7 @@ public struct FtraceRecipe: Sendable {
             done
         }
 
-        # define NAME DEFINITION…: the first one that this kernel takes.
+        # define NAME DEFINITION…: the first one that this kernel accepts.
         define() {
             name=$1
             shift
@@ -214,14 +131,16 @@ public struct FtraceRecipe: Sendable {
             missing="$missing,$name"
         }
 
-        # has NAME: whether the detach has to come from this tracepoint, for want of a better event.
+        # has NAME: whether the detach has to come from this tracepoint, because there is no better event.
         has() {
             [ ! -d "$tracing/events/futexscope/fs_detach" ] && [ -d "$tracing/events/filemap/$1" ]
         }
 
-        # The calls that get_futex_key() makes itself, as filters; empty where addresses are hidden.
+        # The calls that get_futex_key() makes itself, as filters; empty where addresses are hidden. And whether its return
+        # has the flags of the call (6.9 on).
         find_ranges() {
-            caller_range= return_range=
+            caller_range= return_range= has_return_flags=
+            ! grep -qs ' flags;' "$tracing/events/futexscope/fs_lookup_return/format" || has_return_flags=1
             set -- $(awk 'found && $1 != found { print "0x" found, "0x" $1; exit }
                 $3 == "get_futex_key" { found = $1 }' /proc/kallsyms)
             [ $# = 2 ] && [ "$1" != 0x0000000000000000 ] || return 0
@@ -229,6 +148,16 @@ public struct FtraceRecipe: Sendable {
             return_range="__probe_ret_ip >= $1 && __probe_ret_ip < $2"
         }
 
+        undefine() {
+            [ ! -d "$tracing/events/futexscope" ] || for event in "$tracing"/events/futexscope/fs_*; do
+                echo "-:futexscope/${event##*/}" >> "$tracing/dynamic_events"
+            done
+        }
+
+        """#
+
+    /// How events are turned on in an instance of tracefs, and how a trace says when it was made.
+    private static let inInstance = #"""
         enable() {
             event=$instance/events/$1/$2
             [ -d "$event" ] || return 0
@@ -245,75 +174,19 @@ public struct FtraceRecipe: Sendable {
             [ -z "$3" ] || echo 0 > "$event/filter"
         }
 
-        argue() {
-            [ -d "$tracing/events/$1/$2" ] || return 0
-            arguments="$arguments -e $1:$2"
-            [ -z "$3" ] || arguments="$arguments -f '$3'"
-            [ -z "$4" ] || arguments="$arguments -R '$4'"
-        }
-
-        undefine() {
-            [ ! -d "$tracing/events/futexscope" ] || for event in "$tracing"/events/futexscope/fs_*; do
-                echo "-:futexscope/${event##*/}" >> "$tracing/dynamic_events"
-            done
-        }
-
         note() {
             [ "$1" != futexscope ] || [ -d "$tracing/events/$1/$2" ] || missing="$missing,$2"
         }
 
-        # Says which kernel and what time it is, in an event: nothing else ties its times to a clock.
+        # Writes the kernel and the time into an event: nothing else relates the times of the trace to a clock.
         mark() {
             now=$(date +%s%N)
             case $now in *[!0-9]* | ??????????) now=$(date +%s)000000000 ;; esac
             all_events note
-            echo "futexscope wall_ns=$now release=$(uname -r) missing=${missing#,}" > "$instance/trace_marker"
+            echo "futexscope wall_ns=$now release=$(uname -r) host=$(uname -n) missing=${missing#,}" > "$instance/trace_marker"
             echo 0 > "$instance/tracing_on"
             grep -a 'tracing_mark_write: futexscope wall_ns=' "$instance/trace" | tail -n 1 | sed 's/^/# /'
         }
-
-        start() {
-            prepare
-            [ -d "$instance" ] || mkdir "$instance" || exit
-            echo 0 > "$instance/tracing_on"
-            echo mono > "$instance/trace_clock"
-            echo "$size" > "$instance/buffer_size_kb"
-            echo > "$instance/trace"
-            echo 1 > "$instance/options/record-tgid"
-            find_ranges
-            all_events enable
-            echo 1 > "$instance/tracing_on"
-            [ -z "$missing" ] || echo "this kernel does not take: ${missing#,}" >&2
-        }
-
-        case $1 in
-        start) start ;;
-        save)
-            { mark && cat "$instance/trace"; } > "$2"
-            ;;
-        stop)
-            if [ -d "$instance" ]; then
-                find_ranges
-                all_events disable
-                [ "$instance" = "$tracing" ] || rmdir "$instance"
-            fi
-            undefine
-            ;;
-        trace-cmd)
-            shift
-            prepare
-            find_ranges
-            arguments=
-            all_events argue
-            eval "trace-cmd record -C mono -b $size $arguments \"\$@\""
-            status=$?
-            instance=$tracing
-            all_events disable
-            undefine
-            exit $status
-            ;;
-        *) sed -n '2,/^tracing=/s/^# *//p' "$0" >&2; exit 64 ;;
-        esac
 
         """#
 }

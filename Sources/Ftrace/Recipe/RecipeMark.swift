@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The mark that the recipe puts into a trace: "futexscope wall_ns=… release=… missing=…". Nothing else ties the
-// times of a trace to a clock, or says which events the kernel refused.
+// The mark that the recipe puts into a trace: "futexscope wall_ns=… release=… host=… missing=…". Nothing else relates
+// the times of a trace to a clock, or says which events the kernel refused.
 
 internal import Events
 
@@ -34,6 +34,8 @@ struct RecipeMark {
                 }
             } else if key.elementsEqual("release".utf8) {
                 run.kernelRelease = String(value.prefix(64))
+            } else if key.elementsEqual("host".utf8) {
+                run.host = RunInfo.host(named: value)
             } else if key.elementsEqual("missing".utf8), !value.isEmpty {
                 missing = String(value.prefix(1024))
             }
@@ -48,5 +50,13 @@ struct RecipeMark {
                 place: name, what: "the kernel did not take these events of the recipe: \(missing)",
                 hidesObservations: hides)
         ]
+    }
+}
+
+extension RunInfo {
+    /// A host's name as uname(2) has it; nil where the host has none.
+    static func host(named name: String) -> String? {
+        let name = String(name.prefix(64))
+        return name.isEmpty || name == "(none)" ? nil : name
     }
 }

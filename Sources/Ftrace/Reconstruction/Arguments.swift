@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The arguments of an event: values by key. A text and a trace.dat both fill them in; how they stand there is in the
-// rooms of the two. An argument that the trace does not have, or has without a number, is not there.
+// The arguments of an event: values by key. Both a text and a trace.dat fill them in; their folders have the two
+// formats. An argument that the trace does not have, or whose value is no number, is absent.
 
 import Events
 
-/// The arguments that the reader needs. They are many and stay where they are.
+/// The arguments that the reader needs. The value is large, so it is not moved.
 struct Arguments: ~Copyable {
     enum Key: Int, CaseIterable {
         case uaddr, fshared, flags, write, address, ret, page, mapping, reserved, swapcache, swapback
         case large, order, base, zero, hugezero, index, referenc, dev, inode, size, magic, mode, offset
-        case length, advice, pfn, ofs
+        case length, advice, pfn, ofs, uptodate
     }
 
     /// A place for each key.
     private var values = [UInt64](repeating: 0, count: keyCount)
-    private static let keyCount = 28
+    private static let keyCount = 29
     /// A bit for each key, and two for the caller.
     private var present: UInt32 = 0
     private static let callerKnown: UInt32 = 1 << 30
     private static let callerIsFutex: UInt32 = 1 << 31
     private static let damaged: UInt32 = 1 << 29
     private static let flags = callerKnown | callerIsFutex | damaged
-    /// How many `name=value` the text of the event has, needed or not; no more than 255.
+    /// How many `name=value` the text of the event has, needed or not; at most 255.
     var wordCount: UInt8 = 0
 
     /// Whether the call came from get_futex_key(); nil when the trace does not name the caller.
@@ -40,7 +40,7 @@ struct Arguments: ~Copyable {
         set { present = newValue ? present | Self.damaged : present & ~Self.damaged }
     }
 
-    /// As it stands, a negative number in two's complement.
+    /// The value as it is stored, a negative number in two's complement.
     @inline(__always)
     subscript(_ key: Key) -> UInt64? {
         get { present & (1 << key.rawValue) != 0 ? values[key.rawValue] : nil }
@@ -55,12 +55,12 @@ struct Arguments: ~Copyable {
 
     // MARK: In little room
 
-    /// Which of them there are; `pack` has their values.
+    /// Which arguments are present; `pack` has their values.
     var packedKeys: UInt32 { present }
     /// How many values these keys have.
     static func count(of keys: UInt32) -> Int { (keys & ((1 << UInt32(keyCount)) - 1)).nonzeroBitCount }
 
-    /// Appends the values of those that there are.
+    /// Appends the values of the arguments that are present.
     @inline(__always)
     func pack(into values: inout [UInt64]) {
         var left = present & ((1 << UInt32(Self.keyCount)) - 1)
@@ -70,10 +70,10 @@ struct Arguments: ~Copyable {
         }
     }
 
-    /// Takes what `pack` has made of others, from `place` on; `keys` are those that they had.
+    /// Loads the values that `pack` has stored, from `place` on; `keys` are those of the stored arguments.
     @inline(__always)
     mutating func unpack(_ keys: UInt32, _ values: [UInt64], at place: Int) {
-        present = keys & (Self.flags | (1 << UInt32(Self.keyCount)) - 1)
+        present = keys & (Self.flags | ((1 << UInt32(Self.keyCount)) - 1))
         var (left, place) = (keys & ((1 << UInt32(Self.keyCount)) - 1), place)
         while left != 0 {
             self.values[left.trailingZeroBitCount] = values[place]
@@ -81,7 +81,7 @@ struct Arguments: ~Copyable {
         }
     }
 
-    /// A name counts with its first eight bytes.
+    /// Only the first eight bytes of a name count.
     static func pack(_ name: String) -> UInt64 {
         name.utf8.prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
     }

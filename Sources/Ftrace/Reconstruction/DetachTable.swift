@@ -1,40 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The detaches that a lookup may yet meet: one slot for each page, direct-mapped as on the kernel side, so that millions
-// of detaches take no more room than thousands. What the trace does not say of a detach is settled here, before it is
-// reported.
+// The detaches that a later lookup may meet: one slot for each page in a table of a fixed size, so that millions of
+// detaches take no more memory than thousands. Facts that the trace does not contain are resolved here, before a detach
+// is reported.
 
 import Events
 
-/// The last detach of each page, as far as there is room.
+/// The last detach of each page, as long as there is room.
 struct DetachTable {
     /// Slots; about 2 MB in all.
     static let slotCount = 8192
-    /// Bytes between two pages' structures. The recipe leaves page numbers out where it is another.
+    /// Bytes between the structures of two pages. The recipe omits page numbers on kernels with another size.
     static let pageStructureSize = 64
 
     struct Slot {
-        /// Address of the page's structure, or its number where the text has that alone; 0 when free.
+        /// Address of the page's structure, or its number where the text has only that; 0 when the slot is free.
         var key: UInt64 = 0
         /// Line of its event.
         var line: UInt64 = 0
         var detach: Detach
         var stack = Stack.none
-        /// Functions on its stack in the trace. `detach.landmarks` are those seen to be entered.
+        /// Functions on its stack in the trace. `detach.landmarks` are those whose entry was seen.
         var stackLandmarks: Landmarks = []
         /// What functions on its stack say of a call of fallocate().
         var cuts: KnownFrame.Cuts = []
         /// Functions of the operation in `detach.scope`, which must be on a whole stack.
         var operation: Landmarks = []
-        /// Which functions its task was in was known.
+        /// The functions in which its task was are known.
         var knowsFunctions = false
-        /// Its operation was seen to be left as it was entered, with nothing missing between.
+        /// The end of its operation was seen as well as its start, and nothing is missing between them.
         var isConfirmed = false
         /// The lookup for which it was reported, so that a loop reports it once.
         var toldTo: UInt64 = 0
     }
 
-    /// What a stack in the text says.
+    /// The result of reading a stack in the text.
     enum Stack {
         case none
         /// Frames are missing at its end or within.
@@ -48,6 +48,8 @@ struct DetachTable {
         case empty, otherPage, stale
     }
 
+    /// Which keys there were: a slot says nothing of a page by a key that no detach has.
+    private(set) var (hasAddresses, hasNumbers) = (false, false)
     private var slots: [Slot?] = Array(repeating: nil, count: slotCount)
 
     private func place(of key: UInt64) -> Int {
@@ -60,8 +62,10 @@ struct DetachTable {
         set { slots[place] = newValue }
     }
 
-    /// Stores a detach over whatever was in its slot; returns the slot's place.
-    mutating func store(_ slot: Slot) -> Int {
+    /// Stores a detach in its slot, whatever the slot held before; returns the slot's place. `isNumber` says what its key
+    /// is.
+    mutating func store(_ slot: Slot, isNumber: Bool = false) -> Int {
+        if isNumber { hasNumbers = true } else { hasAddresses = true }
         let place = place(of: slot.key)
         slots[place] = slot
         return place
@@ -86,9 +90,9 @@ struct DetachTable {
 }
 
 extension DetachTable.Slot {
-    /// The detach as it can be reported: what is not known for sure is taken out. An absent function proves nothing
-    /// unless the stack is whole; where lines may be missing without a word, it never does, and stack and entries
-    /// must not contradict each other.
+    /// The detach as it can be reported, without facts that are not certain. An absent function proves nothing unless
+    /// the stack is whole. Where lines may be missing without a mark, an absent function never proves anything, and
+    /// stack and entries must not contradict each other.
     func settled(mayLackLines: Bool, landmarksEntered: Landmarks) -> Detach {
         let entries = detach.landmarks
         let saying = stackLandmarks.subtracting(.shared)
@@ -96,7 +100,7 @@ extension DetachTable.Slot {
         if mayLackLines, !isTrusted(saying, entries, landmarksEntered) { return detach.unexplained }
         var detach = detach
         detach.stackIsNamed = isWhole
-        // A whole stack knows better than entries, whose return may have been missed.
+        // A whole stack is more reliable than entries, because a return may have been missed.
         detach.landmarks = isWhole && !saying.isEmpty ? stackLandmarks : entries.union(stackLandmarks)
         if detach.landmarks.contains(.fallocate), detach.magic == FileSystemMagic.bdev {
             detach.landmarks.insert(.blockDeviceTruncate)
@@ -105,7 +109,7 @@ extension DetachTable.Slot {
         guard detach.landmarks.decided == nil else { return detach }
         if detach.landmarks.contains(.fallocate), !isBlockDevice {
             if detach.fallocateMode == nil { detach.scope = scopeByStack }
-            // One mode of fallocate() looks like the other, so its entry or its own function must have been seen.
+            // The modes of fallocate() look alike, so the entry or a function of one mode must have been seen.
             if detach.fallocateMode == nil { return detach.unexplained }
             if !liesInHole { return detach.unexplained }
         }
@@ -114,20 +118,21 @@ extension DetachTable.Slot {
         return detach
     }
 
-    /// Whether stack and entries can be those of this detach, in a trace that may lack any of their lines.
+    /// Whether stack and entries can belong to this detach, in a trace that may lack any line.
     private func isTrusted(_ saying: Landmarks, _ entries: Landmarks, _ landmarksEntered: Landmarks) -> Bool {
-        // Then the entries alone say it. The operation must have been left again, or another may have been entered.
+        // Then only the entries show the cause. The end of the operation must have been seen, or another one may have
+        // been entered.
         guard !saying.isEmpty else { return isConfirmed }
         if !operation.isEmpty {
             return stackLandmarks.isSuperset(of: operation)
                 || (stack != .whole && isConfirmed && saying.isSubset(of: entries))
         }
-        // The entry of what the stack says would have been seen, as others were.
+        // The entry of the function on the stack would have been seen, as other entries were.
         let expected = saying.intersection(landmarksEntered)
         return !knowsFunctions || expected.isEmpty || !expected.isDisjoint(with: entries)
     }
 
-    /// By file systems that know but one mode that removes pages, and by functions of one mode (mm/shmem.c,
+    /// From file systems that have only one mode that removes pages, and from functions of one mode (mm/shmem.c,
     /// fs/hugetlbfs/inode.c: EOPNOTSUPP for any other).
     private var scopeByStack: ActivityKind? {
         let isRemoved = stackLandmarks.contains(.truncateRange)

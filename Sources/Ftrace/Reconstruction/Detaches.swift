@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Detaches in the trace, with the stack below them and the functions that their task was in; and the operations that
-// these functions are, which are counted and reported as they are live.
+// Detaches in the trace, with the stack after them and the functions in which their task was. These functions are
+// operations, which are counted and reported as in a live run.
 
 import Events
 
 extension Reconstruction {
-    mutating func detach(_ place: Int, _ arguments: borrowing Arguments, line: UInt64) -> Bool {
+    mutating func detach(
+        _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
+    ) -> Bool {
         guard let page = arguments[.page], let index = arguments[.index] else { return false }
+        // Where the line ends before that, the number of the file may have lost digits.
+        guard !mayLackLines || arguments[.large] != nil else {
+            lose(.ftraceBuffer, into: &sink)
+            return false
+        }
         let pages = arguments.isSet(.large) ? arguments[.order].flatMap { $0 < 20 ? UInt32(1) << $0 : nil } ?? 1 : 1
         let magic = UInt32(truncatingIfNeeded: arguments[.magic] ?? 0)
         let references = arguments[.referenc].map(Int32.init(truncatingIfNeeded:))
@@ -18,7 +25,7 @@ extension Reconstruction {
         }
         let isSized = arguments[.size] != nil && magic != 0
         store(
-            place, key: page, line: line,
+            place, key: page, isNumber: false, line: line,
             file: FileID(
                 device: UInt32(truncatingIfNeeded: arguments[.dev] ?? 0), inode: arguments[.inode] ?? 0),
             magic: isSized ? magic : 0, index: index, size: isSized ? arguments[.size] ?? 0 : 0, pages: pages,
@@ -26,7 +33,7 @@ extension Reconstruction {
         return true
     }
 
-    /// The kernel's own tracepoint, which says neither how long the file was nor what file system it is on.
+    /// The kernel's own tracepoint, which shows neither the length of the file nor its file system.
     mutating func removal(_ place: Int, _ arguments: borrowing Arguments, line: UInt64) -> Bool {
         guard let number = arguments[.pfn], number < 1 << 52, let offset = arguments[.ofs],
             let device = arguments[.dev].flatMap(UInt32.init(exactly:)), let inode = arguments[.inode]
@@ -36,14 +43,14 @@ extension Reconstruction {
             tasks.states[place].functions[index].pages &+= UInt64(pages)
         }
         store(
-            place, key: number, line: line, file: FileID(device: device, inode: inode), magic: 0,
+            place, key: number, isNumber: true, line: line, file: FileID(device: device, inode: inode), magic: 0,
             index: offset / RunInfo.usualPageBytes, size: 0, pages: pages, references: 0)
         return true
     }
 
     private mutating func store(
-        _ place: Int, key: UInt64, line: UInt64, file: FileID, magic: UInt32, index: UInt64, size: UInt64,
-        pages: UInt32, references: Int32
+        _ place: Int, key: UInt64, isNumber: Bool, line: UInt64, file: FileID, magic: UInt32, index: UInt64,
+        size: UInt64, pages: UInt32, references: Int32
     ) {
         seen.detaches += 1
         totals.detaches &+= 1
@@ -58,7 +65,7 @@ extension Reconstruction {
         var slot = DetachTable.Slot(key: key, line: line, detach: detach)
         slot.operation = operation.map { names[$0.function].landmark } ?? []
         slot.knowsFunctions = task.knowsFunctions
-        let stored = detaches.store(slot)
+        let stored = detaches.store(slot, isNumber: isNumber)
         tasks.states[place].detach = stored
         latestDetach = (stored, line)
         if let entry = operation ?? task.functions.first {
@@ -66,15 +73,15 @@ extension Reconstruction {
         }
     }
 
-    /// Begins the stack of the detach that was the newest event, as perf prints one without a line of its own. False
-    /// when the newest event was none.
+    /// Begins the stack of the detach that was the newest event, because perf prints a stack without a line of its own.
+    /// False when the newest event was no detach.
     mutating func beginStackOfLatest(line: UInt64) -> Bool {
         guard let latestDetach, latestDetach.line + 1 == line else { return false }
         stackOwner = (latestDetach.place, line)
         return true
     }
 
-    /// One frame of a stack, by the hash of its function; nothing where it belongs to no detach.
+    /// One frame of a stack, by the hash of its function; ignored where the stack belongs to no detach.
     mutating func frame(_ hash: UInt64, _ kind: FrameKind) {
         guard let owner = stackOwner, var slot = detaches[owner.place], slot.line < owner.line else { return }
         switch kind {
@@ -83,7 +90,7 @@ extension Reconstruction {
             // From here on the functions that were seen to be entered add nothing.
             if case .none = slot.stack { slot.stack = .whole }
         case .function:
-            // A stack ends where it came from user space: these are frames of another one.
+            // A stack ends at the entry from user space: these frames belong to another stack.
             if case .whole = slot.stack, mayLackLines { slot.stack = .partial }
         }
         let meaning = names.frame(hash)
@@ -94,12 +101,12 @@ extension Reconstruction {
 
     mutating func endStack() { stackOwner = nil }
 
-    /// What a frame says of the stack itself.
+    /// What a frame shows about the stack itself.
     enum FrameKind {
         case function
-        /// The way from user space, or the begin of a kernel thread.
+        /// The entry from user space, or the start of a kernel thread.
         case entry
-        /// A return that a probe has taken the place of.
+        /// A probe has replaced this return address.
         case hidden
     }
 
@@ -126,8 +133,8 @@ extension Reconstruction {
         case .fadvise?:
             if arguments[.advice] == 4 { open.kind = .fadvise }
         }
-        // A file system may lie on another one, so that a function is entered from within itself; but not
-        // twice: then a return was missed.
+        // A file system may be on another one, so a function can be entered from within itself, but not twice: then a
+        // return was missed.
         if tasks.states[place].functions.count(where: { $0.function == id }) > 1,
             let stale = tasks.states[place].functions.firstIndex(where: { $0.function == id })
         {
@@ -148,7 +155,7 @@ extension Reconstruction {
     mutating func leave(_ place: Int, _ id: FunctionID, into sink: inout some EventSink) {
         seen.functions += 1
         guard let index = tasks.states[place].functions.lastIndex(where: { $0.function == id }) else {
-            // It was entered before the trace began; or its entry is missing, and with it perhaps the return of those
+            // It was entered before the trace began; or its entry is missing, and perhaps also the return of functions
             // that seem to be open.
             if tasks.states[place].functions.isEmpty {
                 tasks.states[place].knowsFunctions = true
@@ -168,8 +175,8 @@ extension Reconstruction {
             detaches[pending.place] = slot
         }
         guard let kind = open.kind else { return }
-        let duration = open.era == era && time > open.start ? time - open.start : 0
-        // One operation may show as several functions within each other.
+        let duration = open.era == era && time > open.start && !counts ? time - open.start : 0
+        // One operation may appear as several functions within each other.
         if !tasks.states[place].functions.contains(where: { $0.kind == kind }) {
             var sum = totals.activities[kind] ?? Totals.ActivityTotals(operations: 0, pages: 0, durationNs: 0)
             sum.operations &+= 1

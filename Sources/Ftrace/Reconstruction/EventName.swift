@@ -14,10 +14,10 @@ enum EventName: Equatable {
     case enter(FunctionID), leave(FunctionID)
     case stack
     case marker
-    /// Of no use, but the sign of a trace that was recorded for futexes by other means.
+    /// Without use for the reader, but a sign that the trace was recorded for futexes in another way.
     case systemCall
 
-    /// Whether it has arguments of the form `name=value` and nothing else behind its name.
+    /// Whether its arguments have the form `name=value`, with nothing else after its name.
     var hasArguments: Bool {
         switch self {
         case .lookup, .lookupReturn, .pin, .pinReturn, .lockWait, .unlock, .detach, .removal, .enter, .leave: true
@@ -74,7 +74,7 @@ struct KnownFunction {
     var operation: KernelFunction.Operation?
 }
 
-/// What a function on a stack says.
+/// The meaning of a function on a stack.
 struct KnownFrame {
     var landmark: Landmarks = []
     var cuts: Cuts = []
@@ -134,7 +134,7 @@ private struct HashTable<Value: Sendable>: Sendable {
     }
 }
 
-/// The tables behind names: made once, and held in one place by all that look at them.
+/// The tables of names: made once, and shared by all readers.
 final class KnownNames: Sendable {
     private let functions: [KnownFunction]
     /// By the hash of an event's name.
@@ -164,10 +164,10 @@ final class KnownNames: Sendable {
             for name in names { onStack[EventName.hash(name), default: KnownFrame()].cuts = cuts }
         }
         for key in Arguments.Key.allCases { arguments.insert(Arguments.pack("\(key)"), key) }
-        // Kernel threads that reclaim run from wake to sleep; the others from begin to end. They come last.
+        // Kernel threads that reclaim run from wake to sleep, the others from start to end. They come last.
         let reclaim = FunctionID(number: UInt8(functions.count))
         functions.append(KnownFunction(landmark: .reclaim, operation: .kind(.reclaim)))
-        for name in FtraceRecipe.reclaimTracepoints {
+        for name in KernelFunctions.reclaimTracepoints {
             let isBegin = name.hasSuffix("_begin") || name.hasSuffix("_wake")
             insert(name, isBegin ? .enter(reclaim) : .leave(reclaim))
         }

@@ -23,7 +23,7 @@ extension Reconstruction {
         } else {
             return false
         }
-        guard isShared else { return true }
+        guard isShared, wanted.admits(victim: tasks.states[place].identity) else { return true }
         seen.lookups += 1
         totals.lookups = (totals.lookups ?? 0) &+ 1
         tasks.states[place].lookup.begin(
@@ -54,12 +54,17 @@ extension Reconstruction {
         return beginRetry(place, line: line, into: &sink)
     }
 
-    /// A further pass of the same lookup, if it is one: its reason must have been seen.
+    /// A further pass of the same lookup, but only if the reason for it was seen.
     private mutating func beginRetry(_ place: Int, line: UInt64, into sink: inout some EventSink) -> Bool {
         var lookup = tasks.states[place].lookup
+        // Where time steps back, lines may be in another order than events.
+        guard lookup.era == era || !mayLackLines else {
+            dropLookup(place, into: &sink)
+            return true
+        }
         if lookup.isUnlocked {
-            // Without a mapping and outside of the swap cache it fails on every kernel that the recipe is for: the
-            // return and the next entry are missing.
+            // Without a mapping and outside of the swap cache, a lookup fails on every kernel that the recipe is for.
+            // So the return and the next entry are missing.
             guard lookup.isSwizzled || !mayLackLines else {
                 dropLookup(place, into: &sink)
                 return true
@@ -72,8 +77,8 @@ extension Reconstruction {
             }
             lookup.unconfirmed = OpenLookup.Pinned(page: page, mapping: lookup.mappingAtPin, line: lookup.passLine)
         } else if lookup.pinned == nil, mayLackLines {
-            // Up to 6.8 nothing says which page it was, so that a missing return and a missing entry look the same.
-            // Many in a row are a loop.
+            // Up to 6.8 the events do not name the page, so a retry looks like a missing return and a missing entry.
+            // Many of these in a row are a loop.
             lookup.doubtfulRetries += 1
             lookup.beginPass(at: line)
             let counted = lookup.doubtfulRetries >= OpenLookup.provenRetries ? lookup.doubtfulRetries : 0
@@ -93,10 +98,11 @@ extension Reconstruction {
         return true
     }
 
-    /// A loop is reported at passes 2, 4, 8, 16 …, as it is live.
+    /// A loop is reported at passes 2, 4, 8, 16 …, as in a live run.
     private mutating func reportProgress(_ place: Int, into sink: inout some EventSink) {
         let lookup = tasks.states[place].lookup
         guard lookup.passes > 1, lookup.passes & (lookup.passes - 1) == 0 else { return }
+        guard wanted.result == nil else { return }
         sink.take(reported(lookup, of: tasks.states[place].identity, result: nil), isProgress: true)
     }
 
@@ -129,18 +135,24 @@ extension Reconstruction {
         return true
     }
 
-    /// Whether a fact says that the mapping had changed: the page is another now, or has another mapping, or was
-    /// detached meanwhile. Then the retry counts. Otherwise the end of one lookup and the begin of the next are
+    /// Whether a fact shows that the mapping had changed: the page is another one now, or has another mapping, or was
+    /// detached meanwhile. Then the retry counts. Otherwise the end of one lookup and the start of the next are
     /// missing.
-    private mutating func confirmRetry(_ lookup: inout OpenLookup, into sink: inout some EventSink) -> Bool {
+    mutating func confirmRetry(_ lookup: inout OpenLookup, into sink: inout some EventSink) -> Bool {
         guard let before = lookup.unconfirmed else { return true }
         let isOther =
             lookup.isPinned && lookup.pinned != nil
-            && (lookup.pinned != before.page || lookup.mappingAtPin != before.mapping)
+            && (lookup.pinned != before.page || Self.areOther(lookup.mappingAtPin, before.mapping))
         guard isOther || detaches.holds(before.page, since: before.line) else { return false }
         lookup.unconfirmed = nil
         countChangedMapping(&lookup, page: before.page, since: before.line, into: &sink)
         return true
+    }
+
+    /// Whether two mappings differ; where one is no kernel address, its line may have lost digits.
+    private static func areOther(_ mapping: UInt64?, _ other: UInt64?) -> Bool {
+        guard let mapping, let other, mapping >> 63 != 0, other >> 63 != 0 else { return false }
+        return mapping != other
     }
 
     mutating func waitForLock(_ place: Int, isInterrupt: Bool) {
@@ -158,15 +170,15 @@ extension Reconstruction {
         }
     }
 
-    /// A mapping without an inode looks like one that changed. The trace has nothing to distinguish them, and only the
-    /// second has ever been seen.
+    /// A mapping without an inode looks like one that changed. The trace does not distinguish them, and only the second
+    /// has been observed so far.
     private mutating func countChangedMapping(
         _ lookup: inout OpenLookup, page: UInt64?, since line: UInt64, into sink: inout some EventSink
     ) {
         lookup.retries.mappingChanged &+= 1
         totals.retries.mappingChanged &+= 1
         guard let page else { return }
-        // A tail page is not known by its head here, and then nothing is found.
+        // For a tail page the head is not known here, so nothing is found.
         lookup.page = ask(page, PageFacts(page: id(page)), since: line, for: &lookup, into: &sink)
     }
 
@@ -177,16 +189,18 @@ extension Reconstruction {
         seen.unlocks += 1
         if let base = arguments[.base] { pageBase = base }
         guard let page = arguments[.page] else { return false }
-        guard !isInterrupt else { return true }
+        // A probe on an instruction raises an exception, which the kernel marks as an interrupt; no interrupt calls the
+        // function itself.
+        guard !isInterrupt || arguments.isFutexCall == true else { return true }
         var lookup = tasks.states[place].lookup
         let isLarge = arguments.isSet(.large)
         let pages = isLarge ? arguments[.order].flatMap { $0 < 20 ? UInt64(1) << $0 : nil } : 1
-        // The pinned page, or the head of those among which it is.
+        // The pinned page, or the head of its folio.
         let isPinned = lookup.pinned.flatMap { Self.offset(of: $0, in: page) }.map { $0 < pages ?? 1 }
         if let isOwn = arguments.isFutexCall {
             guard isOwn else { return true }
             guard lookup.isOpen else {
-                if arguments[.mapping] == 0 { lose(.observationMissed, into: &sink) }
+                if arguments[.mapping] == 0 { missObservation(place, into: &sink) }
                 return true
             }
             guard lookup.isWaitingForUnlock, lookup.pinned == nil || isPinned == true else {
@@ -214,37 +228,57 @@ extension Reconstruction {
         if arguments.isSet(.reserved) { facts.facts.insert(.reserved) }
         if arguments.isSet(.swapcache), arguments.isSet(.swapback) { facts.facts.insert(.swapCache) }
         if isLarge { facts.facts.insert(.large) }
-        // The mapping of a tail page is another field.
+        // In a tail page, the field of the mapping has another meaning.
         if lookup.mappingAtPin == 0, lookup.pinned == page { facts.facts.insert(.nullAtPin) }
         if isZeroPage(page, arguments) { facts.facts.insert(.zeroPage) }
         lookup.isSwizzled = facts.facts.contains(.swapCache)
-        lookup.page = ask(page, facts, pages: pages, since: lookup.passLine, for: &lookup, into: &sink)
+        lookup.page =
+            facts.isUncached
+            ? facts
+            : ask(
+                page, facts, index: arguments[.index], pages: pages, since: lookup.passLine, for: &lookup, into: &sink)
+        if lookup.page?.slot == .otherPage { lose(.slotOverwritten, into: &sink) }
         tasks.states[place].lookup = lookup
         return true
     }
 
-    private static func offset(of page: UInt64, in head: UInt64) -> UInt64? {
+    /// A page without a mapping was met in a lookup that is not followed: its entry is missing, unless the filter has left
+    /// it out.
+    private mutating func missObservation(_ place: Int, into sink: inout some EventSink) {
+        guard wanted.admits(victim: tasks.states[place].identity) || isOfUnknownProcess(place) else { return }
+        tasks.states[place].hasMissedObservation = true
+        lose(.observationMissed, into: &sink)
+    }
+
+    /// Nobody knows the task's process, which may be the one that is wanted.
+    func isOfUnknownProcess(_ place: Int) -> Bool {
+        guard let pid = wanted.pid, !tasks.states[place].isProcessKnown else { return false }
+        let identity = tasks.states[place].identity
+        return identity.pid != pid && wanted.ofAnyProcess.admits(victim: identity)
+    }
+
+    static func offset(of page: UInt64, in head: UInt64) -> UInt64? {
         let size = UInt64(DetachTable.pageStructureSize)
         guard page >= head, (page - head) % size == 0 else { return nil }
         return (page - head) / size
     }
 
-    /// Whether this is the very page that the kernel maps where nothing was written yet. It has had no
-    /// mapping since the kernel came up.
-    private func isZeroPage(_ page: UInt64, _ arguments: borrowing Arguments) -> Bool {
+    /// Whether this is the kernel's zero page, which is mapped where nothing was written yet. It has had no mapping
+    /// since the kernel started.
+    func isZeroPage(_ page: UInt64, _ arguments: borrowing Arguments) -> Bool {
         guard let base = arguments[.base], let number = Self.offset(of: page, in: base) else { return false }
         return number == arguments[.zero] || (arguments[.hugezero] != UInt64.max && number == arguments[.hugezero])
     }
 
-    /// Fills in what the table knows of the page, and reports its detach once.
+    /// Fills in the facts that the table has about the page, and reports its detach once.
     private mutating func ask(
-        _ page: UInt64, _ facts: PageFacts, pages: UInt64? = 1, since line: UInt64, for lookup: inout OpenLookup,
-        into sink: inout some EventSink
+        _ page: UInt64, _ facts: PageFacts, index: UInt64? = nil, pages: UInt64? = 1, since line: UInt64,
+        for lookup: inout OpenLookup, into sink: inout some EventSink
     ) -> PageFacts {
         var facts = facts
-        var answer = detaches.ask(page, since: line)
+        var answer = detaches.hasAddresses ? detaches.ask(page, since: line) : .empty
         if case .found = answer {
-        } else if let base = pageBase, let number = Self.offset(of: page, in: base) {
+        } else if detaches.hasNumbers, let base = pageBase, let number = Self.offset(of: page, in: base) {
             let byNumber = detaches.ask(number, since: line)
             if case .empty = byNumber {} else { answer = byNumber }
         }
@@ -254,6 +288,11 @@ extension Reconstruction {
         case .stale: facts.slot = .stale
         case .found(let place):
             guard var slot = detaches[place] else { break }
+            // A page keeps its place in its file until it is freed.
+            guard index == nil || index == slot.detach.index else {
+                facts.slot = .stale
+                break
+            }
             var detach = slot.settled(mayLackLines: mayLackLines, landmarksEntered: landmarksEntered)
             detach.page = facts.page
             facts.slot = .found
@@ -268,9 +307,9 @@ extension Reconstruction {
         return facts
     }
 
-    /// Which page of a large folio was looked up. Where the text does not say, neither does the detach
-    /// say anything that depends on it.
-    private func locate(
+    /// Which page of a large folio was looked up. Where the trace does not show it, facts of the detach that depend on
+    /// it are removed.
+    func locate(
         _ facts: inout PageFacts, pinned: UInt64?, head: UInt64, pages: UInt64?, in detach: inout Detach
     ) {
         guard pages != 1 else { return }
@@ -285,86 +324,22 @@ extension Reconstruction {
         let last = first &+ (pages ?? 1 << 20) &- 1
         let pageBytes = RunInfo.usualPageBytes
         let sizeInPages = detach.fileSize / pageBytes &+ (detach.fileSize % pageBytes == 0 ? 0 : 1)
-        // The file ends before all of them, behind all of them, or that is not known.
+        // The file ends before all of these pages or behind all of them, or its end is not known.
         if !isCounted || (first < sizeInPages && last >= sizeInPages) { (detach.magic, detach.fileSize) = (0, 0) }
-    }
-
-    mutating func endLookup(
-        _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
-    ) -> Bool {
-        guard let value = arguments[.ret] else { return false }
-        let result = Int32(truncatingIfNeeded: value)
-        guard tasks.states[place].lookup.isOpen else { return true }
-        guard confirmEnd(place, result, into: &sink) else {
-            dropLookup(place, into: &sink)
-            return true
-        }
-        tasks.states[place].lookup.isOpen = false
-        let isReported = tellsAll || tasks.states[place].lookup.metSomething
-        // Most observe nothing and are large, so they are not moved.
-        guard isReported || result < 0 else { return true }
-        var lookup = tasks.states[place].lookup
-        lookup.flags.insert(.returned)
-        countResult(&lookup, result, into: &sink)
-        if isReported {
-            sink.take(reported(lookup, of: tasks.states[place].identity, result: result), isProgress: false)
-        }
-        return true
-    }
-
-    /// Whether a lookup can end so: it succeeds with a page that was pinned and not unlocked again.
-    private mutating func confirmEnd(_ place: Int, _ result: Int32, into sink: inout some EventSink) -> Bool {
-        guard seen.pins > 0, seen.pinReturns > 0 else { return true }
-        guard tasks.states[place].lookup.canEnd(with: result) else { return false }
-        guard tasks.states[place].lookup.unconfirmed != nil else { return true }
-        var confirmed = tasks.states[place].lookup
-        guard confirmRetry(&confirmed, into: &sink) else { return false }
-        tasks.states[place].lookup = confirmed
-        return true
-    }
-
-    private mutating func countResult(_ lookup: inout OpenLookup, _ result: Int32, into sink: inout some EventSink) {
-        guard result < 0 else { return }
-        if lookup.flags.contains(.pinFailed) {
-            totals.failedPin &+= 1
-        } else if result != -14 || lookup.address >> 63 != 0 || lookup.passes == 0 {
-            totals.failedOther &+= 1
-        } else if lookup.isUnlocked {
-            lookup.flags.insert(.failedUnmapped)
-            totals.failedUnmapped &+= 1
-        } else if let mapping = lookup.mappingAtPin, mapping & 1 != 0 {
-            lookup.flags.insert(.failedReadOnly)
-            totals.failedReadOnly &+= 1
-        } else if lookup.flags.contains(.readOnly) {
-            // Anonymous and read-only, or without a mapping and its unlock was not recorded.
-            totals.failedOther &+= 1
-        } else {
-            lose(.observationMissed, into: &sink)
-        }
-    }
-
-    func reported(_ lookup: OpenLookup, of task: TaskIdentity, result: Int32?) -> Lookup {
-        // Times on both sides of a step have no difference.
-        let isTimed = lookup.era == era && time >= lookup.start && !counts
-        return Lookup(
-            time: time, start: lookup.start, victim: task, uid: 0, address: lookup.address, passes: lookup.passes,
-            observations: lookup.observations, retries: lookup.retries, result: result,
-            flags: isTimed ? lookup.flags : lookup.flags.subtracting(.timed),
-            lockWaits: lookup.lockWaits, page: lookup.page)
     }
 }
 
 extension PageFacts {
     /// A page of which nothing is known yet.
-    fileprivate init(page: PageID) {
+    init(page: PageID) {
         self.init(
-            page: page, file: FileID(device: 0, inode: 0), index: 0, fileSize: 0, magic: 0, facts: [], mode: 0,
+            page: page, file: FileID(device: 0, inode: 0), index: 0, fileSize: 0, magic: 0, facts: [],
             slot: .notAsked, detachTime: 0)
     }
 }
 
 extension OpenLookup {
-    /// Whether a pin at this address is one of its page, which has 64 KiB at most.
+    /// Whether a pin at this address can be a pin of this page, which has at most 64 KiB.
     private func covers(_ pin: UInt64) -> Bool { pin <= address && address - pin < 65_536 }
 
     /// The first try of a pass is for writing. The second one follows a first that failed, and the next pass follows a
@@ -372,7 +347,4 @@ extension OpenLookup {
     fileprivate func canBePinned(at pin: UInt64, isFirst: Bool) -> Bool {
         covers(pin) && !isPinning && (isFirst ? passes == 0 || isPinned : flags.contains(.pinFailed))
     }
-
-    /// A lookup succeeds with a page that was pinned and not unlocked again.
-    fileprivate func canEnd(with result: Int32) -> Bool { !isPinning && (result != 0 || (isPinned && !isUnlocked)) }
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a trace does not have, in words: places where something could not be read, and sorts of events without which
-// nothing can be concluded. Whether it came as a text or as trace-cmd's file makes no difference to most of it.
+// The parts that a trace does not have, as text: places that could not be read, and kinds of events without which
+// nothing can be concluded. Most of it is the same for a text and for a file of trace-cmd.
 
 internal import Events
 
 /// Where something was left out: the first places and a count.
 struct Places {
-    /// Places that are kept, for each sort.
+    /// Places that are kept, for each kind.
     static let limit = 8
 
     /// "line" of a text, "event" of a file.
@@ -18,6 +18,8 @@ struct Places {
 
     init(_ unit: String, _ what: String) { (self.unit, self.what) = (unit, what) }
 
+    /// Rare, so it is not inlined into code that runs for each line.
+    @inline(never)
     mutating func add(_ place: UInt64) {
         count += 1
         if first.count < Self.limit { first.append(place) }
@@ -31,12 +33,17 @@ struct Places {
 }
 
 extension Reconstruction {
-    /// Sorts of events that were missing, once the trace is over. `processes` says how it lacks them, if it does;
-    /// `isWhole` that all events of the recipe were recorded, as its mark says.
+    /// Kinds of events that were missing, at the end of the trace. `processes` is the reason why processes are not
+    /// known, if they are not; `isWhole` says that all events of the recipe were recorded, according to its mark.
     func omissions(of name: String, processes: String, isWhole: Bool) -> [Omission] {
         var all = steps.omissions(of: name) + restarts.omissions(of: name)
         func add(_ what: String, hides: Bool = false) {
             all.append(Omission(place: name, what: what, hidesObservations: hides))
+        }
+        if counts {
+            add(
+                "the clock of the trace counts something else than nanoseconds (x86-tsc, counter or the like): times are counts, and there are no durations"
+            )
         }
         if seen.lookups == 0, !isWhole {
             add("there is no entry of get_futex_key() (fs_lookup), without which no lookup is seen", hides: true)
@@ -49,7 +56,7 @@ extension Reconstruction {
         }
         if seen.doubtfulUnlocks > 0 {
             add(
-                "\(seen.doubtfulUnlocks) unlocks within lookups name neither their caller nor the pinned page, so they count for nothing",
+                "\(seen.doubtfulUnlocks) unlocks within lookups name neither their caller nor the pinned page, so they are ignored",
                 hides: true)
         }
         if seen.isAny, !seen.hasProcesses { add("\(processes): threads stand for them") }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What is known of each task between two events: the lookup that it is in, and the functions that it has
-// entered and not left. Bounded; tasks that are in nothing make room for others.
+// The state of each task between two events: the lookup that it is in, and the functions that it has entered and not
+// left. The table is bounded; tasks without state are evicted for others.
 
 import Events
 
-/// A lookup that has not returned, or the room for one: it is large, and always where it is.
+/// A lookup that has not returned, or memory for one: it is large, and stays in its place.
 struct OpenLookup {
     var isOpen = false
     var start: UInt64 = 0
@@ -15,7 +15,7 @@ struct OpenLookup {
     var observations: UInt64 = 0
     var retries = RetryCounts()
     var lockWaits: UInt32 = 0
-    /// Line of the entry, and of the begin of the pass.
+    /// Line of the entry, and of the start of the pass.
     private var line: UInt64 = 0
     var passLine: UInt64 = 0
     /// Of the reconstruction when it was entered.
@@ -23,19 +23,20 @@ struct OpenLookup {
     var isPinning = false
     /// The page's pin of this pass has succeeded.
     var isPinned = false
-    /// The page that the pin gave, as far as the text says: address of its structure.
+    /// The page that the pin returned, if the text shows it: address of its structure.
     var pinned: UInt64?
     var mappingAtPin: UInt64?
     /// This pass had the function's own unlock, and found swap cache or a mapping there.
     var isUnlocked = false
     var isSwizzled = false
     var page: PageFacts?
-    /// What the pass before this one had pinned, as long as nothing confirms that there was a retry between the two.
+    /// The page that the pass before this one had pinned, as long as nothing confirms that there was a retry between
+    /// the two.
     var unconfirmed: Pinned?
-    /// Retries of which nothing says whether they were any; `provenRetries` of them are.
+    /// Possible retries for which there is no proof; `provenRetries` of them are proven.
     var doubtfulRetries: UInt64 = 0
 
-    /// So many retries in a row are no lines that were lost.
+    /// This number of possible retries in a row cannot be the effect of lost lines.
     static let provenRetries: UInt64 = 8
 
     struct Pinned {
@@ -54,7 +55,7 @@ struct OpenLookup {
     /// Observed something, or retried.
     var metSomething: Bool { observations > 0 || passes > 1 }
 
-    /// It has its page and not unlocked it.
+    /// It has pinned its page and not unlocked it.
     var isWaitingForUnlock: Bool { isOpen && isPinned && !isPinning && !isUnlocked }
 
     mutating func beginPass(at line: UInt64) {
@@ -93,16 +94,20 @@ struct OpenFunction {
 
 /// One task.
 struct TaskState {
-    /// Detaches that wait for their function to be left.
+    /// Detaches that wait for the end of their function.
     private static let pendingLimit = 256
 
     var identity: TaskIdentity
+    /// Else the thread stands for it.
+    private(set) var isProcessKnown = false
+    /// A loss was counted for the lookup that it is in, which is not followed.
+    var hasMissedObservation = false
     var lookup = OpenLookup()
     /// The outermost first.
     var functions: [OpenFunction] = []
-    /// Which functions it is in is known: it was seen to enter or to leave one.
+    /// The functions in which it is are known, because an entry or a return was seen.
     var knowsFunctions = false
-    /// Place of the detach that was this task's last event, so that a stack below belongs to it.
+    /// Place of the detach that was this task's last event, so that a stack on the next lines belongs to it.
     var detach: Int?
     /// Detaches whose operation has not been left yet.
     private(set) var pending: [PendingDetach] = []
@@ -117,13 +122,29 @@ struct TaskState {
 
     var isIdle: Bool { !lookup.isOpen && functions.isEmpty }
 
+    /// Stores the names that an event has for the task; returns the detach that was its last event, to which a stack on
+    /// the next lines belongs.
+    @inline(__always)
+    mutating func takeEvent(_ head: EventHead) -> Int? {
+        if let tgid = head.tgid { (identity.pid, isProcessKnown) = (tgid, true) }
+        if !head.oddities.contains(.isNameShort) {
+            identity.comm = head.comm
+        } else if identity.comm.low == 0 {
+            // The possible end of a longer name is not used as a name.
+            identity.comm = .nameless
+        }
+        defer { detach = nil }
+        return detach
+    }
+
     /// Functions on the task's stack, as far as their entries were seen.
     func landmarks(_ names: KnownNames) -> Landmarks {
         functions.reduce(into: []) { $0.formUnion(names[$1.function].landmark) }
     }
 
-    /// The operation that a task has requested: the outermost. Reclaim starts inside any other one and has nothing to do
-    /// with it. Of several calls of fallocate() the last one counts, which may be that of a file system below.
+    /// The operation that a task has requested: the outermost one. Reclaim starts inside any other operation and is
+    /// independent of it. Of several calls of fallocate() the last one counts, which may be that of a file system
+    /// below.
     var operation: OpenFunction? {
         functions.first { $0.kind == .reclaim } ?? cut ?? functions.first { $0.kind != nil }
     }
@@ -135,7 +156,7 @@ struct TaskState {
         if pending.count < Self.pendingLimit { pending.append(detach) }
     }
 
-    /// The detaches of an operation that was left; they wait no longer.
+    /// The detaches of an operation that has ended; they wait no longer.
     mutating func takePending(entry: UInt64) -> [PendingDetach] {
         guard !pending.isEmpty else { return [] }
         let left = pending.filter { $0.entry == entry }
@@ -143,7 +164,7 @@ struct TaskState {
         return left
     }
 
-    /// What it is in is not known any more.
+    /// The functions in which it is are not known any more.
     mutating func forgetFunctions() {
         functions.removeAll(keepingCapacity: true)
         pending.removeAll(keepingCapacity: true)
@@ -151,21 +172,26 @@ struct TaskState {
     }
 }
 
+extension Comm {
+    /// The name that the kernel and trace-cmd give to a task about which nothing is known.
+    static let nameless = Comm("<...>")
+}
+
 /// The tasks that were seen.
 struct TaskTable {
     /// Some hundred bytes each.
     static let limit = 16_384
-    /// Functions inside each other; the deepest way there is has six.
+    /// Functions inside each other; the deepest known path has six.
     static let depthLimit = 24
 
     private var places: [UInt32: Int] = [:]
-    /// By the places that `place` gives. Here, and not behind a subscript, which would cost an allocation each time.
+    /// Indexed by the results of `place`. It is not behind a subscript, which would cost an allocation for each access.
     var states: [TaskState] = []
-    private var latest = (tid: UInt32.max, place: -1)
+    private var latest: (tid: UInt32, place: Int)?
 
     /// The place of a task, which is made if it is new; nil when there is no room.
     mutating func place(of tid: UInt32) -> Int? {
-        if latest.tid == tid { return latest.place }
+        if let latest, latest.tid == tid { return latest.place }
         if let place = places[tid] {
             latest = (tid, place)
             return place
@@ -176,13 +202,13 @@ struct TaskTable {
         states.append(TaskState(identity: identity))
         places[tid] = states.count - 1
         latest = (tid, states.count - 1)
-        return latest.place
+        return states.count - 1
     }
 
     private mutating func removeIdle() {
         states.removeAll(where: \.isIdle)
         places = Dictionary(uniqueKeysWithValues: states.indices.map { (states[$0].identity.tid, $0) })
-        latest = (UInt32.max, -1)
+        latest = nil
     }
 
     var isEmpty: Bool { states.isEmpty }
@@ -193,6 +219,6 @@ struct TaskTable {
     }
 
     mutating func removeAll() {
-        (places, states, latest) = ([:], [], (UInt32.max, -1))
+        (places, states, latest) = ([:], [], nil)
     }
 }

@@ -42,7 +42,10 @@ extension Arguments {
                         key: key, range: number.digits, isHexadecimal: number.isHexadecimal,
                         isNegative: number.isNegative))
                 guard let key else { continue }
-                if self[key] != nil { isDamaged = true }
+                // A page is where addresses of the kernel are, unless digits are missing at its end.
+                if self[key] != nil || (isStrict && key == .page && number.value != 0 && number.value >> 63 == 0) {
+                    isDamaged = true
+                }
                 self[key] = number.value
             } else if key != nil, !isFault {
                 isDamaged = true

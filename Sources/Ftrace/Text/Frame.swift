@@ -32,10 +32,12 @@ struct Frame {
             self.init(&scanner)
             return
         }
-        // "	ffffffff8123abcd do_truncate+0x4 ([kernel.kallsyms])", as perf prints one.
+        // "	ffffffff8123abcd do_truncate+0x4 ([kernel.kallsyms])", as perf prints one, the object behind it or not.
         var scanner = Scanner(bytes: bytes, position: line.lowerBound, end: line.upperBound)
         guard scanner.skipBlanks(), case let digits = scanner.position, scanner.hexadecimal() != nil,
-            8...16 ~= scanner.position - digits, scanner.skipBlanks(), bytes[line.upperBound - 1] == UInt8(ascii: ")")
+            case let count = scanner.position - digits, 8...16 ~= count, scanner.skipBlanks(),
+            bytes[line.upperBound - 1] == UInt8(ascii: ")")
+                || (count == 16 && bytes.first(" ", in: scanner.position..<line.upperBound) == nil)
         else { return nil }
         self.init(&scanner)
         isOfPerf = true

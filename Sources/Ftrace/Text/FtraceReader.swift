@@ -33,11 +33,19 @@ public struct FtraceReader: EventSource {
     private var isOver = false
     private var stack = Stack.none
     private var prefix = Prefix()
-    /// The line before belongs to something else, or to a line that was cut.
-    private var isInDoubt = false
+    private var doubt = Doubt.none
+    /// Number of the newest line that was none of the trace, or not whole.
+    private var foreignLine: UInt64 = 0
+    /// There was a line of the trace with all the columns of a name.
+    private var isInColumns = false
     /// By the places of events: the largest number of arguments that one had.
     private var wordCounts = [UInt8](repeating: 0, count: EventName.placeCount)
     private var linesLost: UInt64 = 0
+    private var isInPerfHeader = false
+
+    /// Whether a line belonged to something else, or to a line that was cut: the newest one, or the one before it; or
+    /// whether the newest one has less in front of it than the one before, as if its begin were missing.
+    private enum Doubt { case none, newest, before, shrunk }
 
     /// Whether frames are expected, and whose.
     private enum Stack {
@@ -54,22 +62,24 @@ public struct FtraceReader: EventSource {
     /// Of each sort the first places, and how many there were.
     private var foreign = Places("line", "lines that are no lines of a trace")
     private var incomplete = Places("line", "events without an argument that is needed")
+    private var unknownTasks = Places("line", "events of tasks that perf did not know any more")
     private var notUnderstood = Places("line", "lines of a trace whose event is not understood")
     private var doubtfulNames = Places("line", "lines have something else in the columns of the task's name")
 
-    /// Reads the first chunk to learn of the run. `name` is that of the file, for messages; with `tellsAll`
+    /// Reads the first chunk to learn of the run. `name` is that of the file, for messages; with `emitsAll`
     /// every shared lookup is reported, else those that observed something or retried. Lines are read ahead by at most
     /// `threads` threads besides the caller's.
     public init(
-        name: String, bytesInAll: UInt64? = nil, showsKernelAddresses: Bool = false, tellsAll: Bool = false,
+        name: String, bytesInAll: UInt64? = nil, showsKernelAddresses: Bool = false, emitsAll: Bool = false,
         threads: Int = CPUs.usable - 1, input: @escaping Input
     ) throws {
         self.name = name
         self.bytesInAll = bytesInAll
         run = RunInfo(showsKernelAddresses: showsKernelAddresses)
         reconstruction = Reconstruction(
-            showsKernelAddresses: showsKernelAddresses, tellsAll: tellsAll, mayLackLines: true)
-        blocks = TraceBlocks(names: reconstruction.names, threads: threads, input: input)
+            showsKernelAddresses: showsKernelAddresses, emitsAll: emitsAll, mayLackLines: true)
+        blocks = TraceBlocks(
+            names: reconstruction.names, threads: threads, input: try Unwrapping.unwrapped(input))
         var ahead: [Event] = []
         try step(into: &ahead)
         self.ahead = ahead
@@ -99,7 +109,7 @@ public struct FtraceReader: EventSource {
         } else {
             isOver = true
             if !reconstruction.seen.isAny { throw nothingKnown("it") }
-            if isInDoubt { reconstruction.doubt(into: &sink) }
+            if doubt == .newest { reconstruction.doubt(into: &sink) }
             reconstruction.end(into: &sink)
         }
     }
@@ -130,11 +140,10 @@ public struct FtraceReader: EventSource {
     ) {
         line = linesBefore + UInt64(read.number) + 1
         let range = read.range
-        if isInDoubt {
-            isInDoubt = false
-            if !isRestOfName(read) { reconstruction.doubt(into: &sink) }
-        }
-        if !range.isEmpty, text[range.lowerBound] &- 0x30 < 10, case let gap = prefix.gap(text, range), gap > 0 {
+        if doubt != .none { takeDoubt(read, into: &sink) }
+        if !range.isEmpty, prefix.hasRecords || text[range.lowerBound] &- 0x30 < 10,
+            case let gap = prefix.gap(text, range), gap > 0
+        {
             lose(gap, into: &sink)
         }
         if read.prefix > 0 { takePrefix(read, of: text, into: &sink) }
@@ -155,10 +164,17 @@ public struct FtraceReader: EventSource {
         case .event(let name):
             leaveStack()
             heads += 1
-            if read.prefix != 0 || prefix.count != 0 { prefix.learn(text, read.range.prefix(read.prefix)) }
+            if read.prefix != 0 || prefix.count != 0 {
+                if let count = prefix.count, read.prefix < count { doubt = .shrunk }
+                prefix.learn(text, read.range.prefix(read.prefix))
+            }
             arguments.unpack(read.keys, values, at: read.firstValue)
             arguments.wordCount = read.words
-            take(name, read.head, arguments, text, read.range, into: &sink)
+            guard read.head.oddities.isEmpty, doubt != .shrunk else {
+                return takeOdd(name, read.head, arguments, text, range, into: &sink)
+            }
+            isInColumns = true
+            take(name, read.head, arguments, text, range, into: &sink)
         case .overlong:
             overlong += 1
             leaveStack()
@@ -166,14 +182,21 @@ public struct FtraceReader: EventSource {
         }
     }
 
+    private mutating func takeDoubt(_ read: TraceLine, into sink: inout some EventSink) {
+        let isOfNewest = doubt == .newest
+        doubt = isOfNewest ? .before : .none
+        if isOfNewest, !isRestOfName(read) { reconstruction.doubt(into: &sink) }
+    }
+
     private func isRestOfName(_ read: TraceLine) -> Bool {
         guard case .event = read.meaning else { return false }
-        return read.prefix == 0 && read.head.isNameShort
+        return read.prefix == 0 && read.head.oddities == .isNameShort
     }
 
     /// What stands before a line of the trace may say that others are missing.
     private mutating func takePrefix(_ read: TraceLine, of text: TraceText, into sink: inout some EventSink) {
         let range = read.range.prefix(read.prefix)
+        prefix.learnRecords(text, range)
         if range.count != prefix.count, let count = Notice.lostLines(text[range]) { lose(count, into: &sink) }
     }
 
@@ -205,6 +228,10 @@ public struct FtraceReader: EventSource {
             switch text.first("<", in: body) {
             case body.lowerBound where text[body].starts(with: "<user stack".utf8): stack = .other
             case body.lowerBound: beginStack(head, into: &sink)
+            case _ where text[body].starts(with: "PERF_RECORD_LOST".utf8):
+                let count = text[body].split(separator: 0x20).last.map { String(decoding: $0, as: UTF8.self) }
+                reconstruction.lose(.ftraceBuffer, max(count.flatMap(UInt64.init) ?? 1, 1), into: &sink)
+                reconstruction.forget(into: &sink)
             default: if text.find("<-", in: body) == nil { notUnderstood.add(line) }
             }
         } else if let name = reconstruction.names.event(EventName.hash(text, head.name)) {
@@ -219,37 +246,73 @@ public struct FtraceReader: EventSource {
                 if name.hasArguments {
                     arguments.read(text, body, of: name, names: reconstruction.names) { _ in }
                 }
-                take(name, head.event, arguments, text, range, into: &sink)
+                takeOdd(name, head.event, arguments, text, range, into: &sink)
             }
         }
     }
 
+    @inline(__always)
     private mutating func take(
         _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, _ text: TraceText, _ range: Range<Int>,
         into sink: inout some EventSink
     ) {
-        if name == .systemCall {
+        if case .systemCall = name {
             systemCalls += 1
             return
         }
-        if head.isNameDoubtful { doubtfulNames.add(line) }
-        if head.isCount { reconstruction.counts = true }
         if isCut(name, arguments) {
-            incomplete.add(line)
-            lose(Notice.lostLines(text[range]) ?? 1, into: &sink)
+            loseCut(text, range, into: &sink)
         } else if !reconstruction.take(name, head, arguments, line: line, into: &sink) {
             incomplete.add(line)
         }
     }
 
+    /// An event whose head may be unusual, as far as that means something here.
+    @inline(never)
+    private mutating func takeOdd(
+        _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, _ text: TraceText, _ range: Range<Int>,
+        into sink: inout some EventSink
+    ) {
+        var head = head
+        if head.oddities.contains(.isNameDoubtful) { doubtfulNames.add(line) }
+        if head.oddities.contains(.isCount) { (reconstruction.counts, run.hasCountsForTimes) = (true, true) }
+        // Texts of other programs have columns, so that this is the rest of a line that was cut.
+        if head.oddities.contains(.isPerf), isInColumns { return loseCut(text, range, into: &sink) }
+        // Several tasks have that number at once, so that nothing of one is a fact about the next.
+        if head.oddities.contains(.isPerf), head.tid == .max {
+            unknownTasks.add(line)
+            if case .detach = name { lose(1, into: &sink) }
+            return
+        }
+        // In a text that has lost its blanks no name has all its columns.
+        if !isInColumns { head.oddities.remove(.isNameShort) }
+        // Names of perf have no columns: this line may be the rest of the one before it.
+        let isRest = head.oddities.contains(.isPerf) && (doubt == .before || foreignLine + 1 == line)
+        if doubt == .shrunk || isRest {
+            head.oddities.insert(.isNameShort)
+        }
+        take(name, head, arguments, text, range, into: &sink)
+    }
+
+    @inline(never)
+    private mutating func loseCut(_ text: TraceText, _ range: Range<Int>, into sink: inout some EventSink) {
+        incomplete.add(line)
+        foreignLine = line
+        lose(Notice.lostLines(text[range]) ?? 1, into: &sink)
+    }
+
     /// Whether the line of an event is not whole: something stands among its arguments, or it has fewer of them than
     /// others of the same event.
+    @inline(__always)
     private mutating func isCut(_ name: EventName, _ arguments: borrowing Arguments) -> Bool {
         if arguments.isDamaged { return true }
         guard let place = name.place else { return false }
-        if arguments.wordCount > wordCounts[place] { wordCounts[place] = arguments.wordCount }
-        return arguments.wordCount < wordCounts[place]
+        let most = wordCounts[place]
+        if arguments.wordCount > most { learnWordCount(arguments.wordCount, at: place) }
+        return arguments.wordCount < most
     }
+
+    @inline(never) private mutating func learnWordCount(_ count: UInt8, at place: Int) { wordCounts[place] = count }
 
     private mutating func beginStack(_ head: LineHead, into sink: inout some EventSink) {
         _ = reconstruction.take(.stack, head.event, Arguments(), line: line, into: &sink)
@@ -258,7 +321,9 @@ public struct FtraceReader: EventSource {
 
     /// What has no head: a loss, the begin of a dump, or whatever else a console shows.
     private mutating func other(_ text: TraceText, _ range: Range<Int>, into sink: inout some EventSink) {
-        switch Notice(text[range]) {
+        // What stands before each line says nothing of this one.
+        let isWhole = prefix.begins(text, range)
+        switch Notice(text[range], behind: isWhole ? min(prefix.count ?? 0, range.count) : 0) {
         case .lostEvents(let count):
             leaveStack()
             reconstruction.lose(.ftraceBuffer, count, into: &sink)
@@ -269,16 +334,23 @@ public struct FtraceReader: EventSource {
         case .begin:
             leaveStack()
             reconstruction.beginAgain(into: &sink)
-        case .nothing: break
+        case .nothing:
+            // The function graph tracer puts events into comments, without their task.
+            if text.find("/* fs_", in: range) != nil { loseCut(text, range, into: &sink) }
         case nil:
             if let place = text.find("# tracer: ", in: range) {
                 return comment(text, place..<range.upperBound, into: &sink)
             }
             leaveStack()
+            // An event of the recipe whose task is not there.
+            if text.find(": fs_", in: range) ?? text.find(":fs_", in: range) != nil {
+                return loseCut(text, range, into: &sink)
+            }
             foreign.add(line)
+            foreignLine = line
             // The rest of a line that was cut, or the lines around it are not the kernel's alone. Or a task's name has
             // a line end in it, which the next line will show.
-            if !prefix.begins(text, range) { isInDoubt = true }
+            if !isWhole { doubt = .newest }
         }
     }
 
@@ -296,7 +368,11 @@ public struct FtraceReader: EventSource {
         } else if text.starts(with: "##### CPU ".utf8) {
             // A processor's buffer begins here and had been longer.
             reconstruction.forget(into: &sink)
-        } else if range.count > 2, let head = LineHead(bytes, (range.lowerBound + 2)..<range.upperBound),
+        } else if text.elementsEqual("# ========".utf8) {
+            // A header of perf begins with the text itself: behind any event this can be the name of a task.
+            isInPerfHeader = line == 1
+        } else if !isInPerfHeader || !PerfHeader.read(text, into: &run), range.count > 2,
+            let head = LineHead(bytes, (range.lowerBound + 2)..<range.upperBound),
             reconstruction.names.event(EventName.hash(bytes, head.name)) == .marker
         {
             mark.read(bytes, head.arguments..<range.upperBound, at: head.event.time, into: &run)
@@ -306,15 +382,19 @@ public struct FtraceReader: EventSource {
     // MARK: What is not there
 
     public var omissions: [Omission] {
-        var all = [foreign, incomplete, notUnderstood, doubtfulNames].flatMap { $0.omissions(of: name) }
-        func add(_ what: String) { all.append(Omission(place: name, what: what)) }
-        if overlong > 0 { add("\(overlong) lines of more than 64 KiB were passed over") }
-        if linesLost > 0 {
-            add("\(linesLost) lines were lost before the text was written: what was open then is dropped")
+        var all = [foreign, incomplete, unknownTasks, notUnderstood, doubtfulNames].flatMap { places in
+            places.omissions(of: name).map { omission in
+                // What such an event says is not known.
+                Omission(place: omission.place, what: omission.what, hidesObservations: places.what == incomplete.what)
+            }
         }
-        if reconstruction.counts {
+        func add(_ what: String) { all.append(Omission(place: name, what: what)) }
+        if overlong > 0 {
+            add("\(counted(overlong, "line")) of more than 64 KiB \(noun(overlong, "was", "were")) skipped")
+        }
+        if linesLost > 0 {
             add(
-                "the clock of the trace counts something else than nanoseconds (x86-tsc, counter or the like): times are counts, and there are no durations"
+                "\(counted(linesLost, "line")) \(noun(linesLost, "was", "were")) lost before the text was written: lookups and operations in progress then are dropped"
             )
         }
         all += mark.omissions(of: name)
@@ -325,27 +405,11 @@ public struct FtraceReader: EventSource {
         return all
     }
 
-    private func nothingKnown(_ where: String) -> SourceError {
-        let place = "\(name), line \(max(line, 1))"
-        let advice = RecipeMark.advice
-        if bytesRead == 0 { return SourceError("\(name) is empty; expected the text of a trace; \(advice)") }
-        if let tracer, tracer.hasPrefix("function"), systemCalls == 0 {
-            return SourceError(
-                "\(place): this is text of the \(tracer) tracer, which carries neither arguments nor pages; \(advice)")
-        }
-        if systemCalls > 0 {
-            return SourceError(
-                "\(place): of futexes there are but the calls sys_enter_futex and sys_exit_futex, which do not say what page was met; \(advice)"
-            )
-        }
-        if heads > 0 {
-            return SourceError(
-                "\(place): \(`where`) has lines of a trace, but none of an event that is needed, such as fs_lookup or fs_detach; \(advice)"
-            )
-        }
-        return SourceError(
-            "\(place): nothing in \(`where`) is a line of a trace; expected the text of tracefs, `trace-cmd report` or a console; \(advice)"
-        )
+    private func nothingKnown(_ part: String) -> SourceError {
+        TextRefusal(
+            name: name, line: max(line, 1), part: part, isEmpty: bytesRead == 0 && bytesInAll ?? 0 == 0, tracer: tracer,
+            systemCalls: systemCalls, heads: heads, damaged: incomplete.omissions(of: name).first
+        ).error
     }
 }
 

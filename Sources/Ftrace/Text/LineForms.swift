@@ -95,7 +95,11 @@ struct LineForms: Sendable {
         var arguments = Arguments()
         var numbers: [NumberInLine] = []
         if event.hasArguments {
-            arguments.read(text, head.arguments..<body.upperBound, of: event, names: names) { numbers.append($0) }
+            // Where no arguments were printed, what perf has behind them begins where they would.
+            let end =
+                head.event.oddities.contains(.isPerf)
+                ? max(head.arguments, Self.endOfPerf(text, body)) : body.upperBound
+            arguments.read(text, head.arguments..<end, of: event, names: names) { numbers.append($0) }
         }
         arguments.pack(into: &values)
         // Behind a head that is never known no tail is looked for.
@@ -103,6 +107,28 @@ struct LineForms: Sendable {
             tails.learn(text, head.timeEnd..<body.upperBound, event, arguments, numbers)
         }
         return .event(event, head.event, keys: arguments.packedKeys, words: arguments.wordCount)
+    }
+}
+
+extension LineForms {
+    /// Where the arguments end in a line of perf, which may print behind them where the event was: an address, a
+    /// function and an object, as in " ffffffff96d277e5 folio_unlock+0x1 ([kernel.kallsyms])".
+    static func endOfPerf(_ text: TraceText, _ body: Range<Int>) -> Int {
+        var end = body.upperBound
+        func takeWord() -> Range<Int>? {
+            guard let blank = text[body.lowerBound..<end].lastIndex(of: 0x20), blank + 1 < end else { return nil }
+            defer { end = blank }
+            return blank + 1..<end
+        }
+        guard var word = takeWord() else { return body.upperBound }
+        if text[word.lowerBound] == UInt8(ascii: "("), text[word.upperBound - 1] == UInt8(ascii: ")") {
+            guard let next = takeWord() else { return body.upperBound }
+            word = next
+        }
+        guard text.first("=", in: word) == nil, let address = takeWord(), address.count == 16,
+            text.number(at: address.lowerBound, digits: 16, isHexadecimal: true) != nil
+        else { return body.upperBound }
+        return end
     }
 }
 
@@ -121,6 +147,9 @@ private struct HeadForms {
         /// Digits before and behind the point.
         var seconds = 0
         var fraction = 0
+        /// The seconds of the newest line, as they stand there, and in nanoseconds: lines of one second come in a row.
+        var latest: UInt64 = 0
+        var latestNs: UInt64 = 0
         var event = EventHead()
     }
     private var texts = KnownTexts()
@@ -147,26 +176,30 @@ private struct HeadForms {
     }
 
     @inline(__always)
-    func match(_ text: TraceText, _ body: Range<Int>) -> Match? {
+    mutating func match(_ text: TraceText, _ body: Range<Int>) -> Match? {
         guard body.count > 16 else { return nil }
         let place = Self.place(text, body.lowerBound)
         let length = texts.length(at: place, inFrontOf: text, body)
         let (seconds, fraction) = (forms[place].seconds, forms[place].fraction)
-        let time = body.lowerBound + length
-        let end = time + seconds + fraction + 2
-        guard length > 0, end < body.upperBound,
-            let whole = EightBytes(text.word(at: time)).decimal(exactly: seconds),
-            text[time + seconds] == UInt8(ascii: "."),
-            let high = EightBytes(text.word(at: time + seconds + 1)).decimal(exactly: min(fraction, 8)),
-            text[end - 1] == UInt8(ascii: ":")
+        let time = body.lowerBound &+ length
+        let end = time &+ seconds &+ fraction &+ 2
+        guard length > 0, end < body.upperBound else { return nil }
+        let word = text.word(at: time, count: seconds)
+        if word != forms[place].latest || word == 0 {
+            guard let whole = EightBytes(word).decimal(exactly: seconds) else { return nil }
+            (forms[place].latest, forms[place].latestNs) = (word, whole &* 1_000_000_000)
+        }
+        guard text[time &+ seconds] == UInt8(ascii: "."),
+            let high = EightBytes(text.word(at: time &+ seconds &+ 1)).decimal(exactly: min(fraction, 8)),
+            text[end &- 1] == UInt8(ascii: ":")
         else { return nil }
         var nanoseconds = high &* 1000
         if fraction == 9 {
-            let last = text[end - 2] &- 0x30
+            let last = text[end &- 2] &- 0x30
             guard last < 10 else { return nil }
             nanoseconds = high &* 10 &+ UInt64(last)
         }
-        return Match(place: place, time: whole &* 1_000_000_000 &+ nanoseconds, end: end)
+        return Match(place: place, time: forms[place].latestNs &+ nanoseconds, end: end)
     }
 
     /// Only what any line that begins so has in common with this one: the task's name ends in the first of the
@@ -175,7 +208,7 @@ private struct HeadForms {
         let dash = body.lowerBound + 16
         let digits = text[head.time..<head.timeEnd - 1].split(separator: UInt8(ascii: "."))
         let place = Self.place(text, body.lowerBound)
-        guard !head.event.isNameDoubtful, !head.event.isCount,
+        guard head.event.oddities.isEmpty,
             head.columns == 16 || (head.columns == 8 && head.time > dash && text[dash] != UInt8(ascii: "-")),
             digits.count == 2, digits[0].count <= 8, digits[1].count == 6 || digits[1].count == 9,
             texts.learn(text, body.lowerBound..<head.time, at: place)
@@ -216,7 +249,7 @@ private struct TailForms {
 
     @inline(__always)
     private static func place(_ text: TraceText, _ tail: Range<Int>) -> Int {
-        let mixed = text.word(at: tail.lowerBound + 1) ^ text.word(at: tail.lowerBound + 9) &* 31
+        let mixed = text.word(at: tail.lowerBound &+ 1) ^ text.word(at: tail.lowerBound &+ 9) &* 31
         return Int(truncatingIfNeeded: ((mixed &+ UInt64(tail.count)) &* 0x9e37_79b9_7f4a_7c15) >> 58) * wayCount
     }
 
@@ -225,8 +258,8 @@ private struct TailForms {
     func match(_ text: TraceText, _ tail: Range<Int>, into values: inout [UInt64]) -> Int? {
         guard tail.count > 16 else { return nil }
         let first = Self.place(text, tail)
-        for place in first..<first + Self.wayCount where lengths[place] == tail.count {
-            let at = place * Self.wordLimit
+        for place in first..<first &+ Self.wayCount where lengths[place] == tail.count {
+            let at = place &* Self.wordLimit
             guard text.isLike(words, masks: masks, at: at, from: tail.lowerBound, count: tail.count) else { continue }
             return readNumbers(text, tail, place, into: &values) ? place : nil
         }
@@ -239,18 +272,25 @@ private struct TailForms {
         _ text: TraceText, _ tail: Range<Int>, _ place: Int, into values: inout [UInt64]
     ) -> Bool {
         let before = values.count
-        let first = place * Self.numberLimit
-        for index in first..<first + numberCounts[place] {
-            let number = numbers[index]
-            let begin = tail.lowerBound + Int(number.offset)
-            guard let value = text.number(at: begin, digits: Int(number.digits), isHexadecimal: number.isHexadecimal)
-            else {
-                values.removeLast(values.count - before)
-                return false
+        let first = place &* Self.numberLimit
+        let count = numberCounts[place]
+        precondition(first >= 0 && count >= 0 && count <= numbers.count &- first)
+        return unsafe numbers.withUnsafeBufferPointer { numbers in
+            // `numbers` has all of these, by the comparison above.
+            for index in first..<first &+ count {
+                let number = unsafe numbers[index]
+                guard
+                    let value = text.number(
+                        at: tail.lowerBound &+ Int(number.offset), digits: Int(number.digits),
+                        isHexadecimal: number.isHexadecimal)
+                else {
+                    values.removeLast(values.count - before)
+                    return false
+                }
+                if number.isKept { values.append(number.isNegative ? 0 &- value : value) }
             }
-            if number.isKept { values.append(number.isNegative ? 0 &- value : value) }
+            return true
         }
-        return true
     }
 
     mutating func learn(

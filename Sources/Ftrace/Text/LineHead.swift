@@ -55,11 +55,15 @@ extension LineHead {
             if found == nil { limit = min(limit, dash + Self.wide) }
             found = head
         }
-        guard let found = found ?? Self.readPerf(bytes, range) else { return nil }
+        guard let found = found ?? Self.readPerf(bytes, range) ?? Self.readPerfWithoutCPU(bytes, range) else {
+            return nil
+        }
         self = found
     }
 
     private static func read(_ bytes: TraceText, _ range: Range<Int>, dash: Int) -> LineHead? {
+        // " -1/-1" of perf is no task's name with a number.
+        if dash >= range.lowerBound + 4, bytes[(dash - 4)..<dash].elementsEqual(" -1/".utf8) { return nil }
         var head = LineHead()
         var scanner = Scanner(bytes: bytes, position: dash + 1, end: range.upperBound)
         guard let tid = scanner.decimal(), let id = UInt32(exactly: tid), scanner.skipBlanks() else { return nil }
@@ -81,7 +85,7 @@ extension LineHead {
         guard head.readTime(&scanner) else { return nil }
         head.columns = isBracketed ? wide : narrow
         head.readTask(bytes, range, end: dash)
-        head.event.isNameShort = head.columns == 0 && head.begin == range.lowerBound && !head.event.isNameDoubtful
+        if head.columns == 0 { head.event.oddities.insert(.isNameShort) }
         return head
     }
 
@@ -99,27 +103,74 @@ extension LineHead {
             var head = LineHead()
             var end = bracket
             while end > range.lowerBound, bytes[end - 1] == 0x20 { end -= 1 }
-            guard let tid = bytes.number(endingAt: &end, from: range.lowerBound) else { continue }
-            head.event.tid = tid
-            if end > range.lowerBound, bytes[end - 1] == UInt8(ascii: "/") {
-                end -= 1
-                guard let pid = bytes.number(endingAt: &end, from: range.lowerBound) else { continue }
-                head.event.tgid = pid
-            }
-            guard end > range.lowerBound, bytes[end - 1] == 0x20, head.readTime(&scanner), !head.event.isCount else {
-                continue
-            }
-            while end > range.lowerBound, bytes[end - 1] == 0x20 { end -= 1 }
-            head.readTask(bytes, range, end: end)
+            guard head.readPerfTask(bytes, range, end: end, &scanner) else { continue }
             return head
         }
         return nil
     }
 
+    /// The same without the processor, as `-F` of perf may leave it out: "comm   218   907.507163: group:event: …". Only
+    /// perf prints the group.
+    private static func readPerfWithoutCPU(_ bytes: TraceText, _ range: Range<Int>) -> LineHead? {
+        let limit = min(range.upperBound, range.lowerBound + prefixLimit)
+        var position = range.lowerBound
+        while position < limit, let point = bytes.first(".", in: position..<limit) {
+            position = point + 1
+            var time = point
+            while time > range.lowerBound, bytes[time - 1] &- 0x30 < 10 { time -= 1 }
+            var end = time
+            while end > range.lowerBound, bytes[end - 1] == 0x20 { end -= 1 }
+            guard time < point, end < time else { continue }
+            var head = LineHead()
+            var scanner = Scanner(bytes: bytes, position: time, end: range.upperBound)
+            guard head.readPerfTask(bytes, range, end: end, &scanner) else { continue }
+            // A group, or a stack, which has no name of an event.
+            let isEvent =
+                head.name.isEmpty
+                ? bytes[head.arguments..<range.upperBound].starts(with: "<stack trace>".utf8)
+                : bytes[head.name.lowerBound - 1] == UInt8(ascii: ":")
+            guard isEvent else { continue }
+            return head
+        }
+        return nil
+    }
+
+    /// The task before `end`, and the time and the name at the scanner.
+    private mutating func readPerfTask(
+        _ bytes: TraceText, _ range: Range<Int>, end: Int, _ scanner: inout Scanner
+    ) -> Bool {
+        var end = end
+        guard let tid = Self.perfNumber(bytes, endingAt: &end, from: range.lowerBound) else { return false }
+        event.tid = tid
+        if end > range.lowerBound, bytes[end - 1] == UInt8(ascii: "/") {
+            end -= 1
+            guard let pid = Self.perfNumber(bytes, endingAt: &end, from: range.lowerBound) else { return false }
+            event.tgid = pid
+        }
+        guard end > range.lowerBound, bytes[end - 1] == 0x20, readTime(&scanner), !event.oddities.contains(.isCount)
+        else { return false }
+        while end > range.lowerBound, bytes[end - 1] == 0x20 { end -= 1 }
+        // Where no name is left, this is the rest of a line that was cut within the task's number.
+        guard end > range.lowerBound, !bytes[end - 1].isMark else { return false }
+        event.oddities.insert(.isPerf)
+        readTask(bytes, range, end: end)
+        return true
+    }
+
+    /// A task's number; the largest one, which no task has, for the -1 that perf prints of a task that is gone.
+    private static func perfNumber(_ bytes: TraceText, endingAt end: inout Int, from begin: Int) -> UInt32? {
+        guard let number = bytes.number(endingAt: &end, from: begin) else { return nil }
+        guard number == 1, end - begin >= 2, bytes[end - 1] == UInt8(ascii: "-"),
+            bytes[end - 2] == 0x20 || bytes[end - 2] == UInt8(ascii: "/")
+        else { return number }
+        end -= 1
+        return .max
+    }
+
     /// The time and what follows it.
     private mutating func readTime(_ scanner: inout Scanner) -> Bool {
         time = scanner.position
-        guard let time = scanner.time(isCount: &event.isCount) else { return false }
+        guard let time = scanner.time(oddities: &event.oddities) else { return false }
         event.time = time
         timeEnd = scanner.position
         scanner.skipBlanksAndColours()
@@ -129,6 +180,8 @@ extension LineHead {
             _ = scanner.skipBlanks()
         } else {
             scanner.position = begin
+            // The period, which perf may print here.
+            if scanner.decimal() == nil || !scanner.skipBlanks() { scanner.position = begin }
         }
         scanner.name(&self)
         return true
@@ -143,23 +196,36 @@ extension LineHead {
         }
         var first = begin
         while first < end, bytes[first] == 0x20 { first += 1 }
+        if event.oddities.contains(.isPerf) {
+            // Names of perf have no columns, so that nothing but what is in them says where they begin.
+            if let mark = (first..<end).last(where: { bytes[$0] < 0x20 || bytes[$0] == UInt8(ascii: "\"") }) {
+                first = mark + 1
+            }
+            while first < end - 1, [UInt8(ascii: "+"), UInt8(ascii: ">"), 0x20].contains(bytes[first]) { first += 1 }
+            begin = first
+        }
         // A name has fifteen bytes at most, so that a blank begins the wide columns of any. Where there is none, or
         // where a mark and a blank stand in fewer columns, blanks were taken away and something else is in them.
-        if columns == Self.wide {
-            event.isNameDoubtful = first == begin
-        } else {
-            event.isNameDoubtful =
-                end - first > 15
-                || (first..<max(first, end - 1)).contains { bytes[$0].isMark && bytes[$0 + 1] == 0x20 }
-        }
-        if event.isNameDoubtful {
+        let isDoubtful =
+            columns == Self.wide
+            ? first == begin
+            : end - first > 15 || (first..<max(first, end - 1)).contains { bytes[$0].isMark && bytes[$0 + 1] == 0x20 }
+        if isDoubtful {
+            event.oddities.insert(.isNameDoubtful)
             var place = end
             while place > first, bytes[place - 1] != 0x20 { place -= 1 }
+            // No name is as long as that: what ends with a mark stands before it.
+            if end - place > 15, let mark = (place..<end - 1).last(where: { bytes[$0].isMark }) { place = mark + 1 }
             first = place
             begin = first
             columns = 0
         }
-        let length = min(end - first, 15)
+        if end - first > 15 {
+            // Still longer than a name can be: where it begins is not known.
+            event.comm = .nameless
+            return
+        }
+        let length = end - first
         event.comm = Comm(
             low: bytes.word(at: first, count: length), high: bytes.word(at: first + 8, count: length - 8))
     }
@@ -250,7 +316,7 @@ struct Scanner {
 
     /// "12.345678:", "12.345678901:", "12345us+:" or a plain count, as nanoseconds.
     @inline(__always)
-    mutating func time(isCount: inout Bool) -> UInt64? {
+    mutating func time(oddities: inout EventHead.Oddities) -> UInt64? {
         guard let whole = decimal() else { return nil }
         if take(".") {
             let digits = EightBytes(bytes.word(at: position)).decimal(atMost: end - position)
@@ -274,7 +340,7 @@ struct Scanner {
             }
             return whole &* 1000
         }
-        isCount = true
+        oddities.insert(.isCount)
         return take(":") ? whole : nil
     }
 

@@ -4,6 +4,8 @@
 // or boot begins, or nothing at all. The words are those of the kernel, of printk, and of the consoles and journals
 // through which a dump may have come.
 
+import Events
+
 /// What a line without an event says.
 enum Notice: Equatable {
     /// Events were lost in the kernel's trace buffer: how many, 1 where it is not said.
@@ -15,15 +17,19 @@ enum Notice: Equatable {
     /// A part of ordinary output that says nothing of futexes.
     case nothing
 
-    /// Nil for a line that belongs to something else.
-    init?(_ text: Slice<TraceText>) {
+    /// Nil for a line that belongs to something else. The first `prefix` bytes stand before each line.
+    init?(_ text: Slice<TraceText>, behind prefix: Int) {
+        let body = text.dropFirst(prefix)
         if let count = Self.lostEvents(text) {
             self = .lostEvents(count)
-        } else if let count = Self.lostLines(text) {
+        } else if let count = Self.lostLines(body) ?? (body.count < prefix ? Self.lostLines(text) : nil) {
+            // A short line may have none of that, and what looks like it is a part of these words.
             self = .lostLines(count)
         } else if Self.isBegin(text) {
             self = .begin
-        } else if Self.isNothing(text) {
+        } else if Self.isGap(body) || Self.isBreak(body) {
+            self = .lostLines(1)
+        } else if Self.isNothing(body) {
             self = .nothing
         } else {
             return nil
@@ -44,12 +50,13 @@ enum Notice: Equatable {
     }
 
     private static let verbs = [
-        "lost", "lose", "dropped", "drop", "missed", "suppressed", "overrun", "overflow", "overflowed", "discarded",
-        "truncated",
+        "lost", "lose", "dropped", "drop", "dropping", "missed", "suppressed", "overrun", "overruns", "overflow",
+        "overflowed", "discarded", "discarding", "truncated", "truncating", "skipped", "skipping", "omitted", "elided",
+        "exceeded", "exceeds", "repeated", "broken", "more", "shown",
     ]
     private static let nouns = [
         "message", "messages", "printk", "kmsg", "line", "lines", "record", "records", "entries", "events", "log",
-        "output",
+        "output", "callbacks", "chunks", "backlog", "kb", "bytes", "logs",
     ]
 
     /// "** 14 printk messages dropped **", "Missed 3 kernel messages", "/dev/kmsg buffer overrun, some messages lost.",
@@ -59,22 +66,81 @@ enum Notice: Equatable {
         var (verb, noun, number): (Int?, Int?, (place: Int, value: UInt64)?)
         var candidates: [(place: Int, value: UInt64)] = []
         var place = 0
+        var before: Slice<TraceText>?
+        var (needsCount, needsPipe, isPipe) = (false, false, false)
         for word in text.prefix(512).split(whereSeparator: { !$0.isAlphanumeric }) {
             place += 1
             if let first = word.first, first &- 0x30 < 10 {
-                if let value = UInt64(String(decoding: word, as: UTF8.self)) { candidates.append((place, value)) }
+                if !isTime(word, in: text), let value = UInt64(String(decoding: word, as: UTF8.self)) {
+                    candidates.append((place, value))
+                }
             } else if verb == nil, word.isOne(of: verbs) {
                 verb = place
-            } else if noun == nil, word.isOne(of: nouns) {
-                noun = place
+                (needsCount, needsPipe) = (word.isOne(of: ["more", "shown"]), word.isOne(of: ["broken"]))
+                // Of a serial line, whose characters are lost.
+                if let before, word.isOne(of: ["overrun", "overruns"]), before.isOne(of: ["input", "fifo"]) {
+                    noun = noun ?? place - 1
+                }
+            } else if noun == nil {
+                isPipe = word.isOne(of: ["kmsg"]) || word.isOne(of: ["pipe"]) && before?.isOne(of: ["trace"]) == true
+                if isPipe || word.isOne(of: nouns) { noun = place }
             }
+            before = word
         }
-        guard let verb, let noun, abs(verb - noun) <= 5 else { return nil }
+        guard let verb, let noun, abs(verb - noun) <= 5, isPipe || !needsPipe else { return nil }
+        // What a firewall says of a packet: "OUTPUT DROP IN= OUT=eth0".
+        if text.place(of: Array(" OUT=".utf8)) != nil { return nil }
         // Of several the one that is nearest to both.
         func distance(_ place: Int) -> Int { abs(place - verb) + abs(place - noun) }
         number = candidates.filter { abs($0.place - verb) == 1 || abs($0.place - noun) == 1 }
             .min { distance($0.place) < distance($1.place) }
+        if needsCount, number == nil { return nil }
         return max(number?.value ?? 1, 1)
+    }
+
+    /// Whether a number is a part of a time: "[   15.999999]", "19:51:59".
+    private static func isTime(_ number: Slice<TraceText>, in text: Slice<TraceText>) -> Bool {
+        let before = text[text.startIndex..<number.startIndex]
+        if let mark = before.last, mark == UInt8(ascii: ".") || mark == UInt8(ascii: ":"),
+            let digit = before.dropLast().last, digit &- 0x30 < 10
+        {
+            return true
+        }
+        guard text.first == UInt8(ascii: "["), let close = text.firstIndex(of: UInt8(ascii: "]")) else { return false }
+        return number.startIndex < close
+            && text[text.startIndex..<close].dropFirst().allSatisfy { $0 <= 0x20 || $0 &- 0x2e < 12 && $0 != 0x2f }
+    }
+
+    private static let scissors = ["8<", ">8", "✂"].map { Array($0.utf8) }
+    private static let dots = ["...", "…", "[..]"].map { Array($0.utf8) }
+
+    /// A mark that somebody has put where lines were left out: "...", "[…]", "[snip]", "--- 8< ---", or the "--" of
+    /// grep between groups of lines.
+    private static func isGap(_ text: Slice<TraceText>) -> Bool {
+        let text = text.trimmed
+        guard text.count <= 48, text.count > 1 else { return false }
+        if text.elementsEqual("--".utf8) { return true }
+        let words = text.split { !$0.isAlphanumeric }.filter { $0.contains { $0 &- 0x30 >= 10 } }
+        let hasDots = dots.contains { text.place(of: $0) != nil }
+        if words.isEmpty {
+            // Nothing but marks and perhaps a number.
+            return text.contains { $0 &- 0x30 >= 10 }
+                && (hasDots || scissors.contains { text.place(of: $0) != nil })
+        }
+        guard words.count <= 3 else { return false }
+        // "[...14 lines...]" and "(snip)".
+        return words.contains { $0.isOne(of: ["snip", "snipped", "truncated", "omitted", "elided", "skipped"]) }
+            || (hasDots && words.contains { $0.isOne(of: ["lines", "more", "cut"]) })
+    }
+
+    /// "[-- Console down --]", "SOL session closed by BMC": nobody was listening for a while. Other sessions and
+    /// connections come and go every day.
+    private static func isBreak(_ text: Slice<TraceText>) -> Bool {
+        let words = text.prefix(96).split { !$0.isAlphanumeric }
+        guard let noun = words.firstIndex(where: { $0.isOne(of: ["console", "sol"]) }) else { return false }
+        return words[noun...].prefix(3).contains {
+            $0.isOne(of: ["closed", "disconnected", "established", "down", "up"])
+        }
     }
 
     // MARK: The others
@@ -90,6 +156,12 @@ enum Notice: Equatable {
     }
 
     private static func isNothing(_ text: Slice<TraceText>) -> Bool {
+        // " SUBSYSTEM=pci": what /dev/kmsg has of a message besides its text.
+        if text.first == 0x20, case let name = text.dropFirst().prefix(while: { $0 &- 0x41 < 26 || $0 == 0x5f }),
+            name.count > 2, text[name.endIndex...].first == UInt8(ascii: "=")
+        {
+            return true
+        }
         let text = text.trimmed
         guard let last = text.last else { return true }
         // The lines around a dump, behind whatever a console puts before them.
@@ -101,6 +173,13 @@ enum Notice: Equatable {
         // " 1)   0.123 us    |  foo();" of the function graph tracer, and its heads.
         let digits = text.prefix { $0 &- 0x30 < 10 }
         if !digits.isEmpty, text[digits.endIndex...].first == UInt8(ascii: ")") { return true }
+        // "   12.345 |   0)  app-123  |   0.123 us    |  foo();" with its time and task.
+        let columns = text.prefix(64).split(separator: UInt8(ascii: "|"), maxSplits: 2)
+        if columns.count == 3, columns[0].allSatisfy({ $0 &- 0x30 < 10 || $0 == UInt8(ascii: ".") || $0 == 0x20 }),
+            columns[1].drop(while: { $0 == 0x20 }).drop(while: { $0 &- 0x30 < 10 }).first == UInt8(ascii: ")")
+        {
+            return true
+        }
         return text.allSatisfy { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "=") }
     }
 }

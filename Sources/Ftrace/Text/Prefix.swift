@@ -12,6 +12,8 @@ struct Prefix {
     private var shape: UInt64 = 0
     /// Number of the newest record of /dev/kmsg.
     private var sequence: UInt64?
+    /// Such numbers stand before lines, perhaps behind something else.
+    private(set) var hasRecords = false
 
     /// Takes the prefix of a line of the trace.
     mutating func learn(_ text: TraceText, _ prefix: Range<Int>) {
@@ -37,14 +39,43 @@ struct Prefix {
         }
     }
 
+    /// Takes what stands before a line of the trace: with a record of /dev/kmsg in it, other lines have one too.
+    mutating func learnRecords(_ text: TraceText, _ prefix: Range<Int>) {
+        if !hasRecords, Self.record(text, prefix) != nil { hasRecords = true }
+    }
+
     /// Records that are missing before this line, by the numbers that /dev/kmsg gives them; 0 for any other line.
     mutating func gap(_ text: TraceText, _ line: Range<Int>) -> UInt64 {
-        var scanner = Scanner(bytes: text, position: line.lowerBound, end: line.upperBound)
-        guard scanner.decimal() != nil, scanner.take(","), let number = scanner.decimal(), scanner.take(","),
-            scanner.decimal() != nil, scanner.take(",")
-        else { return 0 }
+        guard let number = Self.record(text, line) else { return 0 }
         defer { sequence = number }
         guard let sequence, number > sequence else { return 0 }
         return number - sequence - 1
+    }
+
+    /// The number in "4,519,15962815,-;" or "6.12.0,4,519,15962815,-,caller=T1;", which a network console, a file's
+    /// name or a line's number may stand before.
+    private static func record(_ text: TraceText, _ line: Range<Int>) -> UInt64? {
+        let limit = min(line.upperBound, line.lowerBound + recordLimit)
+        var from = line.lowerBound
+        while let end = text.first(";", in: from..<limit) {
+            var begin = end
+            while begin > from, text[begin - 1] > 0x20 { begin -= 1 }
+            let fields = text[begin..<end].split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false)
+            for first in fields.indices.dropLast(3) {
+                guard let level = fields[first].last, level &- 0x30 < 10, isNumber(fields[first + 1]),
+                    isNumber(fields[first + 2]), fields[first + 3].count == 1,
+                    let flag = fields[first + 3].first, flag == UInt8(ascii: "-") || flag | 0x20 == UInt8(ascii: "c")
+                else { continue }
+                return UInt64(String(decoding: fields[first + 1], as: UTF8.self))
+            }
+            from = end + 1
+        }
+        return nil
+    }
+
+    private static let recordLimit = 256
+
+    private static func isNumber(_ field: Slice<TraceText>) -> Bool {
+        !field.isEmpty && field.allSatisfy { $0 &- 0x30 < 10 }
     }
 }

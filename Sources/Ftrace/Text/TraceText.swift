@@ -69,20 +69,29 @@ import Glibc
     /// Whether `count` bytes from `begin` on are those that lie in `words` from `place` on, zeros behind the last.
     @inline(__always)
     func isLike(_ words: [UInt64], at place: Int, from begin: Int, count: Int) -> Bool {
-        var (place, begin, left) = (place, begin, count)
-        while left > 8 {
-            if word(at: begin) != words[place] { return false }
-            (place, begin, left) = (place + 1, begin + 8, left - 8)
+        guard count > 0 else { return true }
+        let last = (count &- 1) >> 3
+        // The padding is longer than a word.
+        precondition(begin >= 0 && count <= self.count &- begin)
+        precondition(place >= 0 && last < words.count &- place)
+        return unsafe words.withUnsafeBufferPointer { words in
+            let text = unsafe UnsafeRawPointer(start + begin)
+            // Both have more than `last` words, by the comparisons above.
+            for index in 0..<last {
+                let word = unsafe text.loadUnaligned(fromByteOffset: 8 &* index, as: UInt64.self)
+                if unsafe word.littleEndian != words[place &+ index] { return false }
+            }
+            return unsafe self.word(at: begin &+ 8 &* last, count: count &- 8 &* last) == words[place &+ last]
         }
-        return word(at: begin, count: left) == words[place]
     }
 
     /// The same where only those bits count that `masks` have.
     @inline(__always)
     func isLike(_ words: [UInt64], masks: [UInt64], at place: Int, from begin: Int, count: Int) -> Bool {
-        let wordCount = (count + 7) / 8
-        precondition(begin >= 0 && begin + 8 * wordCount <= self.count + Self.padding)
-        precondition(place >= 0 && place + wordCount <= words.count && words.count == masks.count)
+        precondition(begin >= 0 && count >= 0 && count <= self.count &- begin)
+        let wordCount = (count &+ 7) >> 3
+        // The padding is longer than a word.
+        precondition(place >= 0 && wordCount <= words.count &- place && words.count == masks.count)
         return unsafe words.withUnsafeBufferPointer { words in
             unsafe masks.withUnsafeBufferPointer { masks in
                 let text = unsafe UnsafeRawPointer(start + begin)
@@ -100,17 +109,24 @@ import Glibc
     /// Up to sixteen digits, and nil when one of the bytes is none.
     @inline(__always)
     func number(at begin: Int, digits: Int, isHexadecimal: Bool) -> UInt64? {
+        let word = self.word(at: begin)
+        // Most numbers are that short.
+        if digits <= 2 {
+            let (first, second) = ((word & 0xff) &- 0x30, (word >> 8 & 0xff) &- 0x30)
+            if digits == 1, first < 10 { return first }
+            if digits == 2, first < 10, second < 10 { return first &* (isHexadecimal ? 16 : 10) &+ second }
+        }
         let count = Swift.min(digits, 8)
-        let bytes = EightBytes(word(at: begin))
+        let bytes = EightBytes(word)
         if !isHexadecimal {
             guard let high = bytes.decimal(exactly: count) else { return nil }
             if digits <= 8 { return high }
-            guard let low = EightBytes(word(at: begin + 8)).decimal(exactly: digits - 8) else { return nil }
+            guard let low = EightBytes(self.word(at: begin + 8)).decimal(exactly: digits - 8) else { return nil }
             return (8..<digits).reduce(high) { value, _ in value &* 10 } &+ low
         }
         guard let high = bytes.hexadecimal(exactly: count) else { return nil }
         if digits <= 8 { return high }
-        guard let low = EightBytes(word(at: begin + 8)).hexadecimal(exactly: digits - 8) else { return nil }
+        guard let low = EightBytes(self.word(at: begin + 8)).hexadecimal(exactly: digits - 8) else { return nil }
         return high << UInt64(4 * (digits - 8)) | low
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Blocks that zstd or zlib has compressed, each by itself. The libraries promise that no byte goes beyond the room for
-// it, which is the reason to take no code of our own. The caller says how much room there is.
+// Decompresses blocks of zstd or zlib, each by itself. The libraries guarantee that they write no byte beyond the given
+// memory, which is the reason to use them instead of own code. The caller says how large this memory is.
 
 private import CZlib
 private import CZstd
@@ -22,13 +22,14 @@ private import CZstd
 
     deinit { unsafe ZSTD_freeDCtx(context) }
 
-    /// Makes `bytes` what was compressed into `block`: exactly `count` of them; false when it is anything else.
+    /// Replaces `bytes` with the decompressed contents of `block`, exactly `count` bytes; false when it has any other
+    /// length.
     func decompress(_ block: [UInt8], into bytes: inout [UInt8], count: Int) -> Bool {
         bytes.removeAll(keepingCapacity: true)
         guard count > 0 else { return false }
         bytes.append(addingCapacity: count) { room in
             unsafe room.withUnsafeMutableBufferPointer { room, filled in
-                // The libraries get the true lengths, write no further than the room, and keep no address.
+                // The libraries get the true lengths, write no further than the memory goes, and keep no address.
                 unsafe block.withUnsafeBytes { block in
                     switch method {
                     case .zstd:

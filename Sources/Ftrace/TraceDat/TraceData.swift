@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// trace.dat, the file of trace-cmd: how it is recognised, and which way it goes. `TraceDataReader` reads it, whole
-// files of the two versions that trace-cmd 2 and 3 write on a 64-bit little-endian machine. What it does not know it
-// does not guess at: such a file goes through `trace-cmd report`, whose text `FtraceReader` takes.
+// trace.dat, the file of trace-cmd: how it is recognised, and which program reads it. `TraceDataReader` reads whole
+// files of the two versions that trace-cmd 2 and 3 write on a 64-bit little-endian machine. It does not guess: any
+// other file goes through `trace-cmd report`, whose text `FtraceReader` reads.
 
 /// What to do with a trace.dat.
 public enum TraceData {
-    /// Makes of the bytes those of the file from an offset on, a count of them; fewer where the file ends.
+    /// Replaces the bytes with a number of bytes of the file from an offset on; fewer where the file ends.
     public typealias Input = (_ offset: UInt64, _ count: Int, _ bytes: inout [UInt8]) throws -> Void
 
-    /// The file is none of those that are read here, and trace-cmd may know it.
+    /// The file is none of those that are read here; trace-cmd may be able to read it.
     public struct Unfamiliar: Error, Sendable, Equatable {
-        /// What it has, such as "numbers of a big-endian machine".
+        /// The unknown part, such as "numbers of a big-endian machine".
         public let what: String
         public init(_ what: String) { self.what = what }
     }
@@ -30,7 +30,7 @@ public enum TraceData {
         ["trace-cmd", "report", "-t", "-N", "-i", path]
     }
 
-    /// For whoever has no such program.
+    /// The message where this program is not installed.
     public static func notInstalled(_ path: String, _ unfamiliar: Unfamiliar) -> String {
         "\(path) is a recording of trace-cmd with \(unfamiliar.what), and trace-cmd, which has to print it, is not installed: "
             + "install the Debian package trace-cmd"

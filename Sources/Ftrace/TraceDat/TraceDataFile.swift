@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The bytes of a trace.dat and the sections in it. Nobody vouches for them: a length is compared with the file or
-// with a limit before anything is made of it, and what ends too early is an error that says where. No more of the
-// file is held than a window, apart from a section that was compressed as one block.
+// The bytes of a trace.dat and the sections in it. They are untrusted: a length is compared with the file or with a
+// limit before it is used, and a section that ends too early is an error with its place. Only a window of the file is
+// in memory, apart from a section that was compressed as one block.
 
 internal import Events
 
@@ -12,7 +12,7 @@ struct TraceDataFile {
     let size: UInt64
     let input: TraceData.Input
 
-    /// Up to `count` bytes from `offset` on, in place of those in `bytes`; fewer where the file ends.
+    /// Replaces `bytes` with up to `count` bytes from `offset` on; fewer where the file ends.
     func read(_ count: Int, at offset: UInt64, into bytes: inout [UInt8]) throws {
         bytes.removeAll(keepingCapacity: true)
         guard offset < size, count > 0 else { return }
@@ -26,10 +26,10 @@ struct TraceDataFile {
     }
 }
 
-/// Bytes of a section, taken one after the other.
+/// Bytes of a section, read one after the other.
 struct SectionBytes {
     private static let windowBytes = 64 << 10
-    /// The largest that is held as a whole: the names of all functions are a tenth of that.
+    /// The largest section that is kept as a whole: the names of all functions are a tenth of that.
     static let heldLimit = 64 << 20
 
     let file: TraceDataFile
@@ -37,10 +37,10 @@ struct SectionBytes {
     private let what: String
     private var window: [UInt8] = []
     private var position = 0
-    /// Where in the file that begins which follows the window, and where the section ends.
+    /// The place in the file that follows the window, and the end of the section.
     private var next: UInt64
     private let end: UInt64
-    /// Of the section, for errors where its bytes are not those of the file.
+    /// The place of the section, for errors where its bytes are not those of the file.
     private let begin: UInt64
 
     /// From `begin` on, up to the file's end if no other is known.
@@ -50,7 +50,7 @@ struct SectionBytes {
         next = min(begin, self.end)
     }
 
-    /// These bytes, wherever they were.
+    /// These bytes, whatever they come from.
     init(_ file: TraceDataFile, _ what: String, held bytes: [UInt8]) {
         (self.file, self.what, window, begin, next, end) = (file, what, bytes, 0, 0, 0)
     }
@@ -116,7 +116,7 @@ struct SectionBytes {
         return Array(window[position..<position + count])
     }
 
-    /// A text of so many bytes, with the padding that `TraceText` wants.
+    /// A text of this number of bytes, with the padding that `TraceText` needs.
     mutating func paddedText(_ count: UInt64) throws -> [UInt8] {
         guard count <= UInt64(Self.heldLimit) else { throw tooLong(count) }
         let count = Int(count)
@@ -129,14 +129,14 @@ struct SectionBytes {
         return text
     }
 
-    /// As many bytes as a length of eight bytes in front of them says.
+    /// The bytes after a length of eight bytes, as many as this length says.
     mutating func counted(limit: Int) throws -> [UInt8] {
         let count = try number(UInt64.self)
         guard count <= UInt64(limit) else { throw tooLong(count) }
         return try bytes(Int(count))
     }
 
-    /// A text that a zero ends.
+    /// A text that ends with a zero.
     mutating func text(limit: Int = 256) throws -> String {
         var bytes: [UInt8] = []
         while case let byte = try number(UInt8.self), byte != 0 {

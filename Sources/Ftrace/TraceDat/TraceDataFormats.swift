@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Where in an event its arguments lie: from the formats that the kernel describes in words and trace-cmd puts into
-// its file. Only events that the reader knows are looked at; what an argument is called says what it means, as in
-// a text.
+// The places of arguments in an event, from the formats that the kernel describes as text and trace-cmd stores in its
+// file. Only events that the reader knows are used. The name of an argument gives its meaning, as in a text.
 
 internal import Events
 
@@ -15,17 +14,19 @@ struct EventFormats {
         /// 1, 2, 4 or 8.
         var size: Int
         var isSigned: Bool
-        /// Bits by which the text moves it before it prints it.
+        /// Bits by which the text shifts it before it prints it.
         var shift = 0
     }
 
-    /// One sort of event.
+    /// One kind of event.
     struct Format {
         var name: EventName
-        /// Of `fields`.
+        /// Indexes into `fields`.
         var fields: Range<Int>
         /// Where the address of the caller lies.
         var caller: Int?
+        /// Place of the field with the place of the task's name.
+        var comm: Int?
         /// Where a stack or a text begins.
         var list: Int?
         /// Where the length of a stack lies.
@@ -44,7 +45,7 @@ struct EventFormats {
         return formats[place - 1]
     }
 
-    /// Fills in the arguments of an event, as far as they lie within it; not the caller.
+    /// Fills in the arguments of an event that are within it; not the caller.
     @inline(__always)
     func read(_ format: Format, _ data: Range<Int>, in text: TraceText, into arguments: inout Arguments) {
         arguments.removeAll()
@@ -61,7 +62,7 @@ struct EventFormats {
         }
     }
 
-    /// Whether there is any event that says something by itself, and not only those that come with others.
+    /// Whether there is any event that means something by itself, and not only events that come with others.
     var areUseful: Bool {
         formats.contains {
             switch $0.name {
@@ -72,13 +73,13 @@ struct EventFormats {
     }
     var haveSystemCalls: Bool { formats.contains { $0.name == .systemCall } }
 
-    /// Adds an event by its description, if it is needed. False when it is laid out unlike any known kernel.
+    /// Adds an event by its description, if it is needed. False when its layout is that of no known kernel.
     mutating func add(_ description: [UInt8], names: KnownNames) -> Bool {
         let description = FormatDescription(description)
         guard let name = names.event(EventName.hash(description.name)), let id = description.id, 0..<65536 ~= id else {
             return true
         }
-        // Each has a number of its own in a file that is whole, so that there are no more of them.
+        // In a whole file each event has a number of its own, so there are no more of them.
         guard description.hasCommonFields, formats.count < Int(UInt16.max) else { return false }
         let first = fields.count
         var format = Format(name: name, fields: first..<first)
@@ -87,6 +88,7 @@ struct EventFormats {
             case (.stack, "size") where field.size == 4: format.count = field.offset
             case (.stack, "caller"), (.marker, "buf"): format.list = field.offset
             case (.unlock, "caller") where field.size == 8: format.caller = field.offset
+            case (_, "comm") where field.isPlaced: format.comm = field.offset
             default: add(field, of: name, names: names)
             }
         }
@@ -99,7 +101,7 @@ struct EventFormats {
 
     private mutating func add(_ field: FormatDescription.Field, of event: EventName, names: KnownNames) {
         guard [1, 2, 4, 8].contains(field.size), !field.isList else { return }
-        // The kernel's own tracepoint prints other names than it has.
+        // The kernel's own tracepoint prints other names than those of its fields.
         let name = event == .removal ? Self.printedNames[field.name] ?? field.name : field.name
         guard let key = names.argument(Arguments.pack(name)) else { return }
         fields.append(
@@ -111,15 +113,17 @@ struct EventFormats {
     private static let printedNames = ["s_dev": "dev", "i_ino": "inode", "index": "ofs"]
 }
 
-/// The text in which a kernel describes an event, or the head of a page.
+/// The text in which a kernel describes an event, or the start of a page.
 struct FormatDescription {
     struct Field {
         var name: String
         var offset: Int
         var size: Int
         var isSigned: Bool
-        /// Several of them, or as many as there is room for.
+        /// An array, or as many values as there is room for.
         var isList: Bool
+        /// The field has the place and the length of a text in the event.
+        var isPlaced: Bool
     }
 
     private(set) var name = ""
@@ -162,7 +166,8 @@ struct FormatDescription {
         let bracket = word.firstIndex(of: UInt8(ascii: "["))
         return Field(
             name: String(decoding: word[..<(bracket ?? word.endIndex)], as: UTF8.self), offset: offset, size: size,
-            isSigned: number("signed:") == 1, isList: bracket != nil)
+            isSigned: number("signed:") == 1, isList: bracket != nil,
+            isPlaced: size == 4 && declaration.starts(with: "__data_loc ".utf8))
     }
 
     /// As every kernel has them: number, flags and task in the first eight bytes.

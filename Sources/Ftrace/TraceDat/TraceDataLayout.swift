@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a trace.dat is made of, from its first byte to the pages of its processors: version 6, whose sections follow
-// each other, and version 7, whose options say where they are. The man pages trace-cmd.dat.v6(5) and v7(5) describe
-// both. What is of no use here is passed over; what would change the meaning of all the rest is left to trace-cmd.
+// The parts of a trace.dat, from its first byte to the pages of its processors: version 6, whose sections follow each
+// other, and version 7, whose options have the places of the sections. The man pages trace-cmd.dat.v6(5) and v7(5)
+// describe both. Parts that are not needed are skipped; a file with a part that would change the meaning of the others
+// is left to trace-cmd.
 
 internal import Events
 
@@ -11,6 +12,10 @@ struct TraceDataLayout {
     /// More processors than Linux can have.
     private static let processorLimit = 8192
     private static let formatLimit = 1 << 20
+    /// The clocks of kernel/trace/trace.c whose times are nanoseconds.
+    private static let clocksOfNanoseconds: Set = [
+        "local", "global", "perf", "mono", "mono_raw", "boot", "tai",
+    ]
     private static let optionSections = 64
     private static let pageSizes = 4096...(1 << 20)
 
@@ -20,6 +25,9 @@ struct TraceDataLayout {
     /// Names of tasks.
     private(set) var comms: [UInt32: Comm] = [:]
     private(set) var release: String?
+    private(set) var host: String?
+    /// The clock of the times counts something else than nanoseconds.
+    private(set) var hasCountsForTimes = false
     private(set) var decompressor: Decompressor?
     private var symbols: (begin: UInt64, isSection: Bool)?
     private var pageBytes = 0
@@ -142,7 +150,7 @@ struct TraceDataLayout {
             let number = Int(try option.number(UInt32.self))
             try places.append((number, option.number(UInt64.self), option.number(UInt64.self)))
         }
-        // By their numbers, whatever order they are in: so trace-cmd has them.
+        // In the order of their numbers, as in trace-cmd.
         for place in places.sorted(by: { $0.number < $1.number }) {
             try add(
                 place.number, offset: place.offset, size: place.size, pageBytes: pageBytes,
@@ -162,11 +170,12 @@ struct TraceDataLayout {
 
     // MARK: Options and sections
 
-    /// Numbers of options, and of the sections whose places they say.
+    /// Numbers of options, and of the sections whose places they contain.
     private enum Option {
         static let done: UInt16 = 0
         static let date: UInt16 = 1
         static let buffer: UInt16 = 3
+        static let clock: UInt16 = 4
         static let uname: UInt16 = 5
         static let offset: UInt16 = 7
         static let processors: UInt16 = 8
@@ -195,10 +204,16 @@ struct TraceDataLayout {
         case Option.date, Option.offset, Option.timeShift, Option.cycles:
             throw TraceData.Unfamiliar("times that have to be converted")
         case Option.bufferText: throw TraceData.Unfamiliar("a text of the latency format")
+        case Option.clock:
+            // "local global counter [mono] x86-tsc": the one in brackets.
+            let names = try option.text(limit: 1024)
+            guard let open = names.firstIndex(of: "["), let close = names[open...].firstIndex(of: "]") else { return }
+            hasCountsForTimes = !Self.clocksOfNanoseconds.contains(String(names[names.index(after: open)..<close]))
         case Option.uname:
             // "Linux host 6.12.0 x86_64"
             let words = try option.text(limit: 1024).split(separator: " ")
-            if words.count > 2 { release = String(words[2].prefix(64)) }
+            guard words.count > 2 else { return }
+            (host, release) = (RunInfo.host(named: String(words[1])), String(words[2].prefix(64)))
         default: break
         }
     }
@@ -247,7 +262,7 @@ struct TraceDataLayout {
                 begin = end + 1
             }
         }
-        // As trace-cmd calls the task that nothing has to run for.
+        // The name that trace-cmd gives to the idle task.
         comms[0] = Comm("<idle>")
     }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Which function an address belongs to, by the copy of /proc/kallsyms in a trace.dat. Looked up are a few hundred
-// addresses among some hundred thousand functions: so the functions' places are sorted, and a name is read when it
-// is needed, once.
+// Which function an address belongs to, by the copy of /proc/kallsyms in a trace.dat. A few hundred addresses are
+// looked up among several hundred thousand functions. So the places of the functions are sorted, and a name is read
+// once, when it is needed.
 
 /// The functions of a kernel.
 struct KernelSymbols {
@@ -24,8 +24,8 @@ struct KernelSymbols {
     private var known: [UInt64: Function?] = [:]
     private let names: KnownNames
 
-    /// What /proc/kallsyms says, "ffffffff81000000 T function [module]" in each line, at most 4 GB of it; and behind
-    /// it the padding of `TraceText`.
+    /// The contents of /proc/kallsyms, "ffffffff81000000 T function [module]" in each line, at most 4 GB; then the
+    /// padding of `TraceText`.
     init(kallsyms text: [UInt8], names: KnownNames) {
         (self.text, self.names) = (text, names)
         places = TraceText.reading(padded: text) { Self.places(in: $0) }
@@ -51,11 +51,11 @@ struct KernelSymbols {
         return places
     }
 
-    /// The function in which the address lies; nil before the first and behind the last.
+    /// The function in which the address is; nil before the first and behind the last.
     mutating func function(at address: UInt64) -> Function? {
         if let function = known[address] { return function }
         let function = find(address)
-        // A trace has no more different ones, unless it was made to have them.
+        // No trace has more different addresses, unless it was made to have them.
         if known.count < 65536 { known[address] = function }
         return function
     }
@@ -68,7 +68,7 @@ struct KernelSymbols {
             if places[middle].address <= address { low = middle + 1 } else { high = middle }
         }
         guard low > 0, low < places.count || places[low - 1].address == address else { return nil }
-        // Several names may stand for one place: one that is known is the one to take.
+        // Several names may have one address: one that is known is used.
         var found: Function?
         var place = low - 1
         while place >= 0, places[place].address == places[low - 1].address {

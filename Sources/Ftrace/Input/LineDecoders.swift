@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Texts whose lines something has changed one by one: the fields of a journal, lines that a container's runtime has cut
+// into parts, screens with colours and borders, and ends of lines that are not the trace's.
+
+import Events
+
+/// What `journalctl -o export` and `-o verbose` print: fields, of which one is the line.
+struct FieldDecoder: TextDecoder {
+    private static let name = Array("MESSAGE".utf8)
+    private var rest: [UInt8] = []
+
+    mutating func decode(_ bytes: [UInt8], isLast: Bool, into text: inout [UInt8]) {
+        rest += bytes
+        var begin = 0
+        while let end = rest[begin...].firstIndex(of: UInt8(ascii: "\n")) {
+            let line = rest[begin..<end]
+            // A value with several lines: its length in eight bytes, then the value.
+            if line.elementsEqual(Self.name) {
+                guard end + 9 <= rest.count else { break }
+                let length = rest[end + 1..<end + 9].reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
+                if length < UInt64(LineCutter.lineLimit) {
+                    let valueEnd = end + 9 + Int(length)
+                    guard valueEnd < rest.count else { break }
+                    text += rest[end + 9..<valueEnd]
+                    text.append(UInt8(ascii: "\n"))
+                    begin = valueEnd + 1
+                    continue
+                }
+            }
+            Self.take(line, into: &text)
+            begin = end + 1
+        }
+        if isLast || rest.count - begin > 4 * LineCutter.lineLimit {
+            if begin < rest.count { Self.take(rest[begin...], into: &text) }
+            begin = rest.count
+        }
+        rest.removeFirst(begin)
+    }
+
+    /// The line of the trace; an empty one for another field, and one that is no field as it is.
+    private static func take(_ line: ArraySlice<UInt8>, into text: inout [UInt8]) {
+        let field = line.drop { $0 == 0x20 }
+        let name = field.prefix { $0 &- 0x41 < 26 || $0 &- 0x30 < 10 || $0 == UInt8(ascii: "_") }
+        let isField = !name.isEmpty && field.dropFirst(name.count).first == UInt8(ascii: "=")
+        if isField, name.elementsEqual(Self.name) {
+            text += field.dropFirst(name.count + 1)
+        } else if !isField, line.suffix(160).place(of: Array(" [s=".utf8)) == nil {
+            text += line
+        }
+        text.append(UInt8(ascii: "\n"))
+    }
+}
+
+/// Lines of a container's runtime: "TIME stdout P TEXT" is continued by the next one of the same stream, "TIME stdout F
+/// TEXT" is whole.
+struct PartDecoder: TextDecoder {
+    private static let marks = [" stdout P ", " stderr P ", " stdout F ", " stderr F "].map { Array($0.utf8) }
+    private var buffer = LineBuffer()
+    /// What each stream has of a line so far, with its first time.
+    private var parts: [[UInt8]] = [[], []]
+
+    static func isWrapped(_ text: TraceText) -> Bool {
+        text.firstLines(.max).contains { mark(in: Array(text[$0.prefix(128)])[...]).map { !$0.isWhole } ?? false }
+    }
+
+    /// Where the text of a line begins, and to what it belongs; nil for a line that is none of a runtime.
+    private static func mark(in line: ArraySlice<UInt8>) -> (stream: Int, isWhole: Bool, end: Int)? {
+        let head = line.prefix(128)
+        let found = marks.indices.lazy.compactMap { number in head.place(of: marks[number]).map { (number, $0) } }
+            .min { $0.1.lowerBound < $1.1.lowerBound }
+        guard let (number, range) = found else { return nil }
+        // A time as "2025-11-25T19:51:59.123456789Z" stands before it.
+        let time = head[..<range.lowerBound].split(separator: 0x20).last ?? []
+        guard time.contains(UInt8(ascii: "T")), time.count(where: { $0 == UInt8(ascii: ":") }) >= 2,
+            time.count(where: { $0 &- 0x30 < 10 }) >= 14
+        else { return nil }
+        return (number % 2, number >= 2, range.upperBound)
+    }
+
+    mutating func decode(_ bytes: [UInt8], isLast: Bool, into text: inout [UInt8]) {
+        var parts = parts
+        buffer.lines(bytes, isLast: isLast) { line in
+            guard let (stream, isWhole, end) = Self.mark(in: line) else {
+                text += line
+                text.append(UInt8(ascii: "\n"))
+                return
+            }
+            if parts[stream].isEmpty {
+                parts[stream] += line
+                // What is put together is no part any more.
+                parts[stream][end - 2 - line.startIndex] = UInt8(ascii: "F")
+            } else if parts[stream].count <= LineCutter.lineLimit {
+                // A line that is longer than that is lost, and is seen to be.
+                parts[stream] += line[end...]
+            }
+            if isWhole { Self.end(&parts[stream], into: &text) }
+        }
+        if isLast { for stream in parts.indices { Self.end(&parts[stream], into: &text) } }
+        self.parts = parts
+    }
+
+    private static func end(_ part: inout [UInt8], into text: inout [UInt8]) {
+        if part.isEmpty { return }
+        text += part
+        text.append(UInt8(ascii: "\n"))
+        part = []
+    }
+}
+
+/// What a terminal has shown: sequences for colours, blanks that do not break, and borders between panes.
+struct ScreenDecoder: TextDecoder {
+    private static let border: [UInt8] = [0xe2, 0x94, 0x82]
+    private static let noBreak: [UInt8] = [0xc2, 0xa0]
+
+    private var buffer = LineBuffer()
+    /// Which part between borders has the trace.
+    private let part: Int?
+
+    /// Nil when the lines have nothing of that.
+    init?(_ text: TraceText) {
+        let lines = text.firstLines(400)
+        func count(_ word: StaticString) -> Int { lines.count { text.find(word, in: $0) != nil } }
+        let wanted = max(2, lines.count / 4)
+        let isBordered = count("\u{2502}") >= wanted
+        guard isBordered || count("\u{1b}[") >= wanted || count("^[[") >= wanted || count("\u{a0}") >= wanted else {
+            return nil
+        }
+        part =
+            isBordered
+            ? lines.lazy.compactMap { line in
+                Self.parts(Array(text[line])).firstIndex { $0.hasEvent }
+            }.first : nil
+    }
+
+    private static func parts(_ line: [UInt8]) -> [ArraySlice<UInt8>] {
+        var (parts, rest): ([ArraySlice<UInt8>], ArraySlice<UInt8>) = ([], line[...])
+        while let border = rest.place(of: Self.border) {
+            parts.append(rest[..<border.lowerBound])
+            rest = rest[border.upperBound...]
+        }
+        return parts + [rest]
+    }
+
+    mutating func decode(_ bytes: [UInt8], isLast: Bool, into text: inout [UInt8]) {
+        let part = part
+        buffer.lines(bytes, isLast: isLast) { line in
+            var shown = Self.withoutSequences(line)
+            if let part, case let parts = Self.parts(shown), part < parts.count { shown = Array(parts[part]) }
+            if part != nil { while shown.last == 0x20 { shown.removeLast() } }
+            text += shown
+            text.append(UInt8(ascii: "\n"))
+        }
+    }
+
+    /// Without colours, and with ordinary blanks.
+    private static func withoutSequences(_ line: ArraySlice<UInt8>) -> [UInt8] {
+        var (shown, place): ([UInt8], Int) = ([], line.startIndex)
+        while place < line.endIndex {
+            let rest = line[place...]
+            if rest.starts(with: [0x1b, UInt8(ascii: "[")]) || rest.starts(with: Array("^[[".utf8)) {
+                let begin = place + (line[place] == 0x1b ? 2 : 3)
+                let end = line[begin...].firstIndex { $0 >= 0x40 } ?? line.endIndex - 1
+                place = end + 1
+            } else if rest.starts(with: noBreak) {
+                shown.append(0x20)
+                place += 2
+            } else {
+                shown.append(line[place])
+                place += 1
+            }
+        }
+        return shown
+    }
+}
+
+/// Something that stands behind each line: a quotation mark, a further column, the "$" of `cat -A`.
+struct SuffixDecoder: TextDecoder {
+    private static let limit = 64
+    private let suffix: [UInt8]
+    private var buffer = LineBuffer()
+
+    /// Nil when the lines have nothing in common at their ends.
+    init?(_ text: TraceText) {
+        let lines = text.firstLines(200).dropFirst()
+        guard lines.count >= 8, let first = lines.first else { return nil }
+        var common = Array(text[first].suffix(Self.limit))
+        for line in lines {
+            let count = zip(common.reversed(), text[line].reversed()).prefix { $0 == $1 }.count
+            common = Array(common.suffix(count))
+            if common.isEmpty { return nil }
+        }
+        // From the first mark on that no line of a trace ends with: what is before belongs to the lines.
+        let marks = Array("\"'$,;|^<}`".utf8)
+        guard let begin = common.firstIndex(where: { marks.contains($0) }) else { return nil }
+        suffix = Array(common[begin...])
+    }
+
+    mutating func decode(_ bytes: [UInt8], isLast: Bool, into text: inout [UInt8]) {
+        // `cat -A` shows a tabulator as "^I".
+        let (suffix, showsTabs) = (suffix, suffix.last == UInt8(ascii: "$"))
+        buffer.lines(bytes, isLast: isLast) { line in
+            let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
+            let isEnded = line.count >= suffix.count && line.suffix(suffix.count).elementsEqual(suffix)
+            let body = isEnded ? line.dropLast(suffix.count) : line
+            text += showsTabs ? Self.withTabs(body) : Array(body)
+            text.append(UInt8(ascii: "\n"))
+        }
+    }
+
+    private static func withTabs(_ line: ArraySlice<UInt8>) -> [UInt8] {
+        var (line, shown) = (line, [UInt8]())
+        while let tab = line.place(of: Array("^I".utf8)) {
+            shown += line[..<tab.lowerBound]
+            shown.append(0x09)
+            line = line[tab.upperBound...]
+        }
+        return shown + line
+    }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// The ends of lookups in the trace: whether a lookup can end in this way, what its result means, and what is reported.
+
+import Events
+
+extension Reconstruction {
+    mutating func endLookup(
+        _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
+    ) -> Bool {
+        guard let value = arguments[.ret] else { return false }
+        let result = Int32(truncatingIfNeeded: value)
+        guard tasks.states[place].lookup.isOpen else {
+            let isCounted = tasks.states[place].hasMissedObservation
+            tasks.states[place].hasMissedObservation = false
+            if result == -14, !isCounted, isOfUnknownProcess(place) { lose(.observationMissed, into: &sink) }
+            return true
+        }
+        // EPERM, which no lookup returns, is the beginning of a longer number such as EFAULT.
+        guard !(mayLackLines && result == -1), confirmEnd(place, result, into: &sink) else {
+            dropLookup(place, into: &sink)
+            return true
+        }
+        tasks.states[place].lookup.isOpen = false
+        let isReported =
+            (emitsAll || tasks.states[place].lookup.metSomething)
+            && (wanted.isOfVictimsAlone
+                || wanted.admitsApartFromCgroup(
+                    reported(tasks.states[place].lookup, of: tasks.states[place].identity, result: result)))
+        // Most lookups observe nothing and are large, so they are not moved.
+        guard isReported || result < 0 else { return true }
+        var lookup = tasks.states[place].lookup
+        lookup.flags.insert(.returned)
+        countResult(&lookup, result, into: &sink)
+        if isReported {
+            sink.take(reported(lookup, of: tasks.states[place].identity, result: result), isProgress: false)
+        }
+        return true
+    }
+
+    /// Whether a lookup can end in this way: it succeeds with a page that was pinned and not unlocked again.
+    private mutating func confirmEnd(_ place: Int, _ result: Int32, into sink: inout some EventSink) -> Bool {
+        guard seen.pins > 0, seen.pinReturns > 0 else { return true }
+        guard tasks.states[place].lookup.canEnd(with: result) else { return false }
+        guard tasks.states[place].lookup.unconfirmed != nil else { return true }
+        var confirmed = tasks.states[place].lookup
+        guard confirmRetry(&confirmed, into: &sink) else { return false }
+        tasks.states[place].lookup = confirmed
+        return true
+    }
+
+    private mutating func countResult(_ lookup: inout OpenLookup, _ result: Int32, into sink: inout some EventSink) {
+        guard result < 0 else { return }
+        if lookup.flags.contains(.pinFailed) {
+            totals.failedPin &+= 1
+        } else if result != -14 || lookup.address >> 63 != 0 || lookup.passes == 0 {
+            totals.failedOther &+= 1
+        } else if lookup.isUnlocked {
+            lookup.flags.insert(.failedUnmapped)
+            totals.failedUnmapped &+= 1
+        } else if let mapping = lookup.mappingAtPin, mapping & 1 != 0 {
+            lookup.flags.insert(.failedReadOnly)
+            totals.failedReadOnly &+= 1
+        } else if lookup.flags.contains(.readOnly) {
+            // Anonymous and read-only, or without a mapping and its unlock was not recorded.
+            totals.failedOther &+= 1
+        } else {
+            lose(.observationMissed, into: &sink)
+        }
+    }
+
+    func reported(_ lookup: OpenLookup, of task: TaskIdentity, result: Int32?) -> Lookup {
+        // There is no difference between times on the two sides of a step back.
+        let isTimed = lookup.era == era && time >= lookup.start && !counts
+        return Lookup(
+            time: time, start: lookup.start, victim: task, uid: 0, address: lookup.address, passes: lookup.passes,
+            observations: lookup.observations, retries: lookup.retries, result: result,
+            flags: isTimed ? lookup.flags : lookup.flags.subtracting(.timed),
+            lockWaits: lookup.lockWaits, page: lookup.page)
+    }
+}
+
+extension LookupFilter {
+    /// The same for all processes.
+    var ofAnyProcess: LookupFilter {
+        var filter = self
+        filter.pid = nil
+        return filter
+    }
+}
+
+extension OpenLookup {
+    /// A lookup succeeds with a page that was pinned and not unlocked again.
+    fileprivate func canEnd(with result: Int32) -> Bool { !isPinning && (result != 0 || (isPinned && !isUnlocked)) }
+}
