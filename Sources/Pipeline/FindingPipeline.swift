@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What every consumer of events has in common, whether it writes findings, shows them live, serves them, or waits for one:
+// The common part of all consumers of events, whether they write findings, show them live, serve them, or wait for one:
 // the correlator, the names that findings need, the counters, and the analysis of the whole run where it is wanted.
-// Pure: the caller supplies events, times, and what only the system knows.
+// Pure: the caller supplies events, times, and facts that only the system knows.
 
 public import Correlation
 public import Events
@@ -19,13 +19,13 @@ public struct FindingPipeline: Sendable {
     public private(set) var latestTime: UInt64 = 0
     private var totals = Totals()
 
-    /// What is needed while the correlator holds a finding.
+    /// The state that is needed while the correlator holds a finding.
     private struct Context: Sendable {
         var analysis: Analysis?
         var legend: Legend
     }
 
-    /// `grouping` is how tables and conclusions put tasks together; by process, the correlator has to keep processes.
+    /// `grouping` is how tables and conclusions group tasks; to group by process, the correlator has to keep processes.
     /// `filters` are those that the correlator applies, as options of the command.
     public init(
         correlator: Correlator, run: RunInfo, analysis: Analysis? = nil, grouping: WorkloadGrouping = .workload,
@@ -33,9 +33,7 @@ public struct FindingPipeline: Sendable {
     ) {
         (self.correlator, self.run) = (correlator, run)
         (self.grouping, self.filters) = (grouping, filters)
-        let clock = WallClock(offsetNs: run.wallClockOffsetNs)
-        context = Context(
-            analysis: analysis, legend: Legend(clock: clock, showsKernelAddresses: run.showsKernelAddresses))
+        context = Context(analysis: analysis, legend: Legend(of: run))
     }
 
     /// Names as learnt so far, and the run's clock.
@@ -84,7 +82,7 @@ public struct FindingPipeline: Sendable {
         context.analysis?.take(activity)
     }
 
-    /// - Returns: what was forgotten for the name.
+    /// - Returns: the subject whose name was dropped for this one.
     @discardableResult
     public mutating func take(_ name: Name) -> Name.Subject? {
         correlator.take(name)
@@ -104,15 +102,18 @@ public struct FindingPipeline: Sendable {
 
     // MARK: What is known
 
-    /// What is known so far. Loops of which more would have been heard by now are dropped first, and those for which
-    /// `canLoop` is false: whether a task still exists only the caller can find out.
+    /// Whether the source has said that it ended in the ordinary way.
+    public var hasFinalCounters: Bool { totals.isFinal }
+
+    /// The state so far. First, loops are dropped that would have been reported again by now, and those for which
+    /// `canLoop` is false: only the caller can find out whether a task still exists.
     /// - Parameter now: CLOCK_MONOTONIC nanoseconds; the time of the last counters if it is nil.
     public mutating func state(at now: UInt64? = nil, canLoop: (TaskIdentity) -> Bool) -> RunState {
         correlator.giveUpLoops(at: now ?? totals.time, unless: canLoop)
         return RunState(report: report(omissions: []), loops: correlator.loops.all, legend: legend)
     }
 
-    /// Ends the run: loops that have not ended are counted with what was last known of them.
+    /// Ends the run: loops that have not ended are counted with their last known values.
     public mutating func end(omissions: [Omission] = []) -> RunReport {
         let unfinished = correlator.finish()
         context.analysis?.finish(unfinished: unfinished)

@@ -30,6 +30,12 @@ public struct FindingStream: Sendable {
     /// No more lookups are wanted.
     public var isAtLimit: Bool { writer.findings == limit }
 
+    /// Names as learnt so far, and the run's clock.
+    public var legend: Legend { pipeline.legend }
+
+    /// Whether the source has said that it ended in the ordinary way.
+    public var hasFinalCounters: Bool { pipeline.hasFinalCounters }
+
     /// Time of the last event that has one: CLOCK_MONOTONIC nanoseconds.
     public var latestTime: UInt64 { pipeline.latestTime }
 
@@ -94,6 +100,11 @@ public struct FindingStream: Sendable {
         return SummaryText(report: report, legend: pipeline.legend, width: width, colour: colour).text
     }
 
+    /// What the output of a run that is over lacks, in one line; nil where nothing is missing.
+    public func shortfall(in report: RunReport) -> String? {
+        writer.format.shortfall(in: report, rows: writer.findings, legend: pipeline.legend)
+    }
+
     /// Losses among `events` for a reader, where they have no place in the format.
     public func textOfLosses(in events: [Event]) -> [String] {
         if writer.format.holdsLossesAndSummary { return [] }
@@ -110,7 +121,7 @@ extension FindingStream: EventSink {
     }
 
     /// `found` gets the finding, if there is one.
-    private mutating func take(_ lookup: Lookup, isProgress: Bool, found: (Finding) -> Void) {
+    public mutating func take(_ lookup: Lookup, isProgress: Bool, found: (Finding) -> Void) {
         guard !isAtLimit else { return }
         Self.take(lookup, isProgress: isProgress, through: &pipeline, into: &writer, found: found)
     }
@@ -143,7 +154,7 @@ extension FindingStream: EventSink {
     }
 
     public mutating func take(_ loss: Loss) {
-        writer.take(loss)
+        writer.take(loss, legend: pipeline.legend)
         pipeline.take(loss)
     }
 
@@ -201,9 +212,9 @@ private struct Writer: Sendable {
         }
     }
 
-    mutating func take(_ loss: Loss) {
+    mutating func take(_ loss: Loss, legend: Legend) {
         guard holds.losses else { return }
-        if leavesRows { batch.take(loss) } else { format.write(loss, into: &batch.bytes) }
+        if leavesRows { batch.take(loss) } else { format.write(loss, legend: legend, into: &batch.bytes) }
     }
 
     /// The name of `subject` is another now, and that of `forgotten` is not known any more.

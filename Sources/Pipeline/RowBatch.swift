@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Rows on their way to bytes, apart from whoever found them: with the names that they need, so that they can be
-// written by another thread, before or after other batches, and give the bytes that they would have given in
-// their place. A batch is like a packet of a recording: a name comes ahead of the row that needs it.
+// Rows that are not written yet, together with the names that they need. So another thread can write them, before or
+// after other batches, and the bytes are the same as if they had been written at once. A batch is like a packet of a
+// recording: a name precedes the row that needs it.
 
 import Correlation
 import Events
@@ -10,15 +10,15 @@ import Presentation
 
 /// Bytes, and the rows that follow them and are not written yet.
 public struct RowBatch: Sendable {
-    /// So many rows are worth waking a thread for.
+    /// The number of rows for which it is worth waking a thread.
     static let fullCount = 1024
 
-    /// What comes before the rows.
+    /// The bytes before the rows.
     public internal(set) var bytes: [UInt8] = []
     private let format: any FindingFormat
     private var legend: Legend
     private var findings: [Finding] = []
-    /// What stands among the findings, each with the number of those before it.
+    /// Names and other items among the findings, each with the number of findings before it.
     private var others: [(place: Int, content: Content)] = []
     private var named: Set<Name.Subject> = []
     /// The last control group that was named: most rows have the one of the row before.
@@ -27,14 +27,15 @@ public struct RowBatch: Sendable {
 
     private enum Content: Sendable {
         case name(Name)
-        /// Of which nothing is known, any more or at all.
+        /// The name is not known, or not any more.
         case nameless(Name.Subject)
         case detach(Detach)
         case activity(Activity)
         case loss(Loss)
     }
 
-    /// Nothing yet, and rows only where those of the format stand alone. Of `legend` it takes no names.
+    /// An empty batch. It takes rows only where the format can write each row by itself. It takes no names from
+    /// `legend`.
     init(format: any FindingFormat, legend: Legend) {
         self.format = format
         self.legend = legend.withoutNames
@@ -47,13 +48,17 @@ public struct RowBatch: Sendable {
     mutating func take(_ finding: Finding, names: Names) {
         addName(cgroup: finding.lookup.victim.cgroup, of: names)
         if let file = finding.file { addName(.file(file), of: names) }
-        if let detach = finding.detach { addName(cgroup: detach.culprit.cgroup, of: names) }
+        if let detach = finding.detach {
+            addName(cgroup: detach.culprit.cgroup, of: names)
+            addName(of: detach.callPath, of: names)
+        }
         findings.append(finding)
     }
 
     mutating func take(_ detach: Detach, names: Names) {
         addName(cgroup: detach.culprit.cgroup, of: names)
         if !detach.file.isNone { addName(.file(detach.file), of: names) }
+        addName(of: detach.callPath, of: names)
         append(.detach(detach))
     }
 
@@ -64,7 +69,7 @@ public struct RowBatch: Sendable {
 
     mutating func take(_ loss: Loss) { append(.loss(loss)) }
 
-    /// Its name was learnt anew or forgotten; the next row that needs it brings what is known then.
+    /// The name of this subject has changed or was dropped; the next row that needs it adds the current name.
     mutating func change(_ subject: Name.Subject) {
         lastCgroup = nil
         named.remove(subject)
@@ -78,7 +83,11 @@ public struct RowBatch: Sendable {
         addName(.cgroup(cgroup), of: names)
     }
 
-    /// Once, as long as it does not change.
+    private mutating func addName(of callPath: CallPathID, of names: Names) {
+        if !callPath.isNone { addName(.callPath(callPath), of: names) }
+    }
+
+    /// Adds a name once, as long as it does not change.
     private mutating func addName(_ subject: Name.Subject, of names: Names) {
         guard named.insert(subject).inserted else { return }
         append(names.name(of: subject).map { .name($0.apart) } ?? .nameless(subject))
@@ -86,7 +95,7 @@ public struct RowBatch: Sendable {
 
     // MARK: Writing
 
-    /// Adds the bytes of the rows, in the order in which they came, if that was not done before.
+    /// Adds the bytes of the rows, in the order in which they arrived, if that was not done before.
     public mutating func writeRows() {
         if isWritten { return }
         isWritten = true
@@ -103,18 +112,18 @@ public struct RowBatch: Sendable {
         for other in others[next...] { write(other.content, as: &format) }
     }
 
-    /// What was written; rows and bytes are gone then.
+    /// Returns the bytes; the batch then has neither rows nor bytes.
     mutating func takeBytes() -> [UInt8] {
         var taken: [UInt8] = []
         swap(&taken, &bytes)
-        // What comes next will take about as much, and a row asks for more room than it fills.
+        // The next batch will need about as much memory, and a row reserves more than it uses.
         if !taken.isEmpty { bytes.reserveCapacity(taken.count + taken.count / 8 + 4096) }
         empty()
         return taken
     }
 
-    /// Makes room for other rows in the same memory. What the rows held is given back by the thread that had it
-    /// from the system, which is the one that collects them.
+    /// Makes room for other rows in the same memory. The memory of the old rows is freed by the thread that allocated
+    /// it, which is the one that collects rows.
     mutating func empty() {
         bytes.removeAll(keepingCapacity: true)
         findings.removeAll(keepingCapacity: true)
@@ -129,13 +138,13 @@ public struct RowBatch: Sendable {
         case .nameless(let subject): legend.names.forget(subject)
         case .detach(let detach): format.write(detach, legend: legend, into: &bytes)
         case .activity(let activity): format.write(activity, legend: legend, into: &bytes)
-        case .loss(let loss): format.write(loss, into: &bytes)
+        case .loss(let loss): format.write(loss, legend: legend, into: &bytes)
         }
     }
 }
 
 extension Name {
-    /// The same in memory of its own: threads that count references to one text get in each other's way.
+    /// A copy in memory of its own, because threads that count references to one text slow each other down.
     fileprivate var apart: Name {
         func apart(_ text: String) -> String { String(decoding: Array(text.utf8), as: UTF8.self) }
         return Name(subject: subject, text: apart(text), detail: apart(detail), fileState: fileState)

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Which detaches a stream has had already, in bounded memory.
+// Which detaches a stream has already had, in bounded memory.
 
 import Events
 
-/// The detaches that came lately. Every lookup that met a detach reports it, so that one detach may come several
-/// times; it is one row all the same.
+/// The latest detaches. Every lookup that met a detach reports it, so one detach may arrive several times; it is still
+/// one row.
 struct SeenDetaches: Sendable {
-    /// As many as the correlator remembers; one that comes again after this number of others counts as new.
+    /// As many as the correlator remembers; a detach that arrives again after this number of others counts as new.
     static let limit = 8192
 
     private struct Key: Hashable {
@@ -20,7 +20,7 @@ struct SeenDetaches: Sendable {
     private var order: [Key] = []
     private var cursor = 0
 
-    /// False when it came before.
+    /// False when it arrived before.
     mutating func isNew(_ detach: Detach) -> Bool {
         let key = Key(page: detach.page, time: detach.time)
         guard keys.insert(key).inserted else { return false }
