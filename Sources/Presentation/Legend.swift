@@ -1,26 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What turns the numbers of events into what a reader knows: paths, control groups, wall clock time,
-// page ids. How text is escaped is left to each format, since that depends on where it lands.
+// Translates the numbers of events into text for a reader: paths, control groups, wall clock time, page ids. Each
+// format escapes text in its own way, because that depends on the output.
 
 public import Events
+internal import Correlation
 
 /// Everything that a format needs besides the finding itself.
 public struct Legend: Sendable {
     public var names = Names()
     public let clock: WallClock
     private let showsKernelAddresses: Bool
+    /// Host, kernel and run, as the last members of each JSON line and as the last fields of each row of CSV.
+    let membersOfRun: String
+    let fieldsOfRun: String
 
-    /// `showsKernelAddresses` says that page ids are addresses of `struct page`.
-    public init(clock: WallClock, showsKernelAddresses: Bool = false) {
-        self.clock = clock
-        self.showsKernelAddresses = showsKernelAddresses
+    /// `names` is still empty.
+    public init(of run: RunInfo) {
+        clock = WallClock(of: run)
+        showsKernelAddresses = run.showsKernelAddresses
+        let parts = [run.host, run.kernelRelease, run.id?.text]
+        membersOfRun = JSONWriter.members(Array(zip(["host", "kernel", "run_id"], parts)))
+        fieldsOfRun = CSVRow.fields(parts)
     }
 
-    /// The same without names; it keeps every name that it learns.
+    /// Nanoseconds from the detach to the end of the lookup; nil where there is no detach, or times have no unit.
+    func detachAgeNs(of finding: Finding) -> UInt64? { clock.showsCounts ? nil : finding.detachAgeNs }
+
+    /// A copy without names; it keeps every name that it learns.
     public var withoutNames: Legend {
-        var legend = Legend(clock: clock, showsKernelAddresses: showsKernelAddresses)
-        legend.names = Names(limit: .max)
+        var legend = self
+        legend.names = Names(limit: .max, callPaths: .max)
         return legend
     }
 
@@ -38,7 +48,7 @@ public struct Legend: Sendable {
         output.append(hex: page.rawValue, width: showsKernelAddresses ? 1 : 16)
     }
 
-    /// The path for a person, with what keeps it from leading to the file.
+    /// The path for a reader, with the reason why it does not lead to the file, if there is one.
     func placed(_ file: FileID) -> String? {
         guard let path = names.path(of: file) else { return nil }
         return switch names.state(of: file) {
@@ -63,7 +73,7 @@ public struct Legend: Sendable {
 }
 
 extension Workload {
-    /// For a person: the container's id as runtimes shorten it, else the unit, else the pod alone.
+    /// For a reader: the container's id as runtimes shorten it, else the unit, else the pod alone.
     var title: String {
         if let container { return "container " + container.prefix(12) }
         return unit ?? "pod"

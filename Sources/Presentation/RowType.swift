@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What the rows of an export are about.
+// The types of rows in an export.
 
 import Correlation
 import Events
 
-/// What a row is about; the raw value is what a user types.
+/// The type of a row; the raw value is what a user types.
 public enum RowType: String, Sendable, CaseIterable {
     case findings
     case detaches
@@ -15,6 +15,6 @@ public enum RowType: String, Sendable, CaseIterable {
 
 extension Activity {
     var phase: String { durationNs == nil ? "begin" : "end" }
-    /// CLOCK_MONOTONIC nanoseconds; wraps rather than fails on a duration that cannot be.
+    /// CLOCK_MONOTONIC nanoseconds; for an impossible duration the value wraps instead of failing.
     var begin: UInt64 { time &- (durationNs ?? 0) }
 }

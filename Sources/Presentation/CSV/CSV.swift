@@ -15,19 +15,13 @@ public import Events
 /// and harmless on a terminal. JSON Lines keep the text exactly.
 public struct CSV: FindingFormat {
     private let rows: RowType
-    private let clock: WallClock
     private var timestamps = TimestampWriter()
 
     /// Findings.
-    public init() {
-        self.init(rows: .findings, of: RunInfo())
-    }
+    public init() { self.init(rows: .findings) }
 
-    /// Rows of one kind of that run, whose wall clock a loss needs.
-    public init(rows: RowType, of run: RunInfo) {
-        self.rows = rows
-        clock = WallClock(offsetNs: run.wallClockOffsetNs)
-    }
+    /// Rows of one kind.
+    public init(rows: RowType) { self.rows = rows }
 
     public var holdsLossesAndSummary: Bool { false }
     public var showsEveryLookup: Bool { rows == .findings }
@@ -43,16 +37,18 @@ public struct CSV: FindingFormat {
         case .findings: columns
         case .detaches:
             [
-                "time", "time_ns", "page_id", "dev", "inode", "index", "path", "fstype", "file_size_bytes", "pages",
-                "references", "via", "scope", "hole_start_bytes", "hole_end_bytes", "cause", "confidence", "pid",
-                "tid", "comm", "cgroup", "landmarks", "file_state", "unit", "container", "pod",
+                "time", "time_ns", "page_id", "dev", "inode", "page_index", "path", "fstype", "file_size_bytes",
+                "pages",
+                "page_references", "via", "scope", "hole_start_bytes", "hole_end_bytes", "cause", "confidence", "pid",
+                "tid", "comm", "cgroup", "landmarks", "file_state", "unit", "container", "pod", "call_path",
+                "host", "kernel", "run_id",
             ]
         case .activities:
             [
                 "time", "time_ns", "begin_time_ns", "kind", "phase", "duration_ns", "pages", "pid", "tid", "comm",
-                "cgroup", "unit", "container", "pod",
+                "cgroup", "unit", "container", "pod", "host", "kernel", "run_id",
             ]
-        case .losses: ["time", "time_ns", "stage", "count", "touches_evidence"]
+        case .losses: ["time", "time_ns", "stage", "count", "touches_evidence", "host", "kernel", "run_id"]
         }
     }
 
@@ -65,7 +61,8 @@ public struct CSV: FindingFormat {
         "detach_references", "spurious", "verdicts_retry", "verdicts_efault", "verdicts_swizzle",
         "observations", "lock_waits", "failure", "incomplete", "unit", "container", "pod", "page_file_state",
         "detach_cgroup", "detach_unit", "detach_container", "detach_pod", "verdicts_vma", "verdicts_retry_zero",
-        "verdicts_fallback",
+        "verdicts_fallback", "operation", "page_file_size_bytes", "page_area",
+        "detach_call_path", "host", "kernel", "run_id",
     ]
 
     // MARK: Rows
@@ -98,7 +95,7 @@ public struct CSV: FindingFormat {
         row.word(cause?.rawValue)
         row.word(finding.confidence.rawValue)
         row.word(cause == nil ? nil : finding.unknownReason?.rawValue)
-        Self.writeDetach(of: finding, to: &row)
+        Self.writeDetach(of: finding, legend: legend, to: &row)
         row.flag(finding.spurious)
         for rule in Rule.inFieldOrder.prefix(3) { row.word(finding.verdicts?[rule].rawValue) }
         row.number(lookup.observations)
@@ -113,13 +110,19 @@ public struct CSV: FindingFormat {
         } else {
             row.empty(4)
         }
-        // Rules that came later.
+        // Rules that were added later.
         for rule in Rule.inFieldOrder.dropFirst(3) { row.word(finding.verdicts?[rule].rawValue) }
+        row.word(lookup.operation?.name)
+        let isFailure = lookup.page?.facts.contains(.failureDescribed) == true && finding.file != nil
+        row.number(isFailure ? lookup.page?.fileSize : nil)
+        row.word(lookup.page?.areaWord)
+        row.foreign(finding.detach.flatMap { legend.names.callPath($0.callPath) }?.text)
+        row.append(fields: legend.fieldsOfRun)
     }
 
     private static func writePage(of finding: Finding, legend: Legend, to row: inout CSVRow) {
         guard let page = finding.lookup.page else { return row.empty(7) }
-        row.page(page.page, legend: legend)
+        row.page(page.page.rawValue == 0 ? nil : page.page, legend: legend)
         row.word(finding.kind.rawValue)
         guard let file = finding.file else { return row.empty(5) }
         row.device(file)
@@ -129,13 +132,13 @@ public struct CSV: FindingFormat {
         row.foreign(legend.names.fileSystem(of: file))
     }
 
-    private static func writeDetach(of finding: Finding, to row: inout CSVRow) {
+    private static func writeDetach(of finding: Finding, legend: Legend, to row: inout CSVRow) {
         guard let detach = finding.detach else {
             row.empty(4)
             row.flag(finding.neighbour)
             return row.empty()
         }
-        row.number(finding.detachAgeNs)
+        row.number(legend.detachAgeNs(of: finding))
         row.number(detach.culprit.pid)
         row.number(detach.culprit.tid)
         row.foreign(detach.culprit.comm)
@@ -170,6 +173,8 @@ public struct CSV: FindingFormat {
         row.words(detach.landmarks.names)
         row.word(file.flatMap(legend.names.state(of:))?.rawValue)
         row.workload(of: detach.culprit, legend: legend)
+        row.foreign(legend.names.callPath(detach.callPath)?.text)
+        row.append(fields: legend.fieldsOfRun)
     }
 
     public mutating func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8]) {
@@ -178,24 +183,26 @@ public struct CSV: FindingFormat {
 
     private mutating func write(_ activity: Activity, legend: Legend, to row: inout CSVRow) {
         row.time(activity.time, clock: legend.clock, writer: &timestamps)
-        row.signed(legend.clock.epochNs(activity.begin))
+        if legend.clock.showsCounts { row.empty() } else { row.signed(legend.clock.epochNs(activity.begin)) }
         row.word(activity.kind.name)
         row.word(activity.phase)
         row.number(activity.durationNs)
         row.number(activity.pages)
         Self.write(activity.task, legend: legend, to: &row)
         row.workload(of: activity.task, legend: legend)
+        row.append(fields: legend.fieldsOfRun)
     }
 
-    public mutating func write(_ loss: Loss, into bytes: inout [UInt8]) {
-        bytes.appendRow { write(loss, to: &$0) }
+    public mutating func write(_ loss: Loss, legend: Legend, into bytes: inout [UInt8]) {
+        bytes.appendRow { write(loss, legend: legend, to: &$0) }
     }
 
-    private mutating func write(_ loss: Loss, to row: inout CSVRow) {
-        if loss.time == 0 { row.empty(2) } else { row.time(loss.time, clock: clock, writer: &timestamps) }
+    private mutating func write(_ loss: Loss, legend: Legend, to row: inout CSVRow) {
+        if loss.time == 0 { row.empty(2) } else { row.time(loss.time, clock: legend.clock, writer: &timestamps) }
         row.word(loss.stage.rawValue)
         row.number(loss.count)
         row.flag(loss.stage.touchesEvidence)
+        row.append(fields: legend.fieldsOfRun)
     }
 
     private static func write(_ task: TaskIdentity, legend: Legend, to row: inout CSVRow) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// One CSV row on its way into a buffer, field after field, by RFC 4180. Words and numbers of this program
-// need no look; text that other tasks chose is made harmless for a spreadsheet, a terminal and a parser.
+// Writes one CSV row into a buffer, field after field, by RFC 4180. Words and numbers of this program need no check;
+// untrusted text is made harmless for a spreadsheet, a terminal and a parser.
 
 import Events
 
@@ -18,7 +18,7 @@ extension [UInt8] {
     }
 }
 
-/// Writes fields in order; every one is followed by a comma, and the end of the row takes the last one's place.
+/// Writes fields in order; a comma follows each field, and the end of the row replaces the last comma.
 struct CSVRow {
     fileprivate var output: TextOutput
 
@@ -26,6 +26,20 @@ struct CSVRow {
         output.removeLast(1)
         output.append("\r\n")
     }
+
+    /// Fields of untrusted text, each with the comma after it.
+    static func fields(_ texts: [String?]) -> String {
+        var bytes: [UInt8] = []
+        bytes.appendText { output in
+            var row = CSVRow(output: output)
+            for text in texts { row.foreign(text) }
+            output = row.output
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Fields that `fields(_:)` has made.
+    mutating func append(fields: String) { output.append(word: fields) }
 
     // MARK: Fields
 
@@ -67,8 +81,9 @@ struct CSVRow {
         empty()
     }
 
-    /// RFC 3339, and nanoseconds since 1970.
+    /// RFC 3339, and nanoseconds since 1970; empty for a time that is a count.
     mutating func time(_ monotonicNs: UInt64, clock: WallClock, writer: inout TimestampWriter) {
+        if clock.showsCounts { return empty(2) }
         writer.append(monotonicNs, clock: clock, to: &output)
         empty()
         signed(clock.epochNs(monotonicNs))
@@ -94,11 +109,11 @@ struct CSVRow {
         empty()
     }
 
-    // MARK: Text of other tasks
+    // MARK: Untrusted text
 
     mutating func foreign(_ comm: Comm?) {
         guard let comm else { return empty() }
-        // Nearly all text is plain, and then needs no look at its characters.
+        // Nearly all text is plain, and its characters need no further check.
         if Self.startsFormula(UInt8(truncatingIfNeeded: comm.low)) || !output.append(plain: comm, without: ",", "\"") {
             escape(comm.text)
         }
@@ -118,7 +133,7 @@ struct CSVRow {
         }
     }
 
-    /// Unit, container and pod of a task, as far as its control group's path says.
+    /// Unit, container and pod of a task, if the path of its control group has them.
     mutating func workload(of task: TaskIdentity, legend: Legend) {
         guard let workload = legend.names.workload(task.cgroup) else { return empty(3) }
         foreign(workload.unit)

@@ -23,7 +23,7 @@ extension JSONWriter {
         }
         number("file_size_bytes", detach.fileSize)
         number("pages", UInt64(detach.pages))
-        signed("references", Int64(detach.references))
+        signed("page_references", Int64(detach.references))
         word("via", detach.via.name)
         word("scope", detach.scope?.name)
         if let hole = detach.hole {
@@ -39,12 +39,19 @@ extension JSONWriter {
         write(detach.culprit, legend: legend)
         texts("landmarks", detach.landmarks.names)
         write(legend.names.workload(detach.culprit.cgroup))
+        write(detach.callPath, legend: legend)
+    }
+
+    /// The functions, the outermost first; no key where they are not known.
+    mutating func write(_ callPath: CallPathID, legend: Legend) {
+        guard let path = legend.names.callPath(callPath) else { return }
+        texts("call_path", path.functions.map(String.init))
     }
 
     mutating func write(_ activity: Activity, legend: Legend, timestamps: inout TimestampWriter) {
         word("type", "activity")
         write(time: activity.time, clock: legend.clock, timestamps: &timestamps)
-        quoted("begin_time_ns") { $0.append(signed: legend.clock.epochNs(activity.begin)) }
+        write("begin_time_ns", activity.begin, clock: legend.clock)
         word("kind", activity.kind.name)
         word("phase", activity.phase)
         number("duration_ns", activity.durationNs)
@@ -53,14 +60,19 @@ extension JSONWriter {
         write(legend.names.workload(activity.task.cgroup))
     }
 
-    /// RFC 3339, and nanoseconds since 1970; nil when the time is not known.
+    /// RFC 3339, and nanoseconds since 1970; nil when the time is not known or is a count.
     mutating func write(time: UInt64?, clock: WallClock, timestamps: inout TimestampWriter) {
-        guard let time else {
+        guard let time, !clock.showsCounts else {
             null("time")
             return null("time_ns")
         }
         quoted("time") { timestamps.append(time, clock: clock, to: &$0) }
-        quoted("time_ns") { $0.append(signed: clock.epochNs(time)) }
+        write("time_ns", time, clock: clock)
+    }
+
+    private mutating func write(_ key: JSONKey, _ time: UInt64, clock: WallClock) {
+        if clock.showsCounts { return null(key) }
+        quoted(key) { $0.append(signed: clock.epochNs(time)) }
     }
 
     mutating func write(_ page: PageID, legend: Legend) {
@@ -80,7 +92,7 @@ extension JSONWriter {
         text("cgroup", legend.names.cgroup(task.cgroup))
     }
 
-    /// What a control group's path says of the work in it; no key for what it does not say.
+    /// The workload that a control group's path names; a key is absent where the path does not have its value.
     mutating func write(_ workload: Workload?) {
         if let unit = workload?.unit { text("unit", unit) }
         if let container = workload?.container { text("container", container) }

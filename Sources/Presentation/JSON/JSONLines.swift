@@ -1,31 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// JSON Lines: a `lookup` or `progress` for each finding, a `lost` for each loss, one `summary` at the
-// end, and one `report` after it where the run was analysed as a whole; or, where certain rows are asked
-// for, those alone. Keys and their order are a contract; further keys may follow those that are there.
+// JSON Lines: a `lookup` or `progress` for each finding, a `lost` for each loss, one `summary` at the end, and one
+// `report` after it where the run was analysed as a whole; or only certain rows, where these are requested. Keys and
+// their order are a contract; further keys may be added at the end.
 
 public import Correlation
 public import Events
 
-/// One object a line.
+/// One object on each line.
 public struct JSONLines: FindingFormat {
     private let rows: Set<RowType>
     /// What a live trace writes: findings, losses, the summary.
     private let isTrace: Bool
-    private let clock: WallClock
     private let origin: ReportOrigin?
     private var timestamps = TimestampWriter()
 
-    /// Findings, losses and the summary; `origin` is what the report says of itself, if there is one.
+    /// Findings, losses and the summary; `origin` has the source and the filters of a report, if there is one.
     public init(origin: ReportOrigin? = nil) {
         (rows, isTrace, self.origin) = ([.findings, .losses], true, origin)
-        clock = WallClock(offsetNs: 0)
     }
 
-    /// Rows of these kinds alone, of that run, whose wall clock a loss needs.
-    public init(rows: Set<RowType>, of run: RunInfo) {
+    /// Rows of these kinds alone.
+    public init(rows: Set<RowType>) {
         (self.rows, isTrace, origin) = (rows, false, nil)
-        clock = WallClock(offsetNs: run.wallClockOffsetNs)
     }
 
     public var holdsLossesAndSummary: Bool { isTrace }
@@ -36,32 +33,50 @@ public struct JSONLines: FindingFormat {
     public func begin(into bytes: inout [UInt8]) {}
 
     public mutating func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8]) {
-        bytes.appendLine { $0.write(finding, legend: legend, timestamps: &timestamps) }
+        bytes.appendLine {
+            $0.write(finding, legend: legend, timestamps: &timestamps)
+            $0.append(members: legend.membersOfRun)
+        }
     }
 
     public mutating func write(_ detach: Detach, legend: Legend, into bytes: inout [UInt8]) {
-        bytes.appendLine { $0.write(detach, legend: legend, timestamps: &timestamps) }
+        bytes.appendLine {
+            $0.write(detach, legend: legend, timestamps: &timestamps)
+            $0.append(members: legend.membersOfRun)
+        }
     }
 
     public mutating func write(_ activity: Activity, legend: Legend, into bytes: inout [UInt8]) {
-        bytes.appendLine { $0.write(activity, legend: legend, timestamps: &timestamps) }
+        bytes.appendLine {
+            $0.write(activity, legend: legend, timestamps: &timestamps)
+            $0.append(members: legend.membersOfRun)
+        }
     }
 
-    public mutating func write(_ loss: Loss, into bytes: inout [UInt8]) {
+    public mutating func write(_ loss: Loss, legend: Legend, into bytes: inout [UInt8]) {
         bytes.appendLine {
             $0.word("type", "lost")
-            if !isTrace { $0.write(time: loss.time == 0 ? nil : loss.time, clock: clock, timestamps: &timestamps) }
+            if !isTrace {
+                $0.write(time: loss.time == 0 ? nil : loss.time, clock: legend.clock, timestamps: &timestamps)
+            }
             $0.word("stage", loss.stage.rawValue)
             $0.number("count", loss.count)
             if !isTrace { $0.flag("touches_evidence", loss.stage.touchesEvidence) }
+            $0.append(members: legend.membersOfRun)
         }
     }
 
     public func end(_ report: RunReport, legend: Legend, into bytes: inout [UInt8]) {
         guard isTrace else { return }
-        bytes.appendLine { $0.write(report, legend: legend) }
+        bytes.appendLine {
+            $0.write(report, legend: legend)
+            $0.append(members: legend.membersOfRun)
+        }
         guard let analysis = report.analysis else { return }
-        bytes.appendLine { $0.write(analysis, of: report, legend: legend, origin: origin) }
+        bytes.appendLine {
+            $0.write(analysis, of: report, legend: legend, origin: origin)
+            $0.append(members: legend.membersOfRun)
+        }
     }
 }
 
@@ -109,6 +124,7 @@ extension JSONWriter {
         if let failure = finding.failure { word("failure", failure.rawValue) }
         if finding.isIncomplete { flag("incomplete", true) }
         write(legend.names.workload(lookup.victim.cgroup))
+        word("operation", lookup.operation?.name)
     }
 
     private mutating func writePage(_ finding: Finding, legend: Legend) {
@@ -123,13 +139,16 @@ extension JSONWriter {
             $0.text("path", file.flatMap(legend.names.path(of:)))
             $0.text("fstype", file.flatMap(legend.names.fileSystem(of:)))
             $0.text("file_state", file.flatMap(legend.names.state(of:))?.rawValue)
+            guard page.facts.contains(.failureDescribed) else { return }
+            $0.number("file_size_bytes", file == nil ? nil : page.fileSize)
+            $0.word("area", page.areaWord)
         }
     }
 
     private mutating func writeDetach(_ finding: Finding, legend: Legend) {
         guard let detach = finding.detach else { return null("detach") }
         object("detach") {
-            $0.number("age_ns", finding.detachAgeNs)
+            $0.number("age_ns", legend.detachAgeNs(of: finding))
             $0.number("pid", UInt64(detach.culprit.pid))
             $0.number("tid", UInt64(detach.culprit.tid))
             $0.text("comm", detach.culprit.comm)
@@ -137,11 +156,27 @@ extension JSONWriter {
             $0.number("references", UInt64(max(0, detach.references)))
             $0.text("cgroup", legend.names.cgroup(detach.culprit.cgroup))
             $0.write(legend.names.workload(detach.culprit.cgroup))
+            $0.write(detach.callPath, legend: legend)
+        }
+    }
+}
+
+extension PageFacts {
+    /// What the memory area at the address of a failure permits; nil where it was not read.
+    var areaWord: String? {
+        guard facts.contains(.failureDescribed) else { return nil }
+        if facts.contains(.noArea) { return "none" }
+        guard facts.contains(.areaKnown) else { return nil }
+        return switch (facts.contains(.areaIsReadable), facts.contains(.areaIsWritable)) {
+        case (true, true): "read-write"
+        case (true, false): "read"
+        case (false, true): "write"
+        case (false, false): "no-access"
         }
     }
 }
 
 extension Lookup {
-    /// What the lookup was for; nil when its address and so its purpose are not known.
+    /// The kind of access; nil when the address, and so the access, is not known.
     var access: String? { isAddressKnown ? flags.contains(.write) ? "write" : "read" : nil }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The report of a run as one more JSON line after the summary: what text and page show as tables and
-// plots, as numbers.
+// The report of a run as one more JSON line after the summary: the numbers that text and page show as tables and plots.
 
 import Correlation
 import Events
@@ -25,8 +24,14 @@ extension JSONWriter {
         }
         write("passes", analysis.passes, analysis.passesByCause)
         write("duration_ns", analysis.durationsNs, analysis.durationsNsByCause)
-        write(analysis.timeline, legend: legend)
-        writeCoincidence(analysis)
+        // Both need times.
+        if legend.clock.showsCounts {
+            null("timeline")
+            null("coincidence")
+        } else {
+            write(analysis.timeline, legend: legend)
+            writeCoincidence(analysis)
+        }
         list("pairs", analysis.sortedPairs) {
             $0.number("culprit_pid", $1.key.culprit.map { UInt64($0.pid) })
             $0.text("culprit_comm", $1.key.culprit?.comm.text)
@@ -58,14 +63,16 @@ extension JSONWriter {
             $0.text("kernel", report.run.kernelRelease)
             $0.text("host", report.run.host)
             $0.text("filters", report.run.filters)
-            $0.flag("wall_clock", report.run.wallClockOffsetNs != 0)
-            $0.text("begin", analysis.span.map { legend.clock.timestamp($0.lowerBound) })
-            $0.text("begin_ns", analysis.span.map { String(legend.clock.epochNs($0.lowerBound)) })
-            $0.text("end", analysis.span.map { legend.clock.timestamp($0.upperBound) })
-            $0.text("end_ns", analysis.span.map { String(legend.clock.epochNs($0.upperBound)) })
-            $0.number("analysed_ns", analysis.runNs)
+            $0.flag("wall_clock", report.run.wallClockOffsetNs != 0 && !report.run.hasCountsForTimes)
+            let clock = legend.clock
+            let span = clock.showsCounts ? nil : analysis.span
+            $0.text("begin", span.map { clock.timestamp($0.lowerBound) })
+            $0.text("begin_ns", span.map { String(clock.epochNs($0.lowerBound)) })
+            $0.text("end", span.map { clock.timestamp($0.upperBound) })
+            $0.text("end_ns", span.map { String(clock.epochNs($0.upperBound)) })
+            $0.number("analysed_ns", clock.showsCounts ? nil : analysis.runNs)
             $0.flag("counters_final", report.totals.isFinal)
-            $0.number("counters_ns", report.totals.durationNs)
+            $0.number("counters_ns", clock.showsCounts ? nil : report.totals.durationNs)
             if !report.run.trigger.isEmpty { $0.text("trigger", report.run.trigger) }
         }
     }

@@ -15,6 +15,42 @@ extension JSONWriter {
         number("findings", summary.findings)
         number("looping", summary.looping)
         number("incomplete", summary.incomplete)
+        write(countsOf: totals)
+        write(tablesOf: summary, legend: legend)
+        writeActivities(totals)
+        number("detaches", totals.detaches)
+        number("detaches_held", totals.detachesHeld)
+        object("lost") {
+            for (stage, count) in report.lostStages { $0.number(JSONKey(stage.rawValue), count) }
+        }
+        write(totals.cost)
+        write(report.run.probes)
+        number("duration_ns", totals.durationNs)
+        // Rows beyond the limit of the tables above, if any.
+        if summary.processesBeyondLimit > 0 { number("processes_beyond_limit", summary.processesBeyondLimit) }
+        if summary.filesBeyondLimit > 0 { number("files_beyond_limit", summary.filesBeyondLimit) }
+        list("by_workload", summary.workloads(legend.names)) {
+            $0.text("cgroup", $1.key.cgroup)
+            $0.write($1.key.workload)
+            $0.write($1.row)
+        }
+        if summary.cgroupsBeyondLimit > 0 { number("workloads_beyond_limit", summary.cgroupsBeyondLimit) }
+        number("with_observation", summary.judged)
+        number("only_retried", summary.findings - min(summary.findings, summary.judged))
+        number("observations_in_findings", summary.observations)
+        decimal("recall", report.recall)
+        write(report.conclusions(legend: legend))
+        write(
+            pairs: summary.pairs(by: report.grouping, names: legend.names), by: report.grouping,
+            beyondLimit: summary.encounters.beyondLimit)
+        list("failures", summary.sortedFailures) {
+            $0.word("failure", $1.key.failure.rawValue)
+            $0.word("operation", $1.key.operation?.name)
+            $0.number("lookups", $1.count)
+        }
+    }
+
+    private mutating func write(countsOf totals: Totals) {
         object("retries") {
             for reason in RetryReason.allCases {
                 $0.number(JSONKey(reason.rawValue), totals.counts(reason) ? totals.retries[reason] : nil)
@@ -26,6 +62,9 @@ extension JSONWriter {
             $0.number("read_only", totals.followsLookups ? totals.failedReadOnly : nil)
             $0.number("other", totals.followsLookups ? totals.failedOther : nil)
         }
+    }
+
+    private mutating func write(tablesOf summary: Summary, legend: Legend) {
         object("by_cause") {
             for cause in Cause.allCases {
                 guard let row = summary.causes[cause] else { continue }
@@ -45,40 +84,16 @@ extension JSONWriter {
             $0.number("lookups", $1.row.asVictim)
             $0.number("failed", $1.row.failed)
         }
-        writeActivities(totals)
-        number("detaches", totals.detaches)
-        number("detaches_held", totals.detachesHeld)
-        object("lost") {
-            for (stage, count) in report.lostStages { $0.number(JSONKey(stage.rawValue), count) }
+    }
+
+    private mutating func write(_ cost: Totals.Cost?) {
+        guard let cost else { return null("overhead") }
+        object("overhead") {
+            // All values are null when the kernel was not configured to count.
+            $0.number("run_time_ns", cost.runCount > 0 ? cost.runTimeNs : nil)
+            $0.number("run_count", cost.runCount > 0 ? cost.runCount : nil)
+            $0.number("map_bytes", cost.mapBytes)
         }
-        if let cost = totals.cost {
-            object("overhead") {
-                // Nothing but null when the kernel was not asked to count.
-                $0.number("run_time_ns", cost.runCount > 0 ? cost.runTimeNs : nil)
-                $0.number("run_count", cost.runCount > 0 ? cost.runCount : nil)
-                $0.number("map_bytes", cost.mapBytes)
-            }
-        } else {
-            null("overhead")
-        }
-        write(report.run.probes)
-        number("duration_ns", totals.durationNs)
-        // Rows beyond the limit of the tables above, if any.
-        if summary.processesBeyondLimit > 0 { number("processes_beyond_limit", summary.processesBeyondLimit) }
-        if summary.filesBeyondLimit > 0 { number("files_beyond_limit", summary.filesBeyondLimit) }
-        list("by_workload", summary.workloads(legend.names)) {
-            $0.text("cgroup", $1.key.cgroup)
-            $0.write($1.key.workload)
-            $0.write($1.row)
-        }
-        if summary.cgroupsBeyondLimit > 0 { number("workloads_beyond_limit", summary.cgroupsBeyondLimit) }
-        number("with_observation", summary.judged)
-        number("only_retried", summary.findings - min(summary.findings, summary.judged))
-        number("observations_in_findings", summary.observations)
-        write(report.conclusions(legend: legend))
-        write(
-            pairs: summary.pairs(by: report.grouping, names: legend.names), by: report.grouping,
-            beyondLimit: summary.encounters.beyondLimit)
     }
 
     mutating func write(_ probes: [ProbeReport]) {
@@ -127,7 +142,7 @@ extension JSONWriter {
 }
 
 extension Totals {
-    /// Whether steps back for this reason are counted: the others leave no observation.
+    /// Whether retries for this reason are counted: the others leave no observation.
     func counts(_ reason: RetryReason) -> Bool { followsLookups || reason == .swizzled }
 }
 
@@ -135,7 +150,8 @@ extension Summary {
     /// Why the verdicts of one rule are fewer than the findings; empty when they are not.
     var withoutVerdict: String {
         let count = findings - min(findings, judged)
-        return count == 0 ? "" : "; \(count) more findings only retried and have no verdict"
+        return count == 0
+            ? "" : "; " + counted(count, "more finding") + " only retried and \(noun(count, "has", "have")) no verdict"
     }
 
     /// One workload, or one control group whose path names none.
@@ -145,8 +161,8 @@ extension Summary {
         var cgroup: String?
     }
 
-    /// Control groups by what they are for: a unit that was started again, or that has groups below its
-    /// own, is one row. Those with most findings first.
+    /// Control groups by workload: a unit that was started again, or that has groups below its own, is one row. Those
+    /// with most findings first.
     func workloads(_ names: Names) -> [(key: WorkloadKey, row: Row)] {
         var rows: [WorkloadKey: Row] = [:]
         for (id, row) in cgroups {
@@ -160,6 +176,16 @@ extension Summary {
         return rows.map { (key: $0.key, row: $0.value) }.sorted { left, right in
             let (more, less) = (left.row.asVictim + left.row.asCulprit, right.row.asVictim + right.row.asCulprit)
             return more != less ? more > less : text(left.key).lexicographicallyPrecedes(text(right.key))
+        }
+    }
+
+    /// Failures without an observation in the order of their words.
+    var sortedFailures: [(key: FailureKey, count: UInt64)] {
+        failures.map { (key: $0.key, count: $0.value) }.sorted { left, right in
+            func place(_ key: FailureKey) -> (Int, UInt8) {
+                (Failure.allCases.firstIndex(of: key.failure) ?? 0, key.operation?.number ?? 0)
+            }
+            return place(left.key) < place(right.key)
         }
     }
 

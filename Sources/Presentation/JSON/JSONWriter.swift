@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Compact JSON: one object a line, keys in the order in which they are written. Numbers beyond 2^53,
-// where readers lose digits, become strings. Text is kept exactly; what a terminal would obey (control
-// characters, bidirectional overrides) is written as \u escapes, which mean the same.
+// Compact JSON: one object on each line, keys in the order in which they are written. Numbers beyond 2^53, where
+// readers lose digits, become strings. Text is kept exactly; characters that a terminal would interpret (control
+// characters, bidirectional overrides) are written as \u escapes, which mean the same.
 
 import Events
 
@@ -19,8 +19,8 @@ extension [UInt8] {
     }
 }
 
-/// The name of a member. It is this program's own and needs no escapes; one that is written in the source, as
-/// nearly all are, has its length from the compiler.
+/// The name of a member. It is a word of this program and needs no escapes. Nearly all names are literals, so the
+/// compiler knows their length.
 public enum JSONKey: ExpressibleByStringLiteral {
     case literal(StaticString)
     case word(String)
@@ -41,6 +41,24 @@ public struct JSONWriter {
         var bytes: [UInt8] = []
         bytes.appendLine(body)
         return bytes
+    }
+
+    /// Members as they are in an object, without a comma before or after them.
+    static func members(_ members: [(key: String, value: String?)]) -> String {
+        var bytes: [UInt8] = []
+        bytes.appendText { output in
+            var writer = JSONWriter(output: output)
+            for (key, value) in members { writer.text(JSONKey(key), value) }
+            output = writer.output
+        }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Members that `members(_:)` has made.
+    @inline(__always)
+    mutating func append(members: String) {
+        separate()
+        output.append(word: members)
     }
 
     @inline(__always)
@@ -89,7 +107,7 @@ public struct JSONWriter {
         quoted { $0.append(word: value) }
     }
 
-    /// What is made of digits and signs, or nothing.
+    /// Text of digits and signs, or nothing.
     @inline(__always)
     mutating func quoted(_ key: JSONKey, _ write: (inout TextOutput) -> Void) {
         name(key)
@@ -111,7 +129,7 @@ public struct JSONWriter {
         if value.magnitude <= 1 << 53 { output.append(signed: value) } else { quoted { $0.append(signed: value) } }
     }
 
-    /// The shortest digits that give the same value; null for what is no number.
+    /// The shortest digits that give the same value; null for a value that is no number.
     mutating func decimal(_ key: JSONKey, _ value: Double?) {
         guard let value, value.isFinite else { return null(key) }
         name(key)
@@ -182,7 +200,7 @@ public struct JSONWriter {
     }
 
     private mutating func quote(_ text: String) {
-        // Nearly all text is plain, and then needs no look at its characters.
+        // Nearly all text is plain, and its characters need no further check.
         quoted { if !$0.append(plain: text, without: "\"", "\\") { Self.escape(text, to: &$0) } }
     }
 

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A Perfetto trace of a run: lookups as slices on the tracks of their threads, detaches on those of their
-// culprits, activities by kind, and a flow from each detach to the lookups that met it. Events are written
-// as they come; only what has no end yet is kept until it has one, or until the run ends.
+// A Perfetto trace of a run: lookups as slices on the tracks of their threads, detaches on those of their culprits,
+// activities by kind, and a flow from each detach to the lookups that met it. Events are written as they arrive. Only
+// an event without an end is kept, until its end arrives or the run ends.
 
 public import Correlation
 public import Events
 
-/// Opens in the Perfetto UI and in its trace processor. Times are CLOCK_MONOTONIC with the run's wall
-/// clock beside it; annotations have the names that the CSV of findings has. Text of other tasks is
-/// escaped.
+/// It can be opened in the Perfetto UI and in its trace processor. Times are CLOCK_MONOTONIC with the run's wall clock
+/// beside it; annotations have the names of the columns in the CSV of findings. Untrusted text is escaped.
 ///
-/// Tracks are plain ones, not those of processes and threads: a thread that is victim and culprit would
-/// have both on one track there, and a detach inside a lookup of its own would be read as part of it.
+/// The trace has the processes and threads, like a trace of the whole system. Lookups and detaches are still on plain
+/// tracks, for two reasons. A thread that is victim and culprit would have both on one track, and a detach inside a
+/// lookup of its own would look like a part of it. And only plain tracks have an order of their own, victims first.
 ///
-/// Memory is bounded: 4096 tracks of tasks, 4096 unfinished loops and as many unfinished activities.
+/// Memory is bounded: two counters of 1024 values, 4096 tracks of tasks, 4096 unfinished loops and as many unfinished activities.
 /// Events beyond that are on the track `others`, and counted there.
 public struct Perfetto: FindingFormat {
     static let openLimit = 4096
@@ -24,22 +24,24 @@ public struct Perfetto: FindingFormat {
     /// The last progress of lookups that have not returned.
     private var loops: [PerfettoTrack: Finding] = [:]
     private var begun: [PerfettoTrack: Activity] = [:]
-    /// Losses of which nobody knows when.
+    /// Losses without a known time.
     private var undated: [Loss.Stage: UInt64] = [:]
     private var latest: UInt64 = 0
+    private var observations = PerfettoRate()
+    private var failures = PerfettoRate()
     private var beyondOpenLimit: UInt64 = 0
 
     public init(of run: RunInfo) {
         self.run = run
     }
 
-    /// Losses are, but the summary has no place in a trace.
+    /// Losses are in the trace; the summary has no place in it.
     public var holdsLossesAndSummary: Bool { false }
     public func holds(_ type: RowType) -> Bool { true }
 
     public func begin(into bytes: inout [UInt8]) {
         Protobuf.append(to: &bytes) {
-            $0.clocks(WallClock(offsetNs: run.wallClockOffsetNs))
+            $0.clocks(WallClock(of: run))
             if let release = run.kernelRelease { $0.system(kernelRelease: TerminalText.escaped(release)) }
         }
     }
@@ -49,6 +51,10 @@ public struct Perfetto: FindingFormat {
     public mutating func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8]) {
         let track = PerfettoTrack(.victims, task: finding.lookup.victim)
         latest = max(latest, finding.lookup.time)
+        if !finding.isProgress {
+            if finding.lookup.observations > 0 { observations.add(at: finding.lookup.time) }
+            if finding.outcome == .failed { failures.add(at: finding.lookup.time) }
+        }
         if let loop = loops[track] {
             loops.removeValue(forKey: track)
             // Another lookup of the same thread: the end of that one was not reported.
@@ -63,7 +69,7 @@ public struct Perfetto: FindingFormat {
         }
     }
 
-    /// One slice, and where on it the detach was; an instant where the entry was not seen.
+    /// One slice, and the time of the detach on it; an instant where the entry was not seen.
     private mutating func write(
         _ finding: Finding, on track: PerfettoTrack, hasEnd: Bool, _ legend: Legend, _ bytes: inout [UInt8]
     ) {
@@ -88,7 +94,7 @@ public struct Perfetto: FindingFormat {
             $0.event(.sliceBegin, on: uuid, at: begin, name: name, category: "lookup") {
                 $0.write(finding, legend: legend)
             }
-            // Not on the slice itself: a flow goes forward in time, and the lookup began before the detach.
+            // Not on the slice itself, because a flow goes forward in time, and the lookup began before the detach.
             if let detach = finding.detach, let flow {
                 let moment = min(max(detach.time, begin), end)
                 $0.event(.instant, on: uuid, at: moment, name: "detach met", category: "met", flow: flow)
@@ -128,7 +134,7 @@ public struct Perfetto: FindingFormat {
             write(activity, on: track, hasEnd: true, legend, &bytes)
             return
         }
-        // Begun again: the end of the one before was not reported.
+        // A new start: the end of the operation before was not reported.
         if let before { write(before, on: track, hasEnd: true, legend, &bytes) }
         if begun.count < Self.openLimit { begun[track] = activity } else { beyondOpenLimit += 1 }
     }
@@ -154,7 +160,7 @@ public struct Perfetto: FindingFormat {
         }
     }
 
-    public mutating func write(_ loss: Loss, into bytes: inout [UInt8]) {
+    public mutating func write(_ loss: Loss, legend: Legend, into bytes: inout [UInt8]) {
         guard loss.time != 0 else {
             undated[loss.stage] = (undated[loss.stage] ?? 0) &+ loss.count
             return
@@ -176,7 +182,7 @@ public struct Perfetto: FindingFormat {
 
     // MARK: The end
 
-    /// What has not ended is a slice without an end; losses without a time are at the last time known.
+    /// An event that has not ended is a slice without an end; losses without a time are at the last known time.
     public mutating func end(_ report: RunReport, legend: Legend, into bytes: inout [UInt8]) {
         for (track, loop) in loops.sorted(by: { $0.key < $1.key }) {
             write(loop, on: track, hasEnd: false, legend, &bytes)
@@ -188,6 +194,8 @@ public struct Perfetto: FindingFormat {
             guard let count = undated[stage] else { continue }
             write(Loss(time: 0, stage: stage, count: count), at: latest, into: &bytes)
         }
+        write(observations, on: .observationRate, into: &bytes)
+        write(failures, on: .failureRate, into: &bytes)
         let (events, open) = (tracks.eventsBeyondLimit, beyondOpenLimit)
         guard events > 0 || open > 0 else { return }
         let others = tracks.heading(PerfettoTrack(.others), into: &bytes)
@@ -196,6 +204,16 @@ public struct Perfetto: FindingFormat {
                 $0.note("events_without_track", events)
                 $0.note("unfinished_not_kept", open)
             }
+        }
+    }
+}
+
+extension Perfetto {
+    private mutating func write(_ rate: PerfettoRate, on group: PerfettoTrack.Group, into bytes: inout [UInt8]) {
+        guard !rate.changes.isEmpty else { return }
+        let track = tracks.heading(PerfettoTrack(group), into: &bytes)
+        Protobuf.append(to: &bytes) {
+            for (time, perSecond) in rate.changes { $0.value(perSecond, of: track, at: time) }
         }
     }
 }
@@ -233,6 +251,7 @@ extension Protobuf {
             note("detach_tid", UInt64(detach.culprit.tid))
             note("detach_comm", TerminalText.escaped(detach.culprit.comm.text))
             note("detach_neighbour", finding.neighbour)
+            note("detach_call_path", legend.names.callPath(detach.callPath).map { TerminalText.escaped($0.text) })
         }
         note("spurious", finding.spurious)
         note("verdicts_retry", finding.verdicts?.retry.rawValue)
@@ -244,6 +263,7 @@ extension Protobuf {
         note("observations", lookup.observations)
         note("lock_waits", lookup.isTimed ? UInt64(lookup.lockWaits) : nil)
         note("failure", finding.failure?.rawValue)
+        note("operation", lookup.operation?.name)
         if finding.isIncomplete { note("incomplete", true) }
     }
 
@@ -262,6 +282,7 @@ extension Protobuf {
         note("cause", detach.explanation.cause.rawValue)
         note("confidence", detach.explanation.confidence.rawValue)
         if !detach.landmarks.isEmpty { note("landmarks", detach.landmarks.names.joined(separator: " ")) }
+        note("call_path", legend.names.callPath(detach.callPath).map { TerminalText.escaped($0.text) })
     }
 
     fileprivate mutating func write(_ activity: Activity, legend: Legend) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The packets of a Perfetto trace, as its files trace_packet.proto, track_descriptor.proto,
-// track_event.proto, debug_annotation.proto and clock_snapshot.proto describe them: which field has which
-// number, and nothing of what a run means. All packets are of one sequence; nothing is interned.
+// The packets of a Perfetto trace, as its files trace_packet.proto, track_descriptor.proto, track_event.proto,
+// debug_annotation.proto and clock_snapshot.proto describe them. This file knows the numbers of the fields, and nothing
+// about the meaning of a run. All packets are of one sequence; nothing is interned.
 
 import Events
 
@@ -17,7 +17,7 @@ extension Protobuf {
         }
     }
 
-    /// The first packet: times are CLOCK_MONOTONIC, and where the wall clock was meanwhile.
+    /// The first packet: times are CLOCK_MONOTONIC, with the wall clock of the same moment.
     mutating func clocks(_ clock: WallClock) {
         packet(isFirst: true) {
             $0.message(59) { $0.number(58, Self.monotonic) }  // trace_packet_defaults.timestamp_clock_id
@@ -50,14 +50,57 @@ extension Protobuf {
         }
     }
 
-    /// Tracks of one name stay apart: a thread that has another one's number is another thread.
-    mutating func track(_ uuid: UInt64, name: String, parent: UInt64?) {
+    /// A track at a place among those with the same parent. Tracks of one name stay separate, because two threads can
+    /// have the same number one after the other. With `unit` the track is a counter.
+    mutating func track(_ uuid: UInt64, name: String, parent: UInt64?, rank: Int, unit: String? = nil) {
         packet {
             $0.message(60) {
                 $0.number(1, uuid)
                 $0.text(2, name)
                 if let parent { $0.number(5, parent) }
+                if let unit { $0.message(8) { $0.text(6, unit) } }
+                $0.number(11, 3)  // ChildTracksOrdering EXPLICIT
+                $0.number(12, UInt64(rank))
                 $0.number(15, 2)  // SIBLING_MERGE_BEHAVIOR_NONE
+            }
+        }
+    }
+
+    /// Declares a thread, as in a trace of the whole system.
+    mutating func thread(_ uuid: UInt64, pid: UInt32, tid: UInt32, name: String) {
+        packet {
+            $0.message(60) {
+                $0.number(1, uuid)
+                $0.message(4) {
+                    $0.number(1, UInt64(pid))
+                    $0.number(2, UInt64(tid))
+                    $0.text(5, name)
+                }
+            }
+        }
+    }
+
+    /// Declares a process.
+    mutating func process(_ uuid: UInt64, pid: UInt32, name: String) {
+        packet {
+            $0.message(60) {
+                $0.number(1, uuid)
+                $0.message(3) {
+                    $0.number(1, UInt64(pid))
+                    $0.text(6, name)
+                }
+            }
+        }
+    }
+
+    /// The value of a counter from a given time.
+    mutating func value(_ value: Double, of track: UInt64, at time: UInt64) {
+        packet {
+            $0.number(8, time)
+            $0.message(11) {
+                $0.number(9, EventType.counter.rawValue)
+                $0.number(11, track)
+                $0.double(44, value)
             }
         }
     }
@@ -66,9 +109,10 @@ extension Protobuf {
         case sliceBegin = 1
         case sliceEnd = 2
         case instant = 3
+        case counter = 4
     }
 
-    /// Begin, end or instant on a track; an end needs no name. A flow joins what has its number.
+    /// Start, end or instant on a track; an end needs no name. A flow joins events with the same number.
     mutating func event(
         _ type: EventType, on track: UInt64, at time: UInt64, name: String? = nil, category: String? = nil,
         flow: UInt64? = nil, notes: (inout Protobuf) -> Void = { _ in }

@@ -1,13 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The tracks of a Perfetto trace: which there are, how they are called, and that what lies on one of them
-// does not overlap. Their number is bounded; what has no track of its own shares one.
+// The tracks of a Perfetto trace: their names and their order. They make sure that intervals on one track do not
+// overlap. Their number is bounded; events without a track of their own share one.
 
 import Events
 
-/// What a track shows. Identity, not text: its number follows from it, the same in every export.
+/// The subject of a track. It is an identity, not text: the track's number is computed from it and is the same in every
+/// export.
 struct PerfettoTrack: Hashable {
-    enum Group: String {
+    /// In the order in which they are shown: rates first, then victims, then culprits.
+    enum Group: String, CaseIterable {
+        /// Above all others.
+        case run = "futexscope"
+        case observationRate = "observations per second"
+        case failureRate = "failures per second"
         case victims
         case culprits
         case activities
@@ -18,7 +24,7 @@ struct PerfettoTrack: Hashable {
     var group: Group
     /// Only below `activities`.
     var kind: ActivityKind?
-    /// Process and thread in one number; nil for a track that is nobody's.
+    /// Process and thread in one number; nil for a track of no task.
     var task: UInt64?
 
     init(_ group: Group, kind: ActivityKind? = nil, task: TaskIdentity? = nil) {
@@ -40,8 +46,15 @@ struct PerfettoTrack: Hashable {
     /// The track above it; nil at the top.
     var parent: PerfettoTrack? {
         if task != nil { return PerfettoTrack(group, kind: kind) }
-        return kind == nil ? nil : PerfettoTrack(group)
+        if kind != nil { return PerfettoTrack(group) }
+        return group == .run ? nil : PerfettoTrack(.run)
     }
+
+    /// Of a track of no task, among those with the same parent.
+    fileprivate var rank: Int { kind.map { Int($0.rawValue) } ?? Group.allCases.firstIndex(of: group) ?? 0 }
+
+    /// What a counter counts; nil for other tracks.
+    fileprivate var unit: String? { group == .observationRate || group == .failureRate ? "lookups/s" : nil }
 }
 
 extension PerfettoTrack: Comparable {
@@ -61,11 +74,13 @@ struct PerfettoTracks {
 
     private var ends: [PerfettoTrack: UInt64] = [:]
     private var headings: Set<UInt64> = []
-    /// Events that had to go to the shared track.
+    /// Tasks that were declared in the trace.
+    private var threads: Set<UInt64> = []
+    /// Events that were put on the shared track.
     private(set) var eventsBeyondLimit: UInt64 = 0
 
-    /// The number of the task's track, which is written first if it is new; nil when there are too many, and then it
-    /// is counted.
+    /// The number of the task's track, which is written first if it is new. Nil when there are too many tracks; then
+    /// the event is counted.
     mutating func find(_ track: PerfettoTrack, task: TaskIdentity, into bytes: inout [UInt8]) -> UInt64? {
         if ends[track] != nil { return track.uuid }
         guard ends.count < Self.limit else {
@@ -73,9 +88,10 @@ struct PerfettoTracks {
             return nil
         }
         ends[track] = 0
+        introduce(task, into: &bytes)
         let parent = track.parent.map { heading($0, into: &bytes) }
         let name = "\(TerminalText.escaped(task.comm.text)) \(task.pid)/\(task.tid)"
-        Protobuf.append(to: &bytes) { $0.track(track.uuid, name: name, parent: parent) }
+        Protobuf.append(to: &bytes) { $0.track(track.uuid, name: name, parent: parent, rank: ends.count) }
         return track.uuid
     }
 
@@ -85,12 +101,28 @@ struct PerfettoTracks {
         guard headings.insert(uuid).inserted else { return uuid }
         let parent = track.parent.map { heading($0, into: &bytes) }
         let name = track.kind?.name ?? track.group.rawValue
-        Protobuf.append(to: &bytes) { $0.track(uuid, name: name, parent: parent) }
+        Protobuf.append(to: &bytes) {
+            $0.track(uuid, name: name, parent: parent, rank: track.rank, unit: track.unit)
+        }
         return uuid
     }
 
-    /// Takes an interval of a track. What one task does, it does one after the other; where times say
-    /// otherwise the interval is dropped, since slices that overlap would be read as others.
+    /// Declares thread and process of a task once, like a trace of the whole system. Does nothing where the process is
+    /// not known.
+    private mutating func introduce(_ task: TaskIdentity, into bytes: inout [UInt8]) {
+        let thread = PerfettoTrack(.run, task: task)
+        guard task.pid != 0, task.tid != 0, threads.insert(thread.uuid).inserted else { return }
+        let name = TerminalText.escaped(task.comm.text)
+        Protobuf.append(to: &bytes) {
+            $0.thread(thread.uuid, pid: task.pid, tid: task.tid, name: name)
+            // A process has the name of its first thread.
+            guard task.pid == task.tid else { return }
+            $0.process(~thread.uuid, pid: task.pid, name: name)
+        }
+    }
+
+    /// Adds an interval to a track. The actions of one task follow each other. Where times contradict this, the
+    /// interval is dropped, because overlapping slices would be misread.
     mutating func take(_ track: PerfettoTrack, from begin: UInt64, to end: UInt64) -> (begin: UInt64, end: UInt64) {
         let free = max(begin, ends[track] ?? 0)
         let taken = (begin: free, end: max(end, free))

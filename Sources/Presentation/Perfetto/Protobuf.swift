@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// As much of the protobuf wire format as a trace needs: varints, fixed 64 bits, text, nested messages. A
-// runtime for protobuf would bring more code than the rest of this program has.
+// The part of the protobuf wire format that a trace needs: varints, fixed 64 bits, text, nested messages. A runtime for
+// protobuf would bring more code than the rest of this program has.
 
 /// Builds messages in a buffer, field after field.
 struct Protobuf {
     private(set) var bytes: [UInt8] = []
 
-    /// Takes the buffer over, for `body` to append to it.
+    /// Moves the buffer into this value, so that `body` can append to it.
     static func append(to bytes: inout [UInt8], _ body: (inout Protobuf) -> Void) {
         var writer = Protobuf()
         swap(&writer.bytes, &bytes)
@@ -25,6 +25,8 @@ struct Protobuf {
         for shift in 0..<UInt64(8) { bytes.append(UInt8(truncatingIfNeeded: value >> (shift * 8))) }
     }
 
+    mutating func double(_ field: UInt64, _ value: Double) { fixed64(field, value.bitPattern) }
+
     mutating func text(_ field: UInt64, _ text: String) {
         append(varint: field << 3 | 2)
         append(varint: UInt64(text.utf8.count))
@@ -33,7 +35,7 @@ struct Protobuf {
 
     mutating func message(_ field: UInt64, _ body: (inout Protobuf) -> Void) {
         append(varint: field << 3 | 2)
-        // One byte of length is enough for most messages; the body moves where it is not.
+        // One byte of length is enough for most messages; otherwise the body is moved.
         let position = bytes.count
         bytes.append(0)
         body(&self)

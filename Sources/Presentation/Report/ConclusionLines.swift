@@ -10,10 +10,12 @@ extension RunReport {
     /// What the run means. `loops` are lookups that have not returned; of a run that is over the summary has them.
     func conclusions(legend: Legend, loops: [LoopsInProgress.Loop] = []) -> Conclusions {
         Conclusions(
-            from: summary, loops: loops.map(\.finding), by: grouping,
-            in: Conclusions.Circumstances(
-                names: legend.names, run: run, totals: totals, losses: losses, hidden: hidden,
-                filters: filters))
+            from: summary, loops: loops.map(\.finding), by: grouping, in: circumstances(names: legend.names))
+    }
+
+    func circumstances(names: Names = Names()) -> Conclusions.Circumstances {
+        Conclusions.Circumstances(
+            names: names, run: run, totals: totals, losses: losses, hidden: hidden, filters: filters)
     }
 }
 
@@ -22,15 +24,25 @@ extension Conclusion {
     public var line: String {
         var text = sentence
         if let remedy { text += " Remedy: \(remedy)." }
-        return TerminalText.escaped(text + " " + evidence)
+        if !evidence.isEmpty { text += " " + evidence }
+        return TerminalText.escaped(text)
+    }
+
+    /// The same while the run continues: that evidence is complete is not known before its end.
+    public var lineSoFar: String {
+        var conclusion = self
+        if isComplete { conclusion.evidence = "" }
+        return conclusion.line
     }
 
     /// The sentence in pieces, those of untrusted text marked.
     fileprivate var pieces: [(text: Substring, isForeign: Bool)] {
-        let names = [victim, culprit, file].compactMap { $0 }.filter { !$0.isEmpty }.sorted { $0.count > $1.count }
+        let names = [host, victim, culprit, file].compactMap { $0 }.filter { !$0.isEmpty }.sorted {
+            $0.count > $1.count
+        }
         var (pieces, rest) = ([(text: Substring, isForeign: Bool)](), sentence[...])
         while !rest.isEmpty {
-            let found = names.compactMap { name in rest.firstRange(of: name).map { $0 } }
+            let found = names.compactMap { name in rest.place(of: name) }
                 .min { ($0.lowerBound, $1.upperBound) < ($1.lowerBound, $0.upperBound) }
             guard let found else {
                 pieces.append((rest, false))
@@ -65,7 +77,7 @@ extension Conclusions {
     }
 
     /// The evidence that all conclusions have; nil where they differ.
-    private var common: String? {
+    fileprivate var common: String? {
         guard list.count > 1, let first = list.first?.evidence else { return nil }
         return list.allSatisfy { $0.evidence == first } ? first : nil
     }
@@ -77,7 +89,9 @@ extension Conclusions {
 
     /// How many kinds of findings had no room; nil when all had.
     fileprivate var rest: String? {
-        omitted == 0 ? nil : "\(omitted) more kinds of findings are in the tables below."
+        omitted == 0
+            ? nil
+            : "\(omitted) more \(noun(omitted, "kind")) of findings \(noun(omitted, "is", "are")) in the tables below."
     }
 }
 
@@ -103,12 +117,19 @@ extension HTMLWriter {
                                 $0.text(remedy + ".")
                             }
                         }
-                        item.element("p", ["class": conclusion.isComplete ? "note" : "warning"], conclusion.evidence)
+                        if conclusions.common == nil { item.write(evidenceOf: conclusion) }
                     }
                 }
             }
+            if conclusions.common != nil, let first = conclusions.list.first { section.write(evidenceOf: first) }
             if let rest = conclusions.rest { section.element("p", ["class": "note"], rest) }
         }
+    }
+}
+
+extension HTMLWriter {
+    fileprivate mutating func write(evidenceOf conclusion: Conclusion) {
+        element("p", ["class": conclusion.isComplete ? "note" : "warning"], conclusion.evidence)
     }
 }
 
@@ -123,6 +144,7 @@ extension JSONWriter {
             $0.text("culprit", $1.culprit)
             $0.text("victim", $1.victim)
             $0.text("file", $1.file)
+            if let host = $1.host { $0.text("host", host) }
             $0.number("files", UInt64($1.files))
             $0.number("lookups", $1.lookups)
             $0.text("sentence", $1.sentence)

@@ -1,20 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // HTML with pictures in it, element by element. Everything that is written goes through one escape, so
-// that no text can become markup, whoever it is from; text of others is set apart from what is around it,
+// that no text can become markup, whoever it is from; untrusted text is set apart from what is around it,
 // so that its direction of writing stays its own.
 
 /// Builds a page.
 struct HTMLWriter {
     private(set) var bytes: [UInt8] = []
+    /// Titles whose meanings the page owes its reader.
+    private(set) var titles: Set<String> = []
 
     typealias Attributes = KeyValuePairs<String, String>
 
     init() { bytes += "<!doctype html>\n".utf8 }
 
     /// An element and what is in it.
-    mutating func element(_ name: String, _ attributes: Attributes = [:], _ body: (inout HTMLWriter) -> Void) {
-        open(name, attributes)
+    /// `data` are further attributes, each with `data-` before its key; those without a value are left out.
+    mutating func element(
+        _ name: String, _ attributes: Attributes = [:], data: [(key: String, value: String)] = [],
+        _ body: (inout HTMLWriter) -> Void
+    ) {
+        open(name, attributes, data)
         body(&self)
         bytes += "</\(name)>".utf8
         if !Self.isInline(name) { bytes.append(UInt8(ascii: "\n")) }
@@ -26,6 +32,22 @@ struct HTMLWriter {
 
     mutating func element(_ name: String, _ text: String) {
         element(name) { $0.text(text) }
+    }
+
+    /// A title of numbers, as an element: the glossary of the page has its meaning, and the reader who points at it sees it.
+    mutating func title(_ name: String, _ text: String, _ attributes: [(key: String, value: String)] = []) {
+        let meaning = explain(text)
+        open(name, attributes + [(key: "title", value: meaning ?? "")])
+        self.text(text)
+        bytes += "</\(name)>".utf8
+    }
+
+    /// The glossary of the page will have this title, if there is something to say of it.
+    @discardableResult
+    mutating func explain(_ title: String) -> String? {
+        guard let meaning = Glossary.meaning(of: title) else { return nil }
+        titles.insert(title)
+        return meaning
     }
 
     /// An element without an end.
@@ -44,12 +66,19 @@ struct HTMLWriter {
         element("style", ["nonce": nonce]) { $0.bytes += sheet.description.utf8 }
     }
 
-    /// A script of this program.
-    mutating func script(_ script: StaticString, nonce: String) {
+    /// A script of this program. The policy of a page has its nonce or its hash.
+    mutating func script(_ script: StaticString, nonce: String = "") {
         element("script", ["nonce": nonce]) { $0.bytes += script.description.utf8 }
     }
 
-    private mutating func open(_ name: String, _ attributes: Attributes) {
+    private mutating func open(
+        _ name: String, _ attributes: Attributes, _ data: [(key: String, value: String)] = []
+    ) {
+        let data = data.map { (key: "data-" + $0.key, value: $0.value) }
+        open(name, data + attributes.map { (key: $0.key, value: $0.value) })
+    }
+
+    private mutating func open(_ name: String, _ attributes: [(key: String, value: String)]) {
         bytes += "<\(name)".utf8
         for (key, value) in attributes where !value.isEmpty { bytes += " \(key)=\"\(Self.escaped(value))\"".utf8 }
         bytes.append(UInt8(ascii: ">"))
@@ -88,13 +117,17 @@ struct Picture {
 
     init(width: Double, height: Double) { (self.width, self.height) = (width, height) }
 
-    mutating func box(_ x: Double, _ y: Double, _ width: Double, _ height: Double, _ style: String) {
+    /// `says` are its exact figures, for the reader who points at it; `cause` is what it is about, if it is about one.
+    mutating func box(
+        _ x: Double, _ y: Double, _ width: Double, _ height: Double, _ style: String, says: String = "",
+        cause: String = "", bin: Int? = nil
+    ) {
         guard width > 0, height > 0 else { return }
         parts.element(
             "rect",
             [
                 "x": Self.text(x), "y": Self.text(y), "width": Self.text(width), "height": Self.text(height),
-                "class": style,
+                "class": style, "data-says": says, "data-cause": cause, "data-bin": bin.map { "\($0)" } ?? "",
             ]
         ) { _ in }
     }
@@ -118,8 +151,11 @@ struct Picture {
     }
 
     /// Puts it on a page; `id` is unique there.
-    func write(id: String, title: String, description: String, into page: inout HTMLWriter) {
-        page.element("div", ["class": "plot"]) {
+    func write(
+        id: String, title: String, description: String, style: String = "", into page: inout HTMLWriter,
+        data: [(key: String, value: String)] = []
+    ) {
+        page.element("div", ["class": style.isEmpty ? "plot" : "plot " + style], data: data) {
             $0.element(
                 "svg",
                 [

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A run that is over as one page that needs nothing beside it: no script, no font, no picture from
-// elsewhere, and a policy in its head by which a browser would refuse them. The tables are those of the
-// text; plots stand beside them.
+// A run that is over as one page that needs nothing beside it: no font, no picture and no script from elsewhere, and a
+// policy in its head by which a browser would refuse them. The tables are those of the text; plots stand beside them. Its
+// own small script is in ReportScript.swift; the page is whole without it.
 
 public import Correlation
 public import Events
@@ -11,6 +11,9 @@ public import Events
 public struct ReportHTML: FindingFormat {
     /// Rows shown of processes, files and pairs.
     private static let rowsShown = 50
+
+    /// The style sheet hides those after them on paper.
+    private static let findingsPrinted = 25
 
     private let origin: ReportOrigin
     private var findings = NotableFindings()
@@ -21,7 +24,7 @@ public struct ReportHTML: FindingFormat {
     public var showsEveryLookup: Bool { false }
 
     public func begin(into bytes: inout [UInt8]) {}
-    public func write(_ loss: Loss, into bytes: inout [UInt8]) {}
+    public func write(_ loss: Loss, legend: Legend, into bytes: inout [UInt8]) {}
 
     public mutating func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8]) {
         findings.take(finding)
@@ -31,7 +34,7 @@ public struct ReportHTML: FindingFormat {
         let facts = ReportFacts(report, legend: legend, origin: origin)
         var page = HTMLWriter()
         page.element("html", ["lang": "en"]) {
-            $0.element("head") { Self.head(facts, &$0) }
+            $0.element("head") { Self.head(title: "futexscope report: \(facts.origin.source)", &$0) }
             $0.element("body") { body(facts, &$0) }
         }
         bytes += page.bytes
@@ -39,18 +42,20 @@ public struct ReportHTML: FindingFormat {
 
     // MARK: Frame
 
-    private static func head(_ facts: ReportFacts, _ page: inout HTMLWriter) {
+    static func head(title: String, _ page: inout HTMLWriter) {
         page.void("meta", ["charset": "utf-8"])
         page.void(
             "meta",
             [
                 "http-equiv": "Content-Security-Policy",
-                "content": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'",
+                "content":
+                    "default-src 'none'; style-src 'unsafe-inline'; script-src '\(ReportScript.hash)'; base-uri 'none'; form-action 'none'",
             ])
         page.void("meta", ["name": "viewport", "content": "width=device-width, initial-scale=1"])
         page.void("meta", ["name": "color-scheme", "content": "light dark"])
-        page.element("title", "futexscope report: \(facts.origin.source)")
+        page.element("title", title)
         page.style(ReportStyle.sheet)
+        page.script(ReportScript.script)
     }
 
     private func body(_ facts: ReportFacts, _ page: inout HTMLWriter) {
@@ -61,29 +66,27 @@ public struct ReportHTML: FindingFormat {
             if facts.report.summary.causes.isEmpty {
                 main.element("section") { $0.element("p", facts.report.noCause) }
             } else {
-                Self.rules(facts, &main)
-                Self.time(facts, &main)
-                Self.causes(facts, &main)
+                for rule in Rule.allCases { main.explain(rule.rawValue) }
                 Self.pairs(facts, &main)
+                if !facts.report.run.hasCountsForTimes { Self.time(facts, &main) }
+                Self.files(facts, &main)
+                Self.causes(facts, &main)
+                Self.rules(facts, &main)
             }
             Self.distributions(facts, &main)
-            Self.coincidence(facts, &main)
+            if !facts.report.run.hasCountsForTimes { Self.coincidence(facts, &main) }
             table(facts, &main)
             Self.missing(facts, &main)
+            main.writeGlossary()
         }
-        page.element("footer") {
-            $0.element(
-                "p",
-                "Written by futexscope. An observed lookup met a page without a mapping, or a page whose detach was seen."
-            )
-        }
+        page.element("footer") { $0.element("p", "Written by futexscope.") }
     }
 
     /// Patterns that all pictures use.
-    private static func hatches(_ page: inout HTMLWriter) {
+    static func hatches(_ page: inout HTMLWriter) {
         page.element("svg", ["class": "defs", "aria-hidden": "true"]) { svg in
             svg.element("defs") { defs in
-                for colour in ReportStyle.colours {
+                for colour in ReportStyle.hatched {
                     defs.element(
                         "pattern",
                         [
@@ -102,12 +105,7 @@ public struct ReportHTML: FindingFormat {
     private static func header(_ facts: ReportFacts, _ page: inout HTMLWriter) {
         let (summary, all) = (facts.report.summary, facts.report.summary.allCauses)
         page.element("h1", "What get_futex_key() met")
-        page.element("dl", ["class": "head"]) { list in
-            for (name, value) in facts.head where name != "cut off" {
-                list.element("dt", name)
-                list.element("dd") { $0.foreign(value) }
-            }
-        }
+        page.write(counters: facts.head.filter { $0.name != "cut off" })
         for (name, value) in facts.head where name == "cut off" {
             page.element("p", ["class": "warning"]) {
                 $0.element("strong", "Cut off: ")
@@ -127,12 +125,18 @@ public struct ReportHTML: FindingFormat {
     // MARK: Sections
 
     private static func rules(_ facts: ReportFacts, _ page: inout HTMLWriter) {
-        page.section("What each rule would have returned") {
-            facts.rulesPicture().write(
-                id: "rules", title: "What each rule would have returned for the findings with an observation",
-                description: "One bar for each rule, divided by result. The table below has the numbers.", into: &$0)
-            legend(ReportFacts.rulesLegend, &$0)
-            $0.write(facts.rules, withCaption: false)
+        page.section("What each rule would have returned") { section in
+            legend(ReportFacts.rulesLegend, &section)
+            section.element("div", ["class": "columns"]) { columns in
+                columns.element("div") {
+                    facts.rulesPicture().write(
+                        id: "rules", title: "What each rule would have returned for the findings with an observation",
+                        description: "One bar for each rule, divided by result. The table has the numbers.", into: &$0)
+                }
+                columns.element("div") { $0.write(facts.rules, withCaption: false) }
+            }
+            section.element("div", ["class": "screen"]) { $0.write(facts.report.verdicts) }
+            section.element("p", ["class": "note printed"], "The page on a screen has this for each cause as well.")
         }
     }
 
@@ -140,14 +144,18 @@ public struct ReportHTML: FindingFormat {
         let timeline = facts.analysis.timeline
         page.section("When") {
             let lanes = facts.lanes.isEmpty ? "" : " Below, when operations that detach pages were in progress."
-            facts.timelinePicture().write(
-                id: "time", title: "Observed lookups over time",
-                description: "Observed lookups by cause in \(timeline.bins) intervals of "
-                    + "\(ShortNumber.duration(timeline.binNs)).\(lanes) The table below has the numbers.",
-                into: &$0)
             legend(
-                facts.causesShown.map { ($0.style, $0.rawValue) } + [("failures", "failed, on the scale of the bars")]
+                facts.causesShown.map { ($0.style, $0.rawValue) } + [("failed", "failed, on the scale of the bars")]
                     + (facts.lanes.isEmpty ? [] : [("lane", "operation in progress, by its share of the time")]), &$0)
+            // Of the two a reader sees the one that fits the screen.
+            for shape in [TimelineShape.wide, .narrow] {
+                facts.timelinePicture(shape).write(
+                    id: "time-\(shape.name)", title: "Observed lookups over time",
+                    description: "Observed lookups by cause in intervals of "
+                        + "\(ShortNumber.duration(timeline.binNs &* UInt64(shape.together(timeline)))).\(lanes) "
+                        + "The table below has the numbers.",
+                    style: shape.name, into: &$0, data: facts.timelineData(shape))
+            }
             $0.write(facts.times(rows: 12), withCaption: false)
         }
     }
@@ -158,20 +166,27 @@ public struct ReportHTML: FindingFormat {
                 columns.element("div") {
                     facts.causesPicture().write(
                         id: "causes", title: "Observed lookups by cause",
-                        description: "One bar for each cause. The table below has the numbers.", into: &$0)
-                    $0.write(facts.report.causes)
+                        description: "One bar for each cause. The table has the numbers.", into: &$0)
                 }
-                columns.element("div") { $0.write(facts.report.verdicts) }
+                columns.element("div") {
+                    $0.write(facts.report.causes, withCaption: false)
+                    $0.write(facts.report.failures)
+                }
             }
         }
     }
 
     private static func pairs(_ facts: ReportFacts, _ page: inout HTMLWriter) {
-        page.section("Who and where") {
-            $0.write(facts.report.pairs(limit: rowsShown, legend: facts.legend))
-            $0.write(facts.report.processes(limit: rowsShown))
-            $0.write(facts.report.workloads(limit: rowsShown, legend: facts.legend))
+        page.section("Who hit whom") {
+            $0.write(facts.report.pairs(limit: rowsShown, legend: facts.legend), withCaption: false)
+        }
+    }
+
+    private static func files(_ facts: ReportFacts, _ page: inout HTMLWriter) {
+        page.section("Which file, whose work") {
             $0.write(facts.report.files(limit: rowsShown, legend: facts.legend))
+            $0.write(facts.report.workloads(limit: rowsShown, legend: facts.legend))
+            $0.element("div", ["class": "screen"]) { $0.write(facts.report.processes(limit: rowsShown)) }
         }
     }
 
@@ -180,7 +195,7 @@ public struct ReportHTML: FindingFormat {
         guard analysis.passes.total > 0 else { return }
         page.section("How long") { section in
             if !facts.causesShown.isEmpty {
-                legend(facts.causesShown.map { ($0.style, $0.rawValue) } + [("none", "only went back")], &section)
+                legend(facts.causesShown.map { ($0.style, $0.rawValue) } + [("none", "only retried")], &section)
             }
             section.element("div", ["class": "columns"]) { columns in
                 columns.element("div") {
@@ -235,36 +250,37 @@ public struct ReportHTML: FindingFormat {
         guard !shown.isEmpty else { return }
         page.section("Findings", "findings") {
             let all = facts.report.summary.findings
-            let rest = all > UInt64(shown.count) ? "; \(all - UInt64(shown.count)) more are not shown" : ""
+            let hidden = all - min(all, UInt64(shown.count))
+            let rest =
+                hidden > 0
+                ? "; \(hidden) more \(noun(hidden, "is", "are")) not shown: each pair and cause has a share of the places"
+                : ""
             $0.element(
                 "p", ["class": "note"],
-                "Spurious failures (!) and loops first, then the others, as they came\(rest). "
+                "Spurious failures (!) and loops first, then the others, in the order of time\(rest). "
                     + "? after a cause: inferred; > after it: the hole was in a neighbour page.")
+            if shown.count > Self.findingsPrinted {
+                $0.element(
+                    "p", ["class": "note printed"],
+                    "On paper are the first \(Self.findingsPrinted) of \(shown.count); the page on a screen has all.")
+            }
             $0.write(facts.findings(shown), withCaption: false)
         }
     }
 
     private static func missing(_ facts: ReportFacts, _ page: inout HTMLWriter) {
         page.section("What was counted, and what is missing") { section in
-            section.element("dl", ["class": "head"]) { list in
-                for (name, value) in facts.counters + facts.report.missing {
-                    list.element("dt", name)
-                    list.element("dd") { $0.foreign(value) }
-                }
-                for omission in facts.omissions {
-                    list.element("dt", "left out")
-                    list.element("dd") { $0.foreign(omission) }
-                }
-            }
+            section.write(
+                counters: facts.counters + facts.report.missing + facts.omissions.map { ("left out", $0) })
             section.write(facts.unknown)
         }
     }
 
-    private static func legend(_ entries: [(style: String, name: String)], _ page: inout HTMLWriter) {
-        page.element("ul", ["class": "legend", "aria-hidden": "true"]) { list in
+    static func legend(_ entries: [(style: String, name: String)], _ page: inout HTMLWriter) {
+        page.element("ul", ["class": "legend"]) { list in
             for entry in entries {
-                list.element("li") {
-                    $0.element("svg", ["viewBox": "0 0 22 17"]) {
+                list.element("li", data: [("cause", Cause(rawValue: entry.name)?.rawValue ?? "")]) {
+                    $0.element("svg", ["viewBox": "0 0 22 17", "aria-hidden": "true"]) {
                         switch entry.style {
                         case "chance":
                             $0.element("line", ["x1": "11", "y1": "0", "x2": "11", "y2": "17", "class": entry.style]) {
@@ -278,72 +294,6 @@ public struct ReportHTML: FindingFormat {
                     }
                     $0.element("span", entry.name)
                 }
-            }
-        }
-    }
-}
-
-extension HTMLWriter {
-    /// Numbers to see first.
-    mutating func write(figures: [(name: String, value: UInt64)]) {
-        element("dl", ["class": "figures"]) { list in
-            for (name, value) in figures {
-                list.element("div") {
-                    $0.element("dt", name)
-                    $0.element("dd", ShortNumber.count(value))
-                }
-            }
-        }
-    }
-
-    mutating func section(_ title: String, _ style: String = "", _ body: (inout HTMLWriter) -> Void) {
-        element("section", ["class": style]) {
-            $0.element("h2", title)
-            body(&$0)
-        }
-    }
-
-    /// Nothing where there are no rows.
-    mutating func write(_ table: ReportTable, withCaption: Bool = true) {
-        guard !table.rows.isEmpty else { return }
-        element("div", ["class": "scroll"]) { block in
-            block.element("table") {
-                if withCaption { $0.element("caption", table.caption) }
-                $0.element("thead") {
-                    $0.element("tr") { row in
-                        for column in table.columns {
-                            row.element("th", ["scope": "col", "class": column.isNumber ? "n" : ""], column.title)
-                        }
-                    }
-                }
-                $0.element("tbody") { body in
-                    for (position, row) in table.rows.enumerated() {
-                        let isSum = table.hasSum && position == table.rows.count - 1
-                        body.element("tr", ["class": isSum ? "sum" : ""]) { $0.write(row, table.columns) }
-                    }
-                }
-            }
-            for note in table.notes { block.element("p", ["class": "note"], note) }
-        }
-    }
-
-    private mutating func write(_ row: [ReportTable.Cell], _ columns: [ReportTable.Column]) {
-        for (position, (cell, column)) in zip(row, columns).enumerated() {
-            let style = column.isNumber ? "n" : ""
-            switch cell {
-            case .own(let text):
-                let isHead = position == 0 && !column.isNumber
-                element(isHead ? "th" : "td", isHead ? ["scope": "row"] : ["class": style], text)
-            case .number(let number): element("td", ["class": number == 0 ? style + " zero" : style], "\(number)")
-            case .process(nil), .path(nil): element("td", "-")
-            case .process(let process?):
-                element("td", ["class": "task"]) {
-                    $0.foreign(process.comm.text)
-                    $0.text("/\(process.pid)")
-                }
-            case .path(let path?): element("td", ["class": "path"]) { $0.foreign(path) }
-            case .foreign(let text): element("td") { $0.foreign(text) }
-            case .mark(let text): element("td") { $0.element("span", ["class": "mark"], text) }
             }
         }
     }

@@ -15,6 +15,8 @@ struct ReportTable {
         var isNumber = true
         /// Only where text has 110 columns or more.
         var isForWide = false
+        /// Of untrusted text that is too long, the end is shown and not the beginning.
+        var keepsEnd = false
 
         static func name(_ title: String, _ width: Int?) -> Column {
             Column(title: title, width: width, isNumber: false)
@@ -37,16 +39,35 @@ struct ReportTable {
         case mark(String)
     }
 
+    struct Subject {
+        var cause: Cause?
+        var culprit: String?
+        var victim: String?
+        /// Bin of the time line.
+        var bin: Int?
+    }
+
     /// Of the whole, where it has a title of its own.
     var caption: String
     /// In text, instead of the titles of the columns before the first number.
     var heading: String?
     var columns: [Column]
     var rows: [[Cell]]
+    /// What a row is about, for a page that shows only some of them; one for each row, or none at all.
+    var subjects: [Subject] = []
     /// The last row adds up the others.
     var hasSum = false
     /// What there was no room for, and what the columns mean.
     var notes: [String] = []
+    /// On a narrow page a row becomes a paragraph, with its title before each cell.
+    var isStackedWhereNarrow = false
+
+    /// For a page whose script chooses no rows.
+    var withoutSubjects: ReportTable {
+        var table = self
+        table.subjects = []
+        return table
+    }
 
     // MARK: As text
 
@@ -79,14 +100,14 @@ struct ReportTable {
         var (line, used) = ("", 0)
         for index in shown {
             guard let columns = columns[index].width else {
-                line += "  " + Self.text(row[index], columns: width - used - 3)
+                line += "  " + Self.text(row[index], self.columns[index], columns: width - used - 3)
                 continue
             }
             used += columns
             if self.columns[index].isNumber {
-                line += padLeft(Self.text(row[index], columns: columns), columns)
+                line += padLeft(Self.text(row[index], self.columns[index], columns: columns), columns)
             } else {
-                line += pad(Self.text(row[index], columns: columns - 1), columns)
+                line += pad(Self.text(row[index], self.columns[index], columns: columns - 1), columns)
             }
         }
         while line.last == " " { line.removeLast() }
@@ -94,7 +115,7 @@ struct ReportTable {
     }
 
     /// A cell in at most so many columns.
-    private static func text(_ cell: Cell, columns: Int) -> String {
+    private static func text(_ cell: Cell, _ column: Column, columns: Int) -> String {
         switch cell {
         case .own(let text), .mark(let text): return text
         case .number(let number): return "\(number)"
@@ -103,7 +124,8 @@ struct ReportTable {
             let id = "/\(process.pid)"
             return TerminalText(process.comm.text).head(columns - id.utf8.count) + id
         case .path(let path?): return TerminalText(path).tail(columns)
-        case .foreign(let text): return TerminalText(text).head(columns)
+        case .foreign(let text):
+            return column.keepsEnd ? TerminalText(text).tail(columns) : TerminalText(text).head(columns)
         }
     }
 }

@@ -23,7 +23,7 @@ public struct ReportText: FindingFormat {
 
     public func begin(into bytes: inout [UInt8]) {}
     public func write(_ finding: Finding, legend: Legend, into bytes: inout [UInt8]) {}
-    public func write(_ loss: Loss, into bytes: inout [UInt8]) {}
+    public func write(_ loss: Loss, legend: Legend, into bytes: inout [UInt8]) {}
 
     public func end(_ report: RunReport, legend: Legend, into bytes: inout [UInt8]) {
         let facts = ReportFacts(report, legend: legend, origin: origin)
@@ -41,12 +41,13 @@ public struct ReportText: FindingFormat {
             lines += summary.lines(report.causes)
             lines += summary.lines(report.pairs(limit: rows, legend: legend))
         }
+        lines += summary.lines(report.failures)
         lines += summary.lines(report.workloads(limit: rows, legend: legend))
         lines += summary.lines(report.files(limit: rows, legend: legend))
-        lines += time(facts)
+        if !facts.report.run.hasCountsForTimes { lines += time(facts) }
         lines += histogram("passes", facts.analysis.passes) { "\($0)" }
         lines += histogram("duration", facts.analysis.durationsNs, ShortNumber.duration)
-        lines += summary.lines(facts.coincidence)
+        if !facts.report.run.hasCountsForTimes { lines += summary.lines(facts.coincidence) }
         lines += [""] + facts.counters.map { summary.row($0.name, $0.value) }
         lines += summary.lines(facts.unknown) + (facts.analysis.unknown.isEmpty ? [] : [""])
         lines += summary.losses

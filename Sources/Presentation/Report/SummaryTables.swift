@@ -15,7 +15,7 @@ extension RunReport {
         var findings = "\(summary.findings)"
         if onlyRetried > 0 {
             findings +=
-                ": \(summary.judged) with an observation, \(onlyRetried) that only retried and have no verdict"
+                ": \(summary.judged) with an observation, \(onlyRetried) that only retried and \(noun(onlyRetried, "has", "have")) no verdict"
         }
         if summary.looping > 0 { findings += ", \(summary.looping) of them still looping" }
         if summary.incomplete > 0 { findings += ", \(summary.incomplete) incomplete" }
@@ -30,7 +30,7 @@ extension RunReport {
         // Where only observations are seen.
         let rest = totals.followsLookups ? "" : "; others not counted"
         return [
-            ("traced", ShortNumber.duration(totals.durationNs)),
+            ("traced", run.hasCountsForTimes ? "for a time without a unit" : ShortNumber.duration(totals.durationNs)),
             ("shared lookups", totals.lookups.map { "\($0)" } ?? "not counted"),
             ("observations", observations),
             ("findings", findings),
@@ -41,44 +41,61 @@ extension RunReport {
 
     /// The passes of the whole run, and why the findings have fewer.
     private var observations: String {
-        let text = "\(totals.observations) passes met a page without a mapping"
+        let text = counted(totals.observations, "pass", "passes") + " met a page without a mapping"
         let inFindings = summary.observations
         if inFindings == totals.observations { return text }
+        if inFindings > totals.observations {
+            return text + "; the findings have \(inFindings) (the counters were read before the last of them)"
+        }
         var reasons: [String] = []
         if !filters.isEmpty || !run.filters.isEmpty { reasons.append("filters") }
         if !lostStages.isEmpty { reasons.append("losses") }
         if summary.looping > 0 { reasons.append("lookups that have not returned") }
         let because = reasons.isEmpty ? "the counters were read at another moment" : reasons.joined(separator: ", ")
-        return text + "; the findings have \(inFindings) (\(because))"
+        let share = recall.map { ", \(ShortNumber.percent($0)) of them" } ?? ""
+        return text + "; the findings have \(inFindings)\(share) (\(because))"
+    }
+
+    /// The part of the observations that the findings have: 1 while nothing was lost. Observations are counted on the
+    /// kernel side before anything can be lost. Nil where the difference may have another reason: filters, lookups that
+    /// have not returned, or a source that does not count.
+    var recall: Double? {
+        guard filters.isEmpty, run.filters.isEmpty, summary.looping == 0, totals.isFinal, totals.observations > 0
+        else { return nil }
+        return min(1, Double(summary.observations) / Double(totals.observations))
     }
 
     /// In the place of the tables by cause where they are empty: that no lookup met a page without a mapping, if that
     /// is known.
     var noCause: String {
-        if !filters.isEmpty, totals.observations > 0 {
-            return "No finding with a cause matches \(filters); the whole run has \(totals.observations) observations."
+        let reasons = hidden.map(TerminalText.escaped).joined(separator: "; ")
+        if !filters.isEmpty {
+            return "No finding with a cause matches \(filters)"
+                + (circumstances().countsObservations
+                    ? "; the whole run has \(counted(totals.observations, "observation"))" : "")
+                + (hidden.isEmpty ? "." : "; others could not be seen: \(reasons).")
         }
-        if !hidden.isEmpty {
-            return "Whether a lookup met a page without a mapping could not be seen: "
-                + hidden.map(TerminalText.escaped).joined(separator: "; ") + "."
-        }
-        if losses.contains(where: { $0.key.touchesEvidence && $0.value > 0 }) {
-            return "No lookup was seen to meet a page without a mapping, but events were lost."
-        }
-        return "No lookup met a page without a mapping."
+        if !hidden.isEmpty { return "Whether a lookup met a page without a mapping could not be seen: \(reasons)." }
+        return "\(noLookup)\(lostStages.isEmpty ? "" : ", but events were lost")."
+    }
+
+    /// That there is no finding with a cause, as far as that is known.
+    var noLookup: String {
+        lostStages.isEmpty && totals.observations == 0
+            ? "No lookup met a page without a mapping" : "No lookup was seen to meet a page without a mapping"
     }
 
     /// Why there may be observations that nothing shows: text from the source, not escaped.
     var hidden: [String] { omissions.filter(\.hidesObservations).map(\.what) }
 
-    /// What was lost, what the tool cost, and what it could not see, by name. The values hold text of others.
+    /// What was lost, what the tool cost, and what it could not see, by name. The values hold untrusted text.
     var missing: [(name: String, value: String)] {
         var rows = lostStages.map { ("lost", "\($0.count) at \($0.stage.rawValue): \($0.stage.meaning)") }
         if rows.isEmpty { rows.append(("lost", "nothing")) }
         if let cost = totals.cost {
             var text = "maps \((cost.mapBytes &+ 1023) / 1024) KiB"
             if cost.runCount > 0 {
-                text += ", \(ShortNumber.duration(cost.runTimeNs)) in \(cost.runCount) program runs"
+                text += ", \(ShortNumber.duration(cost.runTimeNs)) in \(counted(cost.runCount, "program run"))"
                 text += ", \(cost.runTimeNs / cost.runCount) ns each"
             }
             rows.append(("own cost", text))
@@ -92,13 +109,23 @@ extension RunReport {
     /// Observed lookups by cause.
     var causes: ReportTable {
         let columns: [ReportTable.Column] = [
-            .name("cause", 24), .number("lookups"), .number("observed"), .number("failed"), .number("spurious"),
+            .name("cause", 24), .number("lookups"), .number("observations", 14), .number("failed"), .number("spurious"),
         ]
         return ReportTable(
             caption: "By cause", columns: columns,
             rows: causeRows.map { name, row in
                 [.own(name)] + [row.lookups, row.observations, row.failed, row.spurious].map { .number($0) }
-            }, hasSum: causeRows.count > 1)
+            }, subjects: summary.causesBySize.map { ReportTable.Subject(cause: $0) }, hasSum: causeRows.count > 1)
+    }
+
+    /// Calls that failed for what is at their address.
+    var failures: ReportTable {
+        ReportTable(
+            caption: "EFAULT without an observation",
+            columns: [.name("failure", 24), .name("operation", 18), .number("calls")],
+            rows: summary.sortedFailures.map { key, count in
+                [.own(key.failure.rawValue), .own(key.operation?.name ?? "unknown"), .number(count)]
+            })
     }
 
     /// Each rule and each result, cause by cause.
@@ -119,9 +146,9 @@ extension RunReport {
             notes: [Rule.allCases.map { "\($0.rawValue): \($0.kernels)" }.joined(separator: "; ")])
     }
 
-    /// In the order of `Cause`, and all together where there is more than one.
+    /// Most lookups first, and all together where there is more than one.
     private var causeRows: [(name: String, row: Summary.CauseRow)] {
-        let rows = Cause.allCases.compactMap { cause in summary.causes[cause].map { (cause.rawValue, $0) } }
+        let rows = summary.causesBySize.compactMap { cause in summary.causes[cause].map { (cause.rawValue, $0) } }
         return rows.count > 1 ? rows + [("all", summary.allCauses)] : rows
     }
 
@@ -139,17 +166,21 @@ extension RunReport {
                     pair.culprit.map { .foreign($0) } ?? .path(nil), .foreign(pair.victim), .own(pair.cause.rawValue),
                     .number(pair.lookups), .number(pair.spurious), .number(pair.failed),
                 ]
-            }, notes: Self.more(rows.count, limit, beyond: summary.encounters.beyondLimit, "pairs"))
+            },
+            subjects: rows.prefix(limit).map {
+                ReportTable.Subject(cause: $0.cause, culprit: $0.culprit ?? "", victim: $0.victim)
+            }, notes: Self.more(rows.count, limit, beyond: summary.encounters.beyondLimit, "pair", "pairs"),
+            isStackedWhereNarrow: true)
     }
 
     func processes(limit: Int) -> ReportTable {
         let rows = summary.sortedProcesses
         return ReportTable(
             caption: "By process",
-            columns: [.name("process", 24), .number("victim"), .number("failed"), .number("culprit")],
+            columns: [.name("process", 24), .number("as victim", 11), .number("failed"), .number("as culprit", 12)],
             rows: rows.prefix(limit).map { key, row in
                 [.process(key), .number(row.asVictim), .number(row.failed), .number(row.asCulprit)]
-            }, notes: Self.more(rows.count, limit, beyond: summary.processesBeyondLimit, "processes"))
+            }, notes: Self.more(rows.count, limit, beyond: summary.processesBeyondLimit, "process", "processes"))
     }
 
     func workloads(limit: Int, legend: Legend) -> ReportTable {
@@ -159,7 +190,8 @@ extension RunReport {
         return ReportTable(
             caption: "By workload",
             columns: [
-                .name("unit, container or group", 31), .number("victim"), .number("failed"), .number("culprit"),
+                .name("unit, container or group", 31), .number("as victim"), .number("failed", 8),
+                .number("as culprit", 12),
                 .name("pod", nil),
             ],
             rows: !isKnown
@@ -169,14 +201,15 @@ extension RunReport {
                         key.workload.map { .foreign($0.title) } ?? .path(key.cgroup), .number(row.asVictim),
                         .number(row.failed), .number(row.asCulprit), .path(key.workload?.pod),
                     ]
-                }, notes: Self.more(rows.count, limit, beyond: summary.cgroupsBeyondLimit, "workloads"))
+                }, notes: Self.more(rows.count, limit, beyond: summary.cgroupsBeyondLimit, "workload", "workloads"),
+            isStackedWhereNarrow: true)
     }
 
     func files(limit: Int, legend: Legend) -> ReportTable {
         let rows = summary.sortedFiles
         return ReportTable(
             caption: "By file",
-            columns: [.name("device:inode", 24), .number("lookups"), .number("failed"), .name("path", nil)],
+            columns: [.name("device:inode", 24), .number("findings"), .number("failed"), .name("path", nil)],
             rows: rows.prefix(limit).map { key, row in
                 [
                     .own("\(Legend.device(of: key.file)):\(key.file.inode)"), .number(row.asVictim),
@@ -185,20 +218,24 @@ extension RunReport {
                         summary.isCurrent(key)
                             ? legend.placed(key.file) : summary.path(of: key, names: legend.names)),
                 ]
-            }, notes: Self.more(rows.count, limit, beyond: summary.filesBeyondLimit, "files"))
+            }, notes: Self.more(rows.count, limit, beyond: summary.filesBeyondLimit, "file", "files"),
+            isStackedWhereNarrow: true)
     }
 
     /// With the observations beside them: that an activity explains none is an answer too.
     var activities: ReportTable {
-        ReportTable(
+        // Of an ftrace text nobody has counted the pages.
+        let countsPages = totals.detaches == 0 || totals.activities.values.contains { $0.pages > 0 }
+        return ReportTable(
             caption: "Operations that detach pages",
             columns: [
-                .name("activity", 24), .number("operations"), .number("pages"), .number("time"), .number("observed"),
+                .name("activity", 24), .number("operations", 11), .number("pages"), .number("total time", 11),
+                .number("observations", 14),
             ],
             rows: ActivityKind.allCases.compactMap { kind in
                 guard let activity = totals.activities[kind], activity.operations > 0 else { return nil }
                 return [
-                    .own(kind.name), .number(activity.operations), .number(activity.pages),
+                    .own(kind.name), .number(activity.operations), countsPages ? .number(activity.pages) : .own("-"),
                     .own(ShortNumber.duration(activity.durationNs)),
                     kind.cause.map { .number(summary.causes[$0]?.observations ?? 0) } ?? .own("-"),
                 ]
@@ -206,10 +243,10 @@ extension RunReport {
     }
 
     /// What a table of `count` rows has no room for.
-    static func more(_ count: Int, _ limit: Int, beyond: UInt64, _ what: String) -> [String] {
+    static func more(_ count: Int, _ limit: Int, beyond: UInt64, _ one: String, _ many: String) -> [String] {
         var notes: [String] = []
-        if count > limit { notes.append("and \(count - limit) more \(what)") }
-        if beyond > 0 { notes.append("and \(beyond) findings of \(what) that had no row left") }
+        if count > limit { notes.append("and \(count - limit) more " + noun(count - limit, one, many)) }
+        if beyond > 0 { notes.append("and " + counted(beyond, "finding") + " of \(many) for which no row was left") }
         return notes
     }
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The findings that came last, for a page that shows a run in progress. A loop is reported again and again and
-// has one place.
+// The latest findings, for a page that shows a run in progress. A loop, which is reported repeatedly, has one place.
 
 public import Correlation
 

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A run while it goes on, as one page: the findings that came last, what they add up to, what is attached and
-// what was lost. It is whole without its script; that fetches the page again now and then and puts its main part
-// in the place of the old one, so that what is shown, and how it is escaped, is decided here alone.
+// A run in progress as one page: the latest findings, the summary, the probes and the losses. The page is complete
+// without its script. The script fetches the page again at intervals and replaces its main part, so that only this file
+// decides what is shown and how it is escaped.
 
 import Correlation
 import Events
 
-/// The page of one moment.
+/// The page at one moment.
 public struct LivePage: Sendable {
     private let state: RunState
     private let version: String
@@ -20,14 +20,18 @@ public struct LivePage: Sendable {
             + "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     }
 
-    /// - Parameter nonce: another one for each answer, from digits and letters.
+    /// - Parameter nonce: a new one for each answer, of digits and letters.
     public func bytes(nonce: String) -> [UInt8] {
         var page = HTMLWriter()
         page.element("html", ["lang": "en"]) {
             $0.element("head") { head(nonce: nonce, &$0) }
             $0.element("body") { body in
+                ReportHTML.hatches(&body)
                 body.element("header") { header(&$0) }
-                body.element("main") { main(&$0) }
+                body.element("main") {
+                    main(&$0)
+                    $0.writeGlossary()
+                }
                 body.element("footer") {
                     $0.element("p") {
                         $0.text("futexscope \(version). Numbers for a monitoring system are at ")
@@ -57,15 +61,10 @@ public struct LivePage: Sendable {
 
     private func header(_ page: inout HTMLWriter) {
         page.element("h1") {
-            $0.text("What get_futex_key() meets ")
-            $0.element("span", ["id": "state", "class": "note"], "as of when this page was loaded")
+            $0.text("Findings of get_futex_key() ")
+            $0.element("span", ["id": "state", "class": "note"], "state when this page was loaded")
         }
-        page.element("dl", ["class": "head"]) { list in
-            for (name, value) in origin {
-                list.element("dt", name)
-                list.element("dd") { $0.foreign(value) }
-            }
-        }
+        page.write(counters: origin)
     }
 
     private var report: RunReport { state.report }
@@ -104,44 +103,60 @@ public struct LivePage: Sendable {
                     + "since \(facts.instant(begin)).")
         }
         if !state.loops.isEmpty { page.section("Looping now") { $0.write(loops, withCaption: false) } }
+        if !report.summary.encounters.rows.isEmpty {
+            page.section("Who hit whom") {
+                $0.write(report.pairs(limit: 20, legend: state.legend).withoutSubjects, withCaption: false)
+            }
+        }
+        rates(&page)
         if !report.summary.causes.isEmpty {
+            for rule in Rule.allCases { page.explain(rule.rawValue) }
             page.section("Causes") { section in
                 section.element("div", ["class": "columns"]) { columns in
-                    columns.element("div") { $0.write(report.causes) }
+                    columns.element("div") { $0.write(report.causes.withoutSubjects) }
                     columns.element("div") { $0.write(report.verdicts) }
                 }
             }
         }
-        if !report.summary.encounters.rows.isEmpty {
-            page.section("Who hit whom") { $0.write(report.pairs(limit: 20, legend: state.legend), withCaption: false) }
-        }
         page.section("Findings") {
             if state.latest.isEmpty {
-                $0.element("p", "No lookup has met a page without a mapping yet.")
+                $0.element("p", "\(report.noLookup) so far.")
             } else {
                 $0.element(
                     "p", ["class": "note"],
-                    "The newest first; \(report.summary.findings) lookups so far. EFAULT!: the file still backs "
+                    "The newest first; \(counted(report.summary.findings, "finding")) so far. EFAULT!: the file still backs "
                         + "the address. ? after a cause: inferred; > after it: the hole was in a neighbour page.")
-                $0.element("div", ["class": "findings"]) { $0.write(facts.findings(state.latest), withCaption: false) }
+                $0.element("div", ["class": "findings"]) {
+                    $0.write(facts.findings(state.latest).withoutSubjects, withCaption: false)
+                }
             }
         }
         page.section("What was counted, and what is missing") { section in
-            section.element("dl", ["class": "head"]) { list in
-                for (name, value) in report.counters.dropFirst() + report.missing where name != "not attached" {
-                    list.element("dt", name)
-                    list.element("dd") { $0.foreign(value) }
-                }
-            }
+            section.write(
+                counters: (report.counters.dropFirst() + report.missing).filter { $0.name != "not attached" })
             section.write(report.activities)
         }
         page.section("What is attached") { $0.write(probes, withCaption: false) }
     }
 
+    private func rates(_ page: inout HTMLWriter) {
+        let hour = state.rates.hour(until: report.totals.time)
+        guard hour.contains(where: { $0.total > 0 }) else { return }
+        page.section("The last hour") {
+            let causes = RecentRates.causes(of: hour)
+            let others: [(String, String)] = hour.contains { $0.onlyRetried > 0 } ? [("none", "only retried")] : []
+            ReportHTML.legend(causes.map { ($0.style, $0.rawValue) } + others, &$0)
+            let sum = hour.reduce(0 as UInt64) { $0 + $1.total }
+            RecentRates.picture(of: hour).write(
+                id: "rates", title: "Findings of the last hour by cause",
+                description: "\(counted(sum, "finding")) in bins of 30 seconds; the last bin is not over.", into: &$0)
+        }
+    }
+
     private func figures(_ page: inout HTMLWriter) {
         let (all, lost) = (report.summary.allCauses, report.lostStages.reduce(0 as UInt64) { $0 &+ $1.count })
         let figures: [(String, UInt64)] = [
-            ("observations", report.totals.observations), ("lookups failed", all.failed),
+            ("observations", report.totals.observations), ("failed", all.failed),
             ("failed spuriously", all.spurious), ("looping now", UInt64(state.loops.count)),
             ("of unknown cause", report.summary.causes[.unknown]?.lookups ?? 0), ("events lost", lost),
         ]
@@ -190,7 +205,7 @@ public struct LivePage: Sendable {
 
         """
 
-    /// Nothing is fetched while nobody looks, or while somebody has marked text.
+    /// Nothing is fetched while the page is not visible, or while text is selected.
     private static let script: StaticString = """
 
         addEventListener("DOMContentLoaded", () => {

@@ -9,7 +9,7 @@ public enum MetricsFormat: String, Sendable, CaseIterable {
     case prometheus = "text/plain; version=0.0.4; charset=utf-8"
     case openMetrics = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
-    /// What a reader's `Accept` asks for. OpenMetrics only for those who name it.
+    /// The format that a client's `Accept` requests. OpenMetrics only if the client names it.
     public init(accept: String) {
         var (openMetrics, plain) = (0.0, 0.0)
         for range in accept.split(separator: ",") {
@@ -34,7 +34,7 @@ struct MetricFamily {
     enum Kind {
         case counter
         case gauge
-        /// A gauge that is 1 and whose labels are the message.
+        /// A gauge with the value 1 whose labels carry the information.
         case info
         case histogram
     }
@@ -101,7 +101,7 @@ struct MetricFamily {
         }
     }
 
-    /// As OpenMetrics calls the family: what its samples add to the name is left out.
+    /// The name of the family in OpenMetrics: without the suffix of its samples.
     private var baseName: String {
         switch kind {
         case .counter: name.hasSuffix("_total") ? String(name.dropLast(6)) : name
@@ -137,7 +137,7 @@ struct MetricFamily {
         }
     }
 
-    /// A bound as OpenMetrics wants it, and everybody takes it: a number with a point or an exponent.
+    /// A bound as OpenMetrics requires it, which all readers accept: a number with a point or an exponent.
     private static func canonical(_ value: Value) -> String {
         switch value {
         case .count(let count): "\(Double(count))"
@@ -145,12 +145,14 @@ struct MetricFamily {
         }
     }
 
+    /// Escapes text as both formats do; characters that a terminal would interpret are shown as their numbers.
     private static func escaped(_ text: String, quotes: Bool) -> String {
         text.unicodeScalars.reduce(into: "") { result, scalar in
             switch scalar {
             case "\\": result += #"\\"#
             case "\n": result += #"\n"#
             case "\"" where quotes: result += #"\""#
+            case _ where scalar.isObeyedByTerminals: result += #"\"# + TerminalText.escape(scalar)
             default: result.unicodeScalars.append(scalar)
             }
         }

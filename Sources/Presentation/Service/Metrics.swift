@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Which metrics there are. Labels come from this program's own enumerations and from nothing that another
-// task can choose, so that the number of series is bounded; each that can occur is there from the first
-// scrape, at 0, so that rates and alerts work. What a depth does not count is left out rather than shown as
-// 0. docs/serve.md has the same list for readers.
+// The list of metrics. Labels come from this program's own enumerations and from nothing that another task can choose,
+// so the number of series is bounded. Each series that can occur is present from the first scrape, at 0, so that rates
+// and alerts work. A series that a depth does not count is absent instead of 0. docs/serve.md has the same list for
+// readers.
 
 import Correlation
 import Events
 
-/// All metrics of one moment.
+/// All metrics at one moment.
 public struct Metrics: Sendable {
     private let state: RunState
     private let facts: ServiceFacts
@@ -42,13 +42,16 @@ public struct Metrics: Sendable {
             MetricFamily(
                 "futexscope_observations_total", .counter, "Passes of lookups that found a page without a mapping.",
                 .count(totals.observations)))
-        var retries = MetricFamily("futexscope_retries_total", .counter, "Times that a lookup went back, by reason.")
+        var retries = MetricFamily("futexscope_retries_total", .counter, "Retries of lookups, by reason.")
         for reason in RetryReason.allCases where totals.counts(reason) {
             retries.add(["reason": reason.rawValue], totals.retries[reason])
         }
         var failures = MetricFamily("futexscope_failures_total", .counter, "Lookups that failed, by reason.")
-        for failure in Failure.allCases where totals.followsLookups || failure == .unmapped {
-            failures.add(["reason": failure.rawValue], totals[failure])
+        failures.add(["reason": "unmapped"], totals.failedUnmapped)
+        if totals.followsLookups {
+            failures.add(["reason": "pin"], totals.failedPin)
+            failures.add(["reason": "read-only"], totals.failedReadOnly)
+            failures.add(["reason": "other"], totals.failedOther)
         }
         families += [
             retries, failures,
@@ -78,8 +81,7 @@ public struct Metrics: Sendable {
     }
 
     private var losses: MetricFamily {
-        var family = MetricFamily(
-            "futexscope_lost_total", .counter, "What was not kept on the way of the data, by stage.")
+        var family = MetricFamily("futexscope_lost_total", .counter, "Events lost, by stage.")
         for stage in Loss.Stage.allCases { family.add(["stage": stage.rawValue], state.report.losses[stage] ?? 0) }
         return family
     }
@@ -88,7 +90,7 @@ public struct Metrics: Sendable {
 
     private var found: [MetricFamily] {
         var findings = MetricFamily(
-            "futexscope_findings_total", .counter, "Lookups that met a page without a mapping, or that went back.")
+            "futexscope_findings_total", .counter, "Lookups that met a page without a mapping, or that retried.")
         var spurious = MetricFamily(
             "futexscope_spurious_failures_total", .counter,
             "Lookups that failed although the file still backed the address.")
@@ -99,8 +101,21 @@ public struct Metrics: Sendable {
         }
         Self.add(summary.withoutCause, cause: "none", to: &findings)
         var unknown = MetricFamily(
-            "futexscope_unknown_causes_total", .counter, "Findings without a known cause, by why it is not known.")
+            "futexscope_unknown_causes_total", .counter, "Findings without a known cause, by reason.")
         for reason in UnknownReason.allCases { unknown.add(["reason": reason.rawValue], summary.unknown[reason] ?? 0) }
+        var failures = MetricFamily(
+            "futexscope_failure_findings_total", .counter,
+            "Lookups that failed with EFAULT without an observation at the end, by reason.")
+        for failure in Failure.allCases where failure != .unmapped {
+            failures.add(["failure": failure.rawValue], summary.failures { $0.failure == failure })
+        }
+        var operations = MetricFamily(
+            "futexscope_failure_operations_total", .counter,
+            "Lookups that failed with EFAULT without an observation at the end, by operation.")
+        for operation in FutexOperation.allCases {
+            operations.add(["operation": operation.name], summary.failures { $0.operation == operation })
+        }
+        operations.add(["operation": "unknown"], summary.failures { $0.operation == nil })
         var verdicts = MetricFamily(
             "futexscope_verdicts_total", .counter, "What each rule would have returned for the observed lookups.")
         let all = summary.allCauses
@@ -114,8 +129,8 @@ public struct Metrics: Sendable {
             findings, spurious, unknown,
             MetricFamily(
                 "futexscope_incomplete_findings_total", .counter,
-                "Findings for which evidence may be among what was lost.", .count(summary.incomplete)),
-            verdicts,
+                "Findings for which evidence may be among the events lost.", .count(summary.incomplete)),
+            failures, operations, verdicts,
         ] + distributions
     }
 
@@ -132,12 +147,12 @@ public struct Metrics: Sendable {
     /// Nothing where entries of lookups are not seen.
     private var distributions: [MetricFamily] {
         guard totals.followsLookups else { return [] }
-        var passes = MetricFamily("futexscope_finding_passes", .histogram, "Passes of the lookups found.")
+        var passes = MetricFamily("futexscope_finding_passes", .histogram, "Passes of the lookups with a finding.")
         passes.add(
             bounds: summary.passes.bounds, counts: summary.passes.counts, sum: summary.passes.sum,
             value: MetricFamily.Value.count)
         var durations = MetricFamily(
-            "futexscope_finding_duration_seconds", .histogram, "Time from entry to end of the lookups found.")
+            "futexscope_finding_duration_seconds", .histogram, "Time from entry to end of the lookups with a finding.")
         durations.add(
             bounds: summary.durationsNs.bounds, counts: summary.durationsNs.counts, sum: summary.durationsNs.sum,
             value: MetricFamily.Value.ns)
@@ -151,13 +166,13 @@ public struct Metrics: Sendable {
         let longestNs = loops.map { totals.time > $0.begin ? totals.time - $0.begin : 0 }.max() ?? 0
         return [
             MetricFamily(
-                "futexscope_looping_tasks", .gauge, "Lookups that go round and have not been seen to end.",
+                "futexscope_looping_tasks", .gauge, "Lookups that loop and have not been seen to end.",
                 .count(UInt64(loops.count))),
             MetricFamily(
                 "futexscope_longest_loop_seconds", .gauge, "Time since the longest of these loops began.",
                 .ns(longestNs)),
             MetricFamily(
-                "futexscope_longest_loop_passes", .gauge, "Passes of the loop with most, as last reported.",
+                "futexscope_longest_loop_passes", .gauge, "Passes of the loop with the most passes, as last reported.",
                 .count(loops.map(\.passes).max() ?? 0)),
         ]
     }
@@ -179,7 +194,8 @@ public struct Metrics: Sendable {
                 "futexscope_start_time_seconds", .gauge, "When all probes were attached, since 1970.",
                 .ns(state.startEpochNs)),
             MetricFamily(
-                "futexscope_blind", .gauge, "Whether the probes see nothing any more: a livepatch came, or the like.",
+                "futexscope_blind", .gauge,
+                "Whether the probes can see no observation any more, for example because of a livepatch.",
                 .flag(state.blindness != nil)),
         ]
         guard let cost = totals.cost else { return families }
@@ -205,12 +221,13 @@ public struct Metrics: Sendable {
         return [
             MetricFamily(
                 "futexscope_findings_not_written_total", .counter,
-                "Findings that could not be written to the output that was asked for.",
+                "Findings that could not be written to the output of -f or -o.",
                 .count(state.findingsNotWritten)),
             requests,
             MetricFamily(
                 "futexscope_http_connections_refused_total", .counter,
-                "Connections that were turned away since there were too many.", .count(facts.connectionsRefused)),
+                "Connections that were refused or evicted because there were too many.",
+                .count(facts.connectionsRefused)),
             MetricFamily(
                 "process_cpu_seconds_total", .counter, "Processor time of this process.", .ns(facts.cpuTimeNs)),
             MetricFamily(
@@ -223,16 +240,5 @@ public struct Metrics: Sendable {
                 "process_start_time_seconds", .gauge, "When this process was started, since 1970.",
                 .ns(facts.processStartNs)),
         ]
-    }
-}
-
-extension Totals {
-    subscript(failure: Failure) -> UInt64 {
-        switch failure {
-        case .unmapped: failedUnmapped
-        case .pin: failedPin
-        case .readOnly: failedReadOnly
-        case .other: failedOther
-        }
     }
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a run has come to while it goes on, as a service shows it: everything of the report of a run that is
-// over, the loops of the moment, and the findings that came last.
+// The state of a run in progress, as a service shows it: everything that the report of a finished run has, the loops in
+// progress, and the latest findings.
 
 public import Correlation
 import Events
 
-/// One moment of a run.
+/// The state at one moment.
 public struct RunState: Sendable {
     /// Losses and findings up to now, and the counters that were read last.
     public var report: RunReport
@@ -14,9 +14,11 @@ public struct RunState: Sendable {
     public var legend: Legend
     /// The newest first.
     public var latest: [Finding]
+    /// Findings of the last hour.
+    public var rates = RecentRates()
     /// Why the probes see nothing any more; nil while they do.
     public var blindness: String?
-    /// Findings that could not be written to where they were to go.
+    /// Findings that could not be written to their output.
     public var findingsNotWritten: UInt64 = 0
 
     public init(report: RunReport, loops: [LoopsInProgress.Loop], legend: Legend, latest: [Finding] = []) {
@@ -30,7 +32,7 @@ public struct RunState: Sendable {
     }
 }
 
-/// The service beside the run: what the process uses, and what was asked of it.
+/// The service beside the run: the resources that the process uses, and its requests.
 public struct ServiceFacts: Sendable, Equatable {
     public var version: String
     public var cpuTimeNs: UInt64 = 0

@@ -39,7 +39,7 @@ public struct DoctorReport: Sendable, Equatable {
         var lines = [mark(true, isRefusal: false, paint) + pad("kernel", 18) + TerminalText.escaped(host.kernelRelease)]
         for check in host.checks {
             lines.append(
-                mark(check.isFine, isRefusal: check.advice == host.refusal, paint) + pad(check.name, 18)
+                mark(check.isFine, isRefusal: isRefusal(check), paint) + pad(check.name, 18)
                     + TerminalText.escaped(check.value))
             if let advice = check.advice { lines.append("      " + TerminalText.escaped(advice)) }
         }
@@ -79,6 +79,12 @@ public struct DoctorReport: Sendable, Equatable {
             if let note = probe.note { lines.append("      " + pad("", 18) + TerminalText.escaped(note)) }
         }
         return lines
+    }
+
+    /// Whether tracing is refused because of it. The refusal may go on with why ftrace is refused as well.
+    private func isRefusal(_ check: HostReport.Check) -> Bool {
+        guard let advice = check.advice, let refusal = host.refusal else { return false }
+        return refusal.hasPrefix(advice)
     }
 
     /// What is missing but prevents nothing is a note.

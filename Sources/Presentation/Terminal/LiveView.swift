@@ -38,8 +38,7 @@ public struct LiveView: Sendable {
         _ state: RunState, width: Int, height: Int, now: UInt64, isPaused: Bool, colour: Bool
     ) -> [String] {
         let paint = Paint(isOn: colour)
-        let conclusion = Self.conclusion(
-            state, width: width, limit: height >= 30 ? 3 : height >= 20 ? 2 : height >= 12 ? 1 : 0)
+        let conclusion = Self.conclusion(state, width: width, limit: height >= 20 ? height / 3 : height >= 12 ? 2 : 0)
         let top = head(state, now: now) + conclusion + [""]
         let bottom = Self.foot(state, isPaused: isPaused)
         var room = max(0, height - top.count - bottom.count)
@@ -66,7 +65,9 @@ public struct LiveView: Sendable {
         let missing = run.probes.count { $0.hook == nil }
         let spurious = state.report.summary.allCauses.spurious
         let clock = state.legend.clock.timeOfDay(now, milliseconds: false)
-        var counts = "\(ShortNumber.count(findings.total)) findings, \(ShortNumber.count(spurious)) spurious failures"
+        var counts =
+            "\(ShortNumber.count(findings.total)) " + noun(findings.total, "finding")
+            + ", \(ShortNumber.count(spurious)) " + noun(spurious, "spurious failure")
         if !run.filters.isEmpty { counts += "; \(run.filters)" }
         return [
             Line("futexscope  \(clock) UTC  up \((now - min(now, begin)) / 1_000_000_000)s  \(counts)", .header),
@@ -74,16 +75,26 @@ public struct LiveView: Sendable {
         ]
     }
 
-    /// The most harmful conclusion in at most `limit` lines.
+    /// The most harmful conclusion and its remedy, in at most `limit` lines together; at least one of the remedy, where there
+    /// are two.
     private static func conclusion(_ state: RunState, width: Int, limit: Int) -> [Line] {
         let first = state.report.conclusions(legend: state.legend, loops: state.loops).list[0]
         guard limit > 0, first.verdict != .nothing else { return [] }
-        let lines = wrapped(TerminalText.escaped(first.sentence), width: width, indent: "")
-        let isAlarm = first.verdict == .kernel
-        return lines.prefix(limit).enumerated().map { position, line in
-            let isCut = position == limit - 1 && lines.count > limit
-            return Line(isCut ? line + " …" : line, isAlarm ? .warning : .plain)
+        let sentence = wrapped(TerminalText.escaped(first.sentence), width: width, indent: "")
+        let remedy = first.remedy.map {
+            wrapped("Remedy: " + TerminalText.escaped($0) + ".", width: width, indent: "  ")
         }
+        let style: Line.Style = first.verdict == .kernel ? .warning : .plain
+        let room = max(1, limit - (remedy == nil ? 0 : 1))
+        let lines = cut(sentence, to: room, width: width).map { Line($0, style) }
+        return lines + cut(remedy ?? [], to: limit - lines.count, width: width).map { Line($0, .plain) }
+    }
+
+    /// The first `count` lines; where that is not all, the last one says so.
+    private static func cut(_ lines: [String], to count: Int, width: Int) -> [String] {
+        guard lines.count > count else { return lines }
+        guard count > 0 else { return [] }
+        return Array(lines.prefix(count - 1)) + [TerminalText(lines[count - 1]).head(width - 4) + " …"]
     }
 
     /// Who hits whom, in at most `limit` rows.
@@ -101,7 +112,7 @@ public struct LiveView: Sendable {
         let losses =
             lost.isEmpty ? Line("lost: nothing", .faint) : Line("lost: " + lost.joined(separator: ", "), .warning)
         return [
-            losses, Line(isPaused ? "PAUSED  p goes on  q quits" : "q quits  p pauses", isPaused ? .header : .faint),
+            losses, Line(isPaused ? "PAUSED  p continues  q quits" : "q quits  p pauses", isPaused ? .header : .faint),
         ]
     }
 
@@ -109,7 +120,7 @@ public struct LiveView: Sendable {
         let all = state.loops.map(\.finding).sorted {
             ($0.lookup.passes, $0.lookup.victim.tid) > ($1.lookup.passes, $1.lookup.victim.tid)
         }
-        guard !all.isEmpty else { return [Line("nobody is looping", .faint)] }
+        guard !all.isEmpty else { return [Line("no loop in progress", .faint)] }
         let table = ReportTable(
             caption: "",
             columns: [
@@ -150,7 +161,7 @@ public struct LiveView: Sendable {
             if width >= 66 { cells.append(.own(ShortNumber.count(row.failed))) }
             return cells
         }
-        guard !rows.isEmpty else { return [Line("no lookup met a page without a mapping so far", .faint)] }
+        guard !rows.isEmpty else { return [Line("\(state.report.noLookup) so far", .faint)] }
         var columns: [ReportTable.Column] = [
             .name(order.count > limit ? "cause, \(limit) of \(order.count)" : "cause", 23), .number("now/s", 8),
             .number("avg/s", 8), .number("lookups", 9),

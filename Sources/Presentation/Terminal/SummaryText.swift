@@ -32,6 +32,7 @@ public struct SummaryText {
         var lines = [""] + report.conclusions(legend: legend).lines(width: width, paint: paint) + [""]
         lines += report.counters.map { row($0.name, $0.value) }
         lines += summary.causes.isEmpty ? ["", report.noCause] : self.lines(report.causes)
+        lines += self.lines(report.failures)
         lines += self.lines(report.pairs(limit: Self.rowsShown, legend: legend))
         lines += self.lines(report.verdicts)
         lines += self.lines(report.processes(limit: Self.rowsShown))
@@ -47,7 +48,8 @@ public struct SummaryText {
     /// With the observations beside them, and how many of the detaches could matter.
     private var activities: [String] {
         let detaches = row(
-            "detaches", "\(totals.detaches) folios left the page cache, \(totals.detachesHeld) of them held by somebody"
+            "detaches",
+            counted(totals.detaches, "folio") + " left the page cache, \(totals.detachesHeld) of them held by somebody"
         )
         let table = report.activities
         return table.rows.isEmpty ? ["", row("activities", "none"), detaches] : lines(table) + ["", detaches]

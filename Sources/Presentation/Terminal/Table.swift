@@ -68,7 +68,7 @@ public struct Table: FindingFormat {
         count = 0
     }
 
-    public mutating func write(_ loss: Loss, into bytes: inout [UInt8]) {
+    public mutating func write(_ loss: Loss, legend: Legend, into bytes: inout [UInt8]) {
         idle(into: &bytes)
         let text = "\(loss.count) lost at \(loss.stage.rawValue): \(loss.stage.meaning)"
         bytes += (paint.warning(TerminalText(text).head(layout.width - 1)) + "\n").utf8

@@ -4,7 +4,7 @@
 // that is needed to act is there; wider terminals add the age of the detach, more of names and paths, what each rule
 // would have returned, milliseconds, full names of causes, and the workloads.
 
-public import Correlation
+import Correlation
 import Events
 
 /// What a column of the table shows; the raw value is what a user types.
@@ -126,7 +126,7 @@ struct TableLayout: Sendable {
         case .result: result(finding, paint: paint)
         case .cause: cause(finding, paint: paint)
         case .culprit: finding.detach.map { task($0.culprit, culprit) } ?? pad("-", culprit)
-        case .age: padLeft(finding.detachAgeNs.map(ShortNumber.duration) ?? "-", age)
+        case .age: padLeft(legend.detachAgeNs(of: finding).map(ShortNumber.duration) ?? "-", age)
         case .rules: verdicts(finding.verdicts)
         case .file: place(finding, legend: legend)
         case .workload: work(lookup.victim, legend: legend)
@@ -167,9 +167,12 @@ struct TableLayout: Sendable {
         return paint.failure(pad(TerminalText(name).head(Self.result), Self.result))
     }
 
-    /// A question mark says that the cause is inferred, an arrow that the hole was in a neighbour page.
+    /// Why it failed, where that is no page without a mapping. A question mark says that the cause is inferred, an arrow that the hole was in a neighbour page.
     private func cause(_ finding: Finding, paint: Paint) -> String {
-        guard let known = finding.explainedCause else { return paint.faint(pad("-", cause)) }
+        guard let known = finding.explainedCause else {
+            let failure = finding.isFailureOnly ? finding.failure?.rawValue : nil
+            return paint.faint(pad(TerminalText(failure ?? "-").head(cause), cause))
+        }
         let name = cause >= 22 ? known.rawValue : known.abbreviation
         let mark = finding.confidence == .inferred ? "?" : finding.neighbour == true ? ">" : ""
         let cell = pad(TerminalText(name).head(cause - mark.utf8.count) + mark, cause)
@@ -178,9 +181,7 @@ struct TableLayout: Sendable {
 
     private func verdicts(_ verdicts: Verdicts?) -> String {
         guard let verdicts else { return pad("-", rules) }
-        func word(_ rule: Rule) -> String { verdicts[rule] == .unknown ? "?" : verdicts[rule].rawValue }
-        if rules >= Self.words { return Self.words(word) }
-        return Rule.allCases.map { String(word($0).prefix(1)) }.joined()
+        return rules >= Self.words ? Self.words(verdicts.word) : verdicts.letters
     }
 
     /// A letter for each rule.
@@ -217,6 +218,13 @@ struct TableLayout: Sendable {
     }
 }
 
+extension Verdicts {
+    fileprivate func word(_ rule: Rule) -> String { self[rule] == .unknown ? "?" : self[rule].rawValue }
+
+    /// One letter for each rule: s succeeds, f fails, l loops, ? not known.
+    var letters: String { Rule.allCases.map { String(word($0).prefix(1)) }.joined() }
+}
+
 /// Blanks on the right up to `columns`.
 func pad(_ text: String, _ columns: Int) -> String {
     text + String(repeating: " ", count: max(0, columns - text.unicodeScalars.reduce(0) { $0 + $1.columns }))
@@ -225,17 +233,4 @@ func pad(_ text: String, _ columns: Int) -> String {
 /// Blanks on the left up to `columns`.
 func padLeft(_ text: String, _ columns: Int) -> String {
     String(repeating: " ", count: max(0, columns - text.unicodeScalars.reduce(0) { $0 + $1.columns })) + text
-}
-
-extension Cause {
-    /// At most eleven columns, for a narrow table; a user may type it as well.
-    public var abbreviation: String {
-        switch self {
-        case .directIOInvalidation: "direct-io"
-        case .blockZeroOut: "zero-out"
-        case .memoryFailure: "mem-failure"
-        case .specialMapping: "special"
-        default: rawValue
-        }
-    }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Names of error numbers, for results that the kernel gives back. Linux's numbers on x86-64 and arm64;
-// only those that a lookup or a futex call may return, since a name that is never seen helps nobody.
+// Names of error numbers, for results of the kernel. The numbers are those of Linux on x86-64 and arm64; only errors
+// that a lookup or a futex call may return are in the list.
 
 /// An errno by name and by number.
 public enum ErrorNumber {
@@ -13,7 +13,7 @@ public enum ErrorNumber {
         (512, "ERESTARTSYS"), (516, "ERESTART_RESTARTBLOCK"),
     ]
 
-    /// `ok` for 0, else the name of the error; `errno-N` where none is known.
+    /// `ok` for 0, else the name of the error; `errno-N` where no name is known.
     public static func name(ofResult result: Int32) -> String {
         if result >= 0 { return "ok" }
         let number = result == .min ? .max : -result

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Text from the kernel on its way to a terminal or a spreadsheet. A task names itself as it likes and
-// files are called anything, so what a terminal would obey or what would turn a line around is shown
-// by its number instead. Also how many columns text takes, to keep the columns of a table straight.
+// Makes text from the kernel safe for a terminal. A task chooses its own name and the names of its files. So characters
+// that a terminal would interpret, or that would change the direction of a line, are shown as their numbers. This file
+// also counts the columns of text, so that the columns of a table stay aligned.
 
 extension Unicode.Scalar {
-    /// Control characters, bidirectional overrides and other invisible formatting, line separators,
-    /// and what has no meaning of its own.
+    /// Control characters, bidirectional overrides and other invisible formatting, line separators, and characters
+    /// without a meaning of their own.
     var isObeyedByTerminals: Bool {
         if isASCII { return value < 0x20 || value == 0x7f }
         return switch properties.generalCategory {
@@ -36,7 +36,7 @@ extension Unicode.Scalar {
     }
 }
 
-/// Text that is safe to show, taken apart so that it can be shortened without cutting an escape.
+/// Text that is safe to show, split so that it can be shortened without cutting an escape.
 public struct TerminalText {
     private let pieces: [(text: String, columns: Int)]
 
@@ -55,7 +55,7 @@ public struct TerminalText {
         return "\\x" + (digits.utf8.count < 2 ? "0" : "") + digits
     }
 
-    /// The whole text with everything escaped that a terminal would obey.
+    /// The whole text with all characters escaped that a terminal would interpret.
     public static func escaped(_ text: String) -> String {
         if text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7f }) { return text }
         var result = ""
@@ -144,7 +144,7 @@ public enum ShortNumber {
         return fixed(value, places: places)
     }
 
-    /// At most two decimals: what is less than a hundredth is nearly nothing.
+    /// At most two decimals: a value below a hundredth is shown as nearly nothing.
     static func coarse(_ value: Double) -> String {
         value >= 9.995 ? decimal(value) : fixed(value.isFinite ? max(0, value) : 0, places: 2)
     }
@@ -156,7 +156,7 @@ public enum ShortNumber {
             ? "<0.01%" : fixed(percent, places: percent >= 99.95 ? 0 : percent >= 9.995 ? 1 : 2) + "%"
     }
 
-    /// Rounded to so many decimals; for what is not negative and below 10^12.
+    /// Rounded to `places` decimals; for values that are not negative and below 10^12.
     static func fixed(_ value: Double, places: Int) -> String {
         let scale = (0..<places).reduce(1.0) { scale, _ in scale * 10 }
         let scaled = max(0, (value * scale).rounded())
@@ -166,7 +166,7 @@ public enum ShortNumber {
         return padded.dropLast(places) + "." + padded.suffix(places)
     }
 
-    /// Cut, not rounded, so that nothing shows as the next unit's one.
+    /// Cut, not rounded, so that the result never reaches the next unit.
     private static func threeDigits(_ value: UInt64, of size: UInt64) -> String {
         let whole = value / size
         if whole >= 100 { return "\(whole)" }

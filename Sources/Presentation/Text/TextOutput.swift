@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Numbers, words and text written straight into bytes that are there already, without a `String` and without
-// a question to an array for each: a run has millions of rows, and what a row costs is mostly what its fields
-// cost. The unsafe part of writing text is here and nowhere else: every store has asked for its room before.
+// Writes numbers, words and text directly into existing memory, without a `String` and without a check of an array for
+// each. A run has millions of rows, and most of the cost of a row is that of its fields. The unsafe part of writing
+// text is only in this file: every store has checked that it has room.
 
 import Events
 
 extension [UInt8] {
-    /// Appends what `write` writes. It is called again, with the same arguments around it, if there was not
-    /// enough room the first time, so it must write the same then.
+    /// Appends the bytes that `write` writes. If there was not enough room, `write` is called again, so it must write
+    /// the same bytes each time.
     @inline(__always)
     mutating func appendText(_ write: (inout TextOutput) -> Void) {
         var room = 1024
@@ -28,7 +28,7 @@ extension [UInt8] {
     }
 }
 
-/// Text on its way into a piece of memory. What does not fit is counted and not stored.
+/// Writes text into a piece of memory. Bytes that do not fit are counted and not stored.
 @safe struct TextOutput {
     private let start: UnsafeMutablePointer<UInt8>?
     private let capacity: Int
@@ -61,10 +61,10 @@ extension [UInt8] {
         if let place = unsafe room(1) { unsafe place.initialize(to: byte) }
     }
 
-    /// Takes the last `count` bytes back.
+    /// Removes the last `count` bytes.
     mutating func removeLast(_ count: Int) { self.count -= count }
 
-    /// Words of this program that are written in the source: their length is known where they are.
+    /// Words of this program that are literals in the source: their length is known there.
     @inline(__always)
     mutating func append(_ word: StaticString) {
         // A literal of that many bytes, into as much room.
@@ -146,9 +146,10 @@ extension [UInt8] {
         }
     }
 
-    // MARK: Text of other tasks
+    // MARK: Untrusted text
 
-    /// Appends text that is nothing but printable ASCII without two bytes; false, and nothing, for any other.
+    /// Appends text that consists of printable ASCII without two given bytes; for any other text it appends nothing and
+    /// returns false.
     mutating func append(plain text: String, without first: Unicode.Scalar, _ second: Unicode.Scalar) -> Bool {
         let bytes = text.utf8Span.span
         let isPlain = unsafe bytes.withUnsafeBytes { bytes in
@@ -171,7 +172,7 @@ extension [UInt8] {
         return isPlain
     }
 
-    /// The same of a task's name up to its first NUL.
+    /// The same for a task's name up to its first NUL.
     mutating func append(plain comm: Comm, without first: Unicode.Scalar, _ second: Unicode.Scalar) -> Bool {
         let (low, high) = (EightBytes(comm.low), EightBytes(comm.high))
         let (lowLength, highLength) = (low.lengthOfText, low.lengthOfText == 8 ? high.lengthOfText : 0)
@@ -183,7 +184,7 @@ extension [UInt8] {
         return true
     }
 
-    /// The first `length` of eight bytes, which takes room for eight.
+    /// The first `length` of eight bytes; this needs room for eight.
     private mutating func append(_ word: UInt64, length: Int) {
         let begin = count
         // Eight bytes of room.
@@ -194,7 +195,7 @@ extension [UInt8] {
     }
 }
 
-/// Eight bytes looked at in one go, as they lie in memory: the first is the lowest.
+/// Eight bytes that are examined at once, as they are in memory: the first is the lowest.
 private struct EightBytes {
     /// Eight letters.
     static let plain: UInt64 = 0x6161_6161_6161_6161
@@ -207,14 +208,14 @@ private struct EightBytes {
     /// Whether all are printable ASCII and neither of these two.
     @inline(__always)
     func isPlain(without first: Unicode.Scalar, _ second: Unicode.Scalar) -> Bool {
-        // A byte with its top bit set is one below 0x20 or above 0x7f, 0x7f itself, or one of the two; a borrow
-        // may set the bit of a byte above such a one as well, and then there is one all the same.
+        // A byte whose top bit is set in the result is below 0x20 or above 0x7f, is 0x7f, or is one of the two. A
+        // borrow may set the bit of the byte above such a byte as well, but then there is such a byte in any case.
         let isControl = (word &- Self.ones &* 0x20) & ~word
         let isOdd = isControl | word | zeros(0x7f) | zeros(first.value) | zeros(second.value)
         return isOdd & Self.tops == 0
     }
 
-    /// Top bits where the byte is this one, and perhaps of bytes above it.
+    /// The top bits of bytes that are equal to this one, and perhaps of bytes above them.
     @inline(__always)
     private func zeros(_ byte: UInt32) -> UInt64 {
         let difference = word ^ Self.ones &* UInt64(byte)
@@ -224,7 +225,7 @@ private struct EightBytes {
     /// Bytes before the first NUL.
     var lengthOfText: Int { (zeros(0) & Self.tops).trailingZeroBitCount / 8 }
 
-    /// The first so many of them, and letters in place of the others.
+    /// The first `count` of them, and letters in place of the others.
     func first(_ count: Int) -> EightBytes {
         guard count < 8 else { return self }
         let mask = (UInt64(1) << UInt64(count * 8)) &- 1

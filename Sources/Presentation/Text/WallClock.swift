@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Wall clock time from the kernel's monotonic time. The offset between the two is given once, so that
-// the times of one run keep their distances whatever is done to the clock meanwhile. UTC only: a
-// recording is read elsewhere than where it was made.
+// Wall clock time from the kernel's monotonic time. The offset between the two is given once, so the differences
+// between times of one run stay right even if the clock is set meanwhile. UTC only, because a recording may be read in
+// another place.
+
+public import Events
 
 /// CLOCK_MONOTONIC nanoseconds as dates.
 public struct WallClock: Sendable, Equatable {
     /// Nanoseconds to add to CLOCK_MONOTONIC to get those since 1970.
     public let offsetNs: Int64
+    /// Times are counts of a clock without a unit: they are shown as numbers, never as dates or seconds.
+    let showsCounts: Bool
 
-    public init(offsetNs: Int64) {
-        self.offsetNs = offsetNs
+    public init(offsetNs: Int64) { (self.offsetNs, showsCounts) = (offsetNs, false) }
+
+    /// The clock of a run.
+    public init(of run: RunInfo) {
+        (offsetNs, showsCounts) = (run.hasCountsForTimes ? 0 : run.wallClockOffsetNs, run.hasCountsForTimes)
     }
 
     /// Nanoseconds since 1970-01-01T00:00:00Z.
@@ -33,6 +40,7 @@ public struct WallClock: Sendable, Equatable {
 
     /// Hours, minutes and seconds of the day, with milliseconds if wanted.
     func timeOfDay(_ monotonicNs: UInt64, milliseconds: Bool) -> String {
+        if showsCounts { return String(monotonicNs) }
         let (_, nsOfDay) = split(monotonicNs)
         let time = Self.time(nsOfDay)
         return milliseconds ? time + "." + Self.padded(nsOfDay / 1_000_000 % 1000, 3) : time
@@ -51,8 +59,8 @@ public struct WallClock: Sendable, Equatable {
         return padded(seconds / 3600, 2) + ":" + padded(seconds / 60 % 60, 2) + ":" + padded(seconds % 60, 2)
     }
 
-    /// Howard Hinnant's civil_from_days: years of 400 × 365.2425 days that begin in March, so that the
-    /// day that comes and goes is the year's last.
+    /// Howard Hinnant's civil_from_days: years of 400 × 365.2425 days that begin in March, so that a leap day is the
+    /// last day of its year.
     private static func date(daysSince1970: Int64) -> (year: Int64, month: Int64, day: Int64) {
         let days = daysSince1970 + 719_468
         let era = (days >= 0 ? days : days - 146_096) / 146_097
@@ -94,7 +102,7 @@ public struct WallClock: Sendable, Equatable {
         text.utf8.allSatisfy { (0x30...0x39).contains($0) } ? Int64(text) : nil
     }
 
-    /// Howard Hinnant's days_from_civil, the way back from `date`.
+    /// Howard Hinnant's days_from_civil, the inverse of `date`.
     private static func daysSince1970(year: Int64, month: Int64, day: Int64) -> Int64 {
         let shifted = month <= 2 ? year - 1 : year
         let era = (shifted >= 0 ? shifted : shifted - 399) / 400
@@ -109,8 +117,8 @@ public struct WallClock: Sendable, Equatable {
     }
 }
 
-/// Writes times as `WallClock.timestamp` has them. Times of one run that follow each other mostly share
-/// their second, so that what comes before its fraction is kept.
+/// Writes times in the form of `WallClock.timestamp`. Consecutive times of one run mostly share their second, so the
+/// text before the fraction is kept.
 struct TimestampWriter: Sendable {
     private var second = Int64.min
     private var untilSecond: [UInt8] = []
