@@ -1,36 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The compiled BPF object, inside the binary. The bytes are an ELF file for libbpf; nothing here
-// looks into them.
+// The compiled BPF object, inside the binary: compressed, and as hexadecimal digits (see embed.sh). The bytes are an
+// ELF file for libbpf; nothing here looks into them.
+
+import CZlib
 
 /// The BPF object that belongs to this build.
 public enum BPFObject {
-    /// The ELF file's bytes, decoded from the literal that the build embeds.
+    /// The ELF file's bytes.
     public static func bytes() -> [UInt8] {
-        embeddedObjectHex.withUTF8Buffer { hex in
-            // It ends with a table whose entries have 64 bytes.
-            precondition(hex.count.isMultiple(of: 8))
-            return unsafe [UInt8](unsafeUninitializedCapacity: hex.count / 2) { bytes, count in
-                // Eight digits at once: one by one they would be a good part of a start.
-                for position in stride(from: 0, to: hex.count, by: 8) {
-                    // Both lie inside: four bytes for each eight digits.
-                    let digits = unsafe UnsafeRawBufferPointer(hex).loadUnaligned(
-                        fromByteOffset: position, as: UInt64.self)
-                    unsafe UnsafeMutableRawBufferPointer(bytes).storeBytes(
-                        of: bytesOf(UInt64(littleEndian: digits)).littleEndian, toByteOffset: position / 2,
-                        as: UInt32.self)
-                }
-                count = hex.count / 2
+        let packed = embeddedObject.withUTF8Buffer { digits in
+            stride(from: 0, to: digits.count, by: 2).map { position in
+                // There are two for each byte.
+                unsafe value(of: digits[position]) << 4 | value(of: digits[position + 1])
             }
+        }
+        return unsafe [UInt8](unsafeUninitializedCapacity: embeddedObjectSize) { bytes, count in
+            var stream = unsafe z_stream()
+            // 16 more window bits ask for the format of gzip.
+            var result = unsafe inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+            precondition(result == Z_OK, "no memory for this program's BPF object")
+            unsafe packed.withUnsafeBufferPointer { packed in
+                // Both areas live over the call, and their true lengths go with them.
+                unsafe stream.next_in = UnsafeMutablePointer(mutating: packed.baseAddress)
+                unsafe stream.avail_in = UInt32(packed.count)
+                unsafe stream.next_out = bytes.baseAddress
+                unsafe stream.avail_out = UInt32(bytes.count)
+                result = unsafe inflate(&stream, Z_FINISH)
+            }
+            count = Int(unsafe stream.total_out)
+            _ = unsafe inflateEnd(&stream)
+            precondition(result == Z_STREAM_END && count == embeddedObjectSize, "this program's BPF object is damaged")
         }
     }
 
-    /// Four bytes from eight lower-case digits, the first of both in the lowest place.
-    private static func bytesOf(_ digits: UInt64) -> UInt32 {
-        // A letter's low four bits are nine less than what it stands for, and its seventh bit is set.
-        let values = (digits & 0x0f0f_0f0f_0f0f_0f0f) &+ (digits >> 6 & 0x0101_0101_0101_0101) &* 9
-        var pairs = (values << 4 | values >> 8) & 0x00ff_00ff_00ff_00ff
-        pairs = (pairs | pairs >> 8) & 0x0000_ffff_0000_ffff
-        return UInt32(truncatingIfNeeded: pairs | pairs >> 16)
+    /// Of a lower-case hexadecimal digit.
+    private static func value(of digit: UInt8) -> UInt8 {
+        digit < UInt8(ascii: "a") ? digit - UInt8(ascii: "0") : digit - UInt8(ascii: "a") + 10
     }
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Programs for trampolines and BTF tracepoints.  The kernel wants the number of the
- * type that such a program is attached to.  libbpf reads all of the kernel's types for
- * that, by the megabyte, and goes through them for each program anew; whoever uses
- * this knows the numbers.  A program of this type makes libbpf read them in any case,
- * so it gets its type last.
+ * Loads programs for trampolines and BTF tracepoints.  The kernel needs the type number of
+ * the function or tracepoint that such a program is attached to.  libbpf finds this number
+ * by reading all of the kernel's types, several megabytes, again for each program; the
+ * caller of this function knows the numbers.  A program of this type makes libbpf read the
+ * types in any case, so its type is set last.
  */
 #define _GNU_SOURCE
 #include "CLibbpf.h"
@@ -54,8 +54,8 @@ int fs_set_attach_ids(fs_attach_ids ids)
 
 int fs_types_file(void)
 {
-	/* Some systems want it said that nothing in it will run (6.3), and older
-	 * ones do not know how. */
+	/* Newer kernels can require the flag that forbids execution (6.3); older ones do not
+	 * know it. */
 	int file = memfd_create("futexscope", MFD_CLOEXEC | MFD_NOEXEC_SEAL);
 
 	return file >= 0 ? file : memfd_create("futexscope", MFD_CLOEXEC);

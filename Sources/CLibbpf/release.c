@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Letting go of descriptors whose last close may take long.  Taking a program
- * off ftrace waits for a grace period of RCU tasks, and that waits for every
- * task to give up the processor of its own accord: one that spins in the kernel
- * never does, and the very loop that is being traced can hold up the end of its
- * trace.  So a child keeps the descriptors and closes them last; the parent can
- * wait for it, or leave.
+ * Closes descriptors whose last close may take long.  To remove a program from ftrace, the
+ * kernel waits for a grace period of RCU tasks, and that waits until every task has given
+ * up the processor voluntarily.  A task that spins in the kernel never does, so the loop
+ * that is being traced can delay the end of its own trace.  Therefore a child keeps the
+ * descriptors and closes them last; the parent can wait for it, or end.
  */
 #include "CLibbpf.h"
 
@@ -23,7 +22,7 @@ static int next_kept(int from, int go, const int *first, size_t count)
 	return next;
 }
 
-/* A port that the parent listens on, say, must not stay taken for as long as the
+/* For example, a port that the parent listens on must not stay in use for as long as the
  * child waits. */
 static void close_others(int go, const int *first, size_t count)
 {
@@ -36,8 +35,8 @@ static void close_others(int go, const int *first, size_t count)
 	}
 }
 
-/* Nothing but system calls: the parent may have had threads. `gone` stays open
- * as descriptor 0 until the very end, which is what the parent sees. */
+/* Makes only system calls, because the parent may have had threads. `gone` stays open as
+ * descriptor 0 until the very end; the parent notices when it is closed. */
 static void close_as_child(int go, int gone, const int *first, size_t count)
 {
 	char byte;

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -19,12 +18,11 @@ static int identify(int directory, const char *path, int flags, struct clinux_fi
 {
 	struct statx status;
 
-	if (statx(directory, path, flags | AT_STATX_DONT_SYNC, STATX_INO | STATX_NLINK, &status))
+	if (statx(directory, path, flags | AT_STATX_DONT_SYNC, STATX_INO, &status))
 		return -1;
 	file->major = status.stx_dev_major;
 	file->minor = status.stx_dev_minor;
 	file->inode = status.stx_ino;
-	file->links = status.stx_nlink;
 	return 0;
 }
 
@@ -41,11 +39,6 @@ static int identify_and_close(int descriptor, struct clinux_file *file)
 	return result;
 }
 
-int clinux_identify_link(const char *path, struct clinux_file *file)
-{
-	return identify(AT_FDCWD, path, AT_NO_AUTOMOUNT, file);
-}
-
 int clinux_identify_cached(int root, const char *path, struct clinux_file *file)
 {
 	struct open_how how = {
@@ -54,7 +47,8 @@ int clinux_identify_cached(int root, const char *path, struct clinux_file *file)
 	};
 	int descriptor = -1;
 
-	/* A rename anywhere on the host at this moment makes one walk fail, hardly three. */
+	/* A rename anywhere on the host at this moment can make one walk fail; three
+	 * failures in a row are unlikely. */
 	for (int attempt = 0; attempt < 3 && descriptor < 0; attempt++) {
 		descriptor = syscall(SYS_openat2, root, path, &how, sizeof(how));
 		if (descriptor < 0 && errno != EAGAIN)
@@ -66,10 +60,4 @@ int clinux_identify_cached(int root, const char *path, struct clinux_file *file)
 int clinux_open_root(const char *path)
 {
 	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
-int clinux_identify_memory(int huge, struct clinux_file *file)
-{
-	return identify_and_close(
-		memfd_create("futexscope", MFD_CLOEXEC | (huge ? MFD_HUGETLB : 0)), file);
 }

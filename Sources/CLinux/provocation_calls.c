@@ -36,6 +36,23 @@ long clinux_futex_wake_shared(uint32_t *address)
 	return syscall(SYS_futex, address, FUTEX_WAKE, 1, NULL, NULL, 0);
 }
 
+long clinux_futex_shared(uint32_t *address, int command)
+{
+	return syscall(SYS_futex, address, command, 1, NULL, NULL, 0);
+}
+
+long clinux_futex_wake_op(uint32_t *first, uint32_t *second, int is_private)
+{
+	return syscall(SYS_futex, first, FUTEX_WAKE_OP | (is_private ? FUTEX_PRIVATE_FLAG : 0), 1,
+		       1L, second, FUTEX_OP(FUTEX_OP_ADD, 0, FUTEX_OP_CMP_EQ, 1));
+}
+
+int clinux_secret_file(void)
+{
+	// SYS_memfd_secret on every architecture; headers of 2022 may lack it.
+	return (int)syscall(447, O_CLOEXEC);
+}
+
 int clinux_open(const char *path, int flags, unsigned mode)
 {
 	return open(path, flags, (mode_t)mode);
@@ -44,6 +61,17 @@ int clinux_open(const char *path, int flags, unsigned mode)
 int clinux_memory_file(const char *name, int huge)
 {
 	return memfd_create(name, MFD_CLOEXEC | (huge ? MFD_HUGETLB | MFD_HUGE_2MB : 0));
+}
+
+int clinux_unnamed_file(const char *directory)
+{
+	return open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
+long clinux_hold_page(int pipe, void *address)
+{
+	struct iovec part = { address, 1 };
+	return vmsplice(pipe, &part, 1, SPLICE_F_NONBLOCK);
 }
 
 int clinux_gettid(void)

@@ -5,6 +5,7 @@
 #include "provocation_calls.h"
 
 #include <setjmp.h>
+#include <sys/mman.h>
 
 static __thread sigjmp_buf before_touch;
 static __thread volatile sig_atomic_t touching;
@@ -18,7 +19,7 @@ static void on_sigbus(int signal)
 	raise(signal);
 }
 
-int clinux_touch(volatile uint32_t *address, int writes)
+static int catch_sigbus(void)
 {
 	static __thread int installed;
 	if (!installed) {
@@ -29,6 +30,28 @@ int clinux_touch(volatile uint32_t *address, int writes)
 			return -1;
 		installed = 1;
 	}
+	return 0;
+}
+
+int clinux_poison(void *address, size_t length)
+{
+	if (catch_sigbus() != 0)
+		return -1;
+	// The signal comes when the page is poisoned, to a process whose data is lost with it.
+	if (sigsetjmp(before_touch, 0) != 0) {
+		touching = 0;
+		return 0;
+	}
+	touching = 1;
+	int result = madvise(address, length, 100 /* MADV_HWPOISON */);
+	touching = 0;
+	return result;
+}
+
+int clinux_touch(volatile uint32_t *address, int writes)
+{
+	if (catch_sigbus() != 0)
+		return -1;
 	if (sigsetjmp(before_touch, 0) != 0) {
 		touching = 0;
 		return -1;

@@ -10,12 +10,27 @@ internal import Glibc
     let start: UnsafeMutableRawPointer
     let bytes: Int
 
-    static let pageBytes = 4096
+    static let pageBytes = sysconf(Int32(_SC_PAGESIZE))
     static let hugePageBytes = 2 << 20
 
     /// A shared mapping of a file's first bytes.
     init(_ file: borrowing Descriptor, bytes: Int, _ access: Syscalls.Access) throws(SyscallError) {
         unsafe start = try Syscalls.map(file.number, bytes: bytes, access, subject: file.subject)
+        self.bytes = bytes
+    }
+
+    /// A shared mapping of one part of a device's memory.
+    init(
+        _ file: borrowing Descriptor, bytes: Int, _ access: Syscalls.Access, at offset: Int
+    ) throws(SyscallError) {
+        unsafe start = try Syscalls.map(file.number, bytes: bytes, access, subject: file.subject, from: offset)
+        self.bytes = bytes
+    }
+
+    /// A shared mapping of a file of huge pages, none of which is reserved for it.
+    init(withoutReserve file: borrowing Descriptor, bytes: Int) throws(SyscallError) {
+        unsafe start = try Syscalls.map(
+            file.number, bytes: bytes, .readWrite, subject: file.subject, further: MAP_NORESERVE)
         self.bytes = bytes
     }
 
@@ -72,11 +87,15 @@ internal import Glibc
         try unsafe Syscalls.advise(start, bytes: bytes, MADV_DONTNEED, "release the mapping")
     }
 
+    /// Changes what the mapping permits.
+    func protect(_ access: Syscalls.Access) throws(SyscallError) {
+        try unsafe Syscalls.protect(start, bytes: bytes, access)
+    }
+
     func poison(at offset: Int) throws(SyscallError) {
         precondition(offset + Self.pageBytes <= bytes)
         // The page lies inside; the memory is mapped further on, a touch of it is survived.
-        try unsafe Syscalls.advise(
-            start + offset, bytes: Self.pageBytes, CLINUX_MADV_HWPOISON, "poison the page")
+        try unsafe Syscalls.poison(start + offset, bytes: Self.pageBytes)
     }
 
     func collapse(at offset: Int) throws(SyscallError) {
@@ -104,6 +123,12 @@ struct FutexWord: Equatable, Sendable {
         // The kernel checks the address; nothing is read or written here.
         guard let word = unsafe UnsafeMutablePointer<UInt32>(bitPattern: address) else { return EFAULT }
         return unsafe Syscalls.wakeShared(word)
+    }
+
+    /// 0, or the error number of an operation that is expected to fail.
+    func operate(_ operation: Syscalls.Operation) -> Int32 {
+        // As for `wake`; the address may be one that nothing is mapped at.
+        unsafe Syscalls.operate(operation, on: UnsafeMutablePointer<UInt32>(bitPattern: address))
     }
 
     /// False if that raised SIGBUS.  The word must be in memory that is mapped for such access.

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Events
 internal import Glibc
 
 /// A directory that suits a scenario: that of --path, or /dev/shm where that suits.
 struct Directory: Equatable {
     let path: String
 
-    private static let tmpfs: UInt64 = 0x0102_1994
-    private static let ramfs: UInt64 = 0x8584_58f6
-    private static let hugetlbfs: UInt64 = 0x9584_58f6
     private static let standard = "/dev/shm"
 
     init(_ named: String?, for scenario: Scenario) throws(ProvocationError) {
@@ -22,13 +20,13 @@ struct Directory: Equatable {
         guard facts.isDirectory else {
             throw .wrongPath(path, found: "not a directory", expected: expected)
         }
-        let magic = Syscalls.fileSystemMagic(of: path)
+        let magic = UInt32(truncatingIfNeeded: Syscalls.fileSystemMagic(of: path))
         let suits =
             switch scenario.place {
-            case .tmpfs: magic == Self.tmpfs
-            case .hugetlb: magic == Self.hugetlbfs
-            case .disk: ![Self.tmpfs, Self.ramfs, Self.hugetlbfs].contains(magic)
-            case .nowhere, .directory, .blockDevice: magic != Self.hugetlbfs
+            case .tmpfs: magic == FileSystemMagic.tmpfs
+            case .hugetlb: magic == FileSystemMagic.hugetlbfs
+            case .disk: ![FileSystemMagic.tmpfs, FileSystemMagic.ramfs, FileSystemMagic.hugetlbfs].contains(magic)
+            case .nowhere, .directory, .blockDevice: magic != FileSystemMagic.hugetlbfs
             }
         guard suits else {
             let kind = "0x" + String(magic, radix: 16)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The causes that can be provoked, with the names that findings show, and `ordinary`, the control: lookups that find
-/// their mapping. Each has one line on what happens and one on what it needs; its `Scenario` says how it is done.
+/// The causes that can be provoked, with the names that findings show; `ordinary`, the control: lookups that find
+/// their mapping; and failures without an observation, with the names that findings show for those. Each has one line on what happens and one on what it needs; its `Scenario` says how it is done.
 public enum ProvokedCause: String, CaseIterable, Sendable, CustomStringConvertible {
     case ordinary
     case zeroPage = "zero-page"
@@ -19,6 +19,14 @@ public enum ProvokedCause: String, CaseIterable, Sendable, CustomStringConvertib
     case swapOut = "swap-out"
     case migration
     case collapse
+    case unmappedAddress = "unmapped-address"
+    case noPermission = "no-permission"
+    case beyondEndOfFile = "beyond-end-of-file"
+    case deviceMemory = "device-memory"
+    case secretMemory = "secret-memory"
+    case poisoned
+    case readOnlyAnonymous = "read-only-anonymous"
+    case noMemory = "no-memory"
 
     public var description: String { rawValue }
 
@@ -26,7 +34,7 @@ public enum ProvokedCause: String, CaseIterable, Sendable, CustomStringConvertib
     public enum Expectation: Sendable {
         /// Every call finds the mapping.
         case none
-        /// Every call fails with `EFAULT`.
+        /// Every call fails with `EFAULT`, for a page without a mapping or for want of a page.
         case always
         /// Some calls fail: it is a race.
         case sometimes
@@ -114,6 +122,31 @@ public enum ProvokedCause: String, CaseIterable, Sendable, CustomStringConvertib
             (
                 .withstood, "small pages become a huge one (MADV_COLLAPSE)",
                 "Linux 6.1 with CONFIG_TRANSPARENT_HUGEPAGE, tmpfs, 64 MiB of memory"
+            )
+        case .unmappedAddress: (.always, "no page: nothing is mapped at the address", "nothing")
+        case .noPermission:
+            (
+                .always, "no page: the memory area permits no access",
+                "a directory to write to (/dev/shm unless --path)"
+            )
+        case .beyondEndOfFile:
+            (
+                .always, "no page: the address is behind the end of its file",
+                "a directory to write to (/dev/shm unless --path)"
+            )
+        case .deviceMemory: (.always, "no page: memory of a device", "root, /dev/mem")
+        case .secretMemory:
+            (.always, "no page: secret memory", "memfd_secret (to Linux 6.4 with secretmem.enable=1)")
+        case .poisoned:
+            (
+                .always, "no page: it is poisoned (MADV_HWPOISON)",
+                "root, Linux 5.16 with CONFIG_MEMORY_FAILURE, tmpfs; one page of 4 KiB is lost until the next boot"
+            )
+        case .readOnlyAnonymous: (.always, "an anonymous page in a read-only memory area", "nothing")
+        case .noMemory:
+            (
+                .always, "no page: no huge page is free",
+                "two free 2 MiB huge pages; the run takes all that are free until it ends"
             )
         }
     }

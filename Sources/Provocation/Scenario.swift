@@ -23,6 +23,8 @@ struct Scenario: Sendable {
     enum Footing: Equatable, Sendable {
         case zeroPage
         case specialPages
+        /// An address at which no page can be pinned.
+        case failing(FailingAddress)
         /// The file, mapped shared. The word is at the cursor's multiple of `stride`. With `releases` the victim unmaps the
         /// page after each call, because some operations skip a mapped page.
         case file(Syscalls.Access, stride: Int = 0, releases: Bool = false)
@@ -79,6 +81,9 @@ extension Scenario {
         case .swapOut: self = .swapOut
         case .migration: self = .migration
         case .collapse: self = .collapse
+        case .unmappedAddress, .noPermission, .beyondEndOfFile, .deviceMemory, .secretMemory, .poisoned,
+            .readOnlyAnonymous, .noMemory:
+            self = .failure(cause)
         }
     }
 }

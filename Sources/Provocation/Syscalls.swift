@@ -24,7 +24,14 @@ enum Syscalls {
         var deviceInode: UInt64
     }
 
-    enum Access { case readOnly, readWrite }
+    enum Access { case none, readOnly, readWrite }
+
+    /// What a victim asks for where every operation fails.
+    enum Operation: CaseIterable, Sendable {
+        case wake, wait
+        /// Asks for writing, unlike the others.
+        case tryLockPI
+    }
 
     fileprivate static func check<Result: SignedInteger>(
         _ action: String, _ subject: String = "", _ result: Result
@@ -68,6 +75,10 @@ enum Syscalls {
         try check("create a huge page file (memfd_create)", "", unsafe clinux_memory_file(name, 1))
     }
 
+    static func secretFile() throws(SyscallError) -> FileNumber {
+        try check("create secret memory (memfd_secret)", "", clinux_secret_file())
+    }
+
     static func memoryFile(_ name: String) throws(SyscallError) -> FileNumber {
         try check("create shared memory (memfd_create)", "", unsafe clinux_memory_file(name, 0))
     }
@@ -77,17 +88,33 @@ enum Syscalls {
     /// A file's first bytes, shared, or private memory.
     static func map(
         _ file: FileNumber?, bytes: Int, _ access: Access, subject: String = "private memory",
-        fixedAt address: UnsafeMutableRawPointer? = nil
+        fixedAt address: UnsafeMutableRawPointer? = nil, from offset: Int = 0, further: Int32 = 0
     ) throws(SyscallError) -> UnsafeMutableRawPointer {
-        let protection = access == .readOnly ? PROT_READ : PROT_READ | PROT_WRITE
+        let protection = protection(access)
         var flags = file == nil ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED
         if unsafe address != nil { flags |= MAP_FIXED }
+        flags |= further
         // MAP_FIXED replaces only what `Mapping` has reserved at that address.
-        let result = unsafe mmap(address, bytes, protection, flags, file ?? -1, 0)
+        let result = unsafe mmap(address, bytes, protection, flags, file ?? -1, offset)
         guard unsafe clinux_mmap_failed(result) == 0, let start = unsafe result else {
             throw SyscallError(action: "map \(bytes) bytes of", subject: subject, number: errno)
         }
         return unsafe start
+    }
+
+    private static func protection(_ access: Access) -> Int32 {
+        switch access {
+        case .none: PROT_NONE
+        case .readOnly: PROT_READ
+        case .readWrite: PROT_READ | PROT_WRITE
+        }
+    }
+
+    /// Changes what a mapping permits.
+    static func protect(_ start: UnsafeMutableRawPointer, bytes: Int, _ access: Access) throws(SyscallError) {
+        // The range is that of a live `Mapping`.
+        _ = try check(
+            "change the access to a mapping (mprotect)", "", unsafe mprotect(start, bytes, protection(access)))
     }
 
     static func unmap(_ start: UnsafeMutableRawPointer, bytes: Int) {
@@ -100,6 +127,11 @@ enum Syscalls {
     {
         // The range lies within a live `Mapping`; the advice is one that keeps it mapped.
         _ = try check("\(action) (madvise)", "", unsafe madvise(start, bytes, advice))
+    }
+
+    static func poison(_ start: UnsafeMutableRawPointer, bytes: Int) throws(SyscallError) {
+        // As for `advise`: a poisoned page stays mapped, and a touch of it raises SIGBUS.
+        _ = try check("poison the page (madvise)", "", unsafe clinux_poison(start, bytes))
     }
 
     /// Asks that one page of another process moves to `node`.
@@ -120,6 +152,18 @@ enum Syscalls {
     static func wakeShared(_ word: UnsafeMutablePointer<UInt32>) -> Int32 {
         // The kernel checks the address; nothing is written through it.
         unsafe clinux_futex_wake_shared(word) < 0 ? errno : 0
+    }
+
+    /// 0, or the error number of an operation on a shared futex that is expected to fail.
+    static func operate(_ operation: Operation, on word: UnsafeMutablePointer<UInt32>?) -> Int32 {
+        let command =
+            switch operation {
+            case .wake: CLINUX_FUTEX_WAKE
+            case .wait: CLINUX_FUTEX_WAIT
+            case .tryLockPI: CLINUX_FUTEX_TRYLOCK_PI
+            }
+        // The kernel checks the address; the operation fails before anything is written through it.
+        return unsafe clinux_futex_shared(word, command) < 0 ? errno : 0
     }
 
     /// Reads, or rewrites, the word; false if the page is beyond the end of its file or poisoned.

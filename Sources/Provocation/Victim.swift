@@ -11,6 +11,8 @@ struct Victim: ~Copyable {
     private let touches: Touch
     private let stride: Int
     private let releases: Bool
+    /// Where every operation fails, they take turns; else it is FUTEX_WAKE.
+    private let operations: [Syscalls.Operation]
     // Owned while the words are used; nobody owns the vDSO.
     private let memory: Mapping?
     private var cursor = 0
@@ -20,11 +22,16 @@ struct Victim: ~Copyable {
     init(_ scenario: Scenario, path: String, board: Scoreboard) throws(SyscallError) {
         self.board = board
         switch scenario.footing {
+        case .failing(let place):
+            var page = try place.map(path: path)
+            words = [FutexWord(address: page.address)]
+            memory = page.memory.take()
+            (operations, touches, stride, releases) = (place.operations, .none, 0, false)
         case .zeroPage:
             let page = try Mapping(anonymous: Mapping.pageBytes, .readOnly)
             words = [FutexWord(address: page.address())]
             memory = consume page
-            (touches, stride, releases) = (.read, 0, false)
+            (operations, touches, stride, releases) = ([], .read, 0, false)
         case .specialPages:
             let page = Self.mapDriverPage(board)
             let addresses = [Syscalls.vdso, page?.address() ?? 0]
@@ -33,12 +40,13 @@ struct Victim: ~Copyable {
             }
             words = addresses.filter { $0 != 0 }.map { FutexWord(address: $0) }
             memory = consume page
-            (touches, stride, releases) = (.none, 0, false)
+            (operations, touches, stride, releases) = ([], .none, 0, false)
         case .file(let access, let stride, let releases):
             let file = try Descriptor(opening: path, flags: access == .readOnly ? O_RDONLY : O_RDWR)
             let page = try Mapping(file, bytes: scenario.fileBytes, access)
             words = [FutexWord(address: page.address())]
             memory = consume page
+            operations = []
             (touches, self.stride, self.releases) = (access == .readOnly ? .read : .write, stride, releases)
         }
         board[.victimAddress] = words[0].address
@@ -80,7 +88,7 @@ struct Victim: ~Copyable {
         let word = FutexWord(address: words[made % words.count].address + cursor * stride)
         touch(word)
         let before = board[.truncations]
-        let number = word.wake()
+        let number = operations.isEmpty ? word.wake() : word.operate(operations[made % operations.count])
         // The same odd number on both sides: the file was too short all the time.
         let beyondEnd = before & 1 == 1 && board[.truncations] == before
         count(number, beyondEnd: beyondEnd)

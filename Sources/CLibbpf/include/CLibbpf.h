@@ -31,9 +31,9 @@ static inline struct bpf_object *fs_object_open(const void *bytes, size_t size, 
 	return bpf_object__open_mem(bytes, size, &opts);
 }
 
-/* From here on objects that are opened ask `ids` for the kernel's number of the
- * type that a program for a trampoline or a tracepoint is attached to, by the
- * program's name; 0 stands for none. 0, or -errno. */
+/* From now on, objects that are opened ask `ids` for the kernel's number of the type that a
+ * program for a trampoline or a tracepoint is attached to, by the program's name; 0 stands
+ * for none. Returns 0, or -errno. */
 typedef unsigned int (*fs_attach_ids)(const char *program);
 
 int fs_set_attach_ids(fs_attach_ids ids);
@@ -140,23 +140,10 @@ static inline void fs_set_log_sink(fs_log_sink sink)
 }
 
 /*
- * Makes a child that has all descriptors of this process and closes them, the
- * `count` ones at `first` before the others, once `*release` is closed here;
- * `*gone` reads as ended when it has done so.  Returns its process id, or -errno.
+ * Forks a child that holds all descriptors of this process.  When this process closes
+ * `*release`, the child closes them, the `count` descriptors at `first` before the others.
+ * `*gone` reads end-of-file when the child has done so.  Returns its process id, or -errno.
  */
 int fs_keep_in_child(const int *first, size_t count, int *release, int *gone);
-
-/*
- * Capabilities of the calling thread as masks of 1 << CAP_...; inheritable and
- * ambient ones are emptied by the setting.  Both return 0 or -errno.
- */
-int fs_permitted_capabilities(unsigned long long *permitted);
-int fs_set_capabilities(unsigned long long effective, unsigned long long permitted);
-
-/*
- * Empties the bounding set, where that is allowed, and sees to it that no
- * program gives new rights and nobody looks into the process.  0 or -errno.
- */
-int fs_close_ways_back(void);
 
 #endif

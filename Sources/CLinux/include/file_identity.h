@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// Which file a path or a mapping leads to, without a call that can block: a path that another task has chosen may lead to a
+// Which file a path leads to, without a call that can block: a path that another task has chosen may lead to a
 // file server of that task, which never answers.
 #ifndef CLINUX_FILE_IDENTITY_H
 #define CLINUX_FILE_IDENTITY_H
@@ -9,11 +9,7 @@
 struct clinux_file {
 	uint32_t major, minor; // of the device, as stat(2) has it
 	uint64_t inode;
-	uint32_t links; // number of its names
 };
-
-/// What a link in /proc leads to, such as /proc/PID/map_files/START-END. 0, or -1 with errno.
-int clinux_identify_link(const char *path, struct clinux_file *file);
 
 /// Identifies the file at a path without symbolic links below the directory `root`, from the kernel's cache only
 /// (RESOLVE_CACHED, Linux 5.12). 0, or -1 with errno: EAGAIN where the file system would have to be asked.
@@ -21,8 +17,5 @@ int clinux_identify_cached(int root, const char *path, struct clinux_file *file)
 
 /// Opens a directory as `root`; -1 with errno.
 int clinux_open_root(const char *path);
-
-/// Identifies an unnamed file in memory; all such files have its device. 0, or -1 with errno.
-int clinux_identify_memory(int huge, struct clinux_file *file);
 
 #endif

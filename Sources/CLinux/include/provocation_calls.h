@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-// The system calls of the workloads behind `provoke` that Swift cannot import: variadic ones, GNU
-// extensions, function-like macros and unions. Every function is the bare call: -1 and errno on failure.
+// System calls that Swift cannot import: variadic ones, GNU extensions, function-like macros and unions. They are for
+// the workloads behind `provoke`, and for files that are made in order to look at their pages. Every function is the
+// bare call: -1 and errno on failure.
 //
 // This header includes no system header that differs with _GNU_SOURCE: Swift builds its own module of the C library without
 // it, and refuses two definitions of one struct.
@@ -14,20 +15,40 @@
 // Values that the headers of this build may not have; the kernel returns EINVAL if it does not have them.
 static const int CLINUX_MADV_PAGEOUT = 21;
 static const int CLINUX_MADV_COLLAPSE = 25;
-static const int CLINUX_MADV_HWPOISON = 100;
 extern const int clinux_o_direct; // another value on every architecture
 
 // Reads, or rewrites, the word at `address` as an application does.  0, or -1 when that raised
 // SIGBUS (the page is beyond the end of its file, or poisoned).  See touch.c.
 int clinux_touch(volatile uint32_t *address, int writes);
 
+// MADV_HWPOISON; this process survives the signal.
+int clinux_poison(void *address, size_t length);
+
 // FUTEX_WAKE of nobody on a futex that processes share: how many were woken, or -1.
 long clinux_futex_wake_shared(uint32_t *address);
+
+// An operation on a shared futex that is expected to fail: -1 then. FUTEX_WAIT returns at once, since
+// it expects another value than 0.
+static const int CLINUX_FUTEX_WAIT = 0;
+static const int CLINUX_FUTEX_WAKE = 1;
+static const int CLINUX_FUTEX_TRYLOCK_PI = 8;
+long clinux_futex_shared(uint32_t *address, int command);
+
+// FUTEX_WAKE_OP, which looks two futexes up, the second one for writing; it wakes nobody and changes neither word.
+long clinux_futex_wake_op(uint32_t *first, uint32_t *second, int is_private);
+
+// A file of secret memory (memfd_secret, Linux 5.14).
+int clinux_secret_file(void);
 
 int clinux_open(const char *path, int flags, unsigned mode);
 
 // An unnamed file in memory; of 2 MiB pages if `huge`.
 int clinux_memory_file(const char *name, int huge);
+
+// A file without a name on the file system of a directory.
+int clinux_unnamed_file(const char *directory);
+// Puts a reference to the page at `address` into a pipe, instead of a copy.
+long clinux_hold_page(int pipe, void *address);
 
 int clinux_gettid(void);
 

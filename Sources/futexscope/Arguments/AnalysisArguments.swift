@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The arguments that `report` and `export` have in common: the input, which findings, and the output. They have the
+// The arguments that `report` and `export` have in common: which findings, and the output. They have the
 // filters of a capture, and filters by cause and by time.
 
 internal import ArgumentParser
@@ -8,12 +8,10 @@ internal import Correlation
 internal import Events
 internal import Presentation
 
-/// The arguments of an analysis after the fact.
+/// The arguments of an analysis of recorded events.
 struct AnalysisArguments: ParsableArguments {
-    @Argument(
-        help: ArgumentHelp(
-            "A recording, an ftrace text (- for standard input), or a trace.dat of trace-cmd.", valueName: "input"))
-    var input: String
+    static let inputHelp = ArgumentHelp(
+        "A recording, an ftrace text (- for standard input), a trace.dat, or a perf.data.", valueName: "input")
 
     // MARK: Which findings
 
@@ -54,8 +52,13 @@ struct AnalysisArguments: ParsableArguments {
             passes: loopPasses ?? run.loops.passes, durationNs: loopDuration?.ns ?? run.loops.durationNs)
     }
 
-    /// - Parameter begin: time of the first event, from which relative times count.
-    func filter(for run: RunInfo, begin: UInt64) throws -> FindingFilter {
+    /// - Parameters:
+    ///   - begin: time of the first event, from which relative times count.
+    ///   - input: what is read, for messages.
+    func filter(for run: RunInfo, begin: UInt64, input: String) throws -> FindingFilter {
+        for (option, moment) in [("--since", since), ("--until", until)] {
+            if let moment { try moment.check(option, for: run, input: input) }
+        }
         var filter = FindingFilter()
         filter.wanted = wanted.filter
         filter.causes = cause.isEmpty ? nil : Set(cause)
@@ -92,6 +95,19 @@ struct Moment: Equatable {
         } else {
             throw ValidationError(
                 "expected a time after the start such as 90s or 2m, or a date such as 2026-11-23T02:00:00Z")
+        }
+    }
+
+    /// - Throws: Where the times of a run cannot be compared with this one.
+    fileprivate func check(_ option: String, for run: RunInfo, input: String) throws {
+        if run.hasCountsForTimes {
+            throw CommandError.usage(
+                "cannot use \(option): the clock of \(input) counts something else than nanoseconds; leave it out")
+        }
+        if epochNs != nil, run.wallClockOffsetNs == 0 {
+            throw CommandError.usage(
+                "cannot use \(option) with a date: \(input) has no wall clock; expected a time after its start, such as 90s"
+            )
         }
     }
 

@@ -5,6 +5,7 @@
 public import ArgumentParser
 internal import Capture
 internal import Events
+internal import Glibc
 internal import Presentation
 internal import Recording
 
@@ -53,8 +54,9 @@ struct RingSize: Equatable {
     var bytes: UInt32
 
     init(_ text: String) throws {
-        guard let size = ByteSize(text)?.bytes, size >= 4096, size & (size - 1) == 0, let bytes = UInt32(exactly: size)
-        else { throw ValidationError("expected a power of two from 4096 to 2G, such as 512K or 8M") }
+        let page = UInt64(sysconf(Int32(_SC_PAGESIZE)))
+        guard let size = ByteSize(text)?.bytes, size >= page, size & (size - 1) == 0, let bytes = UInt32(exactly: size)
+        else { throw ValidationError("expected a power of two from \(page) to 2G, such as 512K or 8M") }
         self.bytes = bytes
     }
 }
@@ -87,6 +89,7 @@ struct LookupResult: Equatable {
 }
 
 extension AttachMode: ExpressibleByArgument {}
+extension CaptureSource: ExpressibleByArgument {}
 
 /// The format of findings.
 enum OutputFormat: String, CaseIterable, ExpressibleByArgument {

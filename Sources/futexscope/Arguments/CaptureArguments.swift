@@ -34,6 +34,11 @@ struct CaptureArguments: ParsableArguments {
 
     // MARK: How to attach
 
+    @Option(
+        help: ArgumentHelp(
+            "What to observe with: bpf, ftrace, or auto, which uses bpf, or ftrace where the host refuses bpf."))
+    var source: CaptureSource = .auto
+
     @Option(help: "Hooks to use.")
     var attach: AttachMode = .auto
 
@@ -43,7 +48,7 @@ struct CaptureArguments: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Size of the ring buffer: a power of two, 4096 or more (default: 8M).", valueName: "bytes"),
+            "Size of the ring buffer: a power of two, one page or more (default: 8M).", valueName: "bytes"),
         transform: RingSize.init)
     var ringSize: RingSize?
 
@@ -77,7 +82,7 @@ struct CaptureArguments: ParsableArguments {
     /// - Throws: what is wrong with the process or control group of a filter.
     func options() throws -> CaptureOptions {
         var options = CaptureOptions()
-        options.attach = attach
+        (options.source, options.attach) = (source, attach)
         options.depth = full ? .full : .sentinel
         options.wanted = wanted.filter
         if let pid = wanted.pid { try checkProcess(pid) }

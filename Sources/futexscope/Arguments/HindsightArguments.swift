@@ -19,7 +19,8 @@ struct HindsightArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
             "Condition for a snapshot: spurious, failed, loop, cause=NAME, result=NAME, passes>=N, duration>=TIME. "
-                + "Conditions with commas must all hold; of several --on, one is enough.", valueName: "condition"),
+                + "Conditions in one --on, with commas between them, must all hold; of several --on, one is enough.",
+            valueName: "condition"),
         transform: Trigger.init(parsing:))
     var on: [Trigger] = []
 

@@ -39,7 +39,7 @@ struct LookupArguments: ParsableArguments {
     var minDuration: Span?
 
     @Option(
-        help: ArgumentHelp("Only lookups that returned ok or this error, such as EFAULT.", valueName: "result"),
+        help: ArgumentHelp("Only lookups with this result: ok, or an error such as EFAULT.", valueName: "result"),
         transform: LookupResult.init)
     var result: LookupResult?
 

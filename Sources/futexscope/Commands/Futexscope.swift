@@ -5,6 +5,7 @@
 
 internal import ArgumentParser
 internal import Capture
+internal import Events
 internal import Service
 
 @main
@@ -27,7 +28,7 @@ struct Futexscope: ParsableCommand {
             get_futex_key() pins that page and the page has no mapping, the kernel must retry or \
             fail with EFAULT. futexscope reports each such observation: the victim, the number of \
             passes, the result, the page and its file, which operation detached the page and which \
-            task did it, and what each of the kernel's rules, past and present, would have returned.
+            task did it, and what each of six rules, past, present and proposed, would have returned.
 
             EXAMPLES:
               futexscope doctor                   check what this host permits
@@ -94,7 +95,7 @@ struct Ending: Equatable {
         var text = lines.map { String($0.drop { $0 == " " }) }.joined(separator: "; ")
         if text.hasSuffix(".") { text.removeLast() }
         let full = Futexscope.fullMessage(for: error)
-        guard let hint = full.split(separator: "\n").last(where: { $0.contains("--help") }),
+        guard let hint = full.split(separator: "\n").last(where: { $0.has("--help") }),
             let start = hint.firstIndex(of: "'"), let end = hint.lastIndex(of: "'"), start < end
         else { return text }
         return text + "; see `\(hint[hint.index(after: start)..<end])`"

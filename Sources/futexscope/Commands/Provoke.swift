@@ -13,8 +13,9 @@ struct Provoke: ParsableCommand {
         discussion: """
             Starts two processes on one CPU: provoke-victim calls FUTEX_WAKE on a shared futex, and \
             provoke-culprit detaches the page of that futex. Run it while `futexscope trace` runs, to \
-            see findings, or alone, to test a kernel. It changes only files that it creates itself, and \
-            removes them at the end; after SIGKILL a file futexscope-provoke-PID is left.
+            see findings, or alone, to test a kernel. It changes only files that it creates itself, and a \
+            device that --path names; it removes the files at the end. After SIGKILL a file \
+            futexscope-provoke-PID is left.
 
             EXAMPLES:
               futexscope provoke --list

@@ -12,7 +12,7 @@ internal import Recording
 struct Record: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "record",
-        abstract: "Record events for a later report, on any host, without root.",
+        abstract: "Record events. A later report of them needs no root and runs on any host.",
         discussion: """
             Creates a directory in the Common Trace Format 1.8, for `futexscope report`, babeltrace2 \
             and Trace Compass. Ends with Ctrl-C, after a duration, at the size limit, or with the \
@@ -78,7 +78,7 @@ struct Record: ParsableCommand {
     func run() throws {
         var options = try capture.options()
         if capture.dryRun { return try LiveRun.show(options, format: .table) }
-        options.tellsActivities = true
+        options.emitsActivities = true
         if moments.on.contains(where: \.needsFullDepth) { options.depth = .full }
         try LiveRun.check(capture)
         let child = command.isEmpty ? nil : ChildCommand(command)

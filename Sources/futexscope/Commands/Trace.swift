@@ -88,7 +88,7 @@ struct Trace: ParsableCommand {
     func run() throws {
         var options = try capture.options()
         if capture.dryRun { return try LiveRun.show(options, format: format) }
-        options.tellsActivities = record != nil
+        options.emitsActivities = record != nil
         if live { try LiveScreen.check() }
         try TraceRun(trace: self, options: options).run()
     }

@@ -11,10 +11,9 @@ enum Messages {
     /// Messages while a screen covers the terminal; nil when none does.
     private static let held = Mutex<[String]?>(nil)
 
-    /// Emits one line. Characters that a terminal would interpret are escaped, because part of the line may come from a
-    /// file or from another task. When standard error is closed, the line is lost.
-    static func emit(_ line: String) {
-        let text = "futexscope: \(TerminalText.escaped(line))\n"
+    /// Emits one line. When standard error is closed, the line is lost.
+    static func emit(_ message: String) {
+        let text = line(message)
         let isHeld = held.withLock { held in
             guard held != nil else { return false }
             held?.append(text)
@@ -22,6 +21,10 @@ enum Messages {
         }
         if !isHeld { try? OutputFile.standardError.write(text) }
     }
+
+    /// One line with its end. Characters that a terminal would interpret are escaped, because part of the message may
+    /// come from a file or from another task.
+    static func line(_ message: String) -> String { "futexscope: \(TerminalText.escaped(message))\n" }
 
     /// Keeps messages until `release`.
     static func hold() { held.withLock { $0 = $0 ?? [] } }

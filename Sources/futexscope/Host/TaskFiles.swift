@@ -28,7 +28,6 @@ enum TaskFiles {
 
     /// The process that a thread belongs to; nil when there is no such thread.
     static func process(ofThread thread: UInt32) -> UInt32? {
-        let lines = readText("/proc/\(thread)/status")?.split(separator: "\n") ?? []
-        return lines.first { $0.hasPrefix("Tgid:") }.flatMap { UInt32($0.dropFirst(5).filter(\.isNumber)) }
+        statusField("Tgid", of: String(thread)).flatMap { UInt32($0) }
     }
 }

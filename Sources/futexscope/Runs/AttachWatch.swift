@@ -6,6 +6,7 @@
 // there is a second thread.
 
 internal import Capture
+internal import Events
 internal import CLinux
 internal import Glibc
 

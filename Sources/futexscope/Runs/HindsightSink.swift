@@ -27,7 +27,7 @@ final class HindsightSink: RunRecorder {
     private(set) var hasFailed = false
 
     init(directory: String, limits: SnapshotLimits, triggers: [Trigger], loops: LoopThresholds) throws {
-        do throws(RecordingFailure) {
+        do throws(RecordingError) {
             recorder = try SnapshotRecorder(directory: directory, limits: limits)
         } catch {
             throw CommandError(message: error.message, exitCode: error.isUsage ? 64 : 1)
@@ -95,18 +95,19 @@ final class HindsightSink: RunRecorder {
     }
 
     var amount: String {
-        "\(written) snapshots" + (recorder.suppressed > 0 ? ", \(recorder.suppressed) conditions suppressed" : "")
-            + (lost > 0 ? ", \(lost) events lost" : "")
+        counted(written, "snapshot")
+            + (recorder.suppressed > 0 ? ", \(counted(recorder.suppressed, "condition")) suppressed" : "")
+            + (lost > 0 ? ", \(counted(lost, "event")) lost" : "")
     }
 
     // MARK: Snapshots
 
     private func append(_ events: ArraySlice<Event>) {
-        attempt { () throws(RecordingFailure) in try recorder.append(events) }
+        attempt { () throws(RecordingError) in try recorder.append(events) }
     }
 
     private func begin(_ reason: String, at time: UInt64, isRequested: Bool = false) {
-        attempt { () throws(RecordingFailure) in
+        attempt { () throws(RecordingError) in
             guard
                 case .began(let directory, let removed) = try recorder.trigger(
                     reason, at: time, stamp: pipeline.legend.clock.stamp(time), isAsked: isRequested)
@@ -114,20 +115,20 @@ final class HindsightSink: RunRecorder {
             reportSuppressed()
             Messages.emit(
                 "snapshot in \(directory): \(reason)" + (removed.map { "; the oldest, \($0), was removed" } ?? ""))
-            if let meaning, !isRequested { Messages.emit(meaning.line) }
+            if let meaning, !isRequested { Messages.emit(meaning.lineSoFar) }
         }
     }
 
     private func end(at time: UInt64, isEnd: Bool = false) {
-        attempt { () throws(RecordingFailure) in
+        attempt { () throws(RecordingError) in
             guard let finished = try recorder.finish(at: time, isEnd: isEnd) else { return }
             written += 1
             let gone =
                 finished.eventsGone > 0
-                ? "; \(finished.eventsGone) events before it were dropped, because memory was full; try a larger --max-memory"
+                ? "; \(counted(finished.eventsGone, "event")) before it \(noun(finished.eventsGone, "was", "were")) dropped, because memory was full; try a larger --max-memory"
                 : ""
             Messages.emit(
-                "recorded \(finished.records) events, \(ShortNumber.bytes(finished.bytes)) in \(finished.directory)"
+                "recorded \(counted(finished.records, "event")), \(ShortNumber.bytes(finished.bytes)) in \(finished.directory)"
                     + gone)
         }
     }
@@ -136,12 +137,14 @@ final class HindsightSink: RunRecorder {
         let fresh = recorder.suppressed - suppressedReported
         suppressedReported = recorder.suppressed
         if fresh > 0 {
-            Messages.emit("\(fresh) conditions were suppressed: they occurred within --every of the last snapshot")
+            Messages.emit(
+                "\(counted(fresh, "condition")) \(noun(fresh, "was", "were")) suppressed within --every of the last snapshot"
+            )
         }
     }
 
-    private func attempt(_ action: () throws(RecordingFailure) -> Void) {
-        do throws(RecordingFailure) {
+    private func attempt(_ action: () throws(RecordingError) -> Void) {
+        do throws(RecordingError) {
             try action()
         } catch {
             hasFailed = true

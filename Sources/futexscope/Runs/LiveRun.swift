@@ -11,6 +11,8 @@ internal import Presentation
 /// A live source, with its messages for the user and for a supervisor.
 struct LiveRun {
     let source: any LiveSource
+    /// About the choice of the source.
+    private let notes: [String]
     private let arguments: CaptureArguments
     /// The task whose end is the end of the run; nil where there is none.
     private let victim: VictimWatch?
@@ -26,7 +28,8 @@ struct LiveRun {
     init(_ arguments: CaptureArguments, options: CaptureOptions, endsWithVictim: Bool) throws(CaptureError) {
         self.arguments = arguments
         victim = endsWithVictim ? VictimWatch(arguments.wanted) : nil
-        source = try LiveSources.open(options)
+        let choice = try LiveSources.open(options)
+        (source, notes) = (choice.result, choice.notes)
     }
 
     /// Passes events to `handle`, a batch at a time, until the run ends or `handle` returns false.
@@ -74,7 +77,7 @@ struct LiveRun {
             let totals = source.totals
             if totals.time != statusTime, !totals.isFinal {
                 statusTime = totals.time
-                Supervisor.current.notify(status: "\(probes), \(totals.observations) observations so far")
+                Supervisor.current.notify(status: "\(probes), \(counted(totals.observations, "observation")) so far")
             }
             return wantsMore
         }
@@ -85,7 +88,9 @@ struct LiveRun {
 
     /// A dry run: attaches all probes, detaches them at once, and prints how each was attached.
     static func show(_ options: CaptureOptions, format: OutputFormat) throws(CaptureError) {
-        let probes = try LiveSources.plan(options)
+        let choice = try LiveSources.plan(options)
+        for note in choice.notes { Messages.emit(note) }
+        let probes = choice.result
         let output = OutputFile.standardOutput
         let bytes =
             format == .json
@@ -97,6 +102,7 @@ struct LiveRun {
     /// - Returns: a line with the number of probes.
     private func reportProbes(ending: String) -> String {
         let probes = source.run.probes
+        for note in notes { Messages.emit(note) }
         if arguments.verbose {
             try? OutputFile.standardError.write(
                 DoctorReport.text(probes: probes, colour: OutputFile.standardError.wantsColour))
@@ -110,7 +116,7 @@ struct LiveRun {
         let rule = RunningRule.read()
         if rule.livepatch != nil { Messages.emit("the rule of this kernel is \(rule.text)") }
         if let note = source.depthNote { Messages.emit("\(note); entry hooks are used") }
-        let text = "tracing with \(probes.count { $0.hook != nil }) probes"
+        let text = "tracing with " + counted(probes.count { $0.hook != nil }, "probe")
         Messages.emit(text + ending)
         return text
     }

@@ -30,7 +30,7 @@ final class RecordingSink: RunRecorder {
     private var lost: UInt64 = 0
 
     init(directory: String, limits: RecordingLimits = RecordingLimits()) throws {
-        do throws(RecordingFailure) {
+        do throws(RecordingError) {
             writer = try RecordingWriter(directory: directory, limits: limits)
         } catch {
             throw CommandError(message: error.message, exitCode: error.isUsage ? 64 : 1)
@@ -41,7 +41,7 @@ final class RecordingSink: RunRecorder {
     func abandon() { writer.abandon() }
 
     func begin(_ run: RunInfo) throws {
-        do throws(RecordingFailure) { try writer.begin(run) } catch { throw CommandError.running(error.message) }
+        do throws(RecordingError) { try writer.begin(run) } catch { throw CommandError.running(error.message) }
     }
 
     func take(_ lookup: Lookup, isProgress: Bool) { writer.take(lookup, isProgress: isProgress) }
@@ -56,7 +56,7 @@ final class RecordingSink: RunRecorder {
 
     /// False when the recording has ended: at its limit, or after a failed write.
     func endBatch() -> Bool {
-        attempt { () throws(RecordingFailure) in try writer.endBatch() }
+        attempt { () throws(RecordingError) in try writer.endBatch() }
         if writer.hasReachedLimit, !hasReportedLimit {
             hasReportedLimit = true
             Messages.emit("the recording \(writer.directory) ends at its size limit: \(amount)")
@@ -66,19 +66,19 @@ final class RecordingSink: RunRecorder {
 
     /// Writes the rest and emits how much was recorded.
     func finish() {
-        attempt { () throws(RecordingFailure) in try writer.finish() }
+        attempt { () throws(RecordingError) in try writer.finish() }
         if !hasFailed { Messages.emit("recorded \(amount) in \(writer.directory)") }
     }
 
     /// How much was recorded and lost, as text.
     var amount: String {
-        "\(writer.recordsWritten) events, \(ShortNumber.bytes(writer.bytesWritten))"
+        counted(writer.recordsWritten, "event") + ", \(ShortNumber.bytes(writer.bytesWritten))"
             + (lost > 0 ? ", \(lost) lost" : "")
     }
 
-    private func attempt(_ action: () throws(RecordingFailure) -> Void) {
+    private func attempt(_ action: () throws(RecordingError) -> Void) {
         if hasFailed { return }
-        do throws(RecordingFailure) {
+        do throws(RecordingError) {
             try action()
         } catch {
             hasFailed = true

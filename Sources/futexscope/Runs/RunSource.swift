@@ -31,6 +31,35 @@ enum RunSource {
         return try read(stream, name: path, path: isFile ? path : nil)
     }
 
+    /// - Throws: Where two inputs are the same, or are parts of one trace: together they would not be what either says.
+    static func checkTogether(_ inputs: [String]) throws {
+        var known: [(name: String, identity: String)] = []
+        for input in inputs where input != "-" {
+            var status = stat()
+            // The structure lives over the call. What cannot be read is reported when it is opened.
+            guard unsafe stat(input, &status) == 0 else { continue }
+            let identity = "\(status.st_dev):\(status.st_ino)"
+            if let same = known.first(where: { $0.identity == identity }) {
+                throw CommandError.usage(
+                    "cannot report \(same.name) and \(input) together: they are the same; expected each input once")
+            }
+            known.append((input, identity))
+        }
+        if let part = inputs.first(where: { isOfOneProcessor($0) }), inputs.count > 1 {
+            throw CommandError.usage(
+                "cannot report \(part) together with others: it has the events of one processor, and a report needs those of all processors; expected the file `trace` of the instance"
+            )
+        }
+    }
+
+    /// A file of tracefs such as "per_cpu/cpu1/trace", or a copy of its folder.
+    private static func isOfOneProcessor(_ path: String) -> Bool {
+        let parts = path.split(separator: "/")
+        guard parts.count > 1, case let folder = parts[parts.count - 2] else { return false }
+        return folder.hasPrefix("cpu") && folder.count > 3 && folder.dropFirst(3).allSatisfy(\.isWholeNumber)
+            && parts[parts.count - 1] == "trace"
+    }
+
     /// `path` is that of a regular file whose bytes the stream has.
     private static func read(_ stream: ByteStream, name: String, path: String?) throws -> any EventSource {
         let head = try stream.peek(ForeignFormat.headBytes)

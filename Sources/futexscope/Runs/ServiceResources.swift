@@ -79,7 +79,7 @@ struct ServiceResources: Sendable {
     private var health: Reply {
         guard let since = exchange.sinceSign else { return .line(503, "not tracing: starting or ending") }
         guard since < Self.patience else {
-            return .line(503, "the tracer gives no sign of life since \(since.components.seconds) s")
+            return .line(503, "the tracer has given no sign of life for \(since.components.seconds) s")
         }
         if let text = blindness.text { return .line(503, text) }
         return .line(200, "ok")

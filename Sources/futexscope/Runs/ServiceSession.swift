@@ -41,11 +41,11 @@ struct ServiceSession {
     private func follow(_ live: LiveRun, service: Service, resources: ServiceResources, to output: OutputFile?) throws {
         let format = output.map { (serve.format ?? .json).writer(for: $0, isTimed: live.source.run.followsLookups) }
         var stream = FindingStream(
-            format: format ?? JSONLines(rows: [], of: live.source.run),
+            format: format ?? JSONLines(rows: []),
             correlator: Correlator(
-                thresholds: options.loops, tellsAll: options.emitAll, pageBytes: live.source.run.pageBytes),
+                thresholds: options.loops, emitsAll: options.emitAll, pageBytes: live.source.run.pageBytes),
             run: live.source.run)
-        var latest = LatestFindings()
+        var (latest, rates) = (LatestFindings(), RecentRates())
         var sink = FindingSink(output: output, name: serve.output ?? "standard output")
         let (exchange, blindness) = (resources.exchange, resources.blindness)
         exchange.open()
@@ -55,6 +55,7 @@ struct ServiceSession {
             var found: UInt64 = 0
             _ = stream.take(events) { finding in
                 latest.take(finding)
+                rates.take(finding)
                 found += 1
             }
             for line in stream.textOfLosses(in: events) where output != nil { Messages.emit(line) }
@@ -64,7 +65,7 @@ struct ServiceSession {
             if events.contains(where: \.isTotals) {
                 var state = stream.state(canLoop: TaskFiles.canLoop)
                 (state.latest, state.blindness) = (latest.inOrder, blindness.text)
-                state.findingsNotWritten = sink.notWritten
+                (state.findingsNotWritten, state.rates) = (sink.notWritten, rates)
                 exchange.publish(state)
             }
             return true

@@ -51,7 +51,7 @@ struct TraceRun {
                 for: output, isTimed: live.source.run.followsLookups, columns: trace.columns?.columns),
             correlator: correlator(of: live.source.run), run: live.source.run, grouping: trace.by,
             filters: filterText, limit: trace.count)
-        var sink = TraceSink(stream: stream, recording: recording)
+        var sink = TraceSink(stream: stream, recording: recording, meanings: FirstConclusions(by: trace.by))
         var latestTime: UInt64 = 0
         do {
             try output.write(sink.stream.takeBytes())
@@ -60,6 +60,7 @@ struct TraceRun {
                 // The trace continues when the recording has ended.
                 _ = recording?.endBatch()
                 for line in sink.takeTextOfLosses() { Messages.emit(line) }
+                for line in sink.takeMeanings() { Messages.emit(line) }
                 if sink.stream.latestTime == latestTime { sink.stream.idle() }
                 latestTime = sink.stream.latestTime
                 try output.write(sink.stream.takeBytes())
@@ -118,7 +119,7 @@ struct TraceRun {
 
     private func correlator(of run: RunInfo) -> Correlator {
         Correlator(
-            thresholds: options.loops, tellsAll: options.emitAll, pageBytes: run.pageBytes, filter: filter,
+            thresholds: options.loops, emitsAll: options.emitAll, pageBytes: run.pageBytes, filter: filter,
             keepsProcesses: trace.by == .pid)
     }
 
@@ -134,9 +135,19 @@ struct TraceRun {
 private struct TraceSink: EventSink {
     var stream: FindingStream
     let recording: RecordingSink?
+    private var meanings: FirstConclusions
     private var losses: [Event] = []
+    private var lines: [String] = []
 
-    init(stream: FindingStream, recording: RecordingSink?) { (self.stream, self.recording) = (stream, recording) }
+    init(stream: FindingStream, recording: RecordingSink?, meanings: FirstConclusions) {
+        (self.stream, self.recording, self.meanings) = (stream, recording, meanings)
+    }
+
+    /// What the first finding of each kind means, and its remedy, since the last call.
+    mutating func takeMeanings() -> [String] {
+        defer { lines = [] }
+        return lines
+    }
 
     /// Lines about losses since the last call, where the format has no place for losses.
     mutating func takeTextOfLosses() -> [String] {
@@ -146,7 +157,9 @@ private struct TraceSink: EventSink {
 
     mutating func take(_ lookup: Lookup, isProgress: Bool) {
         recording?.take(lookup, isProgress: isProgress)
-        stream.take(lookup, isProgress: isProgress)
+        var found: Finding?
+        stream.take(lookup, isProgress: isProgress) { found = $0 }
+        if let found, let meaning = meanings.take(found, names: stream.legend.names) { lines.append(meaning.lineSoFar) }
     }
     mutating func take(_ detach: Detach) {
         recording?.take(detach)

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Giving up capabilities for good.  They belong to a thread each and glibc keeps
- * no threads in step here, so this is for a process that has one thread only;
- * those that come later inherit what is left.
+ * Drops capabilities for good.  Capabilities belong to a thread, and glibc does not
+ * synchronise threads here, so this is for a process with one thread; threads that start
+ * later inherit what is left.
  */
-#include "CLibbpf.h"
+#include "rights.h"
 
+#include <errno.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -26,7 +27,7 @@ static int exchange(int call, __u64 *effective, __u64 *permitted)
 	return 0;
 }
 
-int fs_permitted_capabilities(unsigned long long *permitted)
+int clinux_permitted_capabilities(unsigned long long *permitted)
 {
 	__u64 effective = 0, mask = 0;
 	int error = exchange(SYS_capget, &effective, &mask);
@@ -35,22 +36,23 @@ int fs_permitted_capabilities(unsigned long long *permitted)
 	return error;
 }
 
-/* Inheritable ones go too, and with them the ambient ones. */
-int fs_set_capabilities(unsigned long long effective, unsigned long long permitted)
+/* The inheritable ones are dropped too, and with them the ambient ones. */
+int clinux_set_capabilities(unsigned long long effective, unsigned long long permitted)
 {
 	__u64 wanted = effective, allowed = permitted;
 
 	return exchange(SYS_capset, &wanted, &allowed);
 }
 
-int fs_close_ways_back(void)
+int clinux_close_ways_back(void)
 {
-	/* Refused without CAP_SETPCAP, and then without meaning: no_new_privs
-	 * keeps files from giving any, and only root is given some for nothing. */
+	/* This fails without CAP_SETPCAP, and is not needed then: with no_new_privs no file
+	 * gives capabilities, and only root would get some without a file. */
 	for (int capability = 0; prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++)
 		prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
-	/* Nobody with the same user attaches to what has CAP_SYS_PTRACE. */
+	/* Otherwise a process of the same user could attach to this one, which may have kept
+	 * a capability such as CAP_SYS_PTRACE. */
 	return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) ? -errno : 0;
 }
