@@ -38,7 +38,50 @@ import Testing
         #expect(sites.obstacle == nil)
     }
 
-    @Test("a function that goes on elsewhere is not followed whole")
+    /// Where only a lookup comes whose first pin failed with -EFAULT, and the register that says that it reads.
+    static let faults: [(KernelCode, decision: Int, register: Int)] = [
+        (.v6_1, 0xb5, 1), (.v6_12, 0xaa, 2), (.v7_3, 0xfc, 3),
+    ]
+
+    @Test("the path of a pin that fails is found", arguments: faults)
+    func fault(kernel: KernelCode, decision: Int, register: Int) throws {
+        let sites = try CallSites(in: kernel.code, targets: kernel.targets)
+        let fault = try #require(sites.fault)
+        #expect(fault.decision == decision)
+        #expect(fault.reads == Instruction.RegisterTest(register: register, mask: 0xff))
+        #expect(fault.secondPin == sites.pins[1])
+        #expect(fault.secondPinned == sites.pinned[1])
+    }
+
+    @Test("the path of a pin that fails is not used where it has another shape or another code leads into it")
+    func noFault() throws {
+        for kernel in [KernelCode.arm64v6_1, .arm64v6_12, .arm64v7_3, .x86Today] {
+            #expect(try CallSites(in: kernel.code, targets: kernel.targets).fault == nil, "\(kernel)")
+        }
+        func fault(_ change: (inout [UInt8]) -> Void) throws -> CallSites.Fault? {
+            var kernel = KernelCode.v6_12
+            change(&kernel.code.bytes)
+            return try CallSites(in: kernel.code, targets: kernel.targets).fault
+        }
+        #expect(try fault { _ in } != nil)
+        // Compares with another error; branches on equality, the wrong way round; tests two registers; tests one that
+        // calls do not keep.
+        #expect(try fault { $0[0xa7] = 0xf4 } == nil)
+        #expect(try fault { $0[0xa8] = 0x74 } == nil)
+        #expect(try fault { $0[0xad] = 0x75 } == nil)
+        #expect(try fault { $0[0xac] = 0xe5 } == nil)
+        #expect(try fault { $0[0xaa] = 0x41 } == nil)
+        // The first branch leads elsewhere.
+        #expect(try fault { $0[0xa9] += 2 } == nil)
+        // A jump from the end of the function to the second pin.
+        #expect(
+            try fault {
+                let distance = Int32(0xaf - ($0.count + 5))
+                $0 += [0xe9] + (0..<4).map { UInt8(truncatingIfNeeded: distance >> ($0 * 8)) }
+            } == nil)
+    }
+
+    @Test("a function that continues in another function is not followed to its end")
     func leaves() throws {
         var kernel = KernelCode.v6_12
         let place = kernel.code.bytes.count
@@ -54,11 +97,11 @@ import Testing
             #expect(!kernel.sites.isEmpty)
             #expect(
                 throws: CallSites.Unusable(
-                    "it never gives up with -EFAULT after the unlock: its rule is not today's")
+                    "it never returns -EFAULT after the unlock: its rule is not today's")
             ) { try sites(kernel) }
         }
         for kernel in [KernelCode.arm64Proposed, .x86Proposed] {
-            #expect(throws: CallSites.Unusable("it never goes back after the unlock: its rule is not today's")) {
+            #expect(throws: CallSites.Unusable("it never retries after the unlock: its rule is not today's")) {
                 try sites(kernel)
             }
         }
@@ -91,7 +134,7 @@ import Testing
             var probed = kernel
             for site in kernel.sites { probed.code.bytes[site] = 0xcc }
             let place = String(kernel.sites[0], radix: 16)
-            #expect(throws: CallSites.Unusable("another probe stands at +0x\(place)")) { try sites(probed) }
+            #expect(throws: CallSites.Unusable("another probe is at +0x\(place)")) { try sites(probed) }
         }
         let brk: [UInt8] = [0x80, 0x00, 0x20, 0xd4]
         for kernel in [KernelCode.arm64Today, .arm64v6_1, .arm64v6_12, .arm64v7_3] {
@@ -101,7 +144,7 @@ import Testing
         }
     }
 
-    @Test("bytes that look like a call inside another instruction are told, not used")
+    @Test("bytes that look like a call inside another instruction are reported, not used")
     func coincidence() {
         var kernel = KernelCode.v6_12
         // movabs $…,%rax with a call to the unlock in its value, behind the function's padding.
@@ -112,7 +155,7 @@ import Testing
         #expect(throws: CallSites.Unusable("its calls cannot be distinguished")) { try sites(kernel) }
     }
 
-    @Test("code that is cut, zero or noise is refused and does no harm", arguments: good)
+    @Test("code that is cut, zero or random is refused without a crash", arguments: good)
     func damage(kernel: KernelCode) {
         for count in 0..<kernel.code.bytes.count {
             var cut = kernel
@@ -165,7 +208,7 @@ import Testing
         ([0x0f, 0x84, 0xfa, 0x0f, 0, 0], .branch(0x2000)),
     ]
 
-    @Test("x86-64: length and way of one instruction", arguments: x86Cases)
+    @Test("x86-64: length and target of one instruction", arguments: x86Cases)
     func x86(bytes: [UInt8], flow: Instruction.Flow) throws {
         let found = try #require(Instruction(x86: (bytes + [0x90, 0x90])[...], base: 0x1000))
         #expect(found.length == bytes.count)
@@ -193,7 +236,7 @@ import Testing
         (0xd71f_0a11, .end), (0xd421_0000, .end), (0, .end), (0xd63f_0100, .onward), (0xd503_201f, .onward),
     ]
 
-    @Test("arm64: the way of one instruction", arguments: arm64Cases)
+    @Test("arm64: where one instruction leads", arguments: arm64Cases)
     func arm64(word: UInt32, flow: Instruction.Flow) throws {
         let bytes = (0..<4).map { UInt8(truncatingIfNeeded: word >> UInt32($0 * 8)) }
         let found = try #require(Instruction(arm64: bytes[...], base: 0x1000))
@@ -232,16 +275,16 @@ import Testing
         #expect(ProbePlan(probes: [probe]).reports[0].function == "get_futex_key")
     }
 
-    @Test("ftrace says when calls of a function are led elsewhere")
+    @Test("ftrace shows when calls of a function are redirected")
     func redirected() {
         let text = """
             folio_unlock (1)         \tcallback: x
             get_futex_key (1) R I     \ttramp: 0xffffffffc0800000 (klp_ftrace_handler+0x0/0x1a0) ->ftrace_regs
             get_user_pages_fast (2) R   D M \ttramp: I
             """
-        #expect(KernelText.isRedirected("get_futex_key", enabledFunctions: text))
-        #expect(!KernelText.isRedirected("get_user_pages_fast", enabledFunctions: text))
-        #expect(!KernelText.isRedirected("folio_unlock", enabledFunctions: text))
-        #expect(!KernelText.isRedirected("get_futex", enabledFunctions: text))
+        #expect(FunctionCodeReader.isRedirected("get_futex_key", enabledFunctions: text))
+        #expect(!FunctionCodeReader.isRedirected("get_user_pages_fast", enabledFunctions: text))
+        #expect(!FunctionCodeReader.isRedirected("folio_unlock", enabledFunctions: text))
+        #expect(!FunctionCodeReader.isRedirected("get_futex", enabledFunctions: text))
     }
 }

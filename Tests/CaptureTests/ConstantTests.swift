@@ -65,11 +65,12 @@ struct HeaderConstants {
         #expect(Dictionary(uniqueKeysWithValues: ours) == header.bits.filter { $0.key.hasPrefix(prefix) }, "\(prefix)")
     }
 
-    @Test("kinds of activities, answers of the detach table and sources of detaches")
+    @Test("kinds of activities, answers of the detach table, sources of detaches and operations")
     func words() {
         check(ActivityKind.self, is: "fs_activity_kind", prefix: "FS_ACT_", only: ["FS_ACT_NONE", "FS_ACT_KINDS"])
         check(PageFacts.SlotAnswer.self, is: "fs_slot_answer", prefix: "FS_SLOT_", only: [])
         check(Detach.Source.self, is: "fs_detach_via", prefix: "FS_VIA_", only: [])
+        check(FutexOperation.self, is: "fs_operation", prefix: "FS_OP_", only: ["FS_OP_NONE"])
     }
 
     @Test("flags of a lookup and facts of a page")
@@ -80,8 +81,12 @@ struct HeaderConstants {
             spelt: [
                 "swap-cache": "SWAPCACHE", "area-known": "VMA_KNOWN", "area-has-file": "VMA_FILE",
                 "area-has-operations": "VMA_OPS", "area-is-driver": "VMA_DRIVER", "not-up-to-date": "NOT_UPTODATE",
+                "no-area": "NO_VMA", "area-is-readable": "VMA_READ", "area-is-writable": "VMA_WRITE",
+                "area-refuses-pins": "VMA_NO_PINS", "failure-described": "FAILURE",
             ], here: ["zero-page"])
-        #expect(header.bits.keys.allSatisfy { $0.hasPrefix("FS_LOOKUP_") || $0.hasPrefix("FS_PAGE_") })
+        // Those of a name are used by their names in C.
+        let prefixes = ["FS_LOOKUP_", "FS_PAGE_", "FS_NAME_"]
+        #expect(header.bits.keys.allSatisfy { name in prefixes.contains { name.hasPrefix($0) } })
     }
 
     @Test("reasons of retries, in the order of their counters")
@@ -107,6 +112,7 @@ struct HeaderConstants {
         #expect(
             Set(header.enumerations.keys) == [
                 "fs_activity_kind", "fs_slot_answer", "fs_detach_via", "fs_retry_reason", "fs_hook",
+                "fs_operation",
                 // The decoder takes these from the header itself.
                 "fs_record_kind",
             ])

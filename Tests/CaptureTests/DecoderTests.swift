@@ -60,13 +60,29 @@ import Testing
     func sizes() {
         #expect(MemoryLayout<fs_header>.size == 16)
         #expect(MemoryLayout<fs_page>.size == 56)
-        #expect(MemoryLayout<fs_lookup>.size == 184)
+        #expect(MemoryLayout<fs_lookup>.size == 192)
         #expect(MemoryLayout<fs_detach>.size == 312)
         #expect(MemoryLayout<fs_activity>.size == 72)
         // Counters are added up as words.
         // A set of counters for each CPU, on cache lines of its own.
         #expect(MemoryLayout<fs_counters>.size % 64 == 0)
         #expect(MemoryLayout<fs_activity_totals>.size == 24)
+    }
+
+    @Test("a failure without a page has what was read at its address, and what asked")
+    func failureFields() throws {
+        var record = lookup()
+        record.page = fs_page()
+        record.page.facts = UInt32(FS_PAGE_FAILURE | FS_PAGE_NO_VMA)
+        record.operation = UInt8(FS_OP_TRYLOCK_PI.rawValue)
+        guard case .lookup(let event)? = decode(bytes(of: record), kernelAddresses: false).events.first else {
+            Issue.record("no lookup")
+            return
+        }
+        #expect(event.operation == .tryLockPI)
+        #expect(event.page?.facts == [.failureDescribed, .noArea])
+        // No page: the number is not made opaque.
+        #expect(event.page?.page.rawValue == 0)
     }
 
     @Test("a lookup arrives field by field")
@@ -109,13 +125,43 @@ import Testing
         record.stack.1 = 0xffff_ffff_8100_3000
         record.stack.2 = 0xffff_ffff_8100_1080
         record.stack.3 = 0xffff_ffff_8100_1080
-        guard case .detach(let event)? = decode(bytes(of: record)).events.first else {
+        // The second one of the same path is named by the first.
+        let events = decode(bytes(of: record) + bytes(of: record)).events
+        guard events.count == 3, case .name(let path) = events[0], case .detach(let event) = events[1] else {
             Issue.record("no detach")
             return
         }
+        #expect(events[1] == events[2] && path.subject == .callPath(event.callPath))
+        #expect(path.text == "vfs_fallocate;shmem_undo_range;something_else")
         #expect(event.landmarks == [.truncateRange, .fallocate])
         #expect(event.stackIsNamed)
         #expect(event.hole == nil)
+    }
+
+    @Test("a stack that is full is cut, and one that cannot be named has no path")
+    func callPaths() throws {
+        var record = fs_detach()
+        record.h.kind = UInt16(FS_DETACH.rawValue)
+        record.h.size = UInt16(MemoryLayout<fs_detach>.size)
+        (record.via, record.stack_depth, record.stack.0) = (1, 1, 0x1000)
+        guard case .detach(let unnamed)? = decode(bytes(of: record)).events.first else {
+            Issue.record("no detach")
+            return
+        }
+        #expect(unnamed.callPath == .none)
+        unsafe withUnsafeMutableBytes(of: &record.stack) { stack in
+            for frame in 0..<Int(FS_STACK_DEPTH) {
+                unsafe stack.storeBytes(of: 0xffff_ffff_8100_1010, toByteOffset: frame * 8, as: UInt64.self)
+            }
+        }
+        record.stack_depth = UInt8(FS_STACK_DEPTH)
+        guard case .name(let path)? = decode(bytes(of: record)).events.first else {
+            Issue.record("no name")
+            return
+        }
+        #expect(path.text.hasPrefix("[cut];vfs_fallocate;"))
+        #expect(CallPath(text: path.text).functions.count == CallPath.depthLimit + 1)
+        #expect(Int(FS_STACK_DEPTH) == CallPath.depthLimit)
     }
 
     @Test("page ids are opaque and stable, addresses only on request")
@@ -148,7 +194,7 @@ import Testing
         #expect(decode(bytes(of: none)).malformed == 1)
     }
 
-    @Test("a detach waits for its lookup and overtakes nothing")
+    @Test("a detach precedes its lookup and keeps its place among other events")
     func order() {
         func detach(_ time: UInt64) -> fs_detach {
             var record = fs_detach()
@@ -170,7 +216,7 @@ import Testing
         #expect(malformed == 1)
     }
 
-    @Test("no bytes do harm")
+    @Test("no bytes make it crash")
     func randomBytes() {
         var generator = SystemRandomNumberGenerator()
         for length in 0..<400 {

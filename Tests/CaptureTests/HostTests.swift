@@ -41,11 +41,11 @@ import Testing
     func landmarks() {
         let names = StackNames(kallsyms: Array(Self.text.utf8))
         #expect(names.hasAddresses)
-        #expect(names.landmark(at: 0xffff_ffff_8100_0250) == .partialFolio)
-        #expect(names.landmark(at: 0xffff_ffff_8100_03ff) == .partialFolio)
-        #expect(names.landmark(at: 0xffff_ffff_8100_0400) == .collapse)
-        #expect(names.landmark(at: 0xffff_ffff_8100_0010) == [])
-        #expect(names.landmark(at: 0) == [])
+        #expect(names.function(at: 0xffff_ffff_8100_0250).landmark == .partialFolio)
+        #expect(names.function(at: 0xffff_ffff_8100_03ff).landmark == .partialFolio)
+        #expect(names.function(at: 0xffff_ffff_8100_0400).landmark == .collapse)
+        #expect(names.function(at: 0xffff_ffff_8100_0010).landmark == [])
+        #expect(names.function(at: 0).landmark == [])
     }
 
     @Test("hidden addresses name nothing, but functions are still known")
@@ -56,22 +56,46 @@ import Testing
         #expect(hidden.has("get_futex_key"))
         let names = StackNames(kallsyms: text)
         #expect(!names.hasAddresses)
-        #expect(names.landmark(at: 0) == [])
+        #expect(names.function(at: 0).name == nil && names.function(at: 0).landmark == [])
     }
 
     @Test("the kernel's text for an address names its landmark, parts of a function included")
     func textOfAddress() {
-        #expect(StackNames.landmark(text: "collapse_file+0x10/0x2c0") == .collapse)
-        #expect(StackNames.landmark(text: "truncate_inode_partial_folio.cold+0x1/0x20") == .partialFolio)
-        #expect(StackNames.landmark(text: "collapse_file_range+0x10/0x2c0") == [])
-        #expect(StackNames.landmark(text: "0xffffffffc0123456") == [])
-        #expect(StackNames.landmark(text: "") == [])
+        func landmark(_ text: String) -> Landmarks? { StackNames.name(text: text).map(StackNames.landmark) }
+        #expect(landmark("collapse_file+0x10/0x2c0") == .collapse)
+        #expect(landmark("truncate_inode_partial_folio.cold+0x1/0x20") == .partialFolio)
+        #expect(landmark("collapse_file_range+0x10/0x2c0") == [])
+        #expect(landmark("0xffffffffc0123456") == nil)
+        #expect(landmark("") == nil)
+    }
+
+    @Test("functions are found by address in any order of the list, and of several names the landmark is used")
+    func functionTable() {
+        let table = FunctionTable(
+            kallsyms: Array(
+                """
+                0000000000000000 A __per_cpu_start
+                ffffffff81000000 T first
+                ffffffff81000100 t alias_before
+                ffffffff81000100 t collapse_file
+                ffffffff81000100 t alias_behind
+                ffffffff81000200 D data
+                ffffffffc0002000 t later\t[module]
+                ffffffffc0001000 t earlier\t[module]
+
+                """.utf8))
+        #expect(table[0xffff_ffff_80ff_ffff] == nil && table[0] == nil)
+        #expect(table[0xffff_ffff_8100_0000] == "first" && table[0xffff_ffff_8100_00ff] == "first")
+        #expect(table[0xffff_ffff_8100_0150] == "collapse_file")
+        #expect(table[0xffff_ffff_c000_1fff] == "earlier" && table[0xffff_ffff_c000_2000] == "later")
+        #expect(FunctionTable(kallsyms: Array("ffffffff81000000".utf8))[.max] == nil)
+        #expect(FunctionTable(kallsyms: [])[1] == nil)
     }
 
     @Test("a function reaches from its address as far as the kernel says")
     func extents() {
         #expect(symbols.extents["get_futex_key"] == 0xffff_ffff_8100_0000..<0xffff_ffff_8100_0100)
-        func extent(_ text: String) -> Range<UInt64>? { SymbolQuestion.extent(at: 0x1000, text: text) }
+        func extent(_ text: String) -> Range<UInt64>? { SymbolQuery.extent(at: 0x1000, text: text) }
         #expect(extent("get_futex_key+0x0/0x2c0") == 0x1000..<0x12c0)
         #expect(extent("get_futex_key+0x0/0x2c0 [module]") == 0x1000..<0x12c0)
         // Another symbol's, a number, nothing, and what would go round the end.
@@ -79,12 +103,12 @@ import Testing
         #expect(extent("0xffffffff81000000") == nil)
         #expect(extent("") == nil)
         #expect(extent("f+0x0/0x0") == nil)
-        #expect(SymbolQuestion.extent(at: .max, text: "f+0x0/0x2") == nil)
+        #expect(SymbolQuery.extent(at: .max, text: "f+0x0/0x2") == nil)
     }
 }
 
 @Suite struct ObjectTests {
-    @Test("the log's verdict is the line that says why")
+    @Test("the reason is found in the verifier's log")
     func verdict() {
         let log = [
             "libbpf: prog 'pin_fexit': BPF program load failed: Invalid argument",
@@ -117,7 +141,7 @@ import Testing
         }
     }
 
-    @Test("a rung that is refused gives way to the next, and the last one says what is off")
+    @Test("after a refused hook the next one is tried; after the last one the note says what is off")
     func ladder() throws {
         let role = try #require(ProbeRole.all.first { $0.name == "migrate" })
         var plan = ProbePlan(probes: [.init(role: role, function: "migrate_pages", rungs: [.fentry, .kprobe])])
@@ -161,15 +185,6 @@ import Testing
 }
 
 @Suite struct HostLimitTests {
-    @Test("pages of another size than 4 KiB are refused, and named", arguments: [4096, 16384, 65536])
-    func pageSize(bytes: Int) {
-        var report = HostReport(kernelRelease: "test", checks: [], refusal: nil)
-        report.checkPageSize(bytes)
-        #expect(report.checks.map(\.value) == ["\(bytes) bytes"])
-        #expect((report.refusal == nil) == (bytes == 4096))
-        #expect(report.refusal?.contains("pages of \(bytes) bytes") ?? (bytes == 4096))
-    }
-
     @Test("fentry needs BPF's trampolines and ftrace's direct calls")
     func trampolines() {
         func has(_ names: [String]) -> Bool {

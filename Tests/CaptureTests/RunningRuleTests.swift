@@ -6,7 +6,7 @@ import Testing
 
 /// The rule of the running kernel, with and without a livepatch.
 @Suite("Running rule") struct RunningRuleTests {
-    @Test("without a livepatch it is that of every kernel with BTF")
+    @Test("without a livepatch the rule is that of every kernel with BTF")
     func ordinary() {
         let rule = RunningRule.read(livepatch: nil) { _ in "retry" }
         #expect(rule == RunningRule(name: "swizzle", livepatch: nil))

@@ -151,6 +151,11 @@ import Testing
             complaint:
                 "cannot use --type with -f perfetto, which writes all events; leave out --type; see `futexscope export --help`"
         ),
+        Refusal(
+            arguments: ["export", "x", "-f", "folded", "--type", "findings"],
+            complaint:
+                "cannot use --type with -f folded, which counts findings; leave out --type; see `futexscope export --help`"
+        ),
     ]
 
     /// Refused when the input is read: the input is wrong, not the arguments.
@@ -255,8 +260,8 @@ import Testing
     func otherEndings() {
         let refused = Ending(CaptureError(message: "no BPF here", exitCode: 77))
         #expect((refused.code, refused.complaint, refused.answer) == (77, "no BPF here", nil))
-        let told = Ending(ExitCode(77))
-        #expect((told.code, told.complaint, told.answer) == (77, nil, nil))
+        let reported = Ending(ExitCode(77))
+        #expect((reported.code, reported.complaint, reported.answer) == (77, nil, nil))
         #expect(Ending(CommandError.running("disk full")) == Ending(CaptureError(message: "disk full", exitCode: 1)))
     }
 

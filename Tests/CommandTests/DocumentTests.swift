@@ -3,7 +3,7 @@
 import Foundation
 import Testing
 
-/// docs/architecture.md compared with the repository.
+/// docs/architecture.md and docs/security.md compared with the repository.
 @Suite("Documents") struct DocumentTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
 
@@ -41,6 +41,30 @@ import Testing
         try #require(paths.count > 50)
         for path in paths {
             #expect(FileManager.default.fileExists(atPath: Self.root.appending(path: path).path), "\(path)")
+        }
+    }
+
+    @Test("every promise of docs/security.md names tests that exist") func promises() throws {
+        let rows = try Self.text("docs/security.md").split(separator: "\n").filter {
+            $0.hasPrefix("| ") && !$0.hasPrefix("| promise ")
+        }
+        try #require(rows.count > 20)
+        for row in rows {
+            let words = Self.words(try #require(row.split(separator: "|").last))
+            var (source, tests): (String?, Int) = (nil, 0)
+            for word in words {
+                if word.hasPrefix("Tests/") {
+                    source = try Self.text(word)
+                } else {
+                    // The attribute of the function is within the lines before it.
+                    let parts = try #require(source, "\(row)").components(separatedBy: "func \(word)(")
+                    try #require(parts.count > 1, "\(word) in \(row)")
+                    let before = parts[0].components(separatedBy: "    func ").last ?? ""
+                    #expect(before.contains("@Test"), "\(word) in \(row)")
+                    tests += 1
+                }
+            }
+            #expect(tests > 0, "\(row)")
         }
     }
 

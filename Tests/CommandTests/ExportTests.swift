@@ -46,10 +46,12 @@ internal import Testing
             unsafe unlink(output)
         }
         var run = SyntheticRun()
-        let info = RunInfo(kernelRelease: "synthetic", tellsAll: true)
+        let info = RunInfo(kernelRelease: "synthetic", id: .random(), emitsAll: true)
         let writer = try RecordingWriter(directory: recording)
         try writer.begin(info)
-        let events = run.next(Self.rows)
+        var totals = Totals()
+        (totals.time, totals.isFinal) = (run.time, true)
+        let events = run.next(Self.rows) + [.totals(totals)]
         try writer.append(events)
         try writer.finish()
 
@@ -66,10 +68,10 @@ internal import Testing
         let command = try Export.parse([recording] + options)
         let format: any FindingFormat =
             command.format == .csv
-            ? CSV() : command.type.isEmpty ? JSONLines() : JSONLines(rows: Set(command.type), of: info)
+            ? CSV() : command.type.isEmpty ? JSONLines() : JSONLines(rows: Set(command.type))
         var stream = FindingStream(
             format: format,
-            correlator: Correlator(thresholds: info.loops, tellsAll: format.showsEveryLookup), run: info)
+            correlator: Correlator(thresholds: info.loops, emitsAll: format.showsEveryLookup), run: info)
         _ = stream.take(events)
         _ = stream.end()
         let (written, expected) = (Self.bytes(of: output), stream.takeBytes())

@@ -56,8 +56,8 @@ private let ms: UInt64 = 1_000_000
         for length in 1...20_000 as ClosedRange<UInt64> { tally.add(length) }
         for limit in [1, 77, 1500, 12_345, 20_000] as [Double] {
             let exact = (1...20_000).reduce(0.0) { $0 + min(Double($1), limit) }
-            let told = tally.means.reduce(0.0) { $0 + $1.count * min($1.duration, limit) }
-            #expect(abs(told / exact - 1) < 0.01)
+            let reported = tally.means.reduce(0.0) { $0 + $1.count * min($1.duration, limit) }
+            #expect(abs(reported / exact - 1) < 0.01)
         }
         tally.add(.max)
         tally.add(.max)

@@ -72,8 +72,17 @@ import Testing
 
     @Test("every cause but those of pages that never have a mapping has a stack in the table above")
     func everyCause() {
-        let untold: Set<Cause> = [.zeroPage, .specialMapping]
-        #expect(Set(Self.stacks.map(\.cause)).union(untold) == Set(Cause.allCases))
+        let unmarked: Set<Cause> = [.zeroPage, .specialMapping]
+        #expect(Set(Self.stacks.map(\.cause)).union(unmarked) == Set(Cause.allCases))
+    }
+
+    @Test("a place beyond all files lies in no hole", arguments: [UInt64(1) << 52 - 1, 1 << 52, .max, .max - 1])
+    func farIndex(index: UInt64) throws {
+        let detach = Detach.sample {
+            ($0.index, $0.landmarks, $0.hole) = (index, [.fallocate, .truncateRange], 0..<4096)
+        }
+        let finding = try #require(found(.detach(detach), .lookup(.sample(page: .sample { $0.index = index }))))
+        #expect(finding.neighbour == nil)
     }
 
     /// A page without a known detach, and its cause.
@@ -215,6 +224,18 @@ import Testing
             what: "a page of an area that could not be read",
             page: .sample { ($0.facts, $0.slot) = ([], .stale) }, cause: .unknown, kind: .unknown,
             reason: .areaUnreadable),
+        Page(
+            what: "a page of such an area whose slot was overwritten",
+            page: .sample { ($0.facts, $0.slot) = ([], .otherPage) }, cause: .unknown, kind: .unknown,
+            reason: .slotOverwritten, isIncomplete: true),
+        Page(
+            what: "a reserved page of such an area, which has no detach",
+            page: .zero { ($0.facts, $0.slot) = ([.reserved], .otherPage) }, cause: .unknown, kind: .unknown,
+            reason: .areaUnreadable),
+        Page(
+            what: "a page of such an area whose slot was being written",
+            page: .sample { ($0.facts, $0.slot) = ([], .torn) }, cause: .unknown, kind: .unknown,
+            reason: .slotTorn, isIncomplete: true),
     ]
 
     @Test(
@@ -275,8 +296,8 @@ import Testing
     @Test("a detach that comes after its lookup explains nothing")
     func lateDetach() throws {
         var correlator = Correlator()
-        let told = correlator.take(.lookup(.sample()))
-        let finding = try #require(told)
+        let reported = correlator.take(.lookup(.sample()))
+        let finding = try #require(reported)
         #expect(finding.unknownReason == .detachLost)
         #expect(correlator.take(.detach(.sample())) == nil)
     }

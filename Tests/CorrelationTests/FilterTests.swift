@@ -106,10 +106,10 @@ import Testing
             })
         var filter = FindingFilter()
         (filter.wanted.pid, filter.causes) = (211, nil)
-        var correlator = Correlator(tellsAll: true, filter: filter)
+        var correlator = Correlator(emitsAll: true, filter: filter)
         #expect(correlator.take(plain) != nil)
         filter.causes = Set(Cause.allCases)
-        correlator = Correlator(tellsAll: true, filter: filter)
+        correlator = Correlator(emitsAll: true, filter: filter)
         #expect(correlator.take(plain) == nil)
     }
 

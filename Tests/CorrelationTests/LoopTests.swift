@@ -34,9 +34,18 @@ import Testing
     @Test("a loop whose task is gone is removed, and counts") func gone() {
         let loop = Lookup.looping(passes: 128, durationNs: Self.second)
         var correlator = Self.correlator(loop, .looping(passes: 256, durationNs: Self.second, tid: 213))
-        correlator.giveUpLoops(at: loop.time) { $0.tid != 212 }
+        correlator.giveUpLoops(at: loop.time + Self.second) { $0.tid != 212 }
+        #expect(correlator.loops.all.count == 2, "its end may be in flight")
+        correlator.giveUpLoops(at: loop.time + Self.second + 1) { $0.tid != 212 }
         #expect(correlator.loops.all.map { $0.finding.lookup.victim.tid } == [213])
         #expect(correlator.summary.looping == 1)
+    }
+
+    @Test("a loop without an end is incomplete where ends were lost", arguments: Loss.Stage.allCases)
+    func incomplete(stage: Loss.Stage) {
+        var correlator = Self.correlator(.looping(passes: 128, durationNs: Self.second))
+        correlator.take(Loss(time: 1, stage: stage, count: 1))
+        #expect(correlator.finish().map(\.isIncomplete) == [stage.hidesEnds])
     }
 
     @Test("a long loop that is reported every second is removed after ten seconds without a report")
@@ -60,7 +69,7 @@ import Testing
         #expect(correlator.loops.all.isEmpty)
     }
 
-    @Test("seen from inside, a loop has the time that it took from one word to the next")
+    @Test("at the sentinel depth, a loop is kept for four times the interval between its reports")
     func fromInside() {
         func round(_ rounds: UInt64, at seconds: UInt64) -> Lookup {
             var lookup = Lookup.goingBack(rounds: rounds)

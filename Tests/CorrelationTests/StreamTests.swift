@@ -69,9 +69,9 @@ import Testing
         }
         var correlator = Correlator()
         #expect(correlator.take(.lookup(plain)) == nil)
-        correlator = Correlator(tellsAll: true)
-        let told = correlator.take(.lookup(plain))
-        let finding = try #require(told)
+        correlator = Correlator(emitsAll: true)
+        let reported = correlator.take(.lookup(plain))
+        let finding = try #require(reported)
         #expect(finding.outcome == .ok)
         #expect(finding.verdicts == nil)
         #expect(correlator.summary == Summary())
@@ -169,13 +169,13 @@ import Testing
         #expect(correlator.take(.lookup(.sample()))?.cause == .holePunch, "the last that is kept")
         #expect(correlator.losses.isEmpty)
         _ = correlator.take(.detach(.sample { $0.time += UInt64(Correlator.detachLimit) }))
-        let told = correlator.take(.lookup(.sample()))
-        let finding = try #require(told)
+        let reported = correlator.take(.lookup(.sample()))
+        let finding = try #require(reported)
         #expect((finding.unknownReason, finding.isIncomplete) == (.detachLost, true))
         #expect(correlator.losses == [.correlator: 1])
     }
 
-    @Test("a detach that is reported again takes no second place")
+    @Test("a detach that is reported again is stored once")
     func toldAgain() throws {
         var correlator = Correlator()
         for _ in 0..<3 * Correlator.detachLimit { _ = correlator.take(.detach(.sample())) }

@@ -127,7 +127,7 @@ import Testing
                     $0.slot = .empty
                 }), verdicts: rules("sllfsf"), spurious: nil),
         Case(
-            what: "a driver's page: VM_IO cannot be told from VM_MIXEDMAP, and the inode may be shared",
+            what: "a driver's page: VM_IO cannot be distinguished from VM_MIXEDMAP, and the inode may be shared",
             lookup: .sample(
                 page: .zero {
                     $0.facts = [.areaKnown, .areaHasFile, .areaHasOperations, .areaIsDriver, .nullAtPin]
@@ -188,8 +188,8 @@ import Testing
     func verdict(_ one: Case) throws {
         var correlator = Correlator()
         if let detach = one.detach { _ = correlator.take(.detach(detach)) }
-        let told = correlator.take(.lookup(one.lookup))
-        let finding = try #require(told)
+        let reported = correlator.take(.lookup(one.lookup))
+        let finding = try #require(reported)
         #expect(finding.verdicts == one.verdicts)
         #expect(finding.spurious == one.spurious)
     }
@@ -197,7 +197,8 @@ import Testing
     @Test("a lookup failed by the observation, by the pin, by a read-only page, or by something else")
     func failures() {
         let cases: [(Lookup.Flags, Int32?, Failure?)] = [
-            ([.failedUnmapped], -14, .unmapped), ([.pinFailed], -14, .pin), ([.failedReadOnly], -14, .readOnly),
+            ([.failedUnmapped], -14, .unmapped), ([.pinFailed], -14, .pin),
+            ([.failedReadOnly], -14, .readOnlyAnonymous),
             ([], -22, .other), ([], 0, nil), ([], nil, nil),
         ]
         for (flags, result, failure) in cases {

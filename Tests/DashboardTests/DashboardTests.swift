@@ -137,7 +137,7 @@ enum Readers {
 
 @Suite(.enabled(if: Readers.python != nil, "FUTEXSCOPE_PYTHON is not set: `make unit-test` sets it"))
 struct SchemaTests {
-    @Test("Grafana's own types have a place for everything in the dashboards", arguments: ["host", "fleet"])
+    @Test("every part of the dashboards fits Grafana's own types", arguments: ["host", "fleet"])
     func types(name: String) throws {
         #expect(try Self.lost(in: Files.dashboards.appending(path: "\(name).json")) == "")
     }
@@ -162,8 +162,8 @@ struct SchemaTests {
         ]
         (process.standardOutput, process.standardError) = (output, output)
         try process.run()
-        let told = try output.fileHandleForReading.readToEnd() ?? Data()
+        let reported = try output.fileHandleForReading.readToEnd() ?? Data()
         process.waitUntilExit()
-        return String(decoding: told, as: UTF8.self)
+        return String(decoding: reported, as: UTF8.self)
     }
 }

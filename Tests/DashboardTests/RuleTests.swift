@@ -34,14 +34,14 @@ struct RuleTests {
         #expect(result.status == 0, "\(result.output)")
     }
 
-    @Test("a rule that never gives anything, or always something else, fails these tests")
+    @Test("a rule that gives nothing, or a wrong value, fails these tests")
     func everyRuleIsTested() async throws {
         try await Self.inCopy { dashboards, tests in
             let copies = tests.map(\.path)
             #expect(try await Programs.run("promtool", ["test", "rules"] + copies).status == 0)
             for rule in try Files.rules.flatMap(Rule.read) {
                 let copy = dashboards.appending(path: "rules/\(rule.file.lastPathComponent)")
-                // An alert whose comparison always holds has the right labels; only the time tells that it should not fire.
+                // An alert whose comparison always holds has the right labels; only the time shows that it should not fire.
                 let always = rule.isAlert ? rule.expression.replacing(#/ (>|==) [0-9]+$/#, with: " >= 0") : "vector(7)"
                 #expect(always != rule.expression)
                 for wrong in ["vector(1) > 1", always] {
@@ -58,7 +58,7 @@ struct RuleTests {
         }
     }
 
-    @Test("evidence is what the correlator takes for it")
+    @Test("the rule for lost evidence names the stages that touch evidence")
     func evidence() throws {
         let rule = try #require(
             try Files.rules.flatMap(Rule.read).first { $0.name == "instance:futexscope_evidence_lost:increase15m" })
@@ -66,7 +66,7 @@ struct RuleTests {
         #expect(named.map(String.init) == Loss.Stage.allCases.filter(\.touchesEvidence).map(\.rawValue))
     }
 
-    @Test("each alert leads to a place in the documentation that is there")
+    @Test("each alert links to an existing place in the documentation")
     func runbooks() throws {
         for rule in try Files.rules.flatMap(Rule.read) where rule.isAlert {
             let parts = try #require(rule.runbook, "\(rule)").split(separator: "#")

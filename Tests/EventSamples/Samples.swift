@@ -19,7 +19,7 @@ extension PageFacts {
     public static func sample(_ change: (inout PageFacts) -> Void = { _ in }) -> PageFacts {
         var page = PageFacts(
             page: PageID(rawValue: 0x3f2a), file: .data, index: 3, fileSize: 40_960, magic: 0xef53,
-            facts: [.areaKnown, .areaHasFile], mode: 0o100_600, slot: .found, detachTime: 1_000_000)
+            facts: [.areaKnown, .areaHasFile], slot: .found, detachTime: 1_000_000)
         change(&page)
         return page
     }
@@ -28,13 +28,36 @@ extension PageFacts {
     public static func zero(_ change: (inout PageFacts) -> Void = { _ in }) -> PageFacts {
         var page = PageFacts(
             page: PageID(rawValue: 0x1000), file: FileID(device: 0, inode: 0), index: 0, fileSize: 0, magic: 0,
-            facts: [.areaKnown, .reserved, .nullAtPin], mode: 0, slot: .empty, detachTime: 0)
+            facts: [.areaKnown, .reserved, .nullAtPin], slot: .empty, detachTime: 0)
+        change(&page)
+        return page
+    }
+}
+
+extension PageFacts {
+    /// What is at an address at which no page was pinned: the second page of a file of one.
+    public static func failure(_ change: (inout PageFacts) -> Void = { _ in }) -> PageFacts {
+        var page = PageFacts(
+            page: PageID(rawValue: 0), file: .data, index: 1, fileSize: 4096, magic: 0xef53,
+            facts: [.failureDescribed, .areaKnown, .areaHasFile, .areaHasOperations, .areaIsReadable, .areaIsWritable],
+            slot: .notAsked, detachTime: 0)
         change(&page)
         return page
     }
 }
 
 extension Lookup {
+    /// One whose pin failed: for reading, unless it has the flag `write`.
+    public static func faulted(
+        _ page: PageFacts? = .failure(), by operation: FutexOperation? = .wait,
+        _ change: (inout Lookup) -> Void = { _ in }
+    ) -> Lookup {
+        .sample(page: page) {
+            ($0.observations, $0.flags, $0.operation) = (0, [.returned, .timed, .pinFailed], operation)
+            change(&$0)
+        }
+    }
+
     /// A write lookup that failed in its first pass, 1840 ns after the detach.
     public static func sample(
         page: PageFacts? = .sample(), _ change: (inout Lookup) -> Void = { _ in }

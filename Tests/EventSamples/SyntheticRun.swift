@@ -14,7 +14,7 @@ public struct SyntheticRun: Sendable {
     private let tasks: UInt64
     private let open: UInt64
 
-    /// With so many files and tasks, and so many lookups that never end; of more than 64 files names are told
+    /// With so many files and tasks, and so many lookups that never end; of more than 64 files names are reported
     /// fifty times as often.
     public init(files: UInt64 = 64, tasks: UInt64 = 32, open: UInt64 = 0) {
         (self.files, self.tasks, self.open) = (max(1, files), max(1, tasks), open)

@@ -34,12 +34,12 @@ import Testing
     @Test("a loss that a source counts is reported once, and later only its increase")
     func losses() {
         var log = LossLog()
-        let told = [[.ringLookup: 5], [.ringLookup: 7, .delivery: 1], [.ringLookup: 7, .delivery: 1]].map {
+        let reported = [[.ringLookup: 5], [.ringLookup: 7, .delivery: 1], [.ringLookup: 7, .delivery: 1]].map {
             log.fresh(in: $0, time: 9)
         }
-        #expect(told[0] == [Loss(time: 9, stage: .ringLookup, count: 5)])
-        #expect(told[1].map(\.count) == [2, 1])
-        #expect(told[2].isEmpty)
+        #expect(reported[0] == [Loss(time: 9, stage: .ringLookup, count: 5)])
+        #expect(reported[1].map(\.count) == [2, 1])
+        #expect(reported[2].isEmpty)
     }
 
     @Test("counts of retries by reason add up")

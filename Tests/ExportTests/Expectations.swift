@@ -19,6 +19,7 @@ struct RowSums: Encodable {
     var detachCauses: [String: Int] = [:]
     var paths: [String: Int] = [:]
     var landmarks: [String: Int] = [:]
+    var callPaths: [String: Int] = [:]
     var activities = 0
     var activityNs: UInt64 = 0
     var activityKinds: [String: Int] = [:]
@@ -27,16 +28,17 @@ struct RowSums: Encodable {
 
     /// `shown` is how the format writes the text of others.
     init(of events: [Event], shown: (String) -> String) {
-        var (correlator, names, told) = (Correlator(), Names(), Set<[UInt64]>())
+        var (correlator, names, reported) = (Correlator(), Names(), Set<[UInt64]>())
         for event in events {
             switch event {
             case .name(let name): names.learn(name)
-            case .detach(let detach) where told.insert([detach.page.rawValue, detach.time]).inserted:
+            case .detach(let detach) where reported.insert([detach.page.rawValue, detach.time]).inserted:
                 detaches += 1
                 detachPages += UInt64(detach.pages)
                 detachCauses[detach.explanation.cause.rawValue, default: 0] += 1
                 paths[names.path(of: detach.file).map(shown) ?? "", default: 0] += 1
                 landmarks[detach.landmarks.names.joined(separator: " "), default: 0] += 1
+                callPaths[names.callPath(detach.callPath)?.text ?? "", default: 0] += 1
             case .activity(let activity):
                 activities += 1
                 activityNs += activity.durationNs ?? 0
@@ -77,6 +79,11 @@ struct TraceSums: Encodable {
     var flowsToLookups = 0
     var deepSlices = 0
     var tracks: [String: Int] = [:]
+    /// Tasks, and the first threads of their processes.
+    var threads = 0
+    /// By the areas below the counters.
+    var observed = 0
+    var failed = 0
     var wallClockNs: Int64 = GeneratedRun.info.wallClockOffsetNs
     var errors: [String: Int] = [:]
     var releases = ["6.12.0-test": 1]
@@ -84,15 +91,17 @@ struct TraceSums: Encodable {
     init(of events: [Event]) {
         var correlator = Correlator()
         var (open, begun): ([UInt32: Finding], [UInt32: Activity]) = ([:], [:])
-        var (told, met, undated) = (Set<[UInt64]>(), Set<[UInt64]>(), Set<String>())
+        var (reported, met, undated) = (Set<[UInt64]>(), Set<[UInt64]>(), Set<String>())
+        var numbers = Set<UInt32>()
         var (victims, culprits, kinds, tasks) = (Set<UInt32>(), Set<UInt32>(), Set<ActivityKind>(), Set<UInt32>())
         for event in events {
             switch event {
-            case .detach(let detach) where told.insert([detach.page.rawValue, detach.time]).inserted:
+            case .detach(let detach) where reported.insert([detach.page.rawValue, detach.time]).inserted:
                 detaches += 1
                 detachPages += UInt64(detach.pages)
                 detachCauses[detach.explanation.cause.rawValue, default: 0] += 1
                 culprits.insert(detach.culprit.tid)
+                numbers.formUnion([detach.culprit.tid, detach.culprit.pid])
             case .activity(let activity):
                 // A task has one kind in these runs.  A begin that is followed by another has no end.
                 if let unfinished = begun.removeValue(forKey: activity.task.tid), activity.durationNs == nil {
@@ -101,6 +110,7 @@ struct TraceSums: Encodable {
                 if activity.durationNs == nil { begun[activity.task.tid] = activity } else { count(activity) }
                 kinds.insert(activity.kind)
                 tasks.insert(activity.task.tid)
+                numbers.insert(activity.task.tid)
             case .lost(let loss):
                 lost += loss.count
                 if loss.time != 0 { losses += 1 } else { undated.insert(loss.stage.rawValue) }
@@ -109,6 +119,11 @@ struct TraceSums: Encodable {
             guard let finding = correlator.take(event) else { continue }
             let tid = finding.lookup.victim.tid
             victims.insert(tid)
+            numbers.formUnion([tid, finding.lookup.victim.pid])
+            if !finding.isProgress {
+                if finding.lookup.observations > 0 { observed += 1 }
+                if finding.outcome == .failed { failed += 1 }
+            }
             if let loop = open.removeValue(forKey: tid), loop.lookup.start != finding.lookup.start {
                 count(loop, met: &met)
             }
@@ -120,9 +135,10 @@ struct TraceSums: Encodable {
         }
         for activity in begun.values { count(activity) }
         (openLookups, openActivities, losses) = (open.count, begun.count, losses + undated.count)
+        threads = numbers.count
         (flowsFromDetaches, flowsToLookups) = (met.count, flows)
         tracks = [
-            "": 4, "victims": victims.count, "culprits": culprits.count, "activities": kinds.count,
+            "": 1, "futexscope": 6, "victims": victims.count, "culprits": culprits.count, "activities": kinds.count,
         ]
         for kind in kinds {
             // Numbers of tasks are by kind in these runs.

@@ -23,11 +23,11 @@ struct ExportTests {
 
     @Test("rows", arguments: ["read_python.py", "read_duckdb.py"], seeds)
     func rows(program: String, seed: UInt64) throws {
-        let (events, run) = (GeneratedRun(seed: seed).events, GeneratedRun.info)
+        let events = GeneratedRun(seed: seed).events
         let differences = try Readers.inFolder { folder in
             for rows in RowType.allCases {
-                try Self.bytes(CSV(rows: rows, of: run), events).write(to: folder.appending(path: "\(rows).csv"))
-                try Self.bytes(JSONLines(rows: [rows], of: run), events).write(
+                try Self.bytes(CSV(rows: rows), events).write(to: folder.appending(path: "\(rows).csv"))
+                try Self.bytes(JSONLines(rows: [rows]), events).write(
                     to: folder.appending(path: "\(rows).jsonl"))
             }
             return try Readers.differences(
@@ -35,6 +35,34 @@ struct ExportTests {
                 from: ["csv": RowSums(of: events, shown: Self.shownInCSV), "json": RowSums(of: events) { $0 }])
         }
         #expect(differences == [])
+    }
+
+    @Test("each JSON line is what docs/lines.schema.json says, and has no key besides", arguments: seeds)
+    func schema(seed: UInt64) throws {
+        let events = GeneratedRun(seed: seed).events
+        var runs: [ReportedRun] = []
+        let reported = try Readers.inFolder { folder in
+            try Self.bytes(JSONLines(rows: Set(RowType.allCases)), events).write(
+                to: folder.appending(path: "rows.jsonl"))
+            for name in ["a.ctf", "b.ctf"] {
+                var stream = FindingStream(
+                    format: JSONLines(origin: ReportOrigin(source: name)), correlator: Correlator(),
+                    run: GeneratedRun.info, analysis: Analysis())
+                _ = stream.take(events)
+                let report = stream.end(omissions: [Omission(place: "p", what: "w")])
+                runs.append(ReportedRun(source: name, report: report, legend: stream.legend))
+                try Data(stream.takeBytes()).write(to: folder.appending(path: name + ".jsonl"))
+            }
+            try Data(MergedReport(runs).json).write(to: folder.appending(path: "merged.jsonl"))
+            try Data(Comparison(runs[0], runs[1]).json).write(to: folder.appending(path: "comparison.jsonl"))
+            return try JSONSerialization.jsonObject(with: Readers.run("read_schema.py", on: folder)) as? [String: Any]
+        }
+        let lines = try #require(reported?["lines"] as? [String: Int])
+        #expect(
+            Set(lines.keys) == [
+                "lookup", "progress", "detach", "activity", "lost", "summary", "report", "merged", "comparison",
+            ])
+        #expect(lines["report"] == 2 && lines["merged"] == 1 && lines["comparison"] == 1)
     }
 
     private static func shownInCSV(_ text: String) -> String {

@@ -9,7 +9,9 @@ import EventSamples
 import Events
 
 struct GeneratedRun {
-    static let info = RunInfo(kernelRelease: "6.12.0-test", wallClockOffsetNs: 1_795_399_200_123_456_789)
+    static let info = RunInfo(
+        kernelRelease: "6.12.0-test", host: "a, \"host\"", id: RunID(high: 0x4000, low: 1 << 63),
+        wallClockOffsetNs: 1_795_399_200_123_456_789)
 
     private(set) var events: [Event] = []
     private var random: SplitMix64
@@ -25,6 +27,12 @@ struct GeneratedRun {
             events.append(.name(Name(subject: .file(file(inode)), text: text, detail: inode % 2 == 0 ? "ext4" : "xfs")))
         }
         for id in UInt64(1)...4 { events.append(.name(Name(subject: .cgroup(id), text: hostileText(upTo: 30)))) }
+        for number in UInt32(1)...5 {
+            let functions = (0...number).map { "function_\(number)_\($0)" }
+            if let path = CallPath(stack: functions) {
+                events.append(.name(Name(subject: .callPath(CallPathID(rawValue: number)), text: path.text)))
+            }
+        }
         for _ in 0..<steps {
             now += below(20_000)
             switch below(20) {
@@ -97,6 +105,8 @@ struct GeneratedRun {
         let detach = Detach.sample {
             ($0.time, $0.page, $0.file) = (time, page, file(below(80)))
             $0.culprit = TaskIdentity(pid: tid - tid % 5, tid: tid, comm: hostileComm(), cgroup: below(6))
+            // Some have no path.
+            $0.callPath = CallPathID(rawValue: UInt32(below(6)))
             ($0.index, $0.pages, $0.references) = (below(1 << 40), 1 << UInt32(below(10)), Int32(below(600)))
             switch below(6) {
             case 0: ($0.landmarks, $0.hole, $0.scope) = ([.invalidate2], nil, .directIOInvalidation)

@@ -33,8 +33,8 @@ struct MetricsReadingTests {
             try Readers.inFolder { folder in
                 let file = folder.appending(path: "metrics")
                 try Data(metrics.bytes(format)).write(to: file)
-                let told = try JSONSerialization.jsonObject(with: Readers.run("read_metrics.py", on: file))
-                return try #require(told as? [String: Double])
+                let reported = try JSONSerialization.jsonObject(with: Readers.run("read_metrics.py", on: file))
+                return try #require(reported as? [String: Double])
             }
         }
         #expect(read[0] == read[1])

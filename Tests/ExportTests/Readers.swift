@@ -23,30 +23,31 @@ enum Readers {
         let (output, errors) = (Pipe(), Pipe())
         (process.standardOutput, process.standardError) = (output, errors)
         try process.run()
-        let told = try output.fileHandleForReading.readToEnd() ?? Data()
+        let reported = try output.fileHandleForReading.readToEnd() ?? Data()
         let trouble = try errors.fileHandleForReading.readToEnd() ?? Data()
         process.waitUntilExit()
         try #require(process.terminationStatus == 0, "\(program): \(String(decoding: trouble, as: UTF8.self))")
-        return told
+        return reported
     }
 
-    /// What a program told of `input` against what it should have; one line for each number that differs.
+    /// What a program reported of `input` against what it should have; one line for each number that differs.
     static func differences(
         _ program: String, on input: URL, from expected: [String: any Encodable]
     ) throws -> [String] {
-        let told = try JSONSerialization.jsonObject(with: run(program, on: input)) as? [String: Any] ?? [:]
+        let reported = try JSONSerialization.jsonObject(with: run(program, on: input)) as? [String: Any] ?? [:]
         return try expected.flatMap { part, sums in
             let wanted = try JSONSerialization.jsonObject(with: JSONEncoder().encode(sums)) as? [String: Any] ?? [:]
-            return differences(told[part] as? [String: Any] ?? [:], from: wanted, at: part)
+            return differences(reported[part] as? [String: Any] ?? [:], from: wanted, at: part)
         }
     }
 
-    private static func differences(_ told: [String: Any], from wanted: [String: Any], at place: String) -> [String] {
-        Set(told.keys).union(wanted.keys).sorted().flatMap { key -> [String] in
-            if let told = told[key] as? [String: Any], let wanted = wanted[key] as? [String: Any] {
-                return differences(told, from: wanted, at: "\(place) \(key)")
+    private static func differences(_ reported: [String: Any], from wanted: [String: Any], at place: String) -> [String]
+    {
+        Set(reported.keys).union(wanted.keys).sorted().flatMap { key -> [String] in
+            if let reported = reported[key] as? [String: Any], let wanted = wanted[key] as? [String: Any] {
+                return differences(reported, from: wanted, at: "\(place) \(key)")
             }
-            let (found, should) = (told[key].map { "\($0)" } ?? "nothing", wanted[key].map { "\($0)" } ?? "nothing")
+            let (found, should) = (reported[key].map { "\($0)" } ?? "nothing", wanted[key].map { "\($0)" } ?? "nothing")
             return found == should ? [] : ["\(place) \(key.debugDescription): \(found), should be \(should)"]
         }
     }

@@ -32,16 +32,16 @@ public enum Programs {
         let folder = FileManager.default.temporaryDirectory.appending(path: "program-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        let (read, told) = (folder.appending(path: "input"), folder.appending(path: "output"))
+        let (read, reported) = (folder.appending(path: "input"), folder.appending(path: "output"))
         try input.write(to: read, atomically: false, encoding: .utf8)
-        try "".write(to: told, atomically: false, encoding: .utf8)
+        try "".write(to: reported, atomically: false, encoding: .utf8)
         let process = Process()
-        let output = try FileHandle(forWritingTo: told)
+        let output = try FileHandle(forWritingTo: reported)
         (process.executableURL, process.arguments) = (program, arguments)
         (process.standardOutput, process.standardError) = (output, output)
         process.standardInput = try FileHandle(forReadingFrom: read)
         let status = try await process.runToEnd()
-        return (status, String(decoding: try Data(contentsOf: told), as: UTF8.self))
+        return (status, String(decoding: try Data(contentsOf: reported), as: UTF8.self))
     }
 }
 

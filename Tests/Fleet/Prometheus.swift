@@ -15,7 +15,7 @@ public struct Sample: Sendable {
 /// A server on loopback, Prometheus itself or one that it reads.
 public struct Prometheus: Sendable {
     public let port: Int
-    /// What it wants to be told as a bearer token.
+    /// What it expects as a bearer token.
     private let secret: String?
 
     public init(port: Int, secret: String? = nil) { (self.port, self.secret) = (port, secret) }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A trace.dat tells what its text tells: the same events in the same order, for each kernel and each form of the
+// A trace.dat gives what its text gives: the same events in the same order, for each kernel and each form of the
 // file. Where they differ the file knows more, and this says what.
 
 import Correlation
@@ -26,7 +26,7 @@ import Testing
         #expect(reading.totals.isFinal)
     }
 
-    @Test("what the run is")
+    @Test("the facts of the run")
     func run() throws {
         let reading = try Reading(data: DataSample("trace-6.12").bytes)
         #expect(reading.run.kernelRelease?.hasPrefix("6.12.") == true)
@@ -38,7 +38,7 @@ import Testing
         #expect(try Reading(data: DataSample("v6-6.1").bytes).run.kernelRelease?.hasPrefix("6.1.") == true)
     }
 
-    @Test("events were lost: counted, and what was open then is given up")
+    @Test("events were lost: they are counted, and the open state is dropped")
     func lost() throws {
         let reading = try Reading(data: DataSample("lost-6.12").bytes)
         // Two of the observations after a loss belong to lookups whose entry was lost.
@@ -56,8 +56,8 @@ import Testing
     }
 
     @Test("every lookup of a recording that holds nothing else", arguments: [false, true])
-    func lookups(tellsAll: Bool) throws {
-        let reading = try Reading(data: DataSample("v6-6.1").bytes, tellsAll: tellsAll)
+    func lookups(emitsAll: Bool) throws {
+        let reading = try Reading(data: DataSample("v6-6.1").bytes, emitsAll: emitsAll)
         #expect(reading.causes == Array(repeating: "zero-page", count: 6))
         #expect(reading.totals.lookups == 6)
     }
@@ -68,7 +68,7 @@ import Testing
 struct DataAndTextTests {
     private func compare(_ bytes: [UInt8], _ place: Comment? = nil) throws {
         let text = try TraceCmd.withFile(bytes) { try TraceCmd.text(of: $0) }
-        let (expected, reading) = (try Reading(bytes: text, tellsAll: true), try Reading(data: bytes, tellsAll: true))
+        let (expected, reading) = (try Reading(bytes: text, emitsAll: true), try Reading(data: bytes, emitsAll: true))
         #expect(expected.events.count > 2, place)
         #expect(Self.withoutStacks(reading.events) == Self.withoutStacks(expected.events), place)
         #expect(reading.findings.map(\.cause) == expected.findings.map(\.cause), place)
@@ -86,10 +86,10 @@ struct DataAndTextTests {
         }
     }
 
-    @Test("the same events", arguments: DataSample.all)
+    @Test("a trace.dat gives the same events as its text", arguments: DataSample.all)
     func same(sample: DataSample) throws { try compare(sample.bytes) }
 
-    @Test("in each form of the file", arguments: [["--compression", "none"], ["--file-version", "6"]])
+    @Test("the same events in each form", arguments: [["--compression", "none"], ["--file-version", "6"]])
     func forms(options: [String]) throws {
         for name in ["trace-6.12", "lost-6.12"] {
             let bytes = try DataSample(name).bytes

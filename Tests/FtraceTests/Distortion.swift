@@ -97,43 +97,83 @@ struct Distortion {
     }
 }
 
-/// What the whole text says of each victim, to which what a distorted one says is held.
+/// What the whole text says of each victim, to which what a distorted one says is held. Lines that are missing without a
+/// word can make one lookup of two, so that nothing but its victim says which lookup a finding is of.
 struct Expectation {
     private struct Case {
         var causes: Set<String> = ["unknown"]
-        var culprits: Set<UInt32?> = [nil]
-        var retries: UInt64 = 0
-        var names: Set<Comm> = []
+        var culprits: Set<TaskIdentity?> = [nil]
+        var files: Set<FileID?> = [nil]
+        var kinds: Set<String> = ["unknown"]
+        var retries: [RetryReason: UInt64] = [:]
+        var observations: UInt64 = 0
+        var passes: UInt64 = 0
+        var names: Set<Comm> = [.nameless]
+        var addresses: Set<UInt64> = []
+        var results: Set<Int32?> = [nil]
         var spurious: Set<Bool?> = [nil]
     }
     private var cases: [UInt32: Case] = [:]
 
+    /// From all lookups of the whole, those that met nothing as well.
     init(_ findings: [Finding]) {
         for finding in findings {
-            var known = cases[finding.lookup.victim.tid] ?? Case()
+            let lookup = finding.lookup
+            var known = cases[lookup.victim.tid] ?? Case()
             known.causes.insert(finding.cause.rawValue)
-            known.culprits.insert(finding.detach?.culprit.tid)
-            known.retries = max(known.retries, finding.lookup.retries.total)
-            known.names.insert(finding.lookup.victim.comm)
+            known.culprits.insert(finding.detach?.culprit)
+            // A name may be unknown where its line was cut.
+            known.culprits.insert(finding.detach.map { TaskIdentity(nameless: $0.culprit) })
+            known.files.insert(finding.detach?.file)
+            known.kinds.insert(finding.kind.rawValue)
+            for reason in RetryReason.allCases {
+                known.retries[reason] = max(known.retries[reason] ?? 0, lookup.retries[reason])
+            }
+            known.observations = max(known.observations, lookup.observations)
+            known.passes = max(known.passes, lookup.passes)
+            known.names.insert(lookup.victim.comm)
+            known.addresses.insert(lookup.address)
+            known.results.insert(lookup.result)
             known.spurious.insert(finding.spurious)
-            cases[finding.lookup.victim.tid] = known
+            cases[lookup.victim.tid] = known
         }
     }
 
     /// What is wrong with a finding of the distorted text; nil when nothing is.
     func fault(of finding: Finding) -> String? {
-        guard let known = cases[finding.lookup.victim.tid] else {
-            return "no finding of \(finding.lookup.victim.tid) in the whole: \(finding.cause)"
+        let lookup = finding.lookup
+        guard let known = cases[lookup.victim.tid] else {
+            return "no lookup of \(lookup.victim.tid) in the whole: \(finding.cause)"
         }
         if !known.causes.contains(finding.cause.rawValue) { return "\(finding.cause), not \(known.causes)" }
-        if !known.culprits.contains(finding.detach?.culprit.tid) {
+        if !known.culprits.contains(finding.detach?.culprit) {
             return "by \(finding.detach?.culprit.tid ?? 0), not \(known.culprits)"
         }
-        if finding.lookup.retries.total > known.retries { return "\(finding.lookup.retries.total) retries" }
-        if let duration = finding.lookup.durationNs, duration > 1 << 62 { return "takes \(duration) ns" }
+        if !known.files.contains(finding.detach?.file) { return "of another file" }
+        if !known.kinds.contains(finding.kind.rawValue) { return "\(finding.kind), not \(known.kinds)" }
+        for reason in RetryReason.allCases where lookup.retries[reason] > known.retries[reason] ?? 0 {
+            return "\(lookup.retries[reason]) retries: \(reason)"
+        }
+        if lookup.observations > known.observations { return "\(lookup.observations) observations" }
+        if lookup.passes > known.passes { return "\(lookup.passes) passes" }
+        if let duration = lookup.durationNs, duration > 1 << 62 { return "takes \(duration) ns" }
+        if !known.names.contains(lookup.victim.comm) { return "named \(lookup.victim.comm.text)" }
+        if !known.addresses.contains(lookup.address) { return "address \(lookup.address)" }
+        if !known.results.contains(lookup.result) { return "result \(lookup.result ?? 0)" }
         if !known.spurious.contains(finding.spurious) {
             return "spurious: \(finding.spurious.map(String.init) ?? "nil")"
         }
         return nil
+    }
+}
+
+extension Comm {
+    fileprivate static let nameless = Comm("<...>")
+}
+
+extension TaskIdentity {
+    fileprivate init(nameless task: TaskIdentity) {
+        self = task
+        comm = .nameless
     }
 }

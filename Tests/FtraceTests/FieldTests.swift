@@ -47,10 +47,10 @@ import Testing
         }
     }
 
-    @Test("the end of one lookup and the start of the next fell out: no loop and no retry", arguments: [true, false])
+    @Test("a lookup without its end and one without its start: no loop and no retry", arguments: [true, false])
     func falseRetry(isMarked: Bool) throws {
         let sample = try Text.sample("field/console-false-retry")
-        let reading = try Reading(isMarked ? sample : sample.without("dropped **"), tellsAll: true)
+        let reading = try Reading(isMarked ? sample : sample.without("dropped **"), emitsAll: true)
         #expect(reading.findings.allSatisfy { $0.lookup.retries.total == 0 && $0.lookup.durationNs ?? 0 < 1_000_000 })
         #expect(reading.totals.retries == RetryCounts())
         #expect(reading.losses[.ftraceBuffer] ?? 0 >= (isMarked ? 2 : 1))
@@ -209,28 +209,6 @@ import Testing
         #expect(reading.causes == wanted)
     }
 
-    @Test("perf script")
-    func perf() throws {
-        let reading = try read("perf-script")
-        #expect(reading.causes == ["hole-punch", "truncate", "zero-page"])
-        #expect(reading.findings.allSatisfy { $0.lookup.victim.comm.text == "provoke-victim" })
-        #expect(reading.findings.compactMap(\.detach).allSatisfy { $0.culprit.comm.text == "provoke-culprit" })
-    }
-
-    @Test("perf script with its own stacks")
-    func perfStacks() throws {
-        var lines: [String] = []
-        for line in try Text.sample("field/perf-script").lines.map({ String(decoding: $0, as: UTF8.self) }) {
-            if line.contains("<stack trace>") { continue }
-            lines.append(
-                line.hasPrefix(" => ")
-                    ? "\tffffffff81234567 \(line.dropFirst(4))+0x12 ([kernel.kallsyms])" : line)
-        }
-        let reading = try Reading(Text(lines.joined(separator: "\n")))
-        #expect(reading.causes == ["hole-punch", "truncate", "zero-page"])
-        #expect(reading.findings.allSatisfy { $0.detach?.stackIsNamed != false })
-    }
-
     // MARK: Formats
 
     /// The chunks of a source, as `FtraceReader` gets them.
@@ -250,7 +228,9 @@ import Testing
         return bytes
     }
 
-    @Test("gzip and zstd, in chunks of any size, with several members", arguments: ["gz", "zst"], [1, 100, 1 << 20])
+    @Test(
+        "gzip, xz and zstd, in chunks of any size, with several members", arguments: ["gz", "xz", "zst"],
+        [1, 100, 1 << 20])
     func compressed(suffix: String, chunk: Int) throws {
         let packed = [UInt8](try Data(contentsOf: Text.samples.appending(path: "field/trace.txt.\(suffix)")))
         let compression = try #require(Compression(of: packed))
@@ -260,7 +240,7 @@ import Testing
         #expect(twice == plain + plain)
     }
 
-    @Test("damaged and cut off: one line that says so", arguments: ["gz", "zst"])
+    @Test("damaged and cut off: one line that says so", arguments: ["gz", "xz", "zst"])
     func damagedCompression(suffix: String) throws {
         let packed = [UInt8](try Data(contentsOf: Text.samples.appending(path: "field/trace.txt.\(suffix)")))
         let compression = try #require(Compression(of: packed))
@@ -276,16 +256,48 @@ import Testing
         #expect(Compression(of: Array("# tracer: nop".utf8)) == nil)
     }
 
+    @Test("xz with padding between two streams, as the format permits it")
+    func padding() throws {
+        let packed = [UInt8](try Data(contentsOf: Text.samples.appending(path: "field/trace.txt.xz")))
+        let padded = packed + [0, 0, 0, 0] + packed + [UInt8](repeating: 0, count: 8)
+        for chunk in [1, 7, 1 << 20] {
+            let plain = try Self.all(of: Compression.xz.decompressing("t", Self.input(packed, chunk: chunk)))
+            #expect(
+                try Self.all(of: Compression.xz.decompressing("t", Self.input(padded, chunk: chunk))) == plain + plain)
+        }
+    }
+
+    @Test("xz that takes more memory than a report may have says so")
+    func memory() throws {
+        // What `echo hello | xz --lzma2=dict=1GiB` writes.
+        let packed: [UInt8] = [
+            0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00, 0x00, 0x04, 0xe6, 0xd6, 0xb4, 0x46, 0x02, 0x00, 0x21, 0x01, 0x24, 0x00,
+            0x00, 0x00, 0x5e, 0x1f, 0xc7, 0xf9, 0x01, 0x00, 0x05, 0x68, 0x65, 0x6c, 0x6c, 0x6f, 0x0a, 0x00, 0x00, 0x00,
+            0xa5, 0x60, 0x97, 0xf1, 0x94, 0xf6, 0xfd, 0xe0, 0x00, 0x01, 0x1e, 0x06, 0xc1, 0x2f, 0xa4, 0x1d, 0x1f, 0xb6,
+            0xf3, 0x7d, 0x01, 0x00, 0x00, 0x00, 0x00, 0x04, 0x59, 0x5a,
+        ]
+        do {
+            _ = try Self.all(of: Compression.xz.decompressing("t.xz", Self.input(packed, chunk: 1000)))
+            Issue.record("no error")
+        } catch let error as SourceError {
+            #expect(error.message.contains("more than 256 MiB"), "\(error.message)")
+        }
+    }
+
     @Test(
         "a format that is not read is named, with what to do",
         arguments: [
             (Array("<!DOCTYPE html>\n<html>".utf8), "systrace", "trace-data"),
-            ([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0], "xz", "xz -dc"),
+            (Array("BZh91AY".utf8), "bzip2", "bzip2 -dc"),
             ([0x0a, 4, 1, 0, 0, 0, 0x0a, 4, 0, 0, 0, 0, 0x0a, 5, 0, 0, 0, 0], "Perfetto", "traceconv"),
             (Array("TRACE:\nx".utf8), "atrace", "zlib"),
             ([0x75, 0xd1, 0x1d, 0x57, 0], "LTTng", "doctor --ftrace-recipe"),
             (Array("{\"traceEvents\":[".utf8), "Chrome", "doctor --ftrace-recipe"),
             (Array("\u{7f}ELF".utf8), "ELF", "trace show"),
+            ([0x02, 0x21, 0x4c, 0x18, 0], "lz4", "lz4 -dc"), ([0x37, 0x7a, 0xbc, 0xaf, 0x27], "7z", "7z x"),
+            (Array("LPKSHHRH".utf8), "journal", "journalctl --file"), ([0xd4, 0xc3, 0xb2, 0xa1], "pcap", "netconsole"),
+            ([UInt8](repeating: 0x61, count: 257) + Array("ustar".utf8), "tar archive", "tar -xOf"),
+            ([0x5d, 0, 0, 0x80], "lzma", "xz -dc"), ([0x1f, 0x9d, 0x90], "compress", "gzip -dc"),
         ])
     func foreign(head: [UInt8], what: String, advice: String) throws {
         let format = try #require(ForeignFormat(of: head))
@@ -294,6 +306,7 @@ import Testing
 
     @Test("no sample is taken for a format that is not read")
     func notForeign() throws {
+        #expect(ForeignFormat(of: Array("[{\"message\":\"x\"}]\n".utf8)) == nil)
         for sample in PropertyTests.samples + ["field/journal-short"] {
             #expect(ForeignFormat(of: Array(try Text.sample(sample).bytes.prefix(ForeignFormat.headBytes))) == nil)
         }
@@ -319,7 +332,7 @@ import Testing
 
     // MARK: What could not be seen
 
-    @Test("without the events that are needed nobody says that no lookup met a page without a mapping")
+    @Test("without the needed events a report does not say that no lookup met a page without a mapping")
     func hidden() throws {
         func hides(_ text: Text) throws -> Bool { try Reading(text).omissions.contains { $0.hidesObservations } }
         let text = try Text.sample("trace-6.12")
@@ -333,7 +346,7 @@ import Testing
         #expect(try !hides(text.without("fs_lookup")))
     }
 
-    @Test("a clock that counts is named")
+    @Test("a clock without a unit is named")
     func counts() throws {
         let text = try Text.sample("trace-6.12").replacing(#" +([0-9]+)\.([0-9]{6}): "#, with: " $1$2: ")
         #expect(try Reading(text).omits("counts something else than nanoseconds"))
@@ -350,10 +363,10 @@ import Testing
         #expect(reading.totals.lookups == 1)
     }
 
-    @Test("two boots in one file: nothing goes over the border", arguments: [true, false])
+    @Test("two boots in one file: no lookup and no cause spans both", arguments: [true, false])
     func twoBoots(hasHeader: Bool) throws {
         let text = try Text.sample("field/two-boots")
-        let reading = try Reading(hasHeader ? text : text.without("#"), tellsAll: true)
+        let reading = try Reading(hasHeader ? text : text.without("#"), emitsAll: true)
         #expect(reading.findings.isEmpty)
         #expect(reading.totals.durationNs < 1_000_000)
         #expect(hasHeader || reading.omits("begins another trace"))
@@ -393,7 +406,7 @@ import Testing
         #expect(reading.omissions == wanted.omissions)
     }
 
-    @Test("lines that say nothing are passed over in silence")
+    @Test("lines without information are skipped without a message")
     func emptyProcessors() throws {
         let reading = try read("empty-cpus")
         #expect(!reading.causes.isEmpty)

@@ -72,7 +72,7 @@ import Testing
         #expect(learned.alike > UInt64(lines.count / 3), "\(learned.alike) of \(lines.count)")
     }
 
-    @Test("digits are told from what is none, and give their number")
+    @Test("digits are distinguished from anything else, and give their number")
     func digits() {
         var dice = Dice()
         let interesting: [UInt8] = Array("09afAFgG/:@`-x ~".utf8) + [0x00, 0x7f, 0x80, 0xb0, 0xb9, 0xe1, 0xff]
@@ -96,6 +96,10 @@ import Testing
             guard limit > 0 else { continue }
             let exact = isHexadecimal ? eight.hexadecimal(exactly: limit) : eight.decimal(exactly: limit)
             #expect(exact == (expected.count == limit ? value : nil), "\(bytes)")
+            let number = TraceText.reading(padded: bytes + [UInt8](repeating: 0, count: TraceText.padding)) {
+                $0.number(at: 0, digits: limit, isHexadecimal: isHexadecimal)
+            }
+            #expect(number == exact, "\(bytes), \(limit)")
             #expect(eight.blanks == bytes.prefix { $0 <= 0x20 }.count, "\(bytes)")
         }
     }
@@ -104,8 +108,8 @@ import Testing
         "threads and chunks change no event", arguments: [0, 1, 3], [7, 1000, 20_000])
     func threads(threads: Int, chunk: Int) throws {
         let bytes = try Text.sample("trace-6.12").bytes
-        let expected = try Reading(bytes: bytes, threads: 0, tellsAll: true)
-        let reading = try Reading(bytes: bytes, chunk: chunk, threads: threads, tellsAll: true)
+        let expected = try Reading(bytes: bytes, threads: 0, emitsAll: true)
+        let reading = try Reading(bytes: bytes, chunk: chunk, threads: threads, emitsAll: true)
         #expect(!expected.events.isEmpty)
         #expect(reading.events == expected.events)
         #expect(reading.omissions == expected.omissions)

@@ -13,10 +13,10 @@ import Testing
         Array("CPU:0 [LOST 9 E".utf8), Array("# tracer: nop".utf8), Array("[12.345678] b".utf8),
         Array("-----------1234".utf8),
         Array("(143) [000] 1.1".utf8), [0xff, 0xfe, 0x01, 0x1b, 0x5b, 0x33, 0x31, 0x6d], Array("<4>[1.0] z-1 0d".utf8),
-        Array("é漢字é".utf8), Array("<idle>".utf8),
+        Array("é漢字é".utf8), Array("<idle>".utf8), Array("rpc-handler-12/".utf8), Array("a1/".utf8),
     ]
 
-    @Test("a task may be called anything", arguments: names)
+    @Test("a task can have any name", arguments: names)
     func anyName(name: [UInt8]) throws {
         var text = try Text.sample("large-6.12")
         let padded = [UInt8](repeating: 0x20, count: 16 - name.count) + name
@@ -36,6 +36,21 @@ import Testing
         let reading = try Reading(text)
         #expect(reading.causes == ["hole-punch"])
         #expect(reading.findings.first?.lookup.victim.tid == 200)
+    }
+
+    @Test("a name with a line end in it is no header of perf")
+    func lineEndAndHeader() throws {
+        let text = try Text.sample("large-6.12").replacing("  provoke-victim-", with: "\n# hostname : X-")
+        #expect(try Reading(text).run.host == nil)
+    }
+
+    @Test("the largest possible task number is handled like any other")
+    func largestNumber() throws {
+        let line = "              sh-4294967295 [000] .....     0.000001: fs_in_evict: (evict+0x0/0x1a0)"
+        var text = try Text.sample("large-6.12")
+        let first = try #require(text.lines.firstIndex { !$0.starts(with: "#".utf8) })
+        text.lines.insert(Array(line.utf8), at: first)
+        #expect(try Reading(text).causes == ["hole-punch"])
     }
 
     @Test("what is no trace is refused in one line that says where, what was expected and what to do")
@@ -85,7 +100,7 @@ import Testing
         #expect(reading.omits("no lines of a trace"))
     }
 
-    @Test("any bytes will do: flipped bits, cut and doubled lines", arguments: SampleTests.kernels)
+    @Test("damaged texts: flipped bits, cut and doubled lines", arguments: SampleTests.kernels)
     func mutations(kernel: String) throws {
         var random = Generator(state: 0x5eed)
         for dialect in ["trace", "trace-cmd", "console", "large"] {

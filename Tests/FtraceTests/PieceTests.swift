@@ -55,7 +55,7 @@ import Testing
         #expect(!reading.causes.contains("other"))
     }
 
-    @Test("a line of the stack that is gone is made up for by an entry", arguments: kernels)
+    @Test("an entry replaces a missing line of the stack", arguments: kernels)
     func goneLine(kernel: String) throws {
         let reading = try Reading(
             text(kernel).without(" => do_truncate", " => do_ftruncate", " => truncate_setsize", " => vfs_fallocate"))
@@ -70,7 +70,7 @@ import Testing
         #expect(reading.omits("fs_pin"))
     }
 
-    @Test("without a caller the pinned page tells an unlock, where the kernel says it", arguments: kernels)
+    @Test("without a caller the pinned page shows an unlock, where the kernel says it", arguments: kernels)
     func noCaller(kernel: String) throws {
         let reading = try Reading(text(kernel).replacing(#" caller=\S+"#, with: ""))
         if kernel == "6.1" {
@@ -98,7 +98,7 @@ import Testing
         }
     }
 
-    @Test("without its number the zero page is not told from other pages", arguments: kernels)
+    @Test("without its number the zero page is not distinguished from other pages", arguments: kernels)
     func noNumbers(kernel: String) throws {
         let reading = try Reading(text(kernel).replacing(#" (huge)?zero=\S+"#, with: ""))
         #expect(!reading.causes.contains("zero-page"))
@@ -116,7 +116,7 @@ import Testing
         }
     }
 
-    @Test("the kernel's own tracepoint does instead of the detach", arguments: kernels)
+    @Test("the kernel's own tracepoint replaces the event of the detach", arguments: kernels)
     func tracepoint(kernel: String) throws {
         let base = try #require(
             try text(kernel).lines.lazy.compactMap { line -> UInt64? in
@@ -175,7 +175,7 @@ import Testing
         #expect(reading.causes.isEmpty)
     }
 
-    @Test("events that the buffer gave up before its text was made")
+    @Test("events that the buffer dropped before its text was made")
     func overrun() throws {
         #expect(try Reading(.sample("large-6.12")).losses[.ftraceBuffer] == 349_715)
         #expect(try Reading(.sample("trace-6.12")).losses.isEmpty)

@@ -18,12 +18,29 @@ import Testing
         "field/perf-script", "field/user-stack-first", "field/trace-cmd-ts-diff",
     ]
 
-    @Test("a distorted text has no cause, culprit or retry that the whole one has not")
+    @Test(
+        "texts in which something else was found once",
+        arguments: [
+            (7_382_831_703_875_577_747, "field/perf-script"), (7_382_831_703_875_633_652, "field/perf-script"),
+            (7_382_831_703_875_638_767, "field/perf-script"),
+        ] as [(UInt64, String)])
+    func foundOnce(seed: UInt64, name: String) throws {
+        let text = try Text.sample(name)
+        let expectation = Expectation(try Reading(text, emitsAll: true).findings)
+        var distortion = Distortion(seed: seed)
+        let bytes = Array(distortion.distorted(text.lines).joined(separator: [UInt8(ascii: "\n")]))
+        for finding in try Reading(bytes: bytes, threads: 0).findings {
+            let fault = expectation.fault(of: finding)
+            #expect(fault == nil, "\(distortion.steps)")
+        }
+    }
+
+    @Test("a distorted text has no cause, culprit, name, result or retry that the whole text does not have")
     func distorted() throws {
         let seconds = ProcessInfo.processInfo.environment["FUTEXSCOPE_PROPERTY_SECONDS"].flatMap(Double.init)
         let texts = try Self.samples.map { name in
             let text = try Text.sample(name)
-            return (name: name, lines: text.lines, expectation: Expectation(try Reading(text).findings))
+            return (name: name, lines: text.lines, expectation: Expectation(try Reading(text, emitsAll: true).findings))
         }
         var seed = seconds == nil ? 1 : UInt64.random(in: 0...UInt64.max)
         let (first, end) = (seed, Date(timeIntervalSinceNow: seconds ?? 0))

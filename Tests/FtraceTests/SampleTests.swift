@@ -56,7 +56,7 @@ import Testing
         #expect(whole.events.count > 5)
     }
 
-    @Test("text that a terminal has been through", arguments: kernels)
+    @Test("text that was copied from a terminal", arguments: kernels)
     func lineEnds(kernel: String) throws {
         let text = try Text.sample("console-\(kernel)")
         #expect(try Reading(text.replacing("\n", with: "\r\n")).causes == Reading(text).causes)
@@ -102,16 +102,16 @@ import Testing
         }
     }
 
-    @Test("operations are counted, and told when they detached something")
+    @Test("operations are counted, and reported when they detached something")
     func activities() throws {
         let reading = try Reading(.sample("trace-6.12"))
         #expect(reading.totals.activities[.holePunch]?.operations ?? 0 > 0)
         #expect(reading.totals.isFinal)
         #expect(reading.totals.observations == 5)
         #expect(reading.totals.failedUnmapped == 5)
-        let told = reading.events.contains { event in
+        let reported = reading.events.contains { event in
             if case .activity(let activity) = event { activity.kind == .directIOInvalidation } else { false }
         }
-        #expect(told)
+        #expect(reported)
     }
 }

@@ -54,36 +54,36 @@ struct Reading {
     var omissions: [Omission] = []
     var run = RunInfo()
 
-    init(_ text: Text, chunk: Int = 256 << 10, tellsAll: Bool = false) throws {
-        try self.init(bytes: text.bytes, chunk: chunk, tellsAll: tellsAll)
+    init(_ text: Text, chunk: Int = 256 << 10, emitsAll: Bool = false) throws {
+        try self.init(bytes: text.bytes, chunk: chunk, emitsAll: emitsAll)
     }
 
-    init(bytes: [UInt8], chunk: Int = 256 << 10, threads: Int = 2, tellsAll: Bool = false) throws {
+    init(bytes: [UInt8], chunk: Int = 256 << 10, threads: Int = 2, emitsAll: Bool = false) throws {
         var position = 0
         try self.init(
-            FtraceReader(name: "t.txt", showsKernelAddresses: true, tellsAll: tellsAll, threads: threads) { buffer in
+            FtraceReader(name: "t.txt", showsKernelAddresses: true, emitsAll: emitsAll, threads: threads) { buffer in
                 guard position < bytes.count else { return false }
                 buffer += bytes[position..<min(position + chunk, bytes.count)]
                 position += chunk
                 return true
-            }, tellsAll: tellsAll)
+            }, emitsAll: emitsAll)
     }
 
     /// Of a trace.dat.
-    init(data: [UInt8], tellsAll: Bool = false) throws {
+    init(data: [UInt8], emitsAll: Bool = false) throws {
         try self.init(
             TraceDataReader(
-                name: "t.dat", size: UInt64(data.count), showsKernelAddresses: true, tellsAll: tellsAll
+                name: "t.dat", size: UInt64(data.count), showsKernelAddresses: true, emitsAll: emitsAll
             ) { offset, count, bytes in
                 let begin = min(Int(clamping: offset), data.count)
                 bytes.replaceSubrange(0..., with: data[begin..<min(begin + count, data.count)])
-            }, tellsAll: tellsAll)
+            }, emitsAll: emitsAll)
     }
 
-    private init(_ source: some EventSource, tellsAll: Bool) throws {
+    private init(_ source: some EventSource, emitsAll: Bool) throws {
         var reader = source
         while try reader.read(into: &events) {}
-        var correlator = Correlator(tellsAll: tellsAll)
+        var correlator = Correlator(emitsAll: emitsAll)
         for event in events {
             if let finding = correlator.take(event), !finding.isProgress { findings.append(finding) }
             if case .totals(let sum) = event { totals = sum }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The table that the thread of 2011 lacked, made from what the tool told of the matrix and written into
+// The table that the thread of 2011 lacked, made from what the tool reported of the matrix and written into
 // README.md between two marks. `make answer` runs this; an ordinary run only looks whether the table that
 // is there has all its rows.
 
@@ -31,7 +31,7 @@ private struct AnswerRow {
         Set(values).count == 1 ? values[0] : values.joined(separator: " / ")
     }
 
-    /// Adds what a trace told of the victim of one provocation.
+    /// Adds what a trace reported of the victim of one provocation.
     mutating func add(operations count: Int?, lookups: [JSONObject]) {
         let observed = lookups.filter { $0.flag("unmapped") == true }
         operations.append(count.map(String.init) ?? "–")

@@ -22,7 +22,7 @@ struct FallbackTests {
     ]
     static let ways = ["punch-tmpfs", "punch-ext4", "direct-ext4", "truncate-tmpfs"]
 
-    @Test("with a key from the area no page of a file gives EFAULT", arguments: guests)
+    @Test("with the rule fallback no page of a file gives EFAULT", arguments: guests)
     func pagesOfFiles(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         for name in Self.ofFiles {
@@ -69,7 +69,7 @@ struct FallbackTests {
         #expect(try #require(try run.words("area_keys").compactMap(Int.init).first) > 100)
     }
 
-    @Test("nothing outlives its file", arguments: guests)
+    @Test("no inode is used after its file is removed", arguments: guests)
     func lifetime(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         for name in ["tmpfs", "xfs"] {

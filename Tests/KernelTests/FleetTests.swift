@@ -114,7 +114,7 @@ struct FleetTests {
         }
     }
 
-    /// What is wrong in the second half is told under its name, and nothing else is.
+    /// What is wrong in the second half is reported under its name, and nothing else is.
     static func alerts(_ fleet: SmallFleet) async throws {
         let expected = [
             "FutexscopeLoopInProgress": fleet.instance(of: fleet.full),

@@ -14,8 +14,12 @@ struct Guest: Hashable, CustomStringConvertible, Sendable {
     var kernel: String
     var mode: Mode
     var scenario: String
-    /// With bpftrace on board.
+    /// What a trace observes with, where it is not the tool's own choice.
+    var source: String?
+    /// With bpftrace, perf and trace-cmd on board.
     var hasTools = false
+    /// It resets itself, and the scenario runs once more from its begin.
+    var resets = false
     /// With a livepatch of Tests/Retro: `retry` is "retro", `fallback` is "fallback".
     var livepatch: String?
     /// A program beside the scenarios, NAME.c, for /usr/bin.
@@ -33,7 +37,7 @@ struct Guest: Hashable, CustomStringConvertible, Sendable {
     /// The kernel's name without what follows its version: 6.12 for 6.12-rt-arm64.
     var version: String { kernel.split(separator: "-").first.map(String.init) ?? kernel }
 
-    var description: String { "\(scenario) on \(kernel), \(mode.rawValue)" }
+    var description: String { "\(scenario) on \(kernel), \(mode.rawValue)\(source.map { ", \($0)" } ?? "")" }
 }
 
 /// The kernels of the matrix.
@@ -110,7 +114,7 @@ actor GuestRuns {
 
     /// The one that runs on a kernel of the guests.
     static func binary(for kernel: String) -> URL {
-        kernel.hasSuffix("-arm64") ? binary("FUTEXSCOPE_BINARY_ARM64", orElse: "arm64/release") : binary
+        Guests.isArm64(kernel) ? binary("FUTEXSCOPE_BINARY_ARM64", orElse: "arm64/release") : binary
     }
 
     private static func binary(_ variable: String, orElse place: String) -> URL {
@@ -153,14 +157,16 @@ actor GuestRuns {
     private func boot(_ guest: Guest) async throws -> GuestRun {
         await begin()
         defer { end() }
-        let name = "\(guest.scenario)-\(guest.kernel)-\(guest.mode.rawValue)"
+        let parts = [guest.scenario, guest.kernel, guest.mode.rawValue] + [guest.source].compactMap { $0 }
+        let name = (parts + guest.variables.sorted(by: <).map { "\($0)-\($1)" }).joined(separator: "-")
         let directory = Self.results.appending(path: name)
         try? FileManager.default.removeItem(at: directory)
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         let script = directory.appending(path: "script")
-        let parts = ["session", guest.scenario].map { Self.root.appending(path: "scenarios/\($0).sh") }
-        let text = try parts.map { try String(contentsOf: $0, encoding: .utf8) }.joined(separator: "\n")
-        let variables = guest.variables.sorted(by: <).map { "\($0)=\($1)\n" }.joined()
+        let texts = ["session", guest.scenario].map { Self.root.appending(path: "scenarios/\($0).sh") }
+        let text = try texts.map { try String(contentsOf: $0, encoding: .utf8) }.joined(separator: "\n")
+        let source = guest.source.map { "SOURCE=\($0)\n" } ?? ""
+        let variables = source + guest.variables.sorted(by: <).map { "\($0)=\($1)\n" }.joined()
         try "MODE=\(guest.mode.rawValue)\n\(variables)\(text)".write(to: script, atomically: true, encoding: .utf8)
 
         var arguments = [
@@ -168,11 +174,14 @@ actor GuestRuns {
             "-t", String(guest.patience), "-c", String(guest.processors),
         ]
         if guest.hasTools { arguments.append("--tools") }
+        if guest.resets { arguments.append("--resets") }
         if let name = guest.program {
             let program = directory.appending(path: name).path
             let source = Self.root.appending(path: "scenarios/\(name).c").path
-            let compiled = try Host.run("gcc", ["-O2", "-static", "-o", program, source])
-            guard compiled.status == 0 else { throw GuestFailure(message: "gcc \(source): \(compiled.error)") }
+            let compiler =
+                Guests.isArm64(guest.kernel) ? Self.root.appending(path: "../../Toolchain/arm64-cc").path : "gcc"
+            let compiled = try Host.run(compiler, ["-O2", "-static", "-o", program, source])
+            guard compiled.status == 0 else { throw GuestFailure(message: "\(compiler) \(source): \(compiled.error)") }
             arguments += ["-f", program]
         }
         if guest.hasDebian { arguments += ["--debian", "-f", try Self.package().path] }

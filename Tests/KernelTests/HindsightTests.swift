@@ -44,8 +44,9 @@ struct HindsightTests {
         #expect(holes.contains { $0.flag("spurious") == true })
         let times = holes.compactMap { $0.number("time_ns") }
         #expect(try #require(times.last) - (try #require(times.first)) < 3_000_000_000)
-        // Names that were told long before are in it.
-        #expect(holes.first?.object("page")?.text("path")?.hasPrefix("/mnt/tmpfs/futexscope-provoke-") == true)
+        // Names that were reported long before are in it; a lookup that only retried can come before the name.
+        let observed = holes.first { $0.flag("unmapped") == true }
+        #expect(observed?.object("page")?.text("path")?.hasPrefix("/mnt/tmpfs/futexscope-provoke-") == true)
 
         let second = try Self.read(paths[1])
         #expect(second.report.object("run")?.text("trigger") == "requested by SIGUSR1")
@@ -53,7 +54,7 @@ struct HindsightTests {
         #expect(second.trace.lookups.with("cause", "hole-punch").count > holes.count)
 
         let lines = try run.text("moments.err").split(separator: "\n")
-        #expect(lines.contains { $0.contains("conditions were suppressed") })
+        #expect(lines.contains { $0.contains(" suppressed within --every") })
         #expect(lines.count { $0.hasPrefix("futexscope: snapshot in moments/") } == 2)
         #expect(lines.count { $0.hasPrefix("futexscope: recorded ") } == 2)
     }
@@ -79,7 +80,7 @@ struct HindsightTests {
         #expect(try run.text("crowded.err").contains("\(gone) events before it were dropped, because memory was full"))
     }
 
-    @Test("only so many snapshots are kept", arguments: guests)
+    @Test("only N snapshots are kept", arguments: guests)
     func few(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         let left = try run.words("few.left")

@@ -8,7 +8,8 @@ import Testing
 
 @Suite(.enabled(if: Guests.areWanted))
 struct LastingTests {
-    static let guests = Guests.others("lasting", on: [Kernels.realTime] + Kernels.otherArm64, [.sentinel])
+    static let guests = Guests.others(
+        "lasting", on: [Kernels.realTime] + Kernels.otherArm64 + [Kernels.largePages], [.sentinel])
 
     @Test("every call is found with its cause, exact, at both depths", arguments: guests)
     func causes(guest: Guest) async throws {
@@ -29,22 +30,10 @@ struct LastingTests {
         }
     }
 
-    @Test("the default depth stands at the call sites", arguments: guests)
+    @Test("at the default depth the probes are at the call sites", arguments: guests)
     func depth(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         #expect(try run.trace("default").hooks["unlock"] == "callsite", "\(guest)")
-    }
-
-    @Test(
-        "a kernel with other pages is refused in one line",
-        arguments: Guests.others("lasting", on: [Kernels.largePages], [.sentinel]))
-    func largePages(guest: Guest) async throws {
-        let run = try await GuestRuns.shared.run(guest)
-        #expect(try run.words("doctor.status") == ["77"])
-        #expect(try run.words("default.status") == ["77"])
-        let error = try run.text("default.err")
-        #expect(error.contains("pages of 16384 bytes"), "\(error)")
-        #expect(error.split(separator: "\n").count == 1, "\(error)")
     }
 
     @Test("a hook that the kernel does not have is not tried", arguments: guests)

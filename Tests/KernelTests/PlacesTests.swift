@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Where a page's file is, and whose work its tasks do, on a kernel where an overlay shows its own numbers
-// (6.8 and later), on one where it does not, and on one that shows mappings to CAP_PERFMON, which is all that a
-// run keeps there: then some of it stays unknown, and nothing becomes wrong.
+// Where a page's file is, and whose work its tasks do: on kernels that keep the path of an overlay beside the file (6.8
+// and later), and on one that does not.
 
 import Foundation
 import Testing
@@ -12,9 +11,6 @@ struct PlacesTests {
     static let guests =
         Guests.areWanted
         ? Kernels.matrix.map { Guest(kernel: $0, mode: .sentinel, scenario: "places", program: "nameless") } : []
-    /// What the newest kernel shows to CAP_PERFMON, with which a run has to do there.
-    static let shownToAll: Set<String> = ["linked", "named", "overlay", "sysv", "anonymous", "memory"]
-
     /// Each trace with the state that its findings' file must have, and the path where that says something.
     static let states: [(name: String, state: String, path: String?)] = [
         ("linked", "linked", nil), ("deleted", "deleted", nil), ("named", "linked", "/mnt/tmpfs/a file (deleted)"),
@@ -29,13 +25,12 @@ struct PlacesTests {
         for (name, state, path) in Self.states {
             let pages = try run.trace(name).lookups.compactMap { $0.object("page") }
             #expect(!pages.isEmpty, "\(name)")
-            // The last ones may find their victim on its way out.
-            let isShown = Kernels.required.contains(guest.kernel) || Self.shownToAll.contains(name)
-            #expect(pages.first?.text("file_state") == (isShown ? state : nil), "\(name)")
+            // The provocation removes its file at the end.
+            #expect(pages.first?.text("file_state") == state, "\(name)")
             let paths = Set(pages.compactMap { $0.text("path") })
             #expect(paths.count == 1, "\(name)")
             #expect(
-                paths.allSatisfy { $0 == path || path == nil && (!isShown || !$0.hasSuffix("(deleted)")) },
+                paths.allSatisfy { $0 == path || path == nil && !$0.hasSuffix("(deleted)") },
                 "\(name): \(paths)")
         }
     }

@@ -9,18 +9,21 @@ import Foundation
 import Ftrace
 import Testing
 
-/// What a text tells, read on the host.
-private struct PostMortem {
+/// What a text shows, read on the host.
+struct PostMortem {
     var lookups: [Finding] = []
+    /// Of each lookup that retried because a mapping had changed: how often.
+    var changedMappings: [UInt64] = []
     var losses: [Loss.Stage: UInt64] = [:]
     var totals = Totals()
     var omissions: [Omission] = []
+    var run = RunInfo()
 
     /// Of a text.
     init(_ file: URL) throws {
         let handle = try FileHandle(forReadingFrom: file)
         try self.init(
-            FtraceReader(name: file.lastPathComponent, tellsAll: true) { bytes in
+            FtraceReader(name: file.lastPathComponent, emitsAll: true) { bytes in
                 guard let chunk = try handle.read(upToCount: 256 << 10), !chunk.isEmpty else { return false }
                 bytes += chunk
                 return true
@@ -32,7 +35,7 @@ private struct PostMortem {
         let handle = try FileHandle(forReadingFrom: file)
         let size = try handle.seekToEnd()
         try self.init(
-            TraceDataReader(name: file.lastPathComponent, size: size, tellsAll: true) { offset, count, bytes in
+            TraceDataReader(name: file.lastPathComponent, size: size, emitsAll: true) { offset, count, bytes in
                 try handle.seek(toOffset: min(offset, size))
                 bytes = Array(try handle.read(upToCount: count) ?? Data())
             })
@@ -40,21 +43,20 @@ private struct PostMortem {
 
     private init(_ source: some EventSource) throws {
         var reader = source
-        var correlator = Correlator(tellsAll: true)
+        var correlator = Correlator(emitsAll: true)
         var events: [Event] = []
         while try reader.read(into: &events) {
             for event in events {
                 if case .totals(let sum) = event { totals = sum }
-                // Most lookups have nothing to tell.
-                if let finding = correlator.take(event), !finding.isProgress,
-                    finding.lookup.observations > 0 || finding.lookup.result != 0
-                {
-                    lookups.append(finding)
-                }
+                guard let finding = correlator.take(event), !finding.isProgress else { continue }
+                let changed = finding.lookup.retries[.mappingChanged]
+                if changed > 0 { changedMappings.append(changed) }
+                // Most lookups met nothing.
+                if finding.lookup.observations > 0 || finding.lookup.result != 0 { lookups.append(finding) }
             }
             events.removeAll(keepingCapacity: true)
         }
-        (losses, omissions) = (correlator.losses, reader.omissions)
+        (losses, omissions, run) = (correlator.losses, reader.omissions, reader.run)
     }
 
     func failures(of provocation: JSONObject) -> [Finding] {
@@ -110,11 +112,11 @@ struct PostMortemTests {
         }
         #expect(0...skips ~= missing, "\(recording), \(guest)")
         say(
-            "guest: \(guest): \(recording) tells of \(text.totals.observations) observations in "
+            "guest: \(guest): \(recording) shows \(text.totals.observations) observations in "
                 + "\(text.totals.lookups ?? 0) lookups; \(missing) failures not seen, \(skips) skips counted")
     }
 
-    @Test("a text of tracefs tells cause, culprit and file", arguments: guests)
+    @Test("a text of tracefs shows cause, culprit and file", arguments: guests)
     func text(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         let text = try PostMortem(run.directory.appending(path: "text.txt"))
@@ -123,7 +125,7 @@ struct PostMortemTests {
         #expect(try run.text("start.err").isEmpty)
     }
 
-    @Test("so does a recording of trace-cmd, and the text that trace-cmd makes of it tells the same", arguments: guests)
+    @Test("a recording of trace-cmd shows cause, culprit and file, and so does its text", arguments: guests)
     func traceData(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         let data = try PostMortem(data: run.directory.appending(path: "trace.dat"))
@@ -131,16 +133,23 @@ struct PostMortemTests {
         // Made in the guest: the host need not have trace-cmd.
         let text = try PostMortem(run.directory.appending(path: "trace-cmd.txt"))
         try check(text, run, "trace-cmd", skips: skips(run, "trace-cmd.profile"), guest: guest)
-        #expect(data.lookups.map(\.lookup) == text.lookups.map(\.lookup), "\(guest)")
-        #expect(data.lookups.map(\.cause) == text.lookups.map(\.cause), "\(guest)")
-        // Seen on 6.1: six retries in the data and none in the text. Why is not known yet.
-        #expect(text.totals.retries.total <= data.totals.retries.total, "\(guest)")
-        var totals = text.totals
-        totals.retries = data.totals.retries
-        #expect(data.totals == totals, "\(guest)")
+        // Up to 6.8 a pin does not say which page it was. Two pins in a row are then a retry or two lookups between which
+        // lines are missing; in the data nothing is missing without a mark, and in the text the eighth in a row is proof.
+        let namesPages = try run.text("trace-cmd.txt").split(separator: "\n").lazy
+            .first { $0.contains("fs_pin_return:") && $0.contains("ret=1") }?.contains(" page=")
+        let isProven = { (count: UInt64) in namesPages == true || count == 0 || count >= 8 }
+        try #require(data.lookups.count == text.lookups.count, "\(guest)")
+        for (known, shown) in zip(data.lookups, text.lookups)
+        where isProven(known.lookup.retries[.mappingChanged]) {
+            #expect(known.lookup == shown.lookup, "\(guest)")
+            #expect(known.cause == shown.cause, "\(guest)")
+        }
+        var totals = data.totals
+        totals.retries.mappingChanged = data.changedMappings.filter(isProven).reduce(0, +)
+        #expect(text.totals == totals, "\(guest)")
     }
 
-    @Test("so does a dump on the console, as far as the console kept it", arguments: guests)
+    @Test("a dump on the console shows the same, if the console kept it", arguments: guests)
     func console(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         let text = try PostMortem(run.directory.appending(path: "console.log"))

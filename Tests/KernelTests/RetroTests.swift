@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // December 2011 once more: with the rule of 2.6.28 to 3.0 patched back into the kernel, a wait on the
-// zero page spins for ever, and the trace tells of it while it spins.
+// zero page spins for ever, and the trace reports it while it spins.
 
 import Testing
 
@@ -11,24 +11,24 @@ struct RetroTests {
         Guests.areWanted
         ? Kernels.required.map { Guest(kernel: $0, mode: .sentinel, scenario: "retro", livepatch: "retro") } : []
 
-    @Test("a livepatch that stands in for the function is noticed", arguments: guests)
+    @Test("a livepatch that replaces the function is noticed", arguments: guests)
     func livepatchIsNoticed(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         #expect(try run.trace("before").hooks["unlock"] == "callsite")
         let blind = "observations may be missing: since this trace began the livepatch"
         #expect(try run.text("before.err").contains(blind))
-        #expect(try run.text("retro.err").contains("stands in for get_futex_key; entry hooks are used"))
+        #expect(try run.text("retro.err").contains("replaces get_futex_key; entry hooks are used"))
         #expect(try run.trace("retro").hooks["unlock"] == "kprobe")
         #expect(try run.words("callsite.status") == ["77"])
-        #expect(try run.text("callsite.err").contains("stands in for get_futex_key"))
+        #expect(try run.text("callsite.err").contains("replaces get_futex_key"))
     }
 
-    @Test("a loop under the old rule is told while it spins", arguments: guests)
+    @Test("a loop under the old rule is reported while it spins", arguments: guests)
     func loopIsTold(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         let begin = try #require(Double(try run.words("retro.spin-begin")[0]))
-        let told = try #require(Double(try run.words("retro.told")[0]))
-        #expect(told - begin < 20, "told \(told - begin) s after the spin began")
+        let reported = try #require(Double(try run.words("retro.reported")[0]))
+        #expect(reported - begin < 20, "reported \(reported - begin) s after the spin began")
 
         let trace = try run.trace("retro")
         let victim = try run.words("victim.pid").first.flatMap(Int.init) ?? -1

@@ -55,7 +55,7 @@ struct ScreenTests {
         #expect(loop.contains("zero-page"))
         #expect(looping.text.contains("LOOPING NOW: 1"))
         // Its task was killed meanwhile.
-        #expect(moments[5].text.contains("nobody is looping"), "\(moments[5].text)")
+        #expect(moments[5].text.contains("no loop in progress"), "\(moments[5].text)")
     }
 
     @Test("rates, findings and losses are on one screen, which follows its size and its keys", arguments: guests)
@@ -85,7 +85,7 @@ struct ScreenTests {
         #expect(small.lines.contains { $0.hasPrefix("TIME UTC ") && $0.contains("VICTIM") })
 
         // Paused, and so it stays.
-        #expect(moments[3].lines[14] == "PAUSED  p goes on  q quits", "\(moments[3].text)")
+        #expect(moments[3].lines[14] == "PAUSED  p continues  q quits", "\(moments[3].text)")
         #expect(moments[4].lines == moments[3].lines)
         // Gone on.
         #expect(moments[5].lines[14] == "q quits  p pauses", "\(moments[5].text)")

@@ -23,7 +23,7 @@ struct ServeTests {
 
     private static let lost = ["program-missed", "lookup-missed", "return-missed", "observation-missed"]
 
-    @Test("what is provoked is counted when it is asked for", arguments: guests)
+    @Test("provoked findings are counted at the next scrape", arguments: guests)
     func counts(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         let (before, after) = (try run.text("before.metrics"), try run.text("after.metrics"))
@@ -53,7 +53,7 @@ struct ServeTests {
         #expect(try run.words("serve.status") == ["0"])
     }
 
-    @Test("other people's readers take both formats", arguments: guests)
+    @Test("independent readers accept both formats", arguments: guests)
     func readers(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         let openMetrics = try run.text("after.openmetrics")
@@ -69,7 +69,7 @@ struct ServeTests {
         #expect(read[0].count > 180)
     }
 
-    @Test("whatever is sent to it, tracing goes on", arguments: guests)
+    @Test("whatever clients send, tracing continues", arguments: guests)
     func survives(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         func status(_ name: String) throws -> [String] {
@@ -96,12 +96,12 @@ struct ServeTests {
         #expect(try run.text("page.html").contains("zero-page"))
     }
 
-    @Test("on a full disk it says so once, counts what is missing, and goes on", arguments: guests)
+    @Test("on a full disk it reports this once, counts the missing findings, and continues", arguments: guests)
     func fullDisk(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
-        let told = try run.text("full.err").split(separator: "\n").filter { $0.contains("No space left") }
+        let reported = try run.text("full.err").split(separator: "\n").filter { $0.contains("No space left") }
         #expect(
-            told == [
+            reported == [
                 "futexscope: cannot write to /tmp/small/findings.jsonl: No space left on device; the service continues and counts findings that are not written"
             ])
         #expect(try run.text("full.healthz") == "ok\n")
@@ -131,13 +131,13 @@ struct ServeTests {
         #expect(try run.text("open.err").contains("give --secret-file"))
     }
 
-    @Test("a livepatch makes it say that it is blind; a loop that was killed is none for long", arguments: livepatched)
+    @Test("a livepatch makes it report that it is blind; a killed loop is soon removed", arguments: livepatched)
     func blindness(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         #expect(try run.text("seeing") == "ok\n")
         let health = try run.text("blind.healthz")
         #expect(health.hasPrefix("HTTP/1.1 503 "))
-        #expect(health.contains("stands in for get_futex_key"))
+        #expect(health.contains("replaces get_futex_key"))
         #expect(Self.value("futexscope_blind", in: try run.text("blind.metrics")) == 1)
 
         let looping = try run.text("looping.metrics")
@@ -151,8 +151,8 @@ struct ServeTests {
     func heldUp(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         #expect(try run.words("leaving.status") == ["0"])
-        #expect(try run.text("leaving.err").contains("the kernel is still taking them off its functions"))
-        // It was held up, and who asked then was told so at once.
+        #expect(try run.text("leaving.err").contains("the kernel is still removing them from its functions"))
+        // It was held up, and a reader that asked then got that answer at once.
         #expect(try run.words("held.status") == ["0"])
         #expect(try run.words("waiting.status") == ["1"])
         #expect(try run.text("waiting.err").contains("Connection refused"))

@@ -12,7 +12,7 @@ final class SmallFleet: Sendable {
     static let root = GuestRuns.root.appending(path: "../..").standardizedFileURL
     static let dashboards = root.appending(path: "dashboards")
     static let rules = ["recording", "alerts"].map { dashboards.appending(path: "rules/\($0).yml") }
-    /// How series come into the store, and what tells them from the others. The last two read the sentinel.
+    /// How series come into the store, and what distinguishes them from the others. The last two read the sentinel.
     let ways: [(name: String, service: Prometheus, selector: String)]
 
     let full: Prometheus
@@ -71,7 +71,7 @@ final class SmallFleet: Sendable {
         try await Prometheus.wait(for: what, with: daemons, condition)
     }
 
-    /// What one of the services tells. A busy guest may be late with an answer.
+    /// What one of the services reports. A busy guest may be late with an answer.
     func exposition(of service: Prometheus) async throws -> String {
         var text = ""
         try await wait(for: "a scrape of \(instance(of: service))") {

@@ -15,11 +15,17 @@ struct StormTests {
 
     static let guests: [Guest] = {
         guard Guests.areWanted else { return [] }
-        let kernels = Kernels.matrix + [Kernels.realTime].filter { Kernels.available[$0] != nil }
+        let others = [Kernels.realTime] + (Guests.areLong ? [Kernels.newestArm64] : [])
+        let kernels = Kernels.matrix + others.filter { Kernels.available[$0] != nil }
         return kernels.flatMap { kernel in
-            [Guest.Mode.sentinel, .auto].map {
+            // With ftrace on one kernel unless there is time, and at full depth where there is or the table is made.
+            let isLong = seconds > 20
+            let withFtrace: [Guest.Mode] =
+                kernel != "6.12" && !isLong ? [] : isLong || MarkedTable.isRecording ? [.sentinel, .auto] : [.sentinel]
+            let modes = [(Guest.Mode.sentinel, nil), (.auto, nil)] + withFtrace.map { ($0, "ftrace") }
+            return modes.map { (mode: Guest.Mode, source: String?) in
                 Guest(
-                    kernel: kernel, mode: $0, scenario: "storm", processors: 2,
+                    kernel: kernel, mode: mode, scenario: "storm", source: source, processors: 2,
                     variables: ["STORM_SECONDS": "\(seconds)", "SEED": "\(seed)"], patience: 400 + 3 * seconds)
             }
         }
@@ -42,6 +48,8 @@ struct StormTests {
         var seen = 0
         var wrong = 0
         var unknown = 0
+        /// Unknown because the source does not record what the cause lies in.
+        var notRecorded = 0
         var invented = 0
     }
 
@@ -56,15 +64,16 @@ struct StormTests {
     @Test("the table is written anew", .enabled(if: Guests.areWanted && MarkedTable.isRecording))
     func writeTable() async throws {
         var rows = [
-            "| kernel | preemption | depth | seen | wrong cause | unknown | invented |",
-            "|---|---|---|---|---|---|---|",
+            "| kernel | preemption | source | depth | seen | wrong cause | unknown | invented |",
+            "|---|---|---|---|---|---|---|---|",
         ]
         for guest in Self.guests {
             let account = try await account(of: guest)
             let preemption = guest.kernel == Kernels.realTime ? "real-time" : "full"
             let depth = guest.mode == .sentinel ? "default" : "full"
             rows.append(
-                "| \(Kernels.available[guest.kernel] ?? guest.kernel) | \(preemption) | \(depth) | \(account.seen) of "
+                "| \(Kernels.available[guest.kernel] ?? guest.kernel) | \(preemption) | \(guest.source ?? "bpf") | \(depth) "
+                    + "| \(account.seen) of "
                     + "\(account.made) | \(account.wrong) | \(account.unknown) | \(account.invented) |")
         }
         try Self.table.write(rows.joined(separator: "\n"))
@@ -79,18 +88,25 @@ struct StormTests {
             let place: Comment = "\(name), \(guest), seed \(Self.seed)"
             let findings = trace.lookups(of: provocation)
             let failed = findings.with("failure", "unmapped")
-            let expected =
-                try #require(provocation.number("efault")) - (provocation.number("efault_beyond_end") ?? 0)
-            #expect(failed.count <= expected, place)
-            // While a file is cut, pins fail beyond its end as well; those are no observations.
-            account.made += cause == "truncate" ? failed.count : expected
+            let efault = try #require(provocation.number("efault"))
+            // While a file is cut, pins fail beyond its end as well; those are no observations. ftrace does not show them.
+            let others = findings.with("result", "EFAULT").count { $0.flag("unmapped") != true }
+            let isShown = guest.source != "ftrace" || cause != "truncate"
+            let expected = isShown ? efault - others : failed.count
+            #expect(failed.count <= expected && expected <= efault, place)
+            account.made += expected
             account.seen += failed.count
             for finding in findings where finding.flag("unmapped") == true {
                 switch finding.text("cause") {
                 case cause: break
                 case "unknown":
                     account.unknown += 1
-                    #expect(finding.flag("incomplete") == true, place)
+                    // ftrace does not record the memory area of such a page.
+                    if guest.source == "ftrace", cause == "special-mapping" {
+                        account.notRecorded += 1
+                    } else {
+                        #expect(finding.flag("incomplete") == true, place)
+                    }
                     continue
                 default: account.wrong += 1
                 }
@@ -98,8 +114,10 @@ struct StormTests {
                 #expect(finding.text("confidence") == "exact", place)
                 guard let culprit = provocation.object("culprit") else { continue }
                 #expect(finding.object("detach")?.number("pid") == culprit.number("pid"), place)
-                // A path is found only while its victim lives.
-                if let path = finding.object("page")?.text("path") { #expect(path == provocation.text("path"), place) }
+                guard let path = provocation.text("path") else { continue }
+                let shown = finding.object("page")?.text("path")
+                // Without BPF a path is found only while its victim lives.
+                #expect(shown == path || shown == nil && guest.source == "ftrace", place)
             }
             // No workload makes a lookup run more passes than a page that went and came again twice.
             account.invented += findings.count { $0.number("passes") ?? 0 > 4 }
@@ -112,12 +130,20 @@ struct StormTests {
         #expect(account.invented == 0, "\(guest), seed \(Self.seed)")
         #expect(trace.progress.allSatisfy { $0.number("passes") ?? 0 <= 4 }, "\(guest), seed \(Self.seed)")
         #expect(account.made > 4000, "\(guest), seed \(Self.seed)")
-        // What is missing was counted as dropped by the ring, and nothing else was lost.
-        #expect(account.made - account.seen <= trace.lost("ring-lookup"), "\(guest), seed \(Self.seed)")
-        #expect(account.unknown <= trace.lost("ring-detach"), "\(guest), seed \(Self.seed)")
+        // What is missing was counted as dropped by the ring, the buffers or the table of detaches, and nothing else was lost.
+        let dropped = trace.lost("ring-lookup") + trace.lost("ftrace-buffer")
+        let detaches = ["ring-detach", "slot-overwritten", "slot-collision"].reduce(0) { $0 + trace.lost($1) }
+        #expect(account.made - account.seen <= dropped, "\(guest), seed \(Self.seed)")
+        #expect(account.unknown - account.notRecorded <= detaches + dropped, "\(guest), seed \(Self.seed)")
         let counted = trace.summary.number("observations") ?? 0
-        #expect(counted - trace.lookups.observations <= trace.lost("ring-lookup"), "\(guest), seed \(Self.seed)")
-        #expect(account.made / 1000 >= trace.lost("ring-lookup") + trace.lost("ring-detach"), "\(guest)")
+        #expect(counted - trace.lookups.observations <= dropped, "\(guest), seed \(Self.seed)")
+        // With ftrace, four events for each lookup are more than this program can read beside real-time tasks.
+        if guest.source != "ftrace" || guest.mode == .sentinel {
+            #expect(account.made / 1000 >= dropped, "\(guest)")
+            // A page that is in no cache, such as one of the vDSO, can share both its slots with pages that are: then all
+            // calls of one victim find the detach of another page, and say so.
+            #expect(account.made / 1000 + 1000 >= detaches, "\(guest)")
+        }
         #expect(trace.lost("delivery") == 0)
         return account
     }

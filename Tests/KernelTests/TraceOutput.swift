@@ -21,12 +21,14 @@ struct JSONObject: @unchecked Sendable {
 
     func text(_ key: String) -> String? { values[key] as? String }
     func flag(_ key: String) -> Bool? { values[key] as? Bool }
+    func decimal(_ key: String) -> Double? { (values[key] as? NSNumber)?.doubleValue }
     /// Numbers above 2^53 are written as strings.
     func number(_ key: String) -> Int? { (values[key] as? NSNumber)?.intValue ?? text(key).flatMap(Int.init) }
     func object(_ key: String) -> JSONObject? { (values[key] as? [String: Any]).map(JSONObject.init(values:)) }
     func list(_ key: String) -> [JSONObject] {
         (values[key] as? [[String: Any]] ?? []).map(JSONObject.init(values:))
     }
+    func texts(_ key: String) -> [String] { values[key] as? [String] ?? [] }
     var keys: [String] { values.keys.sorted() }
 }
 

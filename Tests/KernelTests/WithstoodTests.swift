@@ -14,7 +14,7 @@ struct WithstoodTests {
         ("collapse", false),
     ]
 
-    @Test("withstood activities are counted and blamed for nothing", arguments: guests)
+    @Test("operations that skip held pages are counted and are no cause", arguments: guests)
     func nothingIsBlamed(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         let trace = try run.trace("withstood")
@@ -38,7 +38,7 @@ struct WithstoodTests {
             }
             #expect(trace.lookups.with("cause", cause).isEmpty, place)
         }
-        // The unprovoked rest of the run: a lookup that went back may be told, a failure may not.
+        // The unprovoked rest of the run: a lookup that went back may be reported, a failure may not.
         #expect(trace.lookups.with("outcome", "failed").isEmpty)
         #expect(trace.summary.number("observations") == 0)
     }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import OrderedWork
 
-@Suite("A workers does work in order", .timeLimit(.minutes(1))) struct OrderedWorkTests {
+@Suite("Ordered workers", .timeLimit(.minutes(1))) struct OrderedWorkTests {
     /// Work whose duration does not depend on its place.
     @Sendable static func square(_ number: Int) -> Int {
         var spent = 0

@@ -32,13 +32,13 @@ extension Story {
 @Suite("Export formats") struct ExportFormatTests {
     @Test("CSV of each kind", arguments: RowType.allCases)
     func csv(rows: RowType) throws {
-        let bytes = Story.bytes(CSV(rows: rows, of: Story.run), events: Story.exported)
+        let bytes = Story.bytes(CSV(rows: rows), events: Story.exported)
         #expect(try difference(of: bytes, from: rows == .findings ? "run.csv" : "\(rows).csv") == nil)
     }
 
     @Test("JSON Lines of every kind")
     func json() throws {
-        let bytes = Story.bytes(JSONLines(rows: Set(RowType.allCases), of: Story.run), events: Story.exported)
+        let bytes = Story.bytes(JSONLines(rows: Set(RowType.allCases)), events: Story.exported)
         #expect(try difference(of: bytes, from: "rows.jsonl") == nil)
     }
 
@@ -55,7 +55,7 @@ extension Story {
             (.losses, ["lost"]),
         ]
         for (rows, expected) in types {
-            let lines = Story.bytes(JSONLines(rows: [rows], of: Story.run), events: Story.exported)
+            let lines = Story.bytes(JSONLines(rows: [rows]), events: Story.exported)
             let found = String(decoding: lines, as: UTF8.self).split(separator: "\n").map { line in
                 String(line.dropFirst(9).prefix { $0 != "\"" })
             }
@@ -68,15 +68,15 @@ extension Story {
     @Test("a detach that several lookups met is one row, however often it is reported")
     func repeated() {
         let events: [Event] = [.detach(.sample()), .lookup(.sample()), .detach(.sample()), .lookup(.sample())]
-        let rows = String(decoding: Story.bytes(CSV(rows: .detaches, of: Story.run), events: events), as: UTF8.self)
+        let rows = String(decoding: Story.bytes(CSV(rows: .detaches), events: events), as: UTF8.self)
         #expect(rows.components(separatedBy: "\r\n").count == 3)
-        var told = SeenDetaches()
+        var reported = SeenDetaches()
         for time in 0...UInt64(SeenDetaches.limit) {
-            let isNew = told.isNew(.sample { $0.time = time })
+            let isNew = reported.isNew(.sample { $0.time = time })
             #expect(isNew)
         }
         let (isOldestNew, isYoungestNew) = (
-            told.isNew(.sample { $0.time = 0 }), told.isNew(.sample { $0.time = UInt64(SeenDetaches.limit) })
+            reported.isNew(.sample { $0.time = 0 }), reported.isNew(.sample { $0.time = UInt64(SeenDetaches.limit) })
         )
         #expect(isOldestNew && !isYoungestNew)
     }
@@ -210,7 +210,7 @@ extension Story {
         let ended = try lines(progress + [.lookup(lookup)])
         // The samples of a loop end at another time each, so the begin is the same.
         #expect(ended.filter { $0.contains("begin") }.count == 1)
-        #expect(ended.last { $0.contains("[victims") }?.hasPrefix("20003000000 end") == true)
+        #expect(ended.last { $0.contains("[futexscope / victims") }?.hasPrefix("20003000000 end") == true)
         #expect(ended.contains { $0.contains("passes=200") })
     }
 
@@ -231,8 +231,8 @@ extension Story {
             (0..<count).map { number in
                 .lookup(.sample { $0.victim = TaskIdentity(pid: 1, tid: number, comm: Comm("x")) })
             })
-        #expect(lines.filter { $0.hasPrefix("track: victims / ") }.count == PerfettoTracks.limit)
-        #expect(lines.filter { $0.contains("instant [others] lookup:") }.count == 3)
+        #expect(lines.filter { $0.hasPrefix("track: futexscope / victims / ") }.count == PerfettoTracks.limit)
+        #expect(lines.filter { $0.contains("instant [futexscope / others] lookup:") }.count == 3)
         #expect(lines.last?.contains("events_without_track=3") == true)
     }
 
@@ -241,8 +241,37 @@ extension Story {
         let lines = try lines([
             .lost(Loss(time: 0, stage: .delivery, count: 2)), .lookup(.sample()),
             .lost(Loss(time: 0, stage: .delivery, count: 3)),
-        ])
-        #expect(lines.filter { $0.contains("[losses]") }.count == 1)
-        #expect(lines.last?.hasPrefix("1001840 instant [losses] loss: delivery\n    count=5") == true)
+        ]).filter { !$0.contains(" per second") }
+        #expect(lines.filter { $0.contains("[futexscope / losses]") }.count == 1)
+        #expect(lines.last?.hasPrefix("1001840 instant [futexscope / losses] loss: delivery\n    count=5") == true)
+    }
+
+    @Test("victims are shown above culprits, and each task is a thread of the trace, once")
+    func order() throws {
+        let lines = try lines(Story.events)
+        func place(_ track: String) throws -> Int {
+            let line = try #require(lines.first { $0.hasPrefix("track: futexscope / \(track), place ") })
+            return try #require(Int(line.split(separator: " ").last { Int($0) != nil } ?? ""))
+        }
+        #expect(try place("victims") < place("culprits"))
+        #expect(lines.contains("track: futexscope, place 0"))
+        let threads = lines.filter { $0.hasPrefix("thread: ") }
+        #expect(threads.contains("thread: 211/212 app") && Set(threads).count == threads.count)
+        // The name of a process is that of its first thread, which is the culprit here and not the victim.
+        #expect(lines.contains("process: 300 backup") && !lines.contains { $0.hasPrefix("process: 211") })
+    }
+
+    @Test("a counter has the rate of each part of the run, whatever its length", arguments: [1, 1000, 1_000_000])
+    func rates(spacingNs: UInt64) {
+        var rate = PerfettoRate()
+        let times = (UInt64(0)..<3000).map { 5_000_000_000 + $0 * spacingNs }
+        for time in times { rate.add(at: time) }
+        // One that is late counts too.
+        rate.add(at: 1)
+        let changes = rate.changes
+        #expect(changes.count <= PerfettoRate.limit + 1 && changes.last?.perSecond == 0)
+        let spans = zip(changes, changes.dropFirst()).map { Double($1.time - $0.time) / 1e9 * $0.perSecond }
+        #expect(abs(spans.reduce(0, +) - 3001) < 1e-3)
+        #expect(changes.first?.time == 5_000_000_000)
     }
 }

@@ -133,6 +133,22 @@ import Testing
                 #""passes":"9007199254740993","#))
     }
 
+    @Test("times that are counts are no dates, seconds or nanoseconds")
+    func counts() {
+        var run = RunInfo(wallClockOffsetNs: 1_795_399_200_000_000_000)
+        #expect(WallClock(of: run).timeOfDay(6_263_335, milliseconds: true) == "02:00:00.006")
+        run.hasCountsForTimes = true
+        #expect(WallClock(of: run).timeOfDay(6_263_335, milliseconds: true) == "6263335")
+        let loss = Loss(time: 6_263_335, stage: .ftraceBuffer, count: 2)
+        func text(_ format: some FindingFormat) -> String {
+            var (format, bytes) = (format, [UInt8]())
+            format.write(loss, legend: Legend(of: run), into: &bytes)
+            return String(decoding: bytes, as: UTF8.self)
+        }
+        #expect(text(JSONLines(rows: [.losses])).contains(#""time":null,"time_ns":null,"#))
+        #expect(text(CSV(rows: .losses)).hasPrefix(",,ftrace-buffer,2,"))
+    }
+
     @Test("every line is JSON, its type first")
     func parses() throws {
         let lines = Story.bytes(JSONLines()).split(separator: UInt8(ascii: "\n"))
@@ -181,6 +197,7 @@ import Testing
             value = (object[parent] as? [String: Any])?[parent == "verdicts" ? name.replacing("_", with: "-") : name]
         }
         return switch value {
+        case let texts as [String]: texts.joined(separator: ";")
         case let text as String: text
         case let number as NSNumber where isBoolean(number): number.boolValue ? "true" : "false"
         case let number as NSNumber: number.stringValue
@@ -198,10 +215,10 @@ import Testing
     @Test("a page is opaque unless addresses are asked for")
     func pages() {
         let page = PageID(rawValue: 0xffff_ea00_0001_2340)
-        #expect(Legend(clock: Story.clock).id(of: page) == "p-ffffea0000012340")
-        #expect(Legend(clock: Story.clock, showsKernelAddresses: true).id(of: page) == "0xffffea0000012340")
-        #expect(Legend(clock: Story.clock).id(of: PageID(rawValue: 0x3f)) == "p-000000000000003f")
-        #expect(Legend(clock: Story.clock).id(of: PageID(rawValue: 0)) == nil)
+        #expect(Legend(of: RunInfo()).id(of: page) == "p-ffffea0000012340")
+        #expect(Legend(of: RunInfo(showsKernelAddresses: true)).id(of: page) == "0xffffea0000012340")
+        #expect(Legend(of: RunInfo()).id(of: PageID(rawValue: 0x3f)) == "p-000000000000003f")
+        #expect(Legend(of: RunInfo()).id(of: PageID(rawValue: 0)) == nil)
     }
 
     @Test("names are learnt anew when they change, and forgotten from the oldest on")
@@ -218,7 +235,7 @@ import Testing
         #expect(names.path(of: file(UInt64(Names.limit))) == "/f\(Names.limit)")
     }
 
-    @Test("a name that is forgotten before its turn changes nobody else's")
+    @Test("dropping a name early does not change other names")
     func forgotten() {
         func file(_ inode: UInt64) -> Name.Subject { .file(FileID(device: 1, inode: inode)) }
         func inodes(_ names: Names) -> [UInt64] { names.all.compactMap { UInt64($0.text) } }
@@ -241,7 +258,7 @@ import Testing
 
     // MARK: Stream
 
-    @Test("a stream ends after so many findings, progress not counted")
+    @Test("a stream ends after N findings; progress is not counted")
     func limit() {
         var stream = FindingStream(
             format: JSONLines(), correlator: Correlator(), run: Story.run, limit: 2)

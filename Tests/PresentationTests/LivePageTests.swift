@@ -17,14 +17,17 @@ import Testing
 
     /// The run of `Story` with its findings.
     static func state() -> RunState {
-        var (state, latest) = (MetricsTests.state(), LatestFindings())
+        var (state, latest, rates) = (MetricsTests.state(), LatestFindings(), RecentRates())
         var stream = FindingStream(format: JSONLines(), correlator: Correlator(), run: Story.recorded)
-        _ = stream.take(MetricsTests.looping) { latest.take($0) }
-        state.latest = latest.inOrder
+        _ = stream.take(MetricsTests.looping) {
+            latest.take($0)
+            rates.take($0)
+        }
+        (state.latest, state.rates) = (latest.inOrder, rates)
         return state
     }
 
-    @Test("a run with a bit of everything") func everything() throws {
+    @Test("a run with every kind of event") func everything() throws {
         let page = Self.page(Self.state())
         #expect(ReportTests.unclosed(page) == nil)
         #expect(try difference(of: page.utf8, from: "live.html") == nil)
@@ -33,7 +36,7 @@ import Testing
     @Test("a run in which nothing was met says so, and one that is blind says why") func nothing() {
         var state = MetricsTests.state(totals: MetricsTests.sentinelTotals, events: [])
         var page = Self.page(state)
-        #expect(page.contains("No lookup has met a page without a mapping yet."))
+        #expect(page.contains("No lookup was seen to meet a page without a mapping so far."))
         #expect(page.contains("sentinel"))
         #expect(!page.contains("<strong>Blind"))
         state.blindness = "a livepatch came"
@@ -41,29 +44,33 @@ import Testing
         #expect(page.contains("<strong>Blind: </strong><bdi>a livepatch came</bdi>"))
     }
 
-    @Test("no text becomes markup of the page", arguments: HostileTextTests.paths + HostileTextTests.markup)
-    func hostile(text: String) {
-        func page(_ text: String) -> String {
-            let probe = ProbeReport(role: "lookup", function: text, hook: nil, isRequired: false, note: text)
-            let run = RunInfo(kernelRelease: text, host: text, probes: [probe], wallClockOffsetNs: 1, filters: text)
-            var loop = Lookup.looping(passes: 128, durationNs: 1_000_000)
-            loop.victim.comm = Comm(text)
-            var totals = Totals()
-            totals.time = loop.time
-            let events = HostileTextTests.events(comm: text, path: text) + [.progress(loop), .totals(totals)]
-            var stream = FindingStream(format: JSONLines(), correlator: Correlator(), run: run)
-            var latest = LatestFindings()
-            _ = stream.take(events) { latest.take($0) }
-            var state = stream.state { _ in true }
-            (state.latest, state.blindness) = (latest.inOrder, text)
-            return Self.page(state)
+    @Test("findings of the last hour are counted in their half minute, and older ones are gone") func rates() {
+        var (rates, correlator) = (RecentRates(), Correlator())
+        func take(_ seconds: UInt64, _ count: Int = 1) {
+            for _ in 0..<count {
+                correlator.take(.lookup(.sample(page: .zero()) { $0.time = seconds * 1_000_000_000 })).map {
+                    rates.take($0)
+                }
+            }
         }
-        let (plain, shown) = (page("plain"), page(text))
-        #expect(!shown.unicodeScalars.contains(where: HostileTextTests.isObeyed))
-        #expect(ReportTests.unclosed(shown) == nil)
-        func tags(_ page: String) -> [String] { page.matches(of: /<[^>]*>/).map { String($0.0) } }
-        if !text.isEmpty { #expect(tags(shown) == tags(plain)) }
-        #expect(shown.contains("Looping now"))
+        func totals(_ seconds: UInt64) -> [UInt64] { rates.hour(until: seconds * 1_000_000_000).map(\.total) }
+        // Soon after boot an hour is longer than the time since then.
+        take(25)
+        #expect(totals(70) == [UInt64](repeating: 0, count: 117) + [1, 0, 0])
+        take(10_000, 3)
+        take(10_019)
+        take(10_021, 2)
+        #expect(totals(10_025).suffix(3) == [0, 4, 2])
+        #expect(totals(10_025).count == 120)
+        // One hour later: 10,000 s lie in a bin that is gone.
+        #expect(totals(10_000 + 3600).first == 2)
+        #expect(totals(10_000 + 3600).reduce(0, +) == 2)
+        take(10_000 + 3600)
+        #expect(totals(10_000 + 3600).reduce(0, +) == 3)
+        // A straggler of the hour before changes nothing.
+        take(10_000)
+        #expect(totals(10_000 + 3600).reduce(0, +) == 3)
+        #expect(totals(100_000).allSatisfy { $0 == 0 })
     }
 
     @Test("the policy lets nothing in but what has the answer's nonce") func policy() {

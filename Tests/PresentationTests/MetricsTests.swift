@@ -74,15 +74,6 @@ import Testing
         #expect(names([.lookup(wonder)]).subtracting(names([])).count == 1)
     }
 
-    @Test("what a kernel says of itself cannot end its label or its line")
-    func hostileLabels() {
-        var state = Self.state()
-        state.report.run.kernelRelease = "6\"} 1\r\nfutexscope_lost_total 9\\"
-        let line = Self.samples(state).first { $0.hasPrefix("futexscope_run_info") }
-        #expect(
-            line == #"futexscope_run_info{kernel="6\"} 1"# + "\r" + #"\nfutexscope_lost_total 9\\",depth="full"} 1"#)
-    }
-
     @Test(
         "OpenMetrics is for those who name it and do not like the other better",
         arguments: [

@@ -88,12 +88,24 @@ struct PerfettoText {
             return "\(name.text(1) ?? "") \(name.text(3) ?? "")"
         }
         if let track = packet.messages(60).first {
+            if let thread = track.messages(4).first {
+                return "thread: \(thread[1] ?? 0)/\(thread[2] ?? 0) \(thread.text(5) ?? "")"
+            }
+            if let process = track.messages(3).first {
+                return "process: \(process[1] ?? 0) \(process.text(6) ?? "")"
+            }
             let parent = track[5].map { (tracks[$0] ?? "?") + " / " } ?? ""
             let path = parent + (track.text(2) ?? "")
             tracks[track[1] ?? 0] = path
-            return "track: \(path)" + (track[15] == 2 ? "" : " (merged)")
+            let unit = track.messages(8).first?.text(6).map { ", counts \($0)" } ?? ""
+            return "track: \(path), place \(track[12] ?? 0)" + unit
+                + (track[15] == 2 && track[11] == 3 ? "" : " (merged)")
         }
         guard let event = packet.messages(11).first else { return "packet of fields \(packet.fields.map(\.number))" }
+        if event[9] == 4 {
+            let value = Double(bitPattern: event[44] ?? 0)
+            return "\(packet[8] ?? 0) counter [\(tracks[event[11] ?? 0] ?? "?")] \(value)"
+        }
         let types: [UInt64: String] = [1: "begin", 2: "end", 3: "instant"]
         var words = ["\(packet[8] ?? 0)", types[event[9] ?? 0] ?? "?", "[\(tracks[event[11] ?? 0] ?? "?")]"]
         words += [event.text(22).map { "\($0):" }, event.text(23)].compactMap { $0 }

@@ -13,7 +13,7 @@ extension Story {
 
     /// Where a report comes from besides its events.
     static let recorded = RunInfo(
-        kernelRelease: "6.12.0-test", host: "db-1", probes: probes, wallClockOffsetNs: clock.offsetNs,
+        kernelRelease: "6.12.0-test", host: "db-1", id: run.id, probes: probes, wallClockOffsetNs: clock.offsetNs,
         filters: "-n app")
 
     static let activities: [Event] = {

@@ -11,8 +11,8 @@ import Testing
 
 @Suite("Rows that others write", .timeLimit(.minutes(2))) struct RowBatchTests {
     static let formats: [any FindingFormat] =
-        [JSONLines(), JSONLines(rows: Set(RowType.allCases), of: Story.run)]
-        + RowType.allCases.map { CSV(rows: $0, of: Story.run) }
+        [JSONLines(), JSONLines(rows: Set(RowType.allCases))]
+        + RowType.allCases.map { CSV(rows: $0) }
 
     /// A busy run in which names are learnt late, changed, and repeated.
     static let events: [Event] = {
@@ -40,7 +40,7 @@ import Testing
         threads: Int?
     ) -> (bytes: [UInt8], batches: Int) {
         var stream = FindingStream(
-            format: format, correlator: Correlator(tellsAll: true), run: Story.run, leavesRows: threads != nil)
+            format: format, correlator: Correlator(emitsAll: true), run: Story.run, leavesRows: threads != nil)
         var workers = OrderedWorkers(threads: threads ?? 0) { (batch: consuming RowBatch) in
             batch.writeRows()
             return batch
@@ -120,10 +120,10 @@ import Testing
         #expect(Self.text(CSV(), of: Self.events, in: 100, threads: 2).batches < here.batches)
     }
 
-    @Test("a batch is not worth a thread before it is full")
+    @Test("no thread is woken before a batch is full")
     func full() {
         var stream = FindingStream(
-            format: CSV(), correlator: Correlator(tellsAll: true), run: Story.run, leavesRows: true)
+            format: CSV(), correlator: Correlator(emitsAll: true), run: Story.run, leavesRows: true)
         var rows = 0
         while !stream.hasBatch, rows < 1_000_000 {
             stream.take(.sample(page: nil), isProgress: false)

@@ -22,8 +22,17 @@ enum Story {
                     + "cri-containerd-34dc0b5e626f2c5c4c5170e34b10e7654ce36f0fcd532739f4445baabea03376.scope")),
         .name(
             Name(subject: .file(.data), text: "/var/lib/app/shared/mutex.dat", detail: "ext4", fileState: .deleted)),
+        .name(
+            Name(
+                subject: .callPath(CallPathID(rawValue: 1)),
+                text: "do_syscall_64;ksys_write;ext4_file_write_iter;invalidate_inode_pages2_range;"
+                    + "__filemap_remove_folio")),
         // A direct write drops the page: the failure is spurious.
-        .detach(.sample { ($0.landmarks, $0.hole, $0.scope) = ([.invalidate2], nil, .directIOInvalidation) }),
+        .detach(
+            .sample {
+                ($0.landmarks, $0.hole, $0.scope) = ([.invalidate2], nil, .directIOInvalidation)
+                $0.callPath = CallPathID(rawValue: 1)
+            }),
         .lookup(.sample()),
         // A hole next door, in a large folio.
         .detach(
@@ -89,6 +98,14 @@ enum Story {
             .sample(page: .sample { ($0.slot, $0.file.inode) = (.empty, 99) }) {
                 ($0.time, $0.flags, $0.result) = (8_000_000, [.returned, .pinFailed], -512)
             }),
+        // No page to pin, and one that is refused.
+        .lookup(.faulted { ($0.time, $0.start) = (8_100_000, 8_090_000) }),
+        .lookup(
+            .faulted(
+                .failure { ($0.facts, $0.file) = ([.failureDescribed, .noArea], FileID(device: 0, inode: 0)) }, by: nil
+            ) {
+                ($0.time, $0.start) = (8_200_000, 8_190_000)
+            }),
         .lost(Loss(time: 0, stage: .programMissed, count: 4)),
     ]
 
@@ -118,7 +135,9 @@ enum Story {
             note: "this kernel has no collapse_file: collapse is not seen"),
     ]
 
-    static let run = RunInfo(probes: probes, wallClockOffsetNs: clock.offsetNs)
+    static let run = RunInfo(
+        id: RunID(high: 0x0123_4567_89ab_4def, low: 0x8123_4567_89ab_cdef), probes: probes,
+        wallClockOffsetNs: clock.offsetNs)
 
     /// The whole run in one format.
     static func bytes(_ format: any FindingFormat, events: [Event] = events) -> [UInt8] {

@@ -13,6 +13,8 @@ import Testing
                 "ordinary", "zero-page", "special-mapping", "hole-punch", "truncate",
                 "direct-io-invalidation", "neighbour-punch", "hugetlb-punch", "block-zero-out",
                 "memory-failure", "drop-caches", "fadvise", "reclaim", "swap-out", "migration", "collapse",
+                "unmapped-address", "no-permission", "beyond-end-of-file", "device-memory", "secret-memory",
+                "poisoned", "read-only-anonymous", "no-memory",
             ])
         let lines = ProvokedCause.listing.split(separator: "\n")
         #expect(lines.count == ProvokedCause.allCases.count)

@@ -77,7 +77,7 @@ import Testing
         #expect(Host.text(of: path) == "precious")
     }
 
-    @Test("a file that took the place of the test file is not removed")
+    @Test("a file that replaced the test file is not removed")
     func replaced() throws {
         let path: String
         do {

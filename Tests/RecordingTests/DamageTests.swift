@@ -24,9 +24,9 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
     }
 
     /// A recording of `batches`, a packet each, and the bytes of its stream.
-    static func make(in directory: String) throws -> (stream: String, bytes: [UInt8]) {
+    static func make(in directory: String, run: RunInfo = .sample) throws -> (stream: String, bytes: [UInt8]) {
         let writer = try RecordingWriter(directory: directory)
-        try writer.begin(.sample)
+        try writer.begin(run)
         for batch in batches {
             try writer.append(batch)
             // What is left is written at the end; here after each batch.
@@ -58,7 +58,11 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
             let rest = size - (whole.last ?? 0)
             #expect(
                 back.omissions.map(\.what)
-                    == (rest == 0 ? [] : ["the last packet is cut off or damaged: \(rest) bytes are left out"]))
+                    == (rest == 0
+                        ? []
+                        : ["the last packet is cut off or damaged: \(counted(rest, "byte is", "bytes are")) left out"]))
+            // Nothing that follows knows of it, so that nobody says that all is there.
+            #expect(!back.omissions.contains { !$0.hidesObservations })
         }
     }
 
@@ -78,6 +82,7 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
             let losses = back.events.filter { if case .lost = $0 { true } else { false } }
             #expect(losses == [.lost(Loss(time: 1_000_040, stage: .recording, count: 10))], "bit \(bit)")
             #expect(back.omissions.map(\.what) == ["a damaged packet: \(packet.count) bytes are left out"])
+            #expect(back.omissions.map(\.hidesObservations) == [false])
         }
     }
 
@@ -99,7 +104,9 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
     func foreignPacket() throws {
         let scratch = try Scratch()
         let (stream, bytes) = try Self.make(in: scratch.path("r"))
-        let (_, other) = try Self.make(in: scratch.path("other"))
+        var run = RunInfo.sample
+        run.id = .random()
+        let (_, other) = try Self.make(in: scratch.path("other"), run: run)
         try Self.write(bytes + other, to: stream)
         #expect(try readAll(scratch.path("r")).events == Self.batches.flatMap { $0 })
     }
@@ -129,7 +136,7 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
     @Test(
         "a directory that is not a recording is refused with one line that says what it is",
         arguments: [
-            ("", "no plain-text CTF metadata"),
+            (" ", "no plain-text CTF metadata"),
             ("/* CTF 1.8 */\nenv {\n\ttracer_name = \"lttng-modules\";\n};\n", "made by lttng-modules"),
             (
                 "/* CTF 1.8 */\n\ttracer_name = \"futexscope\";\n\tfutexscope_format = \(Metadata.formats.upperBound + 1);\n",
@@ -144,6 +151,31 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
         try Self.write(text.utf8, to: scratch.path("r/metadata"))
         let error = #expect(throws: SourceError.self) { try readAll(scratch.path("r")) }
         #expect(error?.message.contains(what) == true, "\(error?.message ?? "")")
+        #expect(error?.message.contains("\n") == false)
+    }
+
+    @Test(
+        "a directory without metadata is what a recorder left that was killed at once, or damaged, or something else",
+        arguments: [
+            (
+                [],
+                "nothing was recorded; a recorder that is killed while it attaches its probes leaves such a directory"
+            ),
+            (
+                ["metadata"],
+                "nothing was recorded; a recorder that is killed while it attaches its probes leaves such a directory"
+            ),
+            (["stream_000001"], "its file metadata is missing or empty, and the events cannot be read without it"),
+            (["metadata", "stream_000001"], "its file metadata is missing or empty"),
+            (["notes.txt"], "it has no file metadata; expected a directory made by futexscope record"),
+        ] as [([String], String)])
+    func withoutMetadata(files: [String], what: String) throws {
+        let scratch = try Scratch()
+        // As a recorder makes it before it attaches.
+        _ = try RecordingWriter(directory: scratch.path("r"))
+        for name in files { try Self.write([], to: scratch.path("r/" + name)) }
+        let error = #expect(throws: SourceError.self) { try readAll(scratch.path("r")) }
+        #expect(error?.message.hasPrefix("cannot read the recording \(scratch.path("r")): \(what)") == true)
         #expect(error?.message.contains("\n") == false)
     }
 

@@ -17,14 +17,19 @@ import Testing
 
     /// The run of the sample of a format, with every hook that the format has.
     private static func run(of format: Int) -> RunInfo {
-        if format == 1 { return RunInfo(kernelRelease: "synthetic", host: "nowhere", tellsAll: true) }
+        let ids = [
+            1: "214a1221-59cb-4bf1-8049-76d8362ddee8", 2: "2c5bcb09-8f9c-4d8e-9dc6-b72eedbba153",
+            3: "00000000-0000-4000-8000-000000000000",
+        ]
+        let id = ids[format].flatMap { RunID($0) }
+        if format == 1 { return RunInfo(kernelRelease: "synthetic", host: "nowhere", id: id, emitsAll: true) }
         return RunInfo(
-            kernelRelease: "6.12.0-synthetic", host: "host \"of\" samples",
+            kernelRelease: "6.12.0-synthetic", host: "host \"of\" samples", id: id,
             probes: Words.of(Hook.self, in: format).map {
                 ProbeReport(role: "role", function: "function", hook: $0, isRequired: $0 == .callsite, note: "a | b")
             } + [ProbeReport(role: "collapse", function: nil, hook: nil, isRequired: false, note: "missing")],
             wallClockOffsetNs: 1_795_399_200_000_000_000, showsKernelAddresses: true,
-            loops: LoopThresholds(passes: .max, durationNs: 5), tellsAll: true,
+            loops: LoopThresholds(passes: .max, durationNs: 5), emitsAll: true,
             pageBytes: format >= 3 ? 16_384 : 4096, filters: "-n app", trigger: "spurious")
     }
 
@@ -52,6 +57,14 @@ import Testing
                 .activity(Activity(time: 1_000_000, kind: kind, task: .culprit, durationNs: 7, pages: 2)))
             totals.activities[kind] = .init(operations: UInt64(kind.rawValue), pages: 2, durationNs: 3)
         }
+        if format >= 3 {
+            let path = CallPathID(rawValue: 7)
+            events.append(.name(Name(subject: .callPath(path), text: "do_syscall_64;vfs_fallocate;[unknown];evict")))
+            events.append(.detach(.sample { $0.callPath = path }))
+        }
+        for operation in Words.of(FutexOperation.self, in: format) {
+            events.append(.lookup(.faulted(by: operation)))
+        }
         events += Words.of(Loss.Stage.self, in: format).map { .lost(Loss(time: 1_000_000, stage: $0, count: 3)) }
         return events + [.totals(totals)]
     }
@@ -65,7 +78,7 @@ import Testing
         if format == Metadata.formats.upperBound, ProcessInfo.processInfo.environment["FUTEXSCOPE_RECORD"] == "1" {
             try? FileManager.default.removeItem(at: directory)
             let writer = try RecordingWriter(
-                directory: directory.path, limits: RecordingLimits(), trace: TraceID(high: 0x4000, low: 1 << 63))
+                directory: directory.path, limits: RecordingLimits())
             try writer.begin(Self.run(of: format))
             try writer.append(Self.events(of: format))
             try writer.finish()
@@ -154,6 +167,7 @@ import Testing
         check(Phase.self)
         check(FileState.self)
         check(Loss.Stage.self)
+        check(FutexOperation.self)
         func checkBits<Bits: RecordedBits>(_ type: Bits.Type) {
             #expect(Set(type.words.map(\.name)).count == type.words.count, "\(type)")
             let raw = type.words.map { UInt64($0.bit.rawValue) }

@@ -25,12 +25,13 @@ struct Scratch: ~Copyable {
 extension RunInfo {
     static let sample = RunInfo(
         kernelRelease: "6.12.0-test", host: "host \"of\" tests\u{202e}\n",
+        id: RunID(high: 0x1234_5678_9abc_4def, low: 0x8123_4567_89ab_cdef),
         probes: [
             ProbeReport(role: "lookup", function: "get_futex_key", hook: .fentry, isRequired: true, note: nil),
             ProbeReport(role: "collapse", function: nil, hook: nil, isRequired: false, note: "there is | none"),
         ],
         wallClockOffsetNs: 1_795_399_200_000_000_000, showsKernelAddresses: true,
-        loops: LoopThresholds(passes: .max, durationNs: 5), tellsAll: true, pageBytes: 65_536, filters: "-n 'a = b'",
+        loops: LoopThresholds(passes: .max, durationNs: 5), emitsAll: true, pageBytes: 65_536, filters: "-n 'a = b'",
         trigger: "spurious: \"x\"")
 }
 
@@ -43,6 +44,8 @@ let everyEvent: [Event] =
         .name(Name(subject: .file(.data), text: "/x", detail: "xfs", fileState: $0))
     } + [
         .name(Name(subject: .cgroup(77), text: "/system.slice/app.service")),
+        .name(Name(subject: .callPath(CallPathID(rawValue: .max)), text: "do_syscall_64;vfs_fallocate;x")),
+        .detach(.sample { $0.callPath = CallPathID(rawValue: .max) }),
         .detach(.sample()),
         .detach(.sample { ($0.hole, $0.scope, $0.stackIsNamed, $0.via) = (nil, nil, false, .swapOut) }),
         .detach(.sample { ($0.hole, $0.references, $0.landmarks) = (7..<7, -1, Landmarks(rawValue: .max)) }),
@@ -51,6 +54,10 @@ let everyEvent: [Event] =
         .lookup(
             .sample(page: .zero()) {
                 $0.retries = RetryCounts(swizzled: 1, mappingChanged: 2, noHost: 3, noMapping: .max)
+            }),
+        .lookup(
+            .sample(page: .failure { $0.facts.insert(.noArea) }) {
+                ($0.flags, $0.observations, $0.operation) = ([.returned, .pinFailed], 0, .ioUring)
             }),
         .progress(.looping(passes: 1 << 40, durationNs: 9)),
         .activity(Activity(time: 9_000_000, kind: .reclaim, task: .culprit, durationNs: nil)),
@@ -168,10 +175,10 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
             let mode = try FileManager.default.attributesOfItem(atPath: scratch.path("r/\(name)"))[.posixPermissions]
             #expect(mode as? Int == 0o600)
         }
-        let failure = #expect(throws: RecordingFailure.self) { try RecordingWriter(directory: scratch.path("r")) }
+        let failure = #expect(throws: RecordingError.self) { try RecordingWriter(directory: scratch.path("r")) }
         #expect(failure?.isUsage == true)
         #expect(failure?.message.contains("exists, and is not overwritten") == true)
-        let nowhere = #expect(throws: RecordingFailure.self) { try RecordingWriter(directory: scratch.path("x/y")) }
+        let nowhere = #expect(throws: RecordingError.self) { try RecordingWriter(directory: scratch.path("x/y")) }
         #expect(nowhere?.isUsage == true)
     }
 
@@ -187,6 +194,30 @@ func readAll(_ directory: String) throws -> (events: [Event], omissions: [Omissi
         #expect(name.text.utf8.count == 3600)
         #expect(name.text.hasSuffix("…"))
         #expect(long.hasPrefix(name.text.dropLast()))
+    }
+
+    @Test("untrusted text comes back as it was, and adds no line to the metadata", arguments: HostileText.all)
+    func hostileText(text: HostileText) throws {
+        let scratch = try Scratch()
+        var run = RunInfo.sample
+        (run.kernelRelease, run.host, run.filters, run.trigger) = (text.text, text.text, text.text, text.text)
+        let events: [Event] = [
+            .name(Name(subject: .file(.data), text: text.text, detail: text.comm.text)),
+            .name(Name(subject: .cgroup(77), text: text.text)),
+            .detach(.sample { $0.culprit.comm = text.comm }), .lookup(.sample { $0.victim.comm = text.comm }),
+        ]
+        try record([events], in: scratch.path("hostile"), run: run)
+        try record([events], in: scratch.path("plain"))
+        let back = try readAll(scratch.path("hostile"))
+        #expect(back.run == run)
+        #expect(back.omissions.isEmpty)
+        // The name of a file is cut where no packet has room for it; see "a text that is too long is cut, not lost".
+        #expect(text.bytes.count > 1000 || back.events == events)
+        func lines(_ name: String) throws -> Int {
+            try Data(contentsOf: URL(filePath: scratch.path(name + "/metadata"))).count { $0 == 0x0a }
+        }
+        #expect(try lines("hostile") == lines("plain"))
+        #expect(try Data(contentsOf: URL(filePath: scratch.path("hostile/metadata"))).allSatisfy { $0 < 0x7f })
     }
 
     @Test("a packet that is not full is written when it is half a second old")

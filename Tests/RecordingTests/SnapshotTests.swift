@@ -146,6 +146,9 @@ extension SnapshotRecorder {
         let (run, events) = try Self.read(directory)
         var expected = RunInfo.sample
         expected.trigger = "spurious: \u{1b}[2J"
+        // Each snapshot is a recording of its own.
+        #expect(run.id != nil && run.id != expected.id)
+        expected.id = run.id
         #expect(run == expected)
         #expect(events.first == Self.name)
         #expect(events.suffix(2) == [Self.lookup(at: 31), Self.lookup(at: 34)])
@@ -209,14 +212,14 @@ extension SnapshotRecorder {
         let scratch = try Scratch()
         try FileManager.default.createDirectory(atPath: scratch.path("moments/s-1"), withIntermediateDirectories: true)
         let recorder = try Self.recorder(scratch)
-        #expect(throws: RecordingFailure.self) { try recorder.trigger("x", at: 1, stamp: "s") }
+        #expect(throws: RecordingError.self) { try recorder.trigger("x", at: 1, stamp: "s") }
         // The run goes on, and so do later snapshots.
         try recorder.append([Self.lookup(at: 100)])
         guard case .began = try recorder.trigger("y", at: 100 * Self.second, stamp: "s") else {
             return #expect(Bool(false), "the next one begins")
         }
         _ = FileManager.default.createFile(atPath: scratch.path("file"), contents: nil)
-        #expect(throws: RecordingFailure.self) {
+        #expect(throws: RecordingError.self) {
             try SnapshotRecorder(directory: scratch.path("file"), limits: SnapshotLimits(beforeNs: 1))
         }
     }

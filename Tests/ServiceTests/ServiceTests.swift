@@ -305,7 +305,7 @@ import Testing
         #expect(service.counts.connectionsRefused == 1)
     }
 
-    @Test("at the end waiting clients get an answer, and the port is free again")
+    @Test("at the end, waiting clients get an answer, and the port is free again")
     func stops() throws {
         let exchange = Exchange<Int>()
         exchange.open()
@@ -352,7 +352,7 @@ import Testing
         #expect(try Self.ask(service, Self.good).status == 404)
     }
 
-    @Test("it serves over IPv6 only, under the name that a browser uses")
+    @Test("it serves over IPv6 only, with the host name that a browser sends")
     func internet6() throws {
         let service = try Service(
             on: BoundPort(try #require(ListenAddress("[::1]:0"))),

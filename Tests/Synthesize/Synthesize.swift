@@ -21,7 +21,7 @@ struct Synthesize {
         }
         var left = number(0, or: .max)
         let writer = try RecordingWriter(directory: directory)
-        try writer.begin(RunInfo(kernelRelease: "synthetic", host: "nowhere", tellsAll: true))
+        try writer.begin(RunInfo(kernelRelease: "synthetic", host: "nowhere", emitsAll: true))
         var run = SyntheticRun(files: number(1, or: 64), tasks: number(2, or: 32), open: number(3, or: 0))
         while left > 0 {
             let count = min(left, 1000)

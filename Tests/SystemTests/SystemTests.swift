@@ -23,6 +23,20 @@ import Testing
         #expect(!stat.hasSuffix("\n"))
     }
 
+    @Test("processors in a list of the kernel") func processors() {
+        #expect(CPUs.numbers(in: "0") == [0])
+        #expect(CPUs.numbers(in: "0-2,8,10-11") == [0, 1, 2, 8, 10, 11])
+        for list in ["", "x", "3-1", "1-2-3", "0,", "-1", "0-999999999"] { #expect(CPUs.numbers(in: list).isEmpty) }
+        #expect(!CPUs.online.isEmpty)
+    }
+
+    @Test("a field of a task's status, and none where there is no task or field") func status() {
+        #expect(statusField("Pid", of: "self") == "\(getpid())")
+        #expect(statusField("Tgid", of: String(getpid())) == "\(getpid())")
+        #expect(statusField("id", of: "self") == nil)
+        #expect(statusField("Pid", of: "0") == nil)
+    }
+
     @Test("a file is read up to the limit, and not beyond it", arguments: [0, 1, 4095, 16384, 16385, 100_000])
     func limit(_ limit: Int) throws {
         #expect(try #require(readFile("/dev/zero", limit: limit)).count == limit)

@@ -27,6 +27,13 @@ def count(sql):
     return lambda rows: {row["k"] or "": row["n"] for row in rows}, f"SELECT {sql} GROUP BY 1"
 
 
+def area(name):
+    """What a counter of rates counted in all."""
+    return number(
+        "round(sum(value * (next - ts)) / 1e9) AS n FROM (SELECT value, ts, lead(ts) OVER (ORDER BY ts) AS next "
+        f"FROM counter JOIN track ON track.id = counter.track_id WHERE track.name = '{name}')")
+
+
 asked = {
     "lookups": number("count(*) AS n FROM slice WHERE category = 'lookup'"),
     "openLookups": number("count(*) AS n FROM slice WHERE category = 'lookup' AND dur = -1"),
@@ -56,6 +63,10 @@ asked = {
     # Only what a lookup met lies on another slice.  Losses of one moment lie on each other.
     "deepSlices": number("count(*) AS n FROM slice WHERE depth > (category = 'met') AND category != 'loss'"),
     "tracks": count("ifnull(p.name, '') AS k, count(*) AS n FROM track t LEFT JOIN track p ON p.id = t.parent_id"),
+    # Without the idle thread, which every trace has.
+    "threads": number("count(*) AS n FROM thread WHERE tid > 0"),
+    "observed": area("observations per second"),
+    "failed": area("failures per second"),
     "wallClockNs": number(
         "clock_value - ts AS n FROM clock_snapshot WHERE clock_name = 'REALTIME'"),
     "errors": count("name AS k, sum(value) AS n FROM stats WHERE value > 0 AND severity != 'info'"),

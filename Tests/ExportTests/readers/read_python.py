@@ -39,15 +39,17 @@ def tell(read, flat):
     findings, detaches, activities, losses = (
         list(read(name)) for name in ("findings", "detaches", "activities", "losses"))
     page, landmarks = (lambda row, key: row[key]), (lambda row: row["landmarks"])
+    path = lambda row: row["call_path"]
     if not flat:
         page, landmarks = (lambda row, key: row["page"][key]), (lambda row: " ".join(row["landmarks"]))
+        path = lambda row: ";".join(row.get("call_path", []))
     return {
         "findings": len(findings), "passes": total(row["passes"] for row in findings),
         "durationNs": total(row["duration_ns"] for row in findings),
         "causes": count(row["cause"] for row in findings), "comms": count(row["comm"] for row in findings),
         "detaches": len(detaches), "detachPages": total(row["pages"] for row in detaches),
         "detachCauses": count(row["cause"] for row in detaches), "paths": count(page(row, "path") for row in detaches),
-        "landmarks": count(map(landmarks, detaches)),
+        "landmarks": count(map(landmarks, detaches)), "callPaths": count(map(path, detaches)),
         "activities": len(activities), "activityNs": total(row["duration_ns"] for row in activities),
         "activityKinds": count(row["kind"] + " " + row["phase"] for row in activities),
         "losses": len(losses), "lost": total(row["count"] for row in losses),

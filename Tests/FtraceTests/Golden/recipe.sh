@@ -1,6 +1,7 @@
 #!/bin/sh
-# Records what futexscope needs to explain lookups of futexes after the fact.
-# Made for the kernel 6.12.0-test and right for that one alone. As root:
+# Records the events that futexscope needs to explain futex lookups later.
+# Made for the kernel 6.12.0-test and valid for that kernel alone. Its offsets are from its BTF.
+# As root:
 #   sh FILE start              defines the events and begins to record
 #   sh FILE save TEXT          ends the recording and writes it to a file
 #   sh FILE stop               removes everything that was defined
@@ -17,6 +18,7 @@ define_all() {
     define fs_lookup \
         'p:futexscope/fs_lookup get_futex_key uaddr=$arg1:x64 flags=$arg2:x32 write=$arg4:u32'
     define fs_lookup_return \
+        'r512:futexscope/fs_lookup_return get_futex_key ret=$retval:s32 flags=$arg2:x32' \
         'r512:futexscope/fs_lookup_return get_futex_key ret=$retval:s32'
     define fs_pin \
         'p:futexscope/fs_pin get_user_pages_fast address=$arg1:x64 count=$arg2:s32 flags=$arg3:x32'
@@ -44,7 +46,7 @@ define_all() {
 # Calls $1 with system, event, filter and trigger of each event.
 all_events() {
     "$1" futexscope fs_lookup "flags & 0x10"
-    "$1" futexscope fs_lookup_return
+    "$1" futexscope fs_lookup_return "${has_return_flags:+flags & 0x10}"
     "$1" futexscope fs_pin "count == 1"
     "$1" futexscope fs_pin_return "${return_range}"
     "$1" futexscope fs_lock_wait
@@ -70,7 +72,7 @@ fail() {
     exit "$1"
 }
 
-# On another kernel the offsets would be wrong, and so would be everything that is read.
+# On another kernel the offsets would be wrong, and so would all recorded values.
 prepare() {
     [ "$(uname -r)" = "$release" ] || fail 77 "made for the kernel $release, and this is $(uname -r)"
     [ -w "$tracing/dynamic_events" ] || fail 77 "cannot define events: be root, with tracefs on $tracing"
@@ -84,7 +86,7 @@ prepare() {
     done
 }
 
-# define NAME DEFINITION…: the first one that this kernel takes.
+# define NAME DEFINITION…: the first one that this kernel accepts.
 define() {
     name=$1
     shift
@@ -94,19 +96,27 @@ define() {
     missing="$missing,$name"
 }
 
-# has NAME: whether the detach has to come from this tracepoint, for want of a better event.
+# has NAME: whether the detach has to come from this tracepoint, because there is no better event.
 has() {
     [ ! -d "$tracing/events/futexscope/fs_detach" ] && [ -d "$tracing/events/filemap/$1" ]
 }
 
-# The calls that get_futex_key() makes itself, as filters; empty where addresses are hidden.
+# The calls that get_futex_key() makes itself, as filters; empty where addresses are hidden. And whether its return
+# has the flags of the call (6.9 on).
 find_ranges() {
-    caller_range= return_range=
+    caller_range= return_range= has_return_flags=
+    ! grep -qs ' flags;' "$tracing/events/futexscope/fs_lookup_return/format" || has_return_flags=1
     set -- $(awk 'found && $1 != found { print "0x" found, "0x" $1; exit }
         $3 == "get_futex_key" { found = $1 }' /proc/kallsyms)
     [ $# = 2 ] && [ "$1" != 0x0000000000000000 ] || return 0
     caller_range="caller >= $1 && caller < $2"
     return_range="__probe_ret_ip >= $1 && __probe_ret_ip < $2"
+}
+
+undefine() {
+    [ ! -d "$tracing/events/futexscope" ] || for event in "$tracing"/events/futexscope/fs_*; do
+        echo "-:futexscope/${event##*/}" >> "$tracing/dynamic_events"
+    done
 }
 
 enable() {
@@ -125,6 +135,20 @@ disable() {
     [ -z "$3" ] || echo 0 > "$event/filter"
 }
 
+note() {
+    [ "$1" != futexscope ] || [ -d "$tracing/events/$1/$2" ] || missing="$missing,$2"
+}
+
+# Writes the kernel and the time into an event: nothing else relates the times of the trace to a clock.
+mark() {
+    now=$(date +%s%N)
+    case $now in *[!0-9]* | ??????????) now=$(date +%s)000000000 ;; esac
+    all_events note
+    echo "futexscope wall_ns=$now release=$(uname -r) host=$(uname -n) missing=${missing#,}" > "$instance/trace_marker"
+    echo 0 > "$instance/tracing_on"
+    grep -a 'tracing_mark_write: futexscope wall_ns=' "$instance/trace" | tail -n 1 | sed 's/^/# /'
+}
+
 argue() {
     [ -d "$tracing/events/$1/$2" ] || return 0
     arguments="$arguments -e $1:$2"
@@ -132,29 +156,9 @@ argue() {
     [ -z "$4" ] || arguments="$arguments -R '$4'"
 }
 
-undefine() {
-    [ ! -d "$tracing/events/futexscope" ] || for event in "$tracing"/events/futexscope/fs_*; do
-        echo "-:futexscope/${event##*/}" >> "$tracing/dynamic_events"
-    done
-}
-
-note() {
-    [ "$1" != futexscope ] || [ -d "$tracing/events/$1/$2" ] || missing="$missing,$2"
-}
-
-# Says which kernel and what time it is, in an event: nothing else ties its times to a clock.
-mark() {
-    now=$(date +%s%N)
-    case $now in *[!0-9]* | ??????????) now=$(date +%s)000000000 ;; esac
-    all_events note
-    echo "futexscope wall_ns=$now release=$(uname -r) missing=${missing#,}" > "$instance/trace_marker"
-    echo 0 > "$instance/tracing_on"
-    grep -a 'tracing_mark_write: futexscope wall_ns=' "$instance/trace" | tail -n 1 | sed 's/^/# /'
-}
-
 start() {
     prepare
-    [ -d "$instance" ] || mkdir "$instance" || exit
+    [ -d "$instance" ] || mkdir "$instance" || { undefine; exit 1; }
     echo 0 > "$instance/tracing_on"
     echo mono > "$instance/trace_clock"
     echo "$size" > "$instance/buffer_size_kb"
@@ -163,7 +167,7 @@ start() {
     find_ranges
     all_events enable
     echo 1 > "$instance/tracing_on"
-    [ -z "$missing" ] || echo "this kernel does not take: ${missing#,}" >&2
+    [ -z "$missing" ] || echo "this kernel refuses these events: ${missing#,}" >&2
 }
 
 case $1 in
@@ -185,6 +189,8 @@ trace-cmd)
     find_ranges
     arguments=
     all_events argue
+    # Ctrl-C is for trace-cmd.
+    trap : INT TERM
     eval "trace-cmd record -C mono -b $size $arguments \"\$@\""
     status=$?
     instance=$tracing

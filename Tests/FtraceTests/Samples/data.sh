@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Made the samples data-*.dat, in guests with two processors:
 #   Tests/KernelTests/vm/boot -k 6.12 -c 2 --tools -b BINARY -s Tests/FtraceTests/Samples/data.sh -o OUT
-# The names of a kernel's functions are most of a recording. So it gets only those that are told, each with the one
+# The names of a kernel's functions are most of a recording. So it gets only those that are reported, each with the one
 # behind it, where it ends.
 futexscope doctor --ftrace-recipe > recipe.sh || exit
 {

@@ -1,17 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-# Every cause that a kernel of today can be made to show, one after the other under one trace. Lookups
-# that fail without an observation are told too (--all --result EFAULT), so that each provocation's own
-# count of EFAULT can be accounted for to the last one. The sentinel does not see those, so there a second
-# trace counts them beside it.
+# Every cause that a kernel of today can be made to show, one after the other under one trace. Lookups that fail
+# without an observation are findings too, so that each provocation's own count of EFAULT can be accounted for to the last
+# one.
 modprobe loop
 mount /mnt/xfs
 if [ "$MODE" = sentinel ]; then
-    futexscope trace -f json -o full.json --ready-file /tmp/full.ready --attach kprobe --all --result EFAULT 2> full.err &
-    full=$!
-    until [ -e /tmp/full.ready ]; do
-        kill -0 "$full" 2> /dev/null || exit 1
-        usleep 100000
-    done
     start_trace causes --record causes.ctf || exit
 else
     start_trace causes --record causes.ctf --all --result EFAULT || exit
@@ -28,7 +21,3 @@ provoke hugetlb-punch hugetlb-punch -d 1.5 --path /mnt/huge
 provoke block-zero-out block-zero-out -d 1.5 --path /mnt/ext4
 provoke memory-failure memory-failure -d 2 --path /mnt/ext4
 end_trace
-if [ "$MODE" = sentinel ]; then
-    kill -INT "$full"
-    wait "$full"
-fi

@@ -28,8 +28,9 @@ filtered cgroup -c /wanted
 filtered other-cgroup -c /other
 echo $$ > /sys/fs/cgroup/cgroup.procs
 
-# A victim that lives long enough to be named by its number.
-provoke long hole-punch -d 14 --path /mnt/tmpfs &
+# A victim that lives until both traces have ended: how long a trace takes to start depends on the machine.
+futexscope provoke hole-punch -d 10m --path /mnt/tmpfs > /dev/null 2>&1 &
+provocation=$!
 find_victim
 
 start_trace pid -p "$victim" -N 5
@@ -38,6 +39,7 @@ echo $? > pid.status
 start_trace other-pid -p $$
 usleep 500000
 end_trace
+kill "$provocation"
 wait
 
 # A trace of one task ends with it.

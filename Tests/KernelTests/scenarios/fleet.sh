@@ -36,7 +36,7 @@ touch /tmp/enough
 wait "$provocations"
 insmod "$MODULE" || exit
 until [ "$(cat /sys/kernel/livepatch/*/transition)" = 0 ]; do usleep 100000; done
-# One of them is started again, as whoever is told that a tracer is blind would do.
+# One of them is started again, as an operator who learns that a tracer is blind would do.
 kill -TERM "$full"
 wait "$full"
 while netstat -ltn | grep -q ":$PORT_FULL "; do usleep 100000; done

@@ -2,11 +2,6 @@
 # Without any BPF: the recipe as `doctor --ftrace-recipe` prints it records through tracefs, then through
 # trace-cmd, then into the buffer that SysRq-z prints on the console, while causes are made to happen. The
 # host reads what each left behind.
-left_behind() {
-    ls -d /sys/kernel/tracing/events/futexscope /sys/kernel/tracing/instances/* 2> /dev/null
-    cat /sys/kernel/tracing/dynamic_events
-    grep -l 1 /sys/kernel/tracing/events/*/*/enable || true
-}
 futexscope doctor --ftrace-recipe > recipe.sh || exit
 export BUFFER_KB=131072
 sh recipe.sh start 2> start.err || exit

@@ -13,8 +13,8 @@ watch() {
     done
 }
 
-# told NAME TEXT COUNT: waits until standard error has that text so often
-told() {
+# reported NAME TEXT COUNT: waits until standard error has that text so often
+reported() {
     tries=0
     until [ "$(grep -c "$2" "$1.err")" -ge "$3" ] || [ $((tries += 1)) = 600 ]; do usleep 100000; done
 }
@@ -23,10 +23,10 @@ told() {
 watch moments --hindsight 60s --on cause=truncate,spurious --on cause=hole-punch,spurious --after 2s --every 10m
 provoke before zero-page --calls 23
 provoke cause hole-punch -d 3 --path /mnt/tmpfs
-told moments '^futexscope: recorded' 1
+reported moments '^futexscope: recorded' 1
 provoke again hole-punch -d 2 --path /mnt/tmpfs
 kill -USR1 "$recorder"
-told moments 'requested by SIGUSR1' 1
+reported moments 'requested by SIGUSR1' 1
 provoke after zero-page --calls 17
 kill -INT "$recorder"
 wait "$recorder"
@@ -36,7 +36,7 @@ echo $? > moments.status
 watch crowded --hindsight 10m --max-memory 1M --all
 provoke crowd ordinary --calls 30000 --path /mnt/tmpfs
 kill -USR1 "$recorder"
-told crowded 'requested by SIGUSR1' 1
+reported crowded 'requested by SIGUSR1' 1
 kill -INT "$recorder"
 wait "$recorder"
 echo $? > crowded.status
@@ -45,7 +45,7 @@ echo $? > crowded.status
 watch few --hindsight 1s --on cause=zero-page --after 100ms --every 1ms --keep 2
 for round in 1 2 3; do
     provoke "few-$round" zero-page --calls 5
-    told few '^futexscope: recorded' $round
+    reported few '^futexscope: recorded' $round
 done
 kill -INT "$recorder"
 wait "$recorder"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Starts, stops and kills at random moments, under load and with little memory left, for RESTART_SECONDS. Nothing of
-# a tracer may stay: no program, no hook, no pinned object, no process, and no warning of the kernel. SEED and
-# RESTART_SECONDS come from the host.
+# a tracer may stay: no program, no hook, no pinned object, no process, and no warning of the kernel. With HOTPLUG=1
+# a CPU goes and comes meanwhile. SEED, RESTART_SECONDS and HOTPLUG come from the host.
 dmesg -n 1
 random_state=$SEED
 random() {
@@ -21,6 +21,15 @@ dd if=/dev/zero of=/mnt/ext4/ballast bs=1M count=200 2> /dev/null
     end=$(($(date +%s) + RESTART_SECONDS))
     while [ "$(date +%s)" -lt $end ]; do cat /mnt/ext4/ballast > /dev/null; done
 } &
+if [ "$HOTPLUG" = 1 ]; then
+    end=$(($(date +%s) + RESTART_SECONDS))
+    while [ "$(date +%s)" -lt $end ]; do
+        echo 0 > /sys/devices/system/cpu/cpu1/online && echo gone >> restarts.cpu
+        usleep 700000
+        echo 1 > /sys/devices/system/cpu/cpu1/online
+        usleep 1300000
+    done &
+fi
 end=$(($(date +%s) + RESTART_SECONDS))
 : > restarts.cycles
 while [ "$(date +%s)" -lt $end ]; do
@@ -43,6 +52,8 @@ while [ "$(date +%s)" -lt $end ]; do
     2) signal=KILL ;;
     esac
     kill -$signal $tracer
+    # A shell starts what is in the background with SIGINT ignored: one that comes before the tracer asks for it is lost.
+    while [ $signal = INT ] && usleep 500000 && kill -INT $tracer 2> /dev/null; do :; done
     wait $tracer
     echo "$signal $?" >> restarts.cycles
 done

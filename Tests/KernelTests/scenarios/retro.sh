@@ -17,7 +17,7 @@ until grep -q '"type":"progress"' retro.json; do
     [ $i -lt 200 ] || break
     usleep 50000
 done
-cut -d' ' -f1 /proc/uptime > retro.told
+cut -d' ' -f1 /proc/uptime > retro.reported
 usleep 2000000
 # Still spinning, and on the processor.
 

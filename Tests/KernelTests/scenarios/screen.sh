@@ -29,7 +29,7 @@ EOF
 export TERM=xterm
 # wide WAIT ACTION...: a view of all that is asked for, and afterwards of another size, paused, and gone on
 wide() {
-    terminal wide 80x24 0 wait hole-punch "$@" 0 wait "nobody is looping" \
+    terminal wide 80x24 0 wait hole-punch "$@" 0 wait "no loop in progress" \
         1000 size 60x15 3000 key p 2000 key x 3000 key p 2000 key q -- \
         futexscope trace --live $depth --loop-duration 1s --loop-passes 100000 --record wide.ctf
 }

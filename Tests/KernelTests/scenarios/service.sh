@@ -3,8 +3,8 @@
 # once everything is attached, the watchdog, the end; and then the program under each set of capabilities
 # that could be too small. Needs no MODE.
 
-# told NAME PROCESS: the rights of all threads
-told() { cat /proc/"$2"/task/*/status > "$1.threads"; }
+# reported NAME PROCESS: the rights of all threads
+reported() { cat /proc/"$2"/task/*/status > "$1.threads"; }
 
 # until COMMAND...: waits for what has to come, up to 30 s
 await() {
@@ -33,7 +33,7 @@ systemd-analyze --no-pager security futexscope-trace futexscope-record > securit
 unit=futexscope-trace
 systemctl start $unit
 echo $? > trace.status
-told trace "$(property MainPID)"
+reported trace "$(property MainPID)"
 systemctl show $unit > trace.properties
 provoke journal hole-punch -d 1 --path /mnt/tmpfs
 sleep 1
@@ -54,7 +54,7 @@ UNIT
 systemctl daemon-reload
 systemctl start $unit
 first=$(property MainPID)
-# Longer than the watchdog's patience: it is told that the run is alive.
+# Longer than the watchdog's patience: it learns that the run is alive.
 sleep 10
 property NRestarts > alive.restarts
 [ "$first" = 0 ] || kill -STOP "$first"
@@ -80,7 +80,7 @@ unit=futexscope-record
 systemctl start $unit
 provoke first hole-punch -d 1 --path /mnt/tmpfs
 systemctl restart $unit
-told record "$(property MainPID)"
+reported record "$(property MainPID)"
 provoke second zero-page --calls 23
 systemctl stop $unit
 systemctl show $unit > record.properties
@@ -91,10 +91,10 @@ await probes recorded
 unit=futexscope-serve
 systemctl start $unit
 echo $? > serve.status
-told serve "$(property MainPID)"
+reported serve "$(property MainPID)"
 provoke served hole-punch -d 1 --path /mnt/tmpfs
 /job/busybox wget -q -O metrics.txt http://127.0.0.1:9435/metrics
-told served "$(property MainPID)"
+reported served "$(property MainPID)"
 systemctl stop $unit
 systemctl show $unit > serve.properties
 journalctl -q --no-pager -o cat -u $unit > serve.journal
@@ -113,7 +113,7 @@ with() {
         sleep 0.1
     done
     if kill -0 $tracer 2> /dev/null; then
-        told "$name" $tracer
+        reported "$name" $tracer
         provoke "$name" hole-punch -d 1 --path /mnt/tmpfs
         kill -INT $tracer
     fi
@@ -128,7 +128,6 @@ cat /proc/sys/kernel/perf_event_paranoid > paranoid.txt
 with no-sys-admin bpf perfmon syslog
 echo 2 > /proc/sys/kernel/perf_event_paranoid
 with three bpf perfmon syslog
-with names bpf perfmon syslog sys_ptrace
 with no-bpf perfmon syslog
 with no-perfmon bpf syslog
 with no-syslog bpf perfmon

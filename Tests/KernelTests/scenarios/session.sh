@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 # What every scenario is made of: start a trace and wait until its probes are attached, provoke, end
 # the trace. Each leaves NAME.json, NAME.err and NAME.status; provocations leave NAME.provoke.json.
-# The host prepends MODE (auto, kprobe or sentinel) and this file to the scenario.
+# The host prepends MODE (auto, kprobe or sentinel), perhaps SOURCE, and this file to the scenario.
 case $MODE in
     sentinel) depth= ;;
     *) depth="--full --attach $MODE" ;;
 esac
+depth="$depth${SOURCE:+ --source $SOURCE}"
+
+# Debian has no such programs.
+command -v usleep > /dev/null || usleep() { /job/busybox usleep "$1"; }
+command -v modprobe > /dev/null || modprobe() { /job/busybox modprobe "$@"; }
 
 # start_trace NAME OPTION...
 start_trace() {
@@ -49,4 +54,11 @@ find_victim() {
         victim=$(grep -l -x provoke-victim /proc/[0-9]*/comm 2> /dev/null | head -n 1 | cut -d/ -f3)
     done
     echo "$victim" > victim.pid
+}
+
+# left_behind: what is in tracefs of any run or recipe
+left_behind() {
+    ls -d /sys/kernel/tracing/events/futexscope* /sys/kernel/tracing/instances/* 2> /dev/null
+    cat /sys/kernel/tracing/dynamic_events
+    grep -l 1 /sys/kernel/tracing/events/*/*/enable || true
 }

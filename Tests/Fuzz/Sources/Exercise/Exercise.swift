@@ -13,13 +13,13 @@ public func exercise(_ source: any EventSource) {
     var source = source
     let origin = ReportOrigin(source: "fuzz")
     let formats: [any FindingFormat] = [
-        JSONLines(), JSONLines(rows: Set(RowType.allCases), of: source.run), CSV(), Perfetto(of: source.run),
+        JSONLines(), JSONLines(rows: Set(RowType.allCases)), CSV(), Perfetto(of: source.run),
         ReportText(width: 80, colour: false, origin: origin), ReportHTML(origin: origin),
         Table(width: 120, colour: true),
     ]
     var streams = formats.map {
         FindingStream(
-            format: $0, correlator: Correlator(thresholds: source.run.loops, tellsAll: true), run: source.run,
+            format: $0, correlator: Correlator(thresholds: source.run.loops, emitsAll: true), run: source.run,
             analysis: Analysis())
     }
     var events: [Event] = []

@@ -15,8 +15,8 @@ private let directory: String = {
     try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     return path
 }()
-private let trace = TraceID(high: 0x1234_5678_9abc_4def, low: 0x8123_4567_89ab_cdef)
-private let metadata = Metadata(trace: trace, run: RunInfo(host: "fuzz", tellsAll: true)).text
+private let trace = RunID(high: 0x1234_5678_9abc_4def, low: 0x8123_4567_89ab_cdef)
+private let metadata = Metadata(trace: trace, run: RunInfo(host: "fuzz", emitsAll: true)).text
 
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {

@@ -3,7 +3,7 @@
 import Events
 import Testing
 
-@testable import Capture
+@testable import Live
 
 /// Pages of a block device itself are in a page cache that no path leads to.
 @Suite("Names of block devices") struct BlockDeviceTests {
@@ -16,16 +16,16 @@ import Testing
 
     @Test("the inode's number is the device's; pages of files have none")
     func number() throws {
-        let loop = try #require(NameResolver.blockDevice(of: Self.detach(magic: 0x6264_6576, inode: 7 << 20 | 3)))
+        let loop = try #require(BlockDeviceNames.blockDevice(of: Self.detach(magic: 0x6264_6576, inode: 7 << 20 | 3)))
         #expect(loop.major == 7 && loop.minor == 3)
-        #expect(NameResolver.blockDevice(of: Self.detach(magic: 0xef53, inode: 7 << 20)) == nil)
-        #expect(NameResolver.blockDevice(of: Self.detach(magic: 0x6264_6576, inode: 0)) == nil)
+        #expect(BlockDeviceNames.blockDevice(of: Self.detach(magic: 0xef53, inode: 7 << 20)) == nil)
+        #expect(BlockDeviceNames.blockDevice(of: Self.detach(magic: 0x6264_6576, inode: 0)) == nil)
     }
 
     @Test("the name is the kernel's, slashes included")
     func name() {
-        #expect(NameResolver.deviceName(uevent: "MAJOR=7\nMINOR=3\nDEVNAME=loop3\nDEVTYPE=disk\n") == "loop3")
-        #expect(NameResolver.deviceName(uevent: "MAJOR=104\nMINOR=0\nDEVNAME=cciss/c0d0\n") == "cciss/c0d0")
-        #expect(NameResolver.deviceName(uevent: "MAJOR=7\n") == nil)
+        #expect(BlockDeviceNames.deviceName(uevent: "MAJOR=7\nMINOR=3\nDEVNAME=loop3\nDEVTYPE=disk\n") == "loop3")
+        #expect(BlockDeviceNames.deviceName(uevent: "MAJOR=104\nMINOR=0\nDEVNAME=cciss/c0d0\n") == "cciss/c0d0")
+        #expect(BlockDeviceNames.deviceName(uevent: "MAJOR=7\n") == nil)
     }
 }

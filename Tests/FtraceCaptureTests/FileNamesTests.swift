@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+
+// Paths that are read from /proc after the event: a number of an inode is given again, and then the path of its former file
+// must not be shown.
+
+import EventSamples
+import Events
+import Testing
+
+@testable import FtraceCapture
+
+@Suite("Names of files without BPF") struct FileNamesTests {
+    /// What each process maps at the sample's page.
+    private final class Maps {
+        var paths: [UInt32: String] = [:]
+        var ended: Set<UInt32> = []
+
+        func names() -> FileNames {
+            FileNames { [self] file, _, _, process in
+                if ended.contains(process) { return .gone }
+                return paths[process].map { .name(Name(subject: .file(file), text: $0)) } ?? .notMapped
+            }
+        }
+    }
+
+    private static func lookup(of process: UInt32, at seconds: UInt64) -> Lookup {
+        var lookup = Lookup.sample()
+        lookup.victim.pid = process
+        lookup.time = seconds * 1_000_000_000
+        return lookup
+    }
+
+    @Test("a name is emitted once") func once() {
+        let maps = Maps()
+        var names = maps.names()
+        maps.paths = [1: "/a"]
+        #expect(names.name(for: Self.lookup(of: 1, at: 1), met: .sample())?.text == "/a")
+        for second: UInt64 in 1...5 {
+            #expect(names.name(for: Self.lookup(of: 1, at: second), met: .sample()) == nil)
+        }
+    }
+
+    @Test("the path of a former file is taken back where that of the next one is not found") func reusedNumber() {
+        let maps = Maps()
+        var names = maps.names()
+        maps.paths = [1: "/former"]
+        #expect(names.name(for: Self.lookup(of: 1, at: 1), met: .sample())?.text == "/former")
+        #expect(names.name(for: Self.lookup(of: 2, at: 1), met: .sample())?.text == "")
+        #expect(names.name(for: Self.lookup(of: 2, at: 1), met: .sample()) == nil)
+        maps.paths = [2: "/next"]
+        #expect(names.name(for: Self.lookup(of: 2, at: 3), met: .sample())?.text == "/next")
+    }
+
+    @Test("a process that maps another file of this number has the new path after a second") func sameProcess() {
+        let maps = Maps()
+        var names = maps.names()
+        maps.paths = [1: "/former"]
+        #expect(names.name(for: Self.lookup(of: 1, at: 1), met: .sample())?.text == "/former")
+        maps.paths = [1: "/next"]
+        #expect(names.name(for: Self.lookup(of: 1, at: 3), met: .sample())?.text == "/next")
+    }
+
+    @Test("what a process mapped stays known when it has ended") func ended() {
+        let maps = Maps()
+        var names = maps.names()
+        maps.paths = [1: "/a"]
+        #expect(names.name(for: Self.lookup(of: 1, at: 1), met: .sample())?.text == "/a")
+        maps.ended = [1]
+        #expect(names.name(for: Self.lookup(of: 1, at: 3), met: .sample()) == nil)
+    }
+
+    @Test("a process that lives and maps the file no more takes the path back") func unmapped() {
+        let maps = Maps()
+        var names = maps.names()
+        maps.paths = [1: "/a"]
+        #expect(names.name(for: Self.lookup(of: 1, at: 1), met: .sample())?.text == "/a")
+        maps.paths = [:]
+        #expect(names.name(for: Self.lookup(of: 1, at: 3), met: .sample())?.text == "")
+    }
+}
