@@ -3,20 +3,25 @@
 # installed by name from Debian and PyPI; kernels for the guests and Python's packages are in a cache outside the tree.
 
 SHELL := /bin/bash
-# LINK takes further linker options, such as "-Xlinker -L/path/to/lib" for another libelf.a.
-CONFIGURATION := -c release --static-swift-stdlib -Xswiftc -static-executable -Xlinker -s $(LINK)
+# LINK takes further linker options, such as "-Xlinker -L/path/to/lib" for another libelf.a. What each of the others saves
+# is in docs/architecture.md.
+CONFIGURATION := -c release --static-swift-stdlib -Xswiftc -static-executable -Xlinker -s \
+	-Xswiftc -Xfrontend -Xswiftc -function-sections -Xswiftc -use-ld=lld \
+	-Xlinker -T -Xlinker $(CURDIR)/Toolchain/without-unwinding.ld $(LINK)
 # On the search paths before the toolchain's module of that name; see Toolchain/essentials.
 ESSENTIALS := $(CURDIR)/.build/essentials
 NATIVE := $(CONFIGURATION) -Xswiftc -I$(ESSENTIALS) -Xlinker -L$(ESSENTIALS)
 BINARY := .build/release/futexscope
 ARM64_BUILD := .build/arm64
 ARM64_BINARY := $(ARM64_BUILD)/release/futexscope
+# The one of `make test`.
+ARM64_KERNELS = newest-arm64
 VM := Tests/KernelTests/vm
 CACHE := $(or $(FUTEXSCOPE_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/futexscope)
 PYTHON := $(CACHE)/python
 FLEET := $(CACHE)/fleet
 
-BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev libzstd-dev libc6-dev
+BUILD_PACKAGES := libbpf-dev libelf-dev zlib1g-dev libzstd-dev liblzma-dev libc6-dev
 ARM64_PACKAGES := python3 xz-utils qemu-user
 READER_PACKAGES := babeltrace2 curl trace-cmd python3-venv
 BENCH_PACKAGES := gcc libc6-dev time valgrind
@@ -30,7 +35,9 @@ install = @missing=""; for package in $(1); do \
 	$$as_root apt-get update -q && DEBIAN_FRONTEND=noninteractive $$as_root apt-get install -yq --no-install-recommends $$missing; fi
 
 BENCH_KERNEL := 6.12
-BENCH_PARTS := futex pages start storm
+BENCH_BINARY = $(if $(filter %-arm64,$(BENCH_KERNEL)),$(ARM64_BINARY),$(BINARY))
+BENCH_OBJECT = $(if $(filter %-arm64,$(BENCH_KERNEL)),arm64,x86)
+BENCH_PARTS := futex ftrace pages start storm
 BENCH_CPUS := 1 4 8
 BENCH_POSSIBLE := 2 64 512
 
@@ -39,6 +46,8 @@ BENCH_POSSIBLE := 2 64 512
 
 all: build-packages $(ESSENTIALS)/libReleaseEssentials.a  ## the release binary: .build/release/futexscope
 	swift build $(NATIVE) --product futexscope
+	@! grep -qa _StringProcessing $(BINARY) || { echo "a call into the module of regular expressions adds 1.2 MB to the \
+	binary; Sources/Events/TextSearch.swift has what the program needs instead" >&2; exit 1; }
 
 $(ESSENTIALS)/libReleaseEssentials.a: $(wildcard Toolchain/FoundationEssentials/*) Toolchain/essentials \
 		$(shell readlink -f "$$(command -v swiftc)")
@@ -94,15 +103,19 @@ unit-test: readers fleet-programs  ## tests that need no kernel
 	FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" FUTEXSCOPE_FLEET="$(FLEET)" swift test --parallel
 
 # Where the packages cannot be had there is no binary: its guests are skipped, and the tests say so.
-arm64-or-not: all
+arm64-or-not: all guest-packages
 	$(call install,$(ARM64_PACKAGES))
-	@$(VM)/kernels fetch $$($(VM)/kernels list | grep arm64) || echo "some kernels are skipped: see above" >&2
-	@if Toolchain/arm64-sdk >/dev/null; then $(MAKE) -s arm64; else [ $$? = 77 ] && rm -f $(ARM64_BINARY); fi
+	@$(VM)/kernels fetch $(ARM64_KERNELS) || echo "some kernels are skipped: see above" >&2
+	@if Toolchain/arm64-sdk >/dev/null; then $(MAKE) -s arm64; else \
+		status=$$?; rm -f $(ARM64_BINARY); \
+		[ $$status = 77 ] || echo "SKIPPED arm64: Toolchain/arm64-sdk ended with $$status" >&2; \
+	fi
 
 test-long: export FUTEXSCOPE_LONG = 1
-test-long: arm64-or-not test  ## the same for longer, and with the arm64 guests
+test-long: ARM64_KERNELS = $$($(VM)/kernels list | grep arm64)
+test-long: test  ## the same for longer, and with all guests of arm64
 
-test: deb kernels readers fleet-programs  ## unit tests, then the matrix of kernels in virtual machines
+test: deb arm64-or-not kernels readers fleet-programs  ## unit tests, then the matrix of kernels in virtual machines
 	FUTEXSCOPE_GUESTS=1 FUTEXSCOPE_PYTHON="$(PYTHON)/bin/python" FUTEXSCOPE_FLEET="$(FLEET)" swift test
 
 fleet-test: all kernels fleet-programs  ## Prometheus and VictoriaMetrics read a service in a guest; a part of `make test`
@@ -121,10 +134,10 @@ figures = @LC_ALL=C sort .build/$(1).txt -o .build/$(1).txt; \
 
 bench: bench-guest bench-cpus bench-host bench-fleet  ## all figures, compared with those in the tree (RECORD=1 writes them)
 
-bench-guest: all guest-packages  ## cost in the kernel, in instruction-counted time (BENCH_KERNEL=6.12)
+bench-guest: $(if $(filter %-arm64,$(BENCH_KERNEL)),arm64,all) guest-packages  ## cost in the kernel, in instruction-counted time (BENCH_KERNEL=6.12, or newest-arm64)
 	$(VM)/kernels fetch $(BENCH_KERNEL)
-	Benchmarks/guest/measure $(BENCH_KERNEL) $(BINARY) \
-		"$$(find .build/plugins/outputs -path '*/BPFObject/*' -name futexscope.x86.bpf.o | head -n 1)" \
+	Benchmarks/guest/measure $(BENCH_KERNEL) $(BENCH_BINARY) \
+		"$$(find .build/plugins/outputs -path '*/BPFObject/*' -name futexscope.$(BENCH_OBJECT).bpf.o | head -n 1)" \
 		"$(BENCH_PARTS)" > .build/guest-$(BENCH_KERNEL).txt
 	$(call figures,guest-$(BENCH_KERNEL))
 

@@ -2,9 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import PackageDescription
 
-// What is ours is built strictly. Unsafe expressions are marked, and stand with what makes them safe: in `Capture`,
-// `Provocation` and `futexscope`, which speak to the kernel, and in the few files of the others through which every
-// byte of a recording or a text goes.
+// The project's own code is built with strict memory safety. Each unsafe expression is marked, and a comment beside it
+// says why it is safe. Such expressions are in `Capture`, `Provocation` and `futexscope`, which call the kernel, and in
+// the few files of other modules that process every byte of a recording or a text.
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .strictMemorySafety(),
@@ -19,7 +19,7 @@ let package = Package(
     name: "futexscope",
     products: [
         .executable(name: "futexscope", targets: ["futexscope"]),
-        // What takes hostile bytes and what is made of them: for the fuzzers in Tests/Fuzz.
+        // The readers of untrusted bytes, and the formats of their results: for the fuzzers in Tests/Fuzz.
         .library(
             name: "Readers", targets: ["Correlation", "Events", "Ftrace", "Pipeline", "Presentation", "Recording"]),
     ],
@@ -28,12 +28,13 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
     ],
     targets: [
-        // The kernel side.  `bpf` is a C target only so that its files are seen to change.
+        // The kernel side.  `bpf` is a C target only so that a change of its files is noticed.
         .target(name: "CRecords", path: "bpf", sources: ["records.c"], publicHeadersPath: "shared"),
         .target(name: "CLibbpf"),
         .plugin(name: "CompileBPF", capability: .buildTool()),
         .target(
-            name: "BPFObject", exclude: ["embed.sh"], swiftSettings: strict, plugins: ["CompileBPF"]),
+            name: "BPFObject", dependencies: ["CZlib"], exclude: ["embed.sh"], swiftSettings: strict,
+            plugins: ["CompileBPF"]),
 
         // errno, files, clocks and threads: what every module that calls the C library needs.
         .target(name: "System", dependencies: ["CLinux"], swiftSettings: strict),
@@ -41,28 +42,36 @@ let package = Package(
         .target(name: "OrderedWork", dependencies: ["System"], swiftSettings: strict),
         .target(name: "Events", swiftSettings: strict),
         .target(name: "Correlation", dependencies: ["Events"], swiftSettings: strict),
+        .systemLibrary(name: "CLzma"),
         .systemLibrary(name: "CZlib"),
         .systemLibrary(name: "CZstd"),
         .target(
-            name: "Ftrace", dependencies: ["CZlib", "CZstd", "Events", "OrderedWork", "System"], swiftSettings: strict,
+            name: "Ftrace", dependencies: ["CLzma", "CZlib", "CZstd", "Events", "OrderedWork", "System"],
+            swiftSettings: strict,
             // Not ":libz.a", which would then stand before libelf, which needs it as well.
-            linkerSettings: [.linkedLibrary(":libzstd.a"), .linkedLibrary("z")]),
+            linkerSettings: [.linkedLibrary(":libzstd.a"), .linkedLibrary(":liblzma.a"), .linkedLibrary("z")]),
         .target(name: "CLinux"),
+        // What every live source has in common, whatever it observes with.
+        .target(name: "Live", dependencies: ["CLinux", "Events", "System"], swiftSettings: strict),
         .target(
             name: "Capture",
-            dependencies: ["BPFObject", "CLibbpf", "CLinux", "CRecords", "Events", "Ftrace", "System"],
+            dependencies: ["BPFObject", "CLibbpf", "CRecords", "Events", "Ftrace", "Live", "System"],
             swiftSettings: strict,
             linkerSettings: [
                 // Debian's static archives: the product is one file without shared libraries.
                 .linkedLibrary(":libbpf.a"), .linkedLibrary(":libelf.a"), .linkedLibrary(":libz.a"),
             ]),
+        // tracefs instead of BPF.
+        .target(
+            name: "FtraceCapture", dependencies: ["CLinux", "Events", "Ftrace", "Live", "System"],
+            swiftSettings: strict),
         .target(name: "CCRC32C"),
         .target(name: "Recording", dependencies: ["CCRC32C", "Events", "System"], swiftSettings: strict),
         .target(name: "Presentation", dependencies: ["Correlation", "Events"], swiftSettings: strict),
         // Drives correlator and analysis for trace, live view, service, snapshots and report alike.
         .target(name: "Pipeline", dependencies: ["Correlation", "Events", "Presentation"], swiftSettings: strict),
-        .target(name: "Provocation", dependencies: ["CLinux", "System"], swiftSettings: strict),
-        // Knows HTTP and nothing of what it serves.
+        .target(name: "Provocation", dependencies: ["CLinux", "Events", "System"], swiftSettings: strict),
+        // HTTP, whatever it serves.
         .target(
             name: "Service",
             dependencies: [
@@ -74,8 +83,8 @@ let package = Package(
         .executableTarget(
             name: "futexscope",
             dependencies: [
-                "Capture", "CLinux", "Correlation", "Events", "Ftrace", "OrderedWork", "Pipeline", "Presentation",
-                "Provocation", "Recording", "Service", "System",
+                "Capture", "CLinux", "Correlation", "Events", "Ftrace", "FtraceCapture", "OrderedWork",
+                "Pipeline", "Presentation", "Provocation", "Recording", "Service", "System",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
@@ -89,7 +98,12 @@ let package = Package(
             name: "DashboardTests", dependencies: ["Events", "Fleet"], exclude: ["read_dashboard.py", "rules"],
             swiftSettings: lenient),
         .testTarget(
-            name: "CaptureTests", dependencies: ["BPFObject", "Capture", "CRecords", "Events"], swiftSettings: strict),
+            name: "CaptureTests", dependencies: ["BPFObject", "Capture", "CRecords", "Events", "Live"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "FtraceCaptureTests", dependencies: ["Events", "EventSamples", "Ftrace", "FtraceCapture"],
+            swiftSettings: strict),
+        .testTarget(name: "LiveTests", dependencies: ["Events", "Live"], swiftSettings: strict),
         .testTarget(
             name: "KernelTests", dependencies: ["Correlation", "Events", "Fleet", "Ftrace"],
             exclude: ["readers", "scenarios", "vm"], swiftSettings: lenient),
@@ -128,7 +142,8 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             exclude: ["Golden"], swiftSettings: strict),
-        // What release builds have in place of the toolchain's FoundationEssentials; see Toolchain/essentials.
+        // The part of FoundationEssentials that release builds use instead of the toolchain's; see
+        // Toolchain/essentials.
         .target(name: "ReleaseEssentials", path: "Toolchain/FoundationEssentials", swiftSettings: strict),
         .testTarget(name: "ReleaseEssentialsTests", dependencies: ["ReleaseEssentials"], swiftSettings: lenient),
         .testTarget(name: "ServiceTests", dependencies: ["Service"], swiftSettings: strict),

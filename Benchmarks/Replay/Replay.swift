@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Goes through a recording as far as it is told and throws away what comes out: `replay STAGE DIRECTORY`.
+// Goes through a recording up to the stage named, and discards the result: `replay STAGE DIRECTORY`.
 // Each stage does the work of the one before, so the difference is its own: `read` decodes every record,
 // `correlate` makes findings and their summary, `csv` and `json` are `correlate` and the rows as text.
 
@@ -33,7 +33,7 @@ struct Replay {
         case .csv, .json:
             var stream = FindingStream(
                 format: stage == .csv ? CSV() : JSONLines(),
-                correlator: Correlator(thresholds: run.loops, tellsAll: run.tellsAll, pageBytes: run.pageBytes),
+                correlator: Correlator(thresholds: run.loops, emitsAll: run.emitsAll, pageBytes: run.pageBytes),
                 run: run)
             var bytes = 0
             while try source.read(into: &stream) { bytes += stream.takeBytes().count }

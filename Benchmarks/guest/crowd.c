@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Tasks inside a shared lookup at once: `crowd COUNT READY` starts so many threads,
- * each of which looks up a futex on a page that nobody provides (userfaultfd), so
- * that it stays inside get_futex_key() until this process ends.  Makes the file READY
- * when all of them are there.
+ * Puts many tasks inside a shared lookup at once: `crowd COUNT READY` starts COUNT threads.
+ * Each looks up a futex on a page that nobody provides (userfaultfd), so it stays inside
+ * get_futex_key() until this process ends.  Creates the file READY when all of them are
+ * there.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -57,7 +57,7 @@ int main(int argc, char **argv)
 	for (int i = 0; i < count; i++)
 		if (pthread_create(&thread, &small, look_up, NULL))
 			fail("crowd: no thread");
-	/* A message for each that waits, and none is answered. */
+	/* There is a message for each thread that waits, and none is answered. */
 	for (int i = 0; i < count; i++) {
 		struct uffd_msg message;
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What one futex(FUTEX_WAKE) that wakes nobody takes: `futex` prints "private NS"
- * and "shared NS", medians of rounds.  `futex storm CALLS` makes so many shared
- * calls and prints the nanoseconds that all of them took.  The shared word lies in
- * a file on tmpfs that stays mapped, so get_futex_key() finds its mapping.
+ * What one futex(FUTEX_WAKE) that wakes nobody costs: `futex` prints "private NS" and
+ * "shared NS", medians of rounds.  `futex storm CALLS` makes CALLS shared calls and prints
+ * the nanoseconds that all of them took.  The shared word is in a file on tmpfs that stays
+ * mapped, so get_futex_key() finds its mapping.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -35,7 +35,7 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Nanoseconds that so many calls take. */
+/* Nanoseconds that `calls` calls take. */
 static double wake(uint32_t *word, int operation, long calls)
 {
 	double begin = now();

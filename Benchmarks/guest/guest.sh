@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs in the guest, where time follows instructions: every figure is a difference or a ratio within this
 # one boot. Leaves lines "name value unit" in /out/figures; what cannot be had is said on standard error.
-# The host prepends PARTS, some of: futex start pages storm.
+# The host prepends PARTS, some of: futex ftrace start pages storm.
 
 wants() { case " $PARTS " in *" $1 "*) true ;; *) false ;; esac; }
 skip() { echo "SKIPPED $*" >&2; }
@@ -23,6 +23,8 @@ with() {
     done
     sleep 1
     measure "$name"
+    # Ends the program of a tracer whose shell ignores signals.
+    rm -f /tmp/ready
     kill -INT "$tracer"
     wait "$tracer"
 }
@@ -81,6 +83,28 @@ if wants futex; then
     with_bpftrace bpftrace-equal-work-kprobe /usr/bin/equal-work-kprobe.bt
     # What the boot itself changed meanwhile.
     measure untraced-again
+fi
+
+# Without BPF: the same depths, and trace-cmd with the printed recipe, which is a full one.
+if wants ftrace; then
+    cat > /tmp/until.sh <<'SH'
+touch /tmp/ready
+while [ -e /tmp/ready ]; do usleep 100000; done
+SH
+    futexscope doctor --ftrace-recipe > /tmp/recipe.sh
+    mkdir -p /tmp/trace-cmd
+    measure() {
+        futex | sed "s/^/ftrace $1 /" >> /tmp/raw
+        for fs in tmpfs ext4; do pages /mnt/$fs | sed "s/^/ftrace-pages-$fs $1 /" >> /tmp/raw; done
+    }
+    for fs in tmpfs ext4; do pages /mnt/$fs > /dev/null; done
+    measure untraced
+    with_futexscope futexscope-default
+    with_futexscope futexscope-full --full
+    with_futexscope ftrace-default --source ftrace
+    with_futexscope ftrace-full --source ftrace --full
+    with trace-cmd-recipe sh /tmp/recipe.sh trace-cmd -o /tmp/trace-cmd/trace.dat sh /tmp/until.sh
+    rm -rf /tmp/trace-cmd
 fi
 
 # Before the caches are dropped, from which a start is read.
@@ -172,11 +196,11 @@ fi
 [ ! -e /tmp/raw ] || awk '
     function out(name, value, unit) { printf "%s %s %s\n", name, value, unit }
     {
-        split($1, part, "-"); subject = $1; sub(/-/, ".", subject)
+        split($1, part, "-"); subject = $1; sub(/-/, ".", subject); isPage = $1 ~ /pages/
         name = subject "." $3 "." $2; key = $1 " " $3
-        if ($2 == "untraced") { base[key] = $4; out(name, $4, part[1] == "futex" ? "ns" : "ns-per-page"); next }
+        if ($2 == "untraced") { base[key] = $4; out(name, $4, isPage ? "ns-per-page" : "ns"); next }
         added = $4 - base[key]
-        out(name, sprintf("%.1f", added), part[1] == "futex" ? "ns-added" : "ns-added-per-page")
+        out(name, sprintf("%.1f", added), isPage ? "ns-added-per-page" : "ns-added")
         if (part[1] != "pages") next
         if ($2 ~ /^floor/) floor[key] = added
         else {

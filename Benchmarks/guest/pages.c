@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * What the page cache takes for each base page of a large file: `pages DIR`
- * prints "write NS", "fault NS", "evict NS", "drop NS" and "truncate NS", the least
- * of the rounds, since whatever else runs meanwhile only adds.  What is written goes
- * to the disk before the next clock runs: no disk is in a figure.  Where nothing can
- * be evicted (tmpfs) there is no such line, and none for drop_caches.
+ * What the page cache costs for each base page of a large file: `pages DIR` prints "write
+ * NS", "fault NS", "evict NS", "drop NS" and "truncate NS".  Each is the least of the
+ * rounds, because other load only adds time.  Written pages reach the disk before the next
+ * clock starts, so no figure contains the disk.  Where nothing can be evicted (tmpfs), the
+ * lines for evict and drop are missing.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * How long a tracer takes to begin and to go: `start FILE COMMAND…` runs the
- * command, waits until it has made FILE, lets it settle, interrupts it, waits
- * for it, then for the last hook on any of the kernel's functions, and prints
- * "start MS", "stop MS" for the command and "gone MS" for the hooks as well.
+ * How long a tracer takes to start and to stop: `start FILE COMMAND…` runs the command,
+ * waits until it has created FILE, lets it settle, interrupts it, waits for its end, then
+ * for the last hook on any of the kernel's functions, and prints "start MS", "stop MS" for
+ * the command and "gone MS" for the hooks as well.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>

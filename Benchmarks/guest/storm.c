@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The least that a consumer can do: `storm OBJECT SHARED READY` loads futexscope's
- * own programs with every lookup told, attaches those of a lookup by fentry, and
- * copies what comes through the ring into a buffer.  It naps between takes as
- * futexscope does, so that both let the producer run alike.  On SIGINT it prints how
- * many lookups came and how many the ring had no room for.
+ * The least that a consumer can do: `storm OBJECT SHARED READY` loads futexscope's own
+ * programs with every lookup reported, attaches those of a lookup by fentry, and copies
+ * what comes through the ring into a buffer.  It sleeps between reads as futexscope does,
+ * so that the producer runs in the same way for both.  On SIGINT it prints the number of
+ * lookups that arrived and the number that had no room in the ring.
  */
 #include <bpf/bpf.h>
 #include <bpf/btf.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * One pass over the bytes of files, the least that reading them can take: maps
- * each and adds up its words.  `sum FILE…` prints the sum, so that it is made.
+ * One pass over the bytes of files, the least that reading them can take: maps each file
+ * and adds up its words.  `sum FILE…` prints the sum, so that the compiler cannot omit it.
  */
 #include <fcntl.h>
 #include <stdint.h>
