@@ -23,6 +23,8 @@ struct operation {
 	__u64 pages; /* of the scope at the begin */
 	__u32 kind;
 	__u32 outer_kind;
+	__u32 depth; /* calls of the same function for the same range inside this one */
+	__u32 pad;
 };
 
 struct {
@@ -176,11 +178,19 @@ __noinline int operation_begin(__u32 hook, __u32 kind, __u64 range_start, __u64 
 		.range_end = range_end,
 		.kind = kind,
 	};
+	struct operation *running = bpf_map_lookup_elem(&operations, &key);
 	struct scope *scope = scope_of(key.tid);
 
 	if (switched_off)
 		return 0;
-	if (bpf_map_lookup_elem(&operations, &key))
+	/* A file system on top of another one, such as overlayfs, calls the function again for
+	 * the file below: one operation. */
+	if (running && (hook == FS_HOOK_FALLOCATE || hook == FS_HOOK_FADVISE) &&
+	    running->range_start == range_start && running->range_end == range_end) {
+		running->depth++;
+		return 0;
+	}
+	if (running)
 		COUNT(return_missed);
 	if (scope->tid == key.tid)
 		operation.outer_kind = scope->kind;
@@ -220,6 +230,10 @@ __noinline int operation_end(__u32 hook)
 
 	if (!operation || switched_off)
 		return 0;
+	if (operation->depth) {
+		operation->depth--;
+		return 0;
+	}
 	now = bpf_ktime_get_ns();
 	kind = operation->kind;
 	if (c && kind < FS_ACT_KINDS) {
@@ -240,10 +254,10 @@ __noinline int operation_end(__u32 hook)
 }
 
 /* posix_fadvise() detaches only for one piece of advice. */
-static __always_inline int fadvise_begin(int advice)
+static __always_inline int fadvise_begin(__u64 offset, __u64 length, int advice)
 {
 	if (advice == MADV_DONTNEED_ADVICE)
-		operation_begin(FS_HOOK_FADVISE, FS_ACT_FADVISE, 0, 0);
+		operation_begin(FS_HOOK_FADVISE, FS_ACT_FADVISE, offset, offset + length);
 	return 0;
 }
 

@@ -238,8 +238,9 @@ static __always_inline bool is_detach_of(struct detach_slot *slot, struct fs_pag
 }
 
 /* Looks up which detach took `head` from `mapping`, where it was at `index`; on FS_SLOT_FOUND
- * the slot's record goes to the ring, unless `reported` is the time of this very detach. */
-static __always_inline void find_detach(struct fs_page *out, struct page *head, __u64 mapping,
+ * the slot's record goes to the ring, unless `reported` is the time of this very detach.
+ * Returns whether the ring has or had that record. */
+static __always_inline bool find_detach(struct fs_page *out, struct page *head, __u64 mapping,
 					__u64 index, __u64 reported)
 {
 	struct detach_slot *slot = slot_for((__u64)head);
@@ -249,11 +250,11 @@ static __always_inline void find_detach(struct fs_page *out, struct page *head, 
 	out->detach_time = 0;
 	out->slot = FS_SLOT_EMPTY;
 	if (!slot)
-		return;
+		return false;
 	begun = *(volatile __u64 *)&slot->begun;
 	if (begun != *(volatile __u64 *)&slot->done || slot->lost_since) {
 		out->slot = FS_SLOT_TORN;
-		return;
+		return false;
 	}
 	keep_order();
 	if (slot->detach.page != (__u64)head) {
@@ -261,23 +262,25 @@ static __always_inline void find_detach(struct fs_page *out, struct page *head, 
 		 * that was not can have refused ours while it was written. */
 		if (no_slot_is_used((__u64)head) ||
 		    out->facts & (FS_PAGE_RESERVED | FS_PAGE_NOT_UPTODATE))
-			return;
+			return false;
 		out->slot = FS_SLOT_OTHER_PAGE; /* it may have replaced ours */
 		COUNT(slot_overwritten);
-		return;
+		return false;
 	}
 	if (!is_detach_of(slot, out, mapping, index)) {
-		out->slot = FS_SLOT_STALE;
-		return;
+		/* A writer that began meanwhile may have mixed two detaches. */
+		keep_order();
+		out->slot = begun == *(volatile __u64 *)&slot->begun ? FS_SLOT_STALE : FS_SLOT_TORN;
+		return false;
 	}
 	time = slot->detach.h.time;
 	out->slot = FS_SLOT_FOUND;
 	out->detach_time = time;
 	if (time == reported)
-		return;
+		return true;
 	record = reserve(FS_DETACH, sizeof(*record), time, out->in_spare);
 	if (!record) /* counted; the lookup says that its detach existed */
-		return;
+		return false;
 	out->in_spare = record->h.in_spare;
 	__builtin_memcpy(record, &slot->detach, sizeof(*record));
 	keep_order();
@@ -285,9 +288,10 @@ static __always_inline void find_detach(struct fs_page *out, struct page *head, 
 		out->slot = FS_SLOT_TORN;
 		out->detach_time = 0;
 		bpf_ringbuf_discard(record, 0);
-		return;
+		return false;
 	}
 	submit(record, FS_DETACH);
+	return true;
 }
 
 #endif

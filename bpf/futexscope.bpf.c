@@ -307,13 +307,13 @@ ACTIVITY_RETURN(fallocate, FS_HOOK_FALLOCATE)
 SEC("fentry")
 int fadvise_fentry(__u64 *ctx)
 {
-	return fadvise_begin(argument(ctx, 3));
+	return fadvise_begin(argument(ctx, 1), argument(ctx, 2), argument(ctx, 3));
 }
 
 SEC("kprobe")
 int fadvise_kprobe(struct pt_regs *ctx)
 {
-	return fadvise_begin(PT_REGS_PARM4(ctx));
+	return fadvise_begin(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx));
 }
 
 SEC("fentry")
@@ -339,7 +339,7 @@ int entry_multi(struct pt_regs *ctx)
 	__u64 hook = bpf_get_attach_cookie(ctx);
 
 	if (hook == FS_HOOK_FADVISE)
-		return fadvise_begin(PT_REGS_PARM4(ctx));
+		return fadvise_begin(PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx));
 	if (hook >= FS_HOOKS)
 		return 0;
 	return operation_begin(hook, kind_of_hook[hook], 0, 0);

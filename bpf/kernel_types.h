@@ -247,6 +247,7 @@ struct task_struct___futex {
  * versions. */
 #define FOLL_WRITE	1
 #define EFAULT		14
+#define ENOSYS		38
 #define ENOENT		2
 #define MNT_NS_INTERNAL ((void *)-22l) /* ERR_PTR(-EINVAL) */
 #define VM_READ		0x00000001

@@ -79,6 +79,9 @@ static __always_inline void describe(struct lookup_state *state, struct page *he
 	state->page.in_spare = in_spare;
 	mapping = describe_page(&state->page, head, flags, state->uaddr, with_area);
 	if (state->mapping_at_pin && !(state->mapping_at_pin & 3)) {
+		/* Another task has put another area at the address since the pin. */
+		if (mapping && mapping != state->mapping_at_pin)
+			forget_area(&state->page, index);
 		mapping = state->mapping_at_pin;
 		index = state->index_at_pin;
 		if (!(state->page.facts & FS_PAGE_VMA_KNOWN))
@@ -89,8 +92,8 @@ static __always_inline void describe(struct lookup_state *state, struct page *he
 	if (!state->unlocked)
 		state->page.facts &= ~(FS_PAGE_RESERVED | FS_PAGE_LARGE | FS_PAGE_SWAPCACHE |
 				       FS_PAGE_NOT_UPTODATE);
-	find_detach(&state->page, head, mapping, index, state->reported_detach);
-	state->reported_detach = state->page.detach_time;
+	if (find_detach(&state->page, head, mapping, index, state->reported_detach))
+		state->reported_detach = state->page.detach_time;
 }
 
 /* The last pass led to a retry without reading the page under its lock, if the reason is a
@@ -299,6 +302,9 @@ static __always_inline int lookup_ends(int result, bool shared, bool at_site)
 			COUNT(lookup_missed);
 		return 0;
 	}
+	/* Hooks on functions cannot follow the passes after a pin whose return was skipped. */
+	if (state->pin_depth)
+		COUNT(return_missed);
 	count_result(state, result);
 	faulted = result == -EFAULT && state->flags & FS_LOOKUP_FAULTED;
 	/* The clock is not read for a lookup that succeeds at once. */

@@ -158,37 +158,70 @@ static __always_inline void fill_name(struct name_record *record, struct file *f
 	out->bytes = walk.bytes;
 }
 
-/* Sends the name of a file, unless the same name was sent within the last second.  It is
- * large and not static, so the verifier checks it once. */
+static __always_inline void read_inode(struct named_file *out, struct file *file)
+{
+	struct inode *inode = BPF_CORE_READ(file, f_inode);
+
+	out->inode = BPF_CORE_READ(inode, i_ino);
+	out->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	out->generation = BPF_CORE_READ(inode, i_generation);
+}
+
+static __always_inline struct named_file *named_at(const struct named_file *file)
+{
+	__u32 place = (__u32)(file->inode ^ file->inode >> 10 ^ file->dev) & (NAMED_FILES - 1);
+
+	return bpf_map_lookup_elem(&named_files, &place);
+}
+
+/* File systems reuse the number of an inode; its generation differs then. */
+static __always_inline bool is_same_file(const struct named_file *one, const struct named_file *two)
+{
+	return one->inode == two->inode && one->dev == two->dev &&
+	       one->generation == two->generation;
+}
+
+/* Whether the last name that was sent for the file's number is this file's. */
+static __always_inline bool is_named(struct file *file)
+{
+	struct named_file now = {}, *named;
+
+	read_inode(&now, file);
+	named = named_at(&now);
+	return named && is_same_file(named, &now);
+}
+
+/* Sends the name of a file, unless the same name was sent within the last second.  Returns 0
+ * if the reader has a name of this very file.  It is large and not static, so the verifier
+ * checks it once. */
 __noinline int name_file(__u64 address)
 {
 	struct file *file = (void *)address;
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
 	struct dentry *entry = BPF_CORE_READ(file, f_path.dentry);
 	struct named_file now = {
-		.inode = BPF_CORE_READ(inode, i_ino),
 		.entry = (__u64)entry,
 		.name = BPF_CORE_READ(entry, d_name.hash_len),
-		.dev = BPF_CORE_READ(inode, i_sb, s_dev),
-		.generation = BPF_CORE_READ(inode, i_generation),
 		.time = bpf_ktime_get_ns(),
 	};
-	__u32 place = (__u32)(now.inode ^ now.inode >> 10 ^ now.dev) & (NAMED_FILES - 1);
-	struct named_file *named = bpf_map_lookup_elem(&named_files, &place);
 	struct name_record *record;
+	struct named_file *named;
+	bool is_known;
 
-	if (!named ||
-	    (named->inode == now.inode && named->entry == now.entry && named->name == now.name &&
-	     named->dev == now.dev && named->generation == now.generation &&
-	     now.time - named->time < NAME_INTERVAL_NS))
+	read_inode(&now, file);
+	named = named_at(&now);
+	if (!named)
+		return 1;
+	is_known = is_same_file(named, &now);
+	if (is_known && named->entry == now.entry && named->name == now.name &&
+	    now.time - named->time < NAME_INTERVAL_NS)
 		return 0;
 	if (!ring_has_room()) {
 		COUNT(ring_full[FS_NAME]);
-		return 0;
+		return !is_known;
 	}
 	record = reserve(FS_NAME, sizeof(*record), now.time, false);
 	if (!record)
-		return 0;
+		return !is_known;
 	fill_name(record, file);
 	submit(record, FS_NAME);
 	*named = now;

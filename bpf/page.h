@@ -214,10 +214,8 @@ static __always_inline struct vm_area_struct *walk_areas(__u64 address, bool *ha
 }
 
 /* Undoes describe_area(). */
-static __always_inline void forget_area(struct area_question *question, __u64 index)
+static __always_inline void forget_area(struct fs_page *page, __u64 index)
 {
-	struct fs_page *page = question->page;
-
 	page->facts &=
 		~(FS_PAGE_VMA_KNOWN | FS_PAGE_VMA_OPS | FS_PAGE_VMA_DRIVER | FS_PAGE_VMA_NO_PINS |
 		  FS_PAGE_VMA_READ | FS_PAGE_VMA_WRITE | FS_PAGE_VMA_FILE | FS_PAGE_DAX);
@@ -226,8 +224,7 @@ static __always_inline void forget_area(struct area_question *question, __u64 in
 	page->dev = 0;
 	page->fs_magic = 0;
 	page->file_size = 0;
-	question->mapping = 0;
-	question->file = NULL;
+	page->name_is_stale = false;
 }
 
 /* Describes the area that a walk finds.  If it becomes another area meanwhile, nothing is
@@ -244,7 +241,9 @@ static __always_inline bool describe_walked(struct area_question *question, bool
 	describe_area(question, area);
 	if (is_area_around(area, mm, question->address))
 		return true;
-	forget_area(question, index);
+	forget_area(question->page, index);
+	question->mapping = 0;
+	question->file = NULL;
 	return true;
 }
 
@@ -268,8 +267,9 @@ static __always_inline __u64 find_area(struct fs_page *out, __u64 address, bool 
 	}
 	if (has_none)
 		out->facts |= FS_PAGE_NO_VMA;
-	if (may_call && question.file)
-		name_file((__u64)question.file);
+	if (question.file)
+		out->name_is_stale =
+			may_call ? name_file((__u64)question.file) : !is_named(question.file);
 	return question.mapping;
 }
 

@@ -112,6 +112,9 @@ static __always_inline void read_call(struct futex_call *call, const __u64 *entr
 	__u64 number;
 
 	call->kind = CALL_OTHER;
+	/* The call is over, and the task works for io_uring on its way out. */
+	if ((__s64)regs->ax != -ENOSYS)
+		return;
 	if ((__u16)regs->cs == USER32_CS) {
 		if (regs->orig_ax != 240 && regs->orig_ax != 422)
 			return;
@@ -152,6 +155,9 @@ static __always_inline void read_call(struct futex_call *call, const __u64 *entr
 
 	call->kind = CALL_OTHER;
 	call->word = BPF_CORE_READ(regs, orig_x0);
+	/* The call is over, and the task works for io_uring on its way out. */
+	if (BPF_CORE_READ(regs, user_regs.regs[0]) != call->word)
+		return;
 	call->count = BPF_CORE_READ(regs, user_regs.regs[1]);
 	call->command = call->count & FUTEX_CMD_MASK;
 	call->second = BPF_CORE_READ(regs, user_regs.regs[4]);

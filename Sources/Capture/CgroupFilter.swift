@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The part of a user's options that has to be found on the host before anything is attached.
+// The control group of `-c`: its number and its depth in the hierarchy, read before anything is attached.
 
 internal import Events
 import Glibc

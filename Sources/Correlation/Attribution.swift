@@ -122,14 +122,14 @@ struct Attribution {
         if page.slot == .torn { return .slotTorn }
         // Then the area decides whether a stored detach is this page's.
         if !wasSeenAtPin, !page.facts.contains(.areaKnown) { return .areaUnreadable }
+        // Without the area and without a mapping at the pin, nothing says which file the page was in.
+        let knowsFile = page.facts.contains(.areaKnown) || !page.facts.contains(.nullAtPin)
         return switch page.slot {
         case .found: .detachLost
         case .otherPage: .slotOverwritten
-        case .stale: .formerLife
+        case .stale: knowsFile ? .formerLife : .areaUnreadable
         case .torn: .slotTorn
-        case .empty, .notAsked:
-            page.facts.contains(.areaKnown) || !page.facts.contains(.nullAtPin)
-                ? .noDetachSeen : .areaUnreadable
+        case .empty, .notAsked: knowsFile ? .noDetachSeen : .areaUnreadable
         }
     }
 

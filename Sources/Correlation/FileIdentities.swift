@@ -38,19 +38,18 @@ struct FileIdentities: Sendable, Equatable {
     /// Whether the file still is what its number means.
     func isCurrent(_ key: FileKey) -> Bool { (generations[key.file] ?? 0) == key.generation }
 
+    /// An empty text says that the path is not known any more.
     mutating func learn(_ name: Name) {
-        guard case .file(let file) = name.subject, !name.text.isEmpty else { return }
-        let key = FileKey(file: file, generation: generations[file] ?? 0)
+        guard case .file(let file) = name.subject else { return }
+        var key = FileKey(file: file, generation: generations[file] ?? 0)
         let known = paths[key]
-        if known == name.text { return }
+        if (known ?? "") == name.text { return }
         guard paths.count < Self.limit else { return }
-        if known == nil {
-            paths[key] = name.text
-            generations[file] = key.generation
-        } else {
+        if known != nil {
             hasLaterGenerations = true
-            generations[file] = key.generation + 1
-            paths[FileKey(file: file, generation: key.generation + 1)] = name.text
+            key.generation += 1
         }
+        generations[file] = key.generation
+        paths[key] = name.text.isEmpty ? nil : name.text
     }
 }

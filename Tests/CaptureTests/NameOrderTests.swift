@@ -27,6 +27,15 @@ import Testing
         return unsafe withUnsafeBytes(of: detach) { unsafe Array($0) }
     }
 
+    /// A lookup in that file, whose name did not come.
+    private func lookupWithoutName(at time: UInt64) -> [UInt8] {
+        var lookup = fs_lookup()
+        lookup.h.kind = UInt16(FS_LOOKUP.rawValue)
+        lookup.h.size = UInt16(MemoryLayout<fs_lookup>.size)
+        (lookup.h.time, lookup.page.page, lookup.page.inode, lookup.page.name_is_stale) = (time, 7, 12, 1)
+        return unsafe withUnsafeBytes(of: lookup) { unsafe Array($0) }
+    }
+
     /// A word for each event: the path of a name, or the time.
     private func decoded(_ records: [[UInt8]]) -> [String] {
         var decoder = RecordDecoder(
@@ -47,5 +56,12 @@ import Testing
     func renamed() {
         #expect(decoded([name("a"), name("b"), name("b")]) == ["/a", "/b"])
         #expect(decoded([name("a"), name("a", inode: 13)]) == ["/a", "/a"])
+    }
+
+    @Test("a lookup in a file whose name did not come withdraws the last name of its inode number, once")
+    func stale() {
+        #expect(
+            decoded([name("a"), lookupWithoutName(at: 5), lookupWithoutName(at: 6), name("a")])
+                == ["/a", "", "5", "6", "/a"])
     }
 }

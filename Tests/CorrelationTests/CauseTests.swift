@@ -225,6 +225,10 @@ import Testing
             page: .sample { ($0.facts, $0.slot) = ([], .stale) }, cause: .unknown, kind: .unknown,
             reason: .areaUnreadable),
         Page(
+            what: "a page of such an area that had no mapping at the pin, with the detach of some file in its slot",
+            page: .sample { ($0.facts, $0.slot) = ([.nullAtPin], .stale) }, cause: .unknown,
+            kind: .unknown, reason: .areaUnreadable),
+        Page(
             what: "a page of such an area whose slot was overwritten",
             page: .sample { ($0.facts, $0.slot) = ([], .otherPage) }, cause: .unknown, kind: .unknown,
             reason: .slotOverwritten, isIncomplete: true),

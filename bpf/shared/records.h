@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The only contract between the BPF programs and Swift: the records of the ring buffer, the
- * contents of the counter maps, and the numbers that both sides use for causes, reasons and
- * losses.  Every record starts with the same 16-byte header; sizes are asserted here for C
- * and compared with Swift's MemoryLayout by a unit test.  Fields have fixed width, padding
- * is explicit, times are CLOCK_MONOTONIC nanoseconds, sizes are bytes, indexes are base
- * pages.
+ * contents of the counter maps, and the numbers that both sides use for operations, reasons
+ * of retries, facts and answers of the detach table.  Every record starts with the same
+ * 16-byte header; sizes are asserted here for C and compared with Swift's MemoryLayout by a
+ * unit test.  Fields have fixed width, padding is explicit, times are CLOCK_MONOTONIC
+ * nanoseconds, sizes are bytes, indexes are base pages.
  */
 #ifndef FUTEXSCOPE_RECORDS_H
 #define FUTEXSCOPE_RECORDS_H
@@ -158,7 +158,10 @@ struct fs_page {
 	__u32 facts;	/* FS_PAGE_ */
 	__u8 slot;	/* enum fs_slot_answer */
 	__u8 in_spare;	/* the detach went through the spare ring, and the lookup follows it */
-	__u8 pad[2];
+	/* The name of this file was not sent, and the last one for its device and inode, if
+	 * any, may be that of an earlier file. */
+	__u8 name_is_stale;
+	__u8 pad;
 	__u64 detach_time; /* names the detach record, 0 without one */
 };
 

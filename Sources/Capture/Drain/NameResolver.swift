@@ -37,6 +37,15 @@ struct NameResolver {
         return name
     }
 
+    /// An empty name for a file whose own name did not come: the last one may be that of an earlier file with this
+    /// inode number. Nil if the file has had no other name since.
+    mutating func withoutName(_ file: FileID) -> Name? {
+        let none = Name(subject: .file(file), text: "")
+        guard files[file] != none else { return nil }
+        Self.remember(file, in: &files, none)
+        return none
+    }
+
     /// The names that must precede a detach.
     mutating func names(for detach: Detach) -> [Name] {
         [cgroup(of: detach.culprit, at: detach.time), devices.name(for: detach)].compactMap(\.self)

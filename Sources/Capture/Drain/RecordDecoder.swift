@@ -38,8 +38,14 @@ struct RecordDecoder {
             switch (UInt32(header.kind), size) {
             case (FS_LOOKUP.rawValue, MemoryLayout<fs_lookup>.size),
                 (FS_PROGRESS.rawValue, MemoryLayout<fs_lookup>.size):
-                let lookup = unsafe lookup(bytes.loadUnaligned(fromByteOffset: offset, as: fs_lookup.self))
+                let record = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: fs_lookup.self)
+                let lookup = lookup(record)
                 if let name = resolver?.name(for: lookup) { sink.take(name) }
+                if record.page.name_is_stale != 0, let file = lookup.page?.file,
+                    let name = resolver?.withoutName(file)
+                {
+                    sink.take(name)
+                }
                 sink.take(lookup, isProgress: UInt32(header.kind) == FS_PROGRESS.rawValue)
             case (FS_DETACH.rawValue, MemoryLayout<fs_detach>.size):
                 let record = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: fs_detach.self)

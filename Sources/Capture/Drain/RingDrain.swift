@@ -132,6 +132,8 @@ import System
     private static let sleepMs: Int32 = 2
     /// After more than this part of the ring, the next look follows at once.
     private static let fullness = 16
+    /// Looks that stop at a record which is not committed yet, before what is held no longer waits for it.
+    private static let patience = 25
 
     private struct Queue {
         var batches: [RecordBatch] = []
@@ -143,18 +145,22 @@ import System
     let turns = Atomic<UInt64>(0)
     private let room: Int32
     private let end: Int32
+    /// The first ring; it belongs to the loaded object, which outlives this.
+    private let map: Int32
     private let ringBytes: Int
     private let queue = Mutex(Queue())
     private var ring: OpaquePointer?
     private var spareRing: OpaquePointer?
     private var batch = RecordBatch()
-    /// From the spare ring, for the batch after the next look into the first one.
+    /// From the spare ring, until all that was in the first ring before has been taken.
     private var held = RecordBatch()
+    /// Since `held` was filled: bytes from the first ring, and looks that did not come to its end.
+    private var heldSince = (bytes: 0, looks: 0)
     private let counts: UnsafeMutablePointer<UInt64>
     private let filling: UnsafeMutablePointer<Filling>
 
     init(map: Int32, ringBytes: Int, spare: Int32) throws(CaptureError) {
-        self.ringBytes = ringBytes
+        (self.map, self.ringBytes) = (map, ringBytes)
         batchReady = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         room = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         end = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
@@ -212,14 +218,31 @@ import System
         }
     }
 
-    /// Moves what is in the ring into the batch, until that is full, then what was held, and holds what is in the
-    /// spare ring.
+    /// Moves what is in the ring into the batch, until that is full, and what is held, if it may follow; then holds
+    /// what is in the spare ring.
     /// - Returns: how many bytes came into the batch.
     private func take() -> Int {
-        var taken = unsafe take(from: ring, into: batch)
-        if !batch.isFull { taken += batch.take(allOf: held) }
-        if held.count == 0 { unsafe take(from: spareRing, into: held) }
+        // More than the ring can have held then; the batch is a new one.
+        var taken = heldSince.bytes >= ringBytes ? batch.take(allOf: held) : 0
+        let fresh = unsafe take(from: ring, into: batch)
+        taken += fresh
+        heldSince.bytes += fresh
+        if held.count > 0, !batch.isFull {
+            heldSince.looks += 1
+            if !hasMore || heldSince.looks >= Self.patience { taken += batch.take(allOf: held) }
+        }
+        if held.count == 0 {
+            unsafe take(from: spareRing, into: held)
+            heldSince = (0, 0)
+        }
         return taken
+    }
+
+    /// Whether the first ring has new records, or one that is not committed and those behind it. The map knows, even
+    /// where it wakes nobody.
+    private var hasMore: Bool {
+        var wait = pollfd(fd: map, events: Int16(POLLIN), revents: 0)
+        return unsafe poll(&wait, 1, 0) > 0
     }
 
     /// - Returns: how many bytes came into `batch`.
