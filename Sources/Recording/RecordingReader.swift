@@ -10,11 +10,17 @@ internal import System
 /// A recording as a source of events.
 @safe public final class RecordingReader: EventSource {
     public private(set) var run: RunInfo
+    /// The first places that cannot be read, and after the last event how many more there are.
     public private(set) var omissions: [Omission] = []
+    private var unlistedOmissions = 0
 
     /// Large enough that reading costs little, small enough to stay in the processor's cache together with the events
     /// made from it.
     private static let bufferBytes = 128 << 10
+    /// Places that are listed. A forged recording can have one for each hundred bytes.
+    private static let omissionLimit = 1000
+    /// Bytes that one call skips at most, so that the caller can end a long search, such as through a sparse file.
+    private static let skipBytes: UInt64 = 64 << 20
 
     private struct OpenStream {
         var file: ReadFile
@@ -28,6 +34,8 @@ internal import System
     private var streams: [(name: String, size: UInt64)]
     private var current: OpenStream?
     private var offset: UInt64 = 0
+    /// Where the bytes begin that are being skipped.
+    private var skippedFrom: UInt64?
     /// The part of the current file that is in the buffer.
     private var window: Range<UInt64> = 0..<0
     private var bytesBefore: UInt64 = 0
@@ -60,8 +68,7 @@ internal import System
         }
         unsafe buffer = .allocate(byteCount: Self.bufferBytes, alignment: 64)
         if streams.isEmpty {
-            omissions.append(
-                Omission(place: path, what: "there is no stream: nothing was recorded", hidesObservations: true))
+            omit(Omission(place: path, what: "there is no stream: nothing was recorded", hidesObservations: true))
         }
     }
 
@@ -112,7 +119,7 @@ internal import System
         var hasRead = false
         while !hasEnded {
             guard let open = try openStream() else {
-                hasEnded = true
+                end()
                 break
             }
             guard offset < open.size else {
@@ -120,8 +127,8 @@ internal import System
                 (current, offset, window) = (nil, 0, 0..<0)
                 continue
             }
-            guard let head = try packet(in: open) else {
-                try skip(open)
+            guard skippedFrom == nil, let head = try packet(in: open) else {
+                if try !skip(open) { return true }
                 continue
             }
             decode(head, into: &sink)
@@ -131,6 +138,23 @@ internal import System
             if offset + UInt64(head.byteCount) > window.upperBound { break }
         }
         return !hasEnded || hasRead
+    }
+
+    private func end() {
+        hasEnded = true
+        guard unlistedOmissions > 0 else { return }
+        omissions.append(
+            Omission(
+                place: directory,
+                what: "\(counted(UInt64(unlistedOmissions), "more place", "more places")) that cannot be read"))
+    }
+
+    private func omit(_ omission: Omission) {
+        if omissions.count < Self.omissionLimit || omission.hidesObservations {
+            omissions.append(omission)
+        } else {
+            unlistedOmissions += 1
+        }
     }
 
     private func openStream() throws(SourceError) -> OpenStream? {
@@ -173,12 +197,16 @@ internal import System
         return unsafe UnsafeRawBufferPointer(rebasing: buffer[begin..<begin + count])
     }
 
-    /// Moves to the next place where a packet of this trace starts, or to the end of the file.
-    private func skip(_ open: OpenStream) throws(SourceError) {
-        let begin = offset
+    /// Moves towards the next place where a packet of this trace starts, or to the end of the file.
+    /// - Returns: false when it has not come there yet.
+    private func skip(_ open: OpenStream) throws(SourceError) -> Bool {
+        let begin = skippedFrom ?? offset
+        if skippedFrom == nil { offset += 1 }
         let mark: [UInt8] = (0..<4).map { UInt8(truncatingIfNeeded: PacketHead.magic >> ($0 * 8)) }
-        offset += 1
-        search: while offset < open.size {
+        // No file has 2^63 bytes.
+        let pause = min(open.size, offset + Self.skipBytes)
+        var hasFound = false
+        search: while offset < pause {
             let step = Int(min(UInt64(PacketHead.limit), open.size - offset))
             guard step >= mark.count, let part = unsafe try bytes(step, at: offset, of: open) else {
                 offset = open.size
@@ -191,7 +219,7 @@ internal import System
                 if let bytes = unsafe try bytes(PacketHead.size, at: found, of: open),
                     unsafe PacketHead(loading: bytes, trace: trace) != nil
                 {
-                    offset = found
+                    (offset, hasFound) = (found, true)
                     break search
                 }
                 offset = found + 1
@@ -199,16 +227,22 @@ internal import System
             }
             offset += UInt64(step - mark.count + 1)
         }
+        guard hasFound || offset >= open.size else {
+            skippedFrom = begin
+            return false
+        }
+        skippedFrom = nil
         offset = min(offset, open.size)
         // What was in a damaged packet the next one knows, and it is counted as lost. After the last one nothing knows.
         let isLast = offset == open.size && streams.isEmpty
-        omissions.append(
+        omit(
             Omission(
                 place: "\(directory)/\(open.name), byte \(begin)",
                 what: offset == open.size
                     ? "the last packet is cut off or damaged: \(counted(offset - begin, "byte is", "bytes are")) left out"
                     : "a damaged packet: \(counted(offset - begin, "byte is", "bytes are")) left out",
                 hidesObservations: isLast))
+        return true
     }
 
     // MARK: Records
@@ -216,7 +250,7 @@ internal import System
     private func decode(_ head: PacketHead, into sink: inout some EventSink) {
         if head.recordsBefore > recordsRead {
             if recordsRead == 0 {
-                omissions.append(
+                omit(
                     Omission(
                         place: directory,
                         what:
@@ -295,7 +329,7 @@ internal import System
 
     /// The checksum is right and the records are not: the writer has a bug, or the packet is forged.
     private func malformed(at place: Int, into sink: inout some EventSink) {
-        omissions.append(
+        omit(
             Omission(
                 place: "\(directory)/\(current?.name ?? ""), byte \(offset + UInt64(place))",
                 what: "a record that makes no sense; the rest of its packet is left out"))

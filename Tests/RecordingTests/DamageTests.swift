@@ -100,6 +100,31 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
         #expect(back.omissions.count == 3)
     }
 
+    @Test("of many damaged packets the first are listed, and the others are counted")
+    func manyDamaged() throws {
+        let scratch = try Scratch()
+        let (stream, bytes) = try Self.make(in: scratch.path("r"))
+        let head = Array(bytes[..<PacketHead.size])
+        try Self.write(Array(repeatElement(head, count: 1500).joined()) + bytes, to: stream)
+        let back = try readAll(scratch.path("r"))
+        #expect(back.events == Self.batches.flatMap { $0 })
+        #expect(back.omissions.count == 1001)
+        #expect(back.omissions.last?.what == "500 more places that cannot be read")
+    }
+
+    @Test("a reader that is asked to stop need not wait for the end of a huge hole")
+    func hugeHole() throws {
+        let scratch = try Scratch()
+        let (stream, bytes) = try Self.make(in: scratch.path("r"))
+        #expect(unsafe truncate(stream, 1 << 42) == 0)
+        let reader = try RecordingReader(directory: scratch.path("r"))
+        var events: [Event] = []
+        for _ in 0..<20 where reader.progress.bytesRead < bytes.count + 1 { #expect(try reader.read(into: &events)) }
+        #expect(events == Self.batches.flatMap { $0 })
+        #expect(try reader.read(into: &events))
+        #expect(reader.progress.bytesRead < 1 << 30)
+    }
+
     @Test("packets of another recording are ignored")
     func foreignPacket() throws {
         let scratch = try Scratch()
