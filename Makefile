@@ -71,7 +71,7 @@ deb-arm64: arm64  ## the same for arm64: .build/deb-arm64/futexscope_VERSION_arm
 		"$$(Toolchain/arm64-sdk)/built-using"
 
 help:  ## lists the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build-packages:
 	$(call install,$(BUILD_PACKAGES))
@@ -132,7 +132,7 @@ figures = @LC_ALL=C sort .build/$(1).txt -o .build/$(1).txt; \
 	if [ "$(RECORD)" = 1 ]; then Benchmarks/document $(1) .build/$(1).txt; \
 	else Benchmarks/compare Benchmarks/results/$(1).txt .build/$(1).txt; fi
 
-bench: bench-guest bench-cpus bench-host bench-fleet  ## all figures, compared with those in the tree (RECORD=1 writes them)
+bench: bench-guest bench-cpus bench-host bench-fleet  ## the figures of 6.12, the host and the fleet, compared with the tree (RECORD=1 writes them)
 
 bench-guest: $(if $(filter %-arm64,$(BENCH_KERNEL)),arm64,all) guest-packages  ## cost in the kernel, in instruction-counted time (BENCH_KERNEL=6.12, or newest-arm64)
 	$(VM)/kernels fetch $(BENCH_KERNEL)

@@ -3,8 +3,8 @@
 import PackageDescription
 
 // The project's own code is built with strict memory safety. Each unsafe expression is marked, and a comment beside it
-// says why it is safe. Such expressions are in `Capture`, `Provocation` and `futexscope`, which call the kernel, and in
-// the few files of other modules that process every byte of a recording or a text.
+// says why it is safe. Such expressions are in the modules that call the kernel or the C library, and in the few files
+// of other modules that process every byte of a recording or a text.
 let strict: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .strictMemorySafety(),

@@ -1,3 +1,3 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What trace-cmd compresses its recordings with. */
+/* What trace-cmd and zstd compress with. */
 #include <zstd.h>

@@ -185,7 +185,7 @@ extension UnknownReason {
         switch self {
         case .noDetachSeen:
             "no removal of the page was seen, because it came before the trace or from code that is not traced"
-        case .slotOverwritten: "the record of the removal was overwritten by another one"
+        case .slotOverwritten: "the stored detach of the page was overwritten by that of another page"
         case .formerLife: "the only known removal belongs to an earlier use of the page"
         case .slotTorn: "two removals were recorded at the same time"
         case .detachLost: "the record of the removal was lost"
@@ -202,7 +202,7 @@ extension UnknownReason {
                 + "probes that this kernel lacks"
         case .formerLife: "trace for longer, so that the removal of the page falls into the trace"
         case .slotOverwritten, .slotTorn:
-            "trace again while less is removed from the page cache, so that fewer removals share a record"
+            "trace again while the host removes fewer pages from its page cache: the table of detaches has a fixed size"
         case .detachLost: "trace again with a larger ring buffer, such as `--ring-size 64M`"
         case .stackUnnamed: "let futexscope read /proc/kallsyms: run it as root, with kernel.kptr_restrict below 2"
         case .areaUnreadable: "trace again with `--full`, which looks at the page when it is pinned"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The rules that decide what get_futex_key() does with a page without a mapping: those that kernels had,
-// the one proposed in December 2011, and the one that the thread ended with. docs/rules.md has the source
+// The rules that decide what get_futex_key() does with a page without a mapping: those that kernels had or have, the
+// one proposed in December 2011 (`efault`), and an idea of that discussion (`fallback`). docs/rules.md has the source
 // of each. A rule is one case here; every output iterates over `Rule.allCases` or `Rule.inFieldOrder`.
 
 import Events

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// The task that detaches pages: a real-time task on the victim's CPU, whose timer interrupts the victim at any point,
+// sometimes inside a futex call. Two tasks that race on two CPUs almost never meet there.
+
 internal import Glibc
 
-/// The task that detaches pages: a real-time task on the victim's CPU, whose timer interrupts the victim at any point,
-/// sometimes inside a futex call. Two tasks that race on two CPUs almost never meet there.
 struct Culprit {
     let scenario: Scenario
     let board: Scoreboard

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// An open file, closed with the end of its value. It has its path, for messages. The system calls on it are in
+// Syscalls.swift.
+
 internal import Glibc
 internal import System
 
-/// An open file, closed with the end of this value. It has its path, for messages. The system calls on it are in
-/// `Syscalls.swift`.
 struct Descriptor: ~Copyable, Sendable {
     let number: Syscalls.FileNumber
     let subject: String

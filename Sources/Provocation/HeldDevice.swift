@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// A block device whose first page is overwritten: a loop device on a file of this run, or one that the user names. A
+// named device is used only if it is free (O_EXCL: not mounted, no swap, no part of a volume) and begins with zeros,
+// because its content would be lost.
+
 internal import Glibc
 
-/// A block device whose first page is overwritten: a loop device on a file of this run, or one that the user names.
-/// A named device is used only if it is free (O_EXCL: not mounted, no swap, no part of a volume) and begins with zeros,
-/// because its content would be lost.
 struct HeldDevice: ~Copyable {
     let path: String
     /// Open while it is attached; nil for a device that existed before.

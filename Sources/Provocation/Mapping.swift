@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Memory that the workers and the scoreboard map: pages of files, of devices, and anonymous ones, and what is done to
+// them. The system calls for it are in Syscalls.swift.
+
 internal import CLinux
 internal import Glibc
 

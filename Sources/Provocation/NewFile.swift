@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Where a scenario's file lies, and the file itself: created new in a directory that suits the scenario, and removed
+// with the end of its value.
+
 import Events
 internal import Glibc
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// The pages that memory failure has taken from the host. They are returned with the end of their object where the
+// kernel can do that (the module hwpoison_inject, debugfs mounted); otherwise they are lost until the next boot, and so
+// the scenario limits their number.
+
 internal import Glibc
 
-/// The pages that memory failure has taken from the host. They are returned with the end of this object where the kernel
-/// can do that (the module hwpoison_inject, debugfs mounted); otherwise they are lost until the next boot, and so the
-/// scenario limits their number.
 final class PoisonedPages {
     private let mapping: Mapping
     private let board: Scoreboard

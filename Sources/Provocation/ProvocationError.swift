@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// Why a provocation did not run, or failed. All messages of this module are here: what was tried, on what, what was
+// expected, and what to do.
+
 internal import System
 
-/// Why a provocation did not run, or failed. All messages of this module are here: what was tried, on what, what was
-/// expected, and what to do.
+/// Why a provocation did not run, or failed.
 public struct ProvocationError: Error, Equatable, Sendable, CustomStringConvertible {
     public enum Kind: Int, Equatable, Sendable {
         case failed = 1

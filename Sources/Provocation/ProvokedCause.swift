@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-/// The causes that can be provoked, with the names that findings show; `ordinary`, the control: lookups that find
-/// their mapping; and failures without an observation, with the names that findings show for those. Each has one line on what happens and one on what it needs; its `Scenario` says how it is done.
+/// The causes that can be provoked, named as in findings, except `neighbour-punch` and `hugetlb-punch`, which findings
+/// show as `hole-punch`; `ordinary`, the control: lookups that find their mapping; and failures without an observation,
+/// named as in findings. Each has one line on what happens and one on what it needs; its `Scenario` says how it is
+/// done.
 public enum ProvokedCause: String, CaseIterable, Sendable, CustomStringConvertible {
     case ordinary
     case zeroPage = "zero-page"

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// A run in the coordinator, the process that the user has started. It creates the test file, starts the two workers,
+// makes sure that they end, and makes the report from the scoreboard.
+
 internal import Glibc
 internal import System
 
-/// A run in the coordinator, the process that the user has started. It creates the test file, starts the two workers,
-/// makes sure that they end, and makes the report from the scoreboard.
+/// One run, from the test file to the report.
 struct Run: ~Copyable {
     private struct Worker {
         var role: Role

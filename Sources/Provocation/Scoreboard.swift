@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// The page that the coordinator, the victim and the culprit share: their pids, their counts, when to start and when to
+// stop. It stays when a worker is killed, so that its counts are not lost. A process that waits for a slot sleeps and
+// reads it again, because a futex of this program would appear among those that are traced.
+
 internal import Synchronization
 
-/// The page that the coordinator, the victim and the culprit share: their pids, their counts, when to start and when to
-/// stop. It stays when a worker is killed, so that its counts are not lost. A process that waits for a slot sleeps and
-/// reads it again, because a futex of this program would appear among those that are traced.
 final class Scoreboard: Sendable {
     /// One 64-bit word each.
     enum Slot: Int, CaseIterable {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// A system call that failed: which one, on what, and why. ProvocationError.swift makes a message of it.
+
 internal import Glibc
 internal import System
 
-/// A system call that failed: which one, on what, and why. Only `Syscalls.swift` and `Descriptor.swift` create it;
-/// `ProvocationError` makes a message of it.
 struct SyscallError: Error, Equatable, Sendable, CustomStringConvertible {
     /// What was tried, as a verb phrase: "open", "punch a hole in".
     let action: String

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// The file or device of one run. It is created new and removed with its value. The one exception is a block device that
+// the user names, which must be unused and begin with zeros.
+
 internal import Glibc
 
-/// The file or device of one run. It is created new and removed with this value. The one exception is a block device
-/// that the user names, which must be unused and begin with zeros.
 struct TestFile: ~Copyable {
     typealias Shown = (path: String, device: String, inode: UInt64)
 

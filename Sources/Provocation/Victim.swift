@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// The task whose futex calls are observed. It maps what the scenario says; then it touches the word, so that the page
+// is mapped again, and calls FUTEX_WAKE on it, until the end of the run. It counts the results of the calls and does not
+// know what the culprit does.
+
 internal import Glibc
 
-/// The task whose futex calls are observed. It maps what the scenario says; then it touches the word, so that the page is
-/// mapped again, and calls FUTEX_WAKE on it, until the end of the run. It counts the results of the calls and does not
-/// know what the culprit does.
 struct Victim: ~Copyable {
     private let board: Scoreboard
     private let words: [FutexWord]

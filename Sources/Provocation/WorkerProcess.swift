@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// One of the two processes that the coordinator starts. It sets its name and its CPU, runs as the victim or as the
+// culprit, and stores on the scoreboard why it failed, if it did.
+
 internal import Glibc
 
-/// One of the two processes that the coordinator starts. It sets its name and its CPU, runs as the victim or as the
-/// culprit, and stores on the scoreboard why it failed, if it did.
 enum WorkerProcess {
     /// Above ordinary tasks, and below watchdogs of the kernel.
     private static let priority: Int32 = 10

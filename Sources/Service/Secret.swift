@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The secret that a client must send: read from a file that only its owner can read, sent as a bearer token or, by
-// browsers, as the password of any user, and compared in a time that does not depend on its bytes.
+// The secret that a client must send: read from a file that only its owner, and at most its group, can read, sent as a
+// bearer token or, by browsers, as the password of any user, and compared in a time that does not depend on its bytes.
 
 import Glibc
 import System

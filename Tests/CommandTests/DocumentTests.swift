@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 
+import Correlation
 import Foundation
 import Testing
 
-/// docs/architecture.md and docs/security.md compared with the repository.
+/// docs/architecture.md, docs/output.md and docs/security.md compared with the repository.
 @Suite("Documents") struct DocumentTests {
     private static let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../..")
 
@@ -41,6 +42,13 @@ import Testing
         try #require(paths.count > 50)
         for path in paths {
             #expect(FileManager.default.fileExists(atPath: Self.root.appending(path: path).path), "\(path)")
+        }
+    }
+
+    @Test("docs/output.md has each cause with its meaning") func causes() throws {
+        let lines = Set(try Self.text("docs/output.md").split(separator: "\n").map(String.init))
+        for cause in Correlation.Cause.allCases {
+            #expect(lines.contains("| `\(cause.rawValue)` | \(cause.meaning) |"), "\(cause.rawValue)")
         }
     }
 

@@ -174,10 +174,10 @@ import Testing
         #expect(
             undecided.evidence
                 == "Evidence incomplete: that of this call may be among the events lost (17 at slot-overwritten).")
-        #expect(undecided.sentence.contains("is unknown: the record of the removal was overwritten"))
+        #expect(undecided.sentence.contains("is unknown: the stored detach of the page was overwritten"))
         let exact = Self.conclusions(Self.names + [loss] + Self.direct(1_000_000)).list[0]
         #expect(!exact.isComplete)
-        #expect(exact.evidence.hasPrefix("Evidence complete for these calls; there may be more"))
+        #expect(exact.evidence.hasPrefix("Evidence complete for these calls; other calls may be missing here"))
     }
 
     @Test("a run without findings says what was watched, for how long, and what was not")
@@ -357,6 +357,21 @@ import Testing
         let one = Self.conclusions(events).list[0]
         #expect(one.files == 2)
         #expect(one.sentence.contains("cached pages of /srv/other and 1 other file,"))
+    }
+
+    @Test("a file whose name did not come has no path, and is not the file that had the number before")
+    func unnamed() {
+        let nameless = Event.name(Name(subject: .file(.data), text: ""))
+        let events = Self.names + Self.direct(1_000_000) + [nameless] + Self.direct(2_000_000)
+        var correlator = Correlator()
+        for event in events { _ = correlator.take(event) }
+        let files = correlator.summary.files
+        #expect(files[FileKey(file: .data)]?.asVictim == 1)
+        #expect(files[FileKey(file: .data, generation: 1)]?.asVictim == 1)
+        var names = Names()
+        for case .name(let name) in events { names.learn(name) }
+        #expect(names.path(of: .data) == nil)
+        #expect(correlator.summary.path(of: FileKey(file: .data, generation: 1), names: names) == nil)
     }
 
     @Test("parties beyond the limit are counted")

@@ -110,6 +110,15 @@ import Testing
         #expect(text.contains("1 of them still looping"))
     }
 
+    @Test("a view that cannot see loops says so", arguments: [80, 60])
+    func unseenLoops(width: Int) {
+        let unlock = ProbeReport(
+            role: "unlock", function: "get_futex_key", hook: .callsite, isRequired: true, note: nil)
+        let frame = Self.frame(Self.view([], run: RunInfo(probes: [unlock])), width, 15)
+        #expect(frame.contains("loops are not seen at the default depth: add --full"))
+        #expect(!frame.contains("no loop in progress"))
+    }
+
     @Test("a pace is that of the last five seconds that are over, and of all time")
     func pace() {
         let second: UInt64 = 1_000_000_000

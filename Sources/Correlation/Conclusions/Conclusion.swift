@@ -388,7 +388,7 @@ private struct Group {
         let reasons = (lost.map { ["events were lost (\($0))"] } ?? []) + circumstances.hidden
         if reasons.isEmpty { return ("Evidence complete.", true) }
         let because = reasons.joined(separator: "; ")
-        return ("Evidence complete for these calls; there may be more, because \(because).", false)
+        return ("Evidence complete for these calls; other calls may be missing here, because \(because).", false)
     }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Reads the text of a trace and hands over its events. It takes what the kernel prints into `trace` and
-// `trace_pipe`, what `trace-cmd report` makes of a recording, and what ftrace_dump_on_oops or SysRq-z put on
-// a console, also when other lines stand between. Any bytes will do as input; memory does not grow with it.
+// Reads the text of a trace and hands over its events. It takes what the kernel prints into `trace` and `trace_pipe`,
+// what `trace-cmd report` and `perf script` make of a recording, and what ftrace_dump_on_oops or SysRq-z put on a
+// console, also when other lines stand between. Any bytes will do as input; memory does not grow with it.
 
 public import System
 public import Events

@@ -117,7 +117,7 @@ enum Glossary {
         ("captured", "the filters of the capture"),
         ("lost", "events that are missing, and where they were lost"),
         ("own cost", "memory of the tables in the kernel; CPU time of the programs of futexscope where it was counted"),
-        ("not attached", "probes that this kernel has no place for, and what is not seen without them"),
+        ("not attached", "probes that cannot be set on this kernel, and what is therefore not seen"),
         ("left out", "parts of the input that could not be read"),
     ]
 }

@@ -291,7 +291,7 @@ extension ReportTable {
     }
 
     static let ruleNote =
-        "lookups with an observation; spurious: failures although the file still backed the address, so that going back "
+        "lookups with an observation; spurious: failures although the file still backed the address, so that a retry "
         + "would have succeeded"
 }
 

@@ -68,9 +68,9 @@ public struct Metrics: Sendable {
         var operations = MetricFamily(
             "futexscope_activity_operations_total", .counter, "Operations that detach pages, once they have ended.")
         var pages = MetricFamily(
-            "futexscope_activity_pages_total", .counter, "Base pages that were detached in such operations.")
+            "futexscope_activity_pages_total", .counter, "Base pages that operations which detach pages have detached.")
         var durations = MetricFamily(
-            "futexscope_activity_duration_seconds_total", .counter, "Time that such operations took.")
+            "futexscope_activity_duration_seconds_total", .counter, "Time that operations which detach pages took.")
         for kind in ActivityKind.allCases {
             let activity = totals.activities[kind]
             operations.add(["activity": kind.name], activity?.operations ?? 0)
@@ -169,7 +169,7 @@ public struct Metrics: Sendable {
                 "futexscope_looping_tasks", .gauge, "Lookups that loop and have not been seen to end.",
                 .count(UInt64(loops.count))),
             MetricFamily(
-                "futexscope_longest_loop_seconds", .gauge, "Time since the longest of these loops began.",
+                "futexscope_longest_loop_seconds", .gauge, "Time since the longest loop in progress began.",
                 .ns(longestNs)),
             MetricFamily(
                 "futexscope_longest_loop_passes", .gauge, "Passes of the loop with the most passes, as last reported.",
@@ -179,9 +179,10 @@ public struct Metrics: Sendable {
 
     private var run: [MetricFamily] {
         let run = state.report.run
-        var build = MetricFamily("futexscope_build_info", .info, "This program.")
+        var build = MetricFamily("futexscope_build_info", .info, "The version of futexscope.")
         build.add(["version": facts.version], 1)
-        var traced = MetricFamily("futexscope_run_info", .info, "The kernel, and how much of a lookup is followed.")
+        var traced = MetricFamily(
+            "futexscope_run_info", .info, "The kernel's release, and the depth: sentinel or full.")
         traced.add(["kernel": run.kernelRelease ?? "", "depth": totals.followsLookups ? "full" : "sentinel"], 1)
         var probes = MetricFamily(
             "futexscope_probe_attached", .gauge, "Whether a probe is attached, and to which hook.")

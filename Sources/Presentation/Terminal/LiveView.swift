@@ -120,7 +120,12 @@ public struct LiveView: Sendable {
         let all = state.loops.map(\.finding).sorted {
             ($0.lookup.passes, $0.lookup.victim.tid) > ($1.lookup.passes, $1.lookup.victim.tid)
         }
-        guard !all.isEmpty else { return [Line("no loop in progress", .faint)] }
+        guard !all.isEmpty else {
+            let words =
+                state.report.run.followsLookups
+                ? "no loop in progress" : "loops are not seen at the default depth: add --full"
+            return [Line(words, .faint)]
+        }
         let table = ReportTable(
             caption: "",
             columns: [

@@ -17,7 +17,9 @@ struct LookupArguments: ParsableArguments {
     @Option(name: .shortAndLong, help: "Only this thread.", transform: wholeNumber)
     var tid: UInt32?
 
-    @Option(name: [.customShort("n"), .long], help: ArgumentHelp("Only tasks with this name.", valueName: "name"))
+    @Option(
+        name: [.customShort("n"), .long],
+        help: ArgumentHelp("Only threads with this name (15 bytes at most).", valueName: "name"))
     var comm: String?
 
     @Option(name: .shortAndLong, help: ArgumentHelp("Only tasks in this control group or below it.", valueName: "path"))

@@ -13,9 +13,11 @@ struct Provoke: ParsableCommand {
         discussion: """
             Starts two processes on one CPU: provoke-victim calls FUTEX_WAKE on a shared futex, and \
             provoke-culprit detaches the page of that futex. Run it while `futexscope trace` runs, to \
-            see findings, or alone, to test a kernel. It changes only files that it creates itself, and a \
-            device that --path names; it removes the files at the end. After SIGKILL a file \
-            futexscope-provoke-PID is left.
+            see findings, or alone, to test a kernel. It overwrites only files that it creates, and a device that \
+            --path names; it removes the files at the end. After SIGKILL a file futexscope-provoke-PID is left. \
+            Some causes act on the whole host: drop-caches empties its page cache, migration may compact its memory, \
+            memory-failure and poisoned take pages of memory out of use until the next boot, no-memory takes all \
+            free huge pages. --list says what each needs.
 
             EXAMPLES:
               futexscope provoke --list

@@ -42,7 +42,8 @@ struct Serve: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "A file, readable by its owner only, whose first line is the secret.", valueName: "file"))
+            "A file that only its owner, and at most its group, can read; its first line is the secret.",
+            valueName: "file"))
     var secretFile: String?
 
     @Flag(help: "Listen without a secret on an address that other hosts can reach.")

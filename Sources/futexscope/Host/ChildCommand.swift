@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// A child process: the command of `record -- COMMAND`, or trace-cmd, which prints a binary trace as text. The program is
-// looked up before anything else is done, so that a wrong name costs nothing.
+// A child process: the command of `record -- COMMAND`, or trace-cmd or perf, which print a binary trace as text. The
+// program is looked up before anything else is done, so that a wrong name costs nothing.
 
 internal import CLinux
 internal import Glibc

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// What a user names to be read, recognised by its first bytes: a directory is a recording; a file or a pipe holds a text
-// of ftrace, a trace.dat or a perf.data, compressed with gzip or zstd or not. Files that only trace-cmd or perf can read
-// are printed by those. Ctrl-C ends the reading and not the program, so that what was read so far is reported.
+// What a user names to be read, recognised by its first bytes: a directory is a recording; a file or a pipe holds a
+// text of ftrace, a trace.dat or a perf.data, plain or compressed with gzip, xz or zstd. Files that only trace-cmd or
+// perf can read are printed by those. Ctrl-C ends the reading and not the program, so that what was read so far is
+// reported.
 
 internal import Events
 internal import Ftrace

@@ -19,23 +19,18 @@ struct TraceRun {
     func run() throws {
         try LiveRun.check(trace.capture)
         let output = try trace.output.map { try OutputFile.create($0, what: "the output file") } ?? .standardOutput
-        let recording: RecordingSink?
+        var recording: RecordingSink?
+        let live: LiveRun
         do {
             recording = try trace.record.map { try RecordingSink(directory: $0) }
-        } catch {
-            output.remove()
-            throw error
-        }
-        let live: LiveRun
-        do throws(CaptureError) {
             live = try LiveRun(trace.capture, options: options, endsWithVictim: true)
+            try recording?.begin(live.source.run)
         } catch {
             // Created by this run and still empty.
             output.remove()
             recording?.abandon()
             throw error
         }
-        try recording?.begin(live.source.run)
         if trace.live {
             try show(live, recording: recording)
         } else {

@@ -27,9 +27,12 @@ kill -9 "$looper" && { kill -9 "$victim"; true; }
 EOF
 
 export TERM=xterm
+# Under the old rule every lookup is followed; elsewhere the view says that it cannot see loops.
+quiet="loops are not seen"
+if [ "$MODULE" ]; then quiet="no loop in progress"; fi
 # wide WAIT ACTION...: a view of all that is asked for, and afterwards of another size, paused, and gone on
 wide() {
-    terminal wide 80x24 0 wait hole-punch "$@" 0 wait "no loop in progress" \
+    terminal wide 80x24 0 wait hole-punch "$@" 0 wait "$quiet" \
         1000 size 60x15 3000 key p 2000 key x 3000 key p 2000 key q -- \
         futexscope trace --live $depth --loop-duration 1s --loop-passes 100000 --record wide.ctf
 }
