@@ -228,6 +228,13 @@ int detach_raw_tp(__u64 *ctx)
 	return page_leaves_cache(ctx, (void *)argument(ctx, 0));
 }
 
+/* On the function that follows the tracepoint, for kernels that preempt programs there. */
+SEC("kprobe")
+int detach_kprobe(struct pt_regs *ctx)
+{
+	return page_leaves_cache(ctx, (void *)PT_REGS_PARM2(ctx));
+}
+
 SEC("fentry")
 int swap_out_fentry(__u64 *ctx)
 {

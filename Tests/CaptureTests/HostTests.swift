@@ -129,7 +129,9 @@ import Testing
         for role in ProbeRole.all {
             for hook in [Hook.fentry, .kprobe, .tpBTF, .rawTracepoint] {
                 let isTracepoint = hook == .tpBTF || hook == .rawTracepoint
-                guard (role.site == .tracepoint) == isTracepoint else { continue }
+                // The detach has a kprobe as well, for real-time kernels.
+                guard (role.site == .tracepoint) == isTracepoint || role.site == .tracepoint && hook == .kprobe
+                else { continue }
                 let probe = ProbePlan.Probe(role: role, function: role.candidates[0], rungs: [hook])
                 for areaReadable in [true, false] {
                     let wanted = probe.programs(areaReadable: areaReadable)

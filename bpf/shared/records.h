@@ -82,7 +82,7 @@ enum fs_activity_kind {
 
 /* What removed the mapping, by the hook that saw it. */
 enum fs_detach_via {
-	FS_VIA_PAGE_CACHE = 1, /* tracepoint mm_filemap_delete_from_page_cache */
+	FS_VIA_PAGE_CACHE = 1, /* mm_filemap_delete_from_page_cache, or the function after it */
 	FS_VIA_SWAP_OUT = 2,
 	FS_VIA_MIGRATION = 3,
 };

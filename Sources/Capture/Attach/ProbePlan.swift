@@ -77,14 +77,15 @@ struct ProbePlan: Sendable {
 
     /// Names of the kernel's types, functions among them, that the plan and its caller ask for.
     static let types: [String] =
-        functions.joined() + SymbolQuery.types + ["bpf_func_id"]
+        functions.joined() + KernelFunctions.unaccount.names + SymbolQuery.types + ["bpf_func_id"]
         + ProbeRole.all.filter { $0.site == .tracepoint }.flatMap(\.candidates).map {
             KernelTypes.tracepointPrefix + $0
         }
 
     /// Functions whose symbols the plan needs.
     static let symbols: [String] =
-        functions.joined() + ["register_fprobe_ips"] + trampolines + ProbeRole.returnThunks
+        functions.joined() + KernelFunctions.unaccount.names + ["register_fprobe_ips"] + trampolines
+        + ProbeRole.returnThunks
 
     /// What puts a BPF trampoline on a function: BPF's half, and ftrace's (CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS),
     /// which arm64 has since 6.4 (2aa6ac03516d). Without the latter each attachment ends with ENOTSUPP.
@@ -197,6 +198,7 @@ struct ProbePlan: Sendable {
 
     private static func probe(_ role: ProbeRole, from basis: borrowing Basis) -> Probe {
         if role.site == .tracepoint {
+            if basis.preemption == .realTime, let probe = onUnaccount(role, from: basis) { return probe }
             let rungs: [Hook] = basis.mode == .kprobe ? [.rawTracepoint] : [.tpBTF, .rawTracepoint]
             return Probe(
                 role: role, function: role.candidates[0], rungs: rungs,
@@ -239,6 +241,17 @@ struct ProbePlan: Sendable {
         return Probe(
             role: role, function: symbol, rungs: rungs, attachID: basis.types.attachID(of: symbol, isTracepoint: false),
             note: note)
+    }
+
+    /// The detach on a kprobe, for real-time kernels: from 7.0 (a46023d5616e) a program on a tracepoint can be preempted
+    /// there, and meanwhile the kernel skips it for the other tasks on that CPU. A skipped detach would leave an
+    /// earlier one of its page in force. Nil where the function or kprobes cannot be had.
+    private static func onUnaccount(_ role: ProbeRole, from basis: borrowing Basis) -> Probe? {
+        guard basis.kprobeLimit == nil, basis.mode != .fentry,
+            let function = KernelFunctions.unaccount.names.first(where: { basis.symbols.functions[$0] == [$0] }),
+            basis.types.pageArgument(of: function) == 1
+        else { return nil }
+        return Probe(role: role, function: function, rungs: [.kprobe])
     }
 
     /// The probes that share the two programs on kprobe.multi, by position.
