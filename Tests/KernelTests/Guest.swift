@@ -49,6 +49,8 @@ enum Kernels {
     static let early = "5.10"
     /// With PREEMPT_RT.
     static let realTime = "6.12-rt"
+    /// With PREEMPT_RT, and tracepoints whose programs can be preempted.
+    static let newestRealTime = "newest-rt"
     /// The arm64 kernel that is preemptible and has every hook.
     static let newestArm64 = "newest-arm64"
     /// For each of the others on arm64 something is missing: the first two cannot be preempted, so that the races do
@@ -56,7 +58,7 @@ enum Kernels {
     static let otherArm64 = ["6.1-arm64", "6.12-arm64", "6.12-rt-arm64"]
     /// With pages of 16 KiB.
     static let largePages = "newest-16k-arm64"
-    static let optional = [early, newest, realTime, newestArm64, largePages] + otherArm64
+    static let optional = [early, newest, realTime, newestRealTime, newestArm64, largePages] + otherArm64
 
     /// Release by name, of those that guests can boot here and for which there is a binary.
     static let available: [String: String] = {

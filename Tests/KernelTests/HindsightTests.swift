@@ -84,8 +84,11 @@ struct HindsightTests {
     func few(guest: Guest) async throws {
         let run = try await GuestRuns.shared.run(guest)
         let left = try run.words("few.left")
-        #expect(left.count == 2)
-        #expect(left.map { $0.split(separator: "-").last } == ["2", "3"])
-        #expect(try run.text("few.err").contains("-1, was removed"))
+        // A busy host can spread the calls of one program over several snapshots.
+        let text = try run.text("few.err")
+        let written = text.split(separator: "\n").count { $0.hasPrefix("futexscope: recorded") }
+        #expect(written >= 3)
+        #expect(left.compactMap { $0.split(separator: "-").last.flatMap { Int($0) } } == [written - 1, written])
+        for number in 1..<written - 1 { #expect(text.contains("-\(number), was removed"), "\(number)") }
     }
 }
