@@ -70,6 +70,9 @@ enum Kernels {
 
     /// Those of the full matrix that can be booted.
     static let matrix: [String] = (required + [newest]).filter { available[$0] != nil }
+
+    /// The matrix in long runs, and these of it in short ones: for what depends little on the kernel.
+    static func matrix(short: Set<String>) -> [String] { matrix.filter { Guests.areLong || short.contains($0) } }
 }
 
 /// What a guest left behind.

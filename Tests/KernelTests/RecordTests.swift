@@ -48,7 +48,9 @@ struct ReplayTests {
 @Suite(.enabled(if: Guests.areWanted))
 struct RecordTests {
     static let guests =
-        (Guests.areWanted ? Kernels.matrix.map { Guest(kernel: $0, mode: .auto, scenario: "record") } : [])
+        (Guests.areWanted
+            ? Kernels.matrix(short: ["6.1", Kernels.newest]).map { Guest(kernel: $0, mode: .auto, scenario: "record") }
+            : [])
         + Guests.others("record", [.auto])
 
     @Test("what the ring could not hold is CTF's discarded count", arguments: guests)
