@@ -121,7 +121,8 @@ struct PostMortemTests {
         let run = try await GuestRuns.shared.run(guest)
         let text = try PostMortem(run.directory.appending(path: "text.txt"))
         try check(text, run, "text", skips: skips(run, "text.profile"), guest: guest)
-        #expect(text.omissions.isEmpty, "\(text.omissions)")
+        let others = text.omissions.filter { !$0.what.contains("pinned twice") }
+        #expect(others.isEmpty, "\(others)")
         #expect(try run.text("start.err").isEmpty)
     }
 
@@ -133,11 +134,9 @@ struct PostMortemTests {
         // Made in the guest: the host need not have trace-cmd.
         let text = try PostMortem(run.directory.appending(path: "trace-cmd.txt"))
         try check(text, run, "trace-cmd", skips: skips(run, "trace-cmd.profile"), guest: guest)
-        // Up to 6.8 a pin does not say which page it was. Two pins in a row are then a retry or two lookups between which
-        // lines are missing; in the data nothing is missing without a mark, and in the text the eighth in a row is proof.
-        let namesPages = try run.text("trace-cmd.txt").split(separator: "\n").lazy
-            .first { $0.contains("fs_pin_return:") && $0.contains("ret=1") }?.contains(" page=")
-        let isProven = { (count: UInt64) in namesPages == true || count == 0 || count >= 8 }
+        // Two pins in a row are a retry, or two lookups between which lines are missing: in the data nothing is missing
+        // without a mark, and in the text the eighth in a row is proof.
+        let isProven = { (count: UInt64) in count == 0 || count >= 8 }
         try #require(data.lookups.count == text.lookups.count, "\(guest)")
         for (known, shown) in zip(data.lookups, text.lookups)
         where isProven(known.lookup.retries[.mappingChanged]) {

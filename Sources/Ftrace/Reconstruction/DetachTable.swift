@@ -26,10 +26,17 @@ struct DetachTable {
         var cuts: KnownFrame.Cuts = []
         /// Functions of the operation in `detach.scope`, which must be on a whole stack.
         var operation: Landmarks = []
+        /// Functions in which its task was then whose end was seen as well, with nothing missing between.
+        var confirmed: Landmarks = []
+        /// Functions that its task left afterwards without an entry that was seen: it was in them.
+        var left: Landmarks = []
         /// The functions in which its task was are known.
         var knowsFunctions = false
         /// The end of its operation was seen as well as its start, and nothing is missing between them.
         var isConfirmed = false
+        /// Line of the next event of its task, its stack apart. Until then the page may still have its mapping, which is
+        /// taken away after the event.
+        var next: UInt64?
         /// The lookup for which it was reported, so that a loop reports it once.
         var toldTo: UInt64 = 0
     }
@@ -71,11 +78,6 @@ struct DetachTable {
         return place
     }
 
-    /// Whether this page has a detach after the line at which its pin began.
-    func holds(_ key: UInt64, since line: UInt64) -> Bool {
-        if case .found = ask(key, since: line) { true } else { false }
-    }
-
     /// Whether this page was detached after the line at which its pin began.
     func ask(_ key: UInt64, since line: UInt64) -> Answer {
         let place = place(of: key)
@@ -90,14 +92,23 @@ struct DetachTable {
 }
 
 extension DetachTable.Slot {
+    /// Whether it was over when a pin returned in this line with the page and a mapping of it: then the page was taken
+    /// into use again, and this is the end of a former life. In a text the task's next event may be among lines that are
+    /// missing.
+    func isOver(at line: UInt64?, mayLackLines: Bool) -> Bool {
+        guard let line, self.line < line else { return false }
+        return next.map { $0 < line } ?? mayLackLines
+    }
+
     /// The detach as it can be reported, without facts that are not certain. An absent function proves nothing unless
     /// the stack is whole. Where lines may be missing without a mark, an absent function never proves anything, and
     /// stack and entries must not contradict each other.
     func settled(mayLackLines: Bool, landmarksEntered: Landmarks) -> Detach {
-        let entries = detach.landmarks
+        // An entry whose end is missing may be that of an operation which was over long before.
+        let entries = mayLackLines ? confirmed : detach.landmarks
         let saying = stackLandmarks.subtracting(.shared)
         let isWhole = stack == .whole
-        if mayLackLines, !isTrusted(saying, entries, landmarksEntered) { return detach.unexplained }
+        if mayLackLines, !isTrusted(saying, landmarksEntered) { return detach.unexplained }
         var detach = detach
         detach.stackIsNamed = isWhole
         // A whole stack is more reliable than entries, because a return may have been missed.
@@ -111,7 +122,9 @@ extension DetachTable.Slot {
             if detach.fallocateMode == nil { detach.scope = scopeByStack }
             // The modes of fallocate() look alike, so the entry or a function of one mode must have been seen.
             if detach.fallocateMode == nil { return detach.unexplained }
-            if !liesInHole { return detach.unexplained }
+            if !liesInHole || (mayLackLines && isOfOtherMode(detach.fallocateMode)) { return detach.unexplained }
+        } else if mayLackLines, detach.landmarks.contains(.setSize), !isBlockDevice, !liesBehindEnd {
+            return detach.unexplained
         }
         let isCommon = !isBlockDevice && detach.landmarks.subtracting(.shared).isEmpty
         if isCommon, !isWhole || (mayLackLines && !isEviction(entries)) { return detach.unexplained }
@@ -119,17 +132,55 @@ extension DetachTable.Slot {
     }
 
     /// Whether stack and entries can belong to this detach, in a trace that may lack any line.
-    private func isTrusted(_ saying: Landmarks, _ entries: Landmarks, _ landmarksEntered: Landmarks) -> Bool {
+    private func isTrusted(_ saying: Landmarks, _ landmarksEntered: Landmarks) -> Bool {
         // Then only the entries show the cause. The end of the operation must have been seen, or another one may have
         // been entered.
         guard !saying.isEmpty else { return isConfirmed }
-        if !operation.isEmpty {
-            return stackLandmarks.isSuperset(of: operation)
-                || (stack != .whole && isConfirmed && saying.isSubset(of: entries))
+        if contradictsEnds { return false }
+        let unseen = saying.subtracting(detach.landmarks).subtracting(left)
+        if knowsFunctions {
+            // The entry of a function on the stack would have been seen, as other entries were.
+            guard unseen.isDisjoint(with: landmarksEntered) else { return false }
+        } else if !landmarksEntered.isEmpty, !isKswapd {
+            // The task was in them since before the text or a loss. Their ends show that the stack is its own.
+            guard saying.isSubset(of: left) else { return false }
         }
-        // The entry of the function on the stack would have been seen, as other entries were.
-        let expected = saying.intersection(landmarksEntered)
-        return !knowsFunctions || expected.isEmpty || !expected.isDisjoint(with: entries)
+        guard !operation.isEmpty else { return true }
+        // Within an operation that was entered, the entry of each function was recorded; that of reclaim may be in a
+        // tracepoint that was not.
+        guard unseen.subtracting(.reclaim).isEmpty else { return false }
+        return stackLandmarks.isSuperset(of: operation)
+            || (stack != .whole && isConfirmed && saying.isSubset(of: confirmed))
+    }
+
+    /// It does nothing but reclaim, for as long as it is awake.
+    private var isKswapd: Bool {
+        stackLandmarks.subtracting(.shared) == .reclaim && detach.culprit.comm.text.hasPrefix("kswapd")
+    }
+
+    /// The task left a function that would be on the stack. So the stack is that of another detach, at least in part.
+    var contradictsEnds: Bool {
+        let saying = stackLandmarks.subtracting(.shared)
+        let ended = left.subtracting(.shared)
+        if ended.isEmpty || saying.isEmpty { return false }
+        return stack == .whole ? !saying.isSuperset(of: ended) : !saying.isSubset(of: left.union(detach.landmarks))
+    }
+
+    /// A function on the stack belongs to another mode of fallocate() than the one that was entered.
+    private func isOfOtherMode(_ mode: ActivityKind?) -> Bool {
+        switch mode {
+        case .holePunch: cuts.contains(.other) && !cuts.contains(.punch)
+        case .fallocateOther: cuts.contains(.punch) && !cuts.contains(.other)
+        default: false
+        }
+    }
+
+    /// A file gets its new size before its pages are removed (truncate_setsize() and what file systems do in place of
+    /// it), so a truncation removes none that lies before the end. A file of hugetlbfs counts in another unit.
+    private var liesBehindEnd: Bool {
+        guard detach.magic != 0, detach.magic != FileSystemMagic.hugetlbfs else { return true }
+        let pageBytes = RunInfo.usualPageBytes
+        return detach.index >= detach.fileSize / pageBytes + (detach.fileSize % pageBytes == 0 ? 0 : 1)
     }
 
     /// From file systems that have only one mode that removes pages, and from functions of one mode (mm/shmem.c,
@@ -152,7 +203,7 @@ extension DetachTable.Slot {
 
     /// The last use of a file, which stack and entries show alike.
     private func isEviction(_ entries: Landmarks) -> Bool {
-        isConfirmed && entries.contains(.evict) && stackLandmarks.isSuperset(of: entries)
+        isConfirmed && entries.contains(.evict) && stackLandmarks.isSuperset(of: detach.landmarks)
     }
 }
 

@@ -67,47 +67,21 @@ extension Reconstruction {
         slot.knowsFunctions = task.knowsFunctions
         let stored = detaches.store(slot, isNumber: isNumber)
         tasks.states[place].detach = stored
+        tasks.states[place].underWay = stored
         latestDetach = (stored, line)
-        if let entry = operation ?? task.functions.first {
-            tasks.states[place].await(TaskState.PendingDetach(place: stored, line: line, entry: entry.line))
-        }
+        let entry = (operation ?? task.functions.first)?.line ?? 0
+        tasks.states[place].await(TaskState.PendingDetach(place: stored, line: line, entry: entry))
     }
 
-    /// Begins the stack of the detach that was the newest event, because perf prints a stack without a line of its own.
-    /// False when the newest event was no detach.
-    mutating func beginStackOfLatest(line: UInt64) -> Bool {
-        guard let latestDetach, latestDetach.line + 1 == line else { return false }
-        stackOwner = (latestDetach.place, line)
-        return true
-    }
-
-    /// One frame of a stack, by the hash of its function; ignored where the stack belongs to no detach.
-    mutating func frame(_ hash: UInt64, _ kind: FrameKind) {
-        guard let owner = stackOwner, var slot = detaches[owner.place], slot.line < owner.line else { return }
-        switch kind {
-        case .hidden: slot.stack = .partial
-        case .entry:
-            // From here on the functions that were seen to be entered add nothing.
-            if case .none = slot.stack { slot.stack = .whole }
-        case .function:
-            // A stack ends at the entry from user space: these frames belong to another stack.
-            if case .whole = slot.stack, mayLackLines { slot.stack = .partial }
-        }
-        let meaning = names.frame(hash)
-        slot.stackLandmarks.formUnion(meaning.landmark)
-        slot.cuts.formUnion(meaning.cuts)
-        detaches[owner.place] = slot
-    }
-
-    mutating func endStack() { stackOwner = nil }
-
-    /// What a frame shows about the stack itself.
-    enum FrameKind {
-        case function
-        /// The entry from user space, or the start of a kernel thread.
-        case entry
-        /// A probe has replaced this return address.
-        case hidden
+    /// The task goes on after a detach: the page has lost its mapping.
+    mutating func endDetach(_ place: Int, _ name: EventName, line: UInt64) {
+        if case .stack = name { return }
+        let stored = tasks.states[place].underWay
+        tasks.states[place].underWay = nil
+        guard let stored, var slot = detaches[stored], slot.detach.culprit.tid == tasks.states[place].identity.tid
+        else { return }
+        slot.next = line
+        detaches[stored] = slot
     }
 
     mutating func enter(
@@ -116,7 +90,10 @@ extension Reconstruction {
         seen.functions += 1
         let function = names[id]
         landmarksEntered.formUnion(function.landmark)
-        if tasks.states[place].functions.isEmpty { tasks.states[place].knowsFunctions = true }
+        if tasks.states[place].functions.isEmpty {
+            tasks.states[place].knowsFunctions = true
+            tasks.states[place].stopWaiting()
+        }
         var open = OpenFunction(function: id, kind: function.operation?.kind, start: time, line: line, era: era)
         switch function.operation {
         case .kind?, nil: break
@@ -159,6 +136,7 @@ extension Reconstruction {
             // that seem to be open.
             if tasks.states[place].functions.isEmpty {
                 tasks.states[place].knowsFunctions = true
+                leaveUnseen(place, id, into: &sink)
             } else if mayLackLines {
                 tasks.states[place].forgetFunctions()
                 lose(.ftraceBuffer, into: &sink)
@@ -169,9 +147,10 @@ extension Reconstruction {
         let missed = tasks.states[place].functions.count - index - 1
         tasks.states[place].functions.removeSubrange(index...)
         lose(.returnMissed, UInt64(missed), into: &sink)
-        for pending in tasks.states[place].takePending(entry: open.line) where missed == 0 {
+        for pending in tasks.states[place].leave(enteredAt: open.line, isWhole: missed == 0) {
             guard var slot = detaches[pending.place], slot.line == pending.line else { continue }
-            slot.isConfirmed = true
+            slot.confirmed.formUnion(names[id].landmark)
+            if pending.entry == open.line { slot.isConfirmed = true }
             detaches[pending.place] = slot
         }
         guard let kind = open.kind else { return }
@@ -188,6 +167,20 @@ extension Reconstruction {
         sink.take(
             Activity(
                 time: time, kind: kind, task: tasks.states[place].identity, durationNs: duration, pages: open.pages))
+    }
+}
+
+extension Reconstruction {
+    /// The end of a function whose entry was not seen: the task was in it all the time since its last function.
+    private mutating func leaveUnseen(_ place: Int, _ id: FunctionID, into sink: inout some EventSink) {
+        landmarksEntered.formUnion(names[id].landmark)
+        for pending in tasks.states[place].pending {
+            guard var slot = detaches[pending.place], slot.line == pending.line else { continue }
+            let wasContradicted = slot.contradictsEnds
+            slot.left.formUnion(names[id].landmark)
+            detaches[pending.place] = slot
+            if mayLackLines, slot.contradictsEnds, !wasContradicted { lose(.ftraceBuffer, into: &sink) }
+        }
     }
 }
 

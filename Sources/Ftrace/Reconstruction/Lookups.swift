@@ -10,10 +10,11 @@ extension Reconstruction {
     mutating func beginLookup(
         _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
     ) -> Bool {
-        if tasks.states[place].lookup.isOpen { lose(.returnMissed, into: &sink) }
+        if tasks.states[place].lookup.isOpen { endUnseen(tasks.states[place], into: &sink) }
         tasks.states[place].lookup.isOpen = false
         // No lookup is made from within these.
         if !tasks.states[place].functions.isEmpty { tasks.states[place].forgetFunctions() }
+        tasks.states[place].stopWaiting()
         guard let address = arguments[.uaddr] else { return false }
         let isShared: Bool
         if let truth = arguments[.fshared] {
@@ -43,6 +44,7 @@ extension Reconstruction {
             dropLookup(place, into: &sink)
             return true
         }
+        tasks.states[place].lookup.pinAddress = address
         guard isFirst else {
             tasks.states[place].lookup.tryReadOnly()
             return true
@@ -70,27 +72,16 @@ extension Reconstruction {
                 return true
             }
             countUnlockedRetry(&lookup)
-        } else if let page = lookup.pinned, mayLackLines {
-            guard lookup.unconfirmed == nil || confirmRetry(&lookup, into: &sink) else {
+        } else if !mayLackLines {
+            lookup.retries.mappingChanged &+= 1
+            totals.retries.mappingChanged &+= 1
+            explainRetry(&lookup, from: OpenLookup.Pinned(lookup), into: &sink)
+        } else {
+            guard confirmRetry(&lookup, into: &sink) else {
                 dropLookup(place, into: &sink)
                 return true
             }
-            lookup.unconfirmed = OpenLookup.Pinned(page: page, mapping: lookup.mappingAtPin, line: lookup.passLine)
-        } else if lookup.pinned == nil, mayLackLines {
-            // Up to 6.8 the events do not name the page, so a retry looks like a missing return and a missing entry.
-            // Many of these in a row are a loop.
-            lookup.doubtfulRetries += 1
-            lookup.beginPass(at: line)
-            let counted = lookup.doubtfulRetries >= OpenLookup.provenRetries ? lookup.doubtfulRetries : 0
-            totals.retries.mappingChanged &+= counted &- lookup.retries.mappingChanged
-            lookup.retries.mappingChanged = counted
-            lookup.passes = counted &+ 1
-            lookup.flags = counted > 0 ? lookup.flags.union(.timed) : lookup.flags.subtracting(.timed)
-            tasks.states[place].lookup = lookup
-            if counted > 0 { reportProgress(place, into: &sink) }
-            return true
-        } else {
-            countChangedMapping(&lookup, page: lookup.pinned, since: lookup.passLine, into: &sink)
+            lookup.unconfirmed = OpenLookup.Pinned(lookup)
         }
         lookup.beginPass(at: line)
         tasks.states[place].lookup = lookup
@@ -106,7 +97,9 @@ extension Reconstruction {
         sink.take(reported(lookup, of: tasks.states[place].identity, result: nil), isProgress: true)
     }
 
-    mutating func endPin(_ place: Int, _ arguments: borrowing Arguments, into sink: inout some EventSink) -> Bool {
+    mutating func endPin(
+        _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
+    ) -> Bool {
         guard let result = arguments[.ret] else { return false }
         seen.pinReturns += 1
         guard tasks.states[place].lookup.isOpen else { return true }
@@ -123,6 +116,8 @@ extension Reconstruction {
         if let page = arguments[.page], page != 0 {
             tasks.states[place].lookup.pinned = page
             tasks.states[place].lookup.mappingAtPin = arguments[.mapping]
+            // In a tail page, the field has another meaning; its detach is that of its head.
+            if let mapping = arguments[.mapping], mapping != 0 { tasks.states[place].lookup.mappedLine = line }
         }
         guard tasks.states[place].lookup.unconfirmed != nil else { return true }
         var lookup = tasks.states[place].lookup
@@ -131,22 +126,43 @@ extension Reconstruction {
             return true
         }
         tasks.states[place].lookup = lookup
-        reportProgress(place, into: &sink)
+        if lookup.retries.mappingChanged > 0 { reportProgress(place, into: &sink) }
         return true
     }
 
-    /// Whether a fact shows that the mapping had changed: the page is another one now, or has another mapping, or was
-    /// detached meanwhile. Then the retry counts. Otherwise the end of one lookup and the start of the next are
-    /// missing.
+    /// False where a pass that follows one with a mapping is no retry: the page is the same, with the same mapping, and
+    /// was not detached meanwhile. Otherwise it may be one. But each fact that a retry has two lookups have as well if the
+    /// return of one and the entry of the next are missing; only many of these in a row cannot be the effect of gaps.
     mutating func confirmRetry(_ lookup: inout OpenLookup, into sink: inout some EventSink) -> Bool {
         guard let before = lookup.unconfirmed else { return true }
-        let isOther =
-            lookup.isPinned && lookup.pinned != nil
-            && (lookup.pinned != before.page || Self.areOther(lookup.mappingAtPin, before.mapping))
-        guard isOther || detaches.holds(before.page, since: before.line) else { return false }
+        // Up to 6.8 the events do not name the page.
+        if let page = before.page {
+            let isOther =
+                lookup.isPinned && lookup.pinned != nil
+                && (lookup.pinned != page || Self.areOther(lookup.mappingAtPin, before.mapping))
+            guard isOther || wasDetached(page, since: before) else { return false }
+        }
         lookup.unconfirmed = nil
-        countChangedMapping(&lookup, page: before.page, since: before.line, into: &sink)
+        lookup.doubtfulRetries += 1
+        switch lookup.doubtfulRetries {
+        case 1: seen.doubtfulLookups += 1
+        case OpenLookup.provenRetries: seen.doubtfulLookups -= 1
+        default: break
+        }
+        let counted = lookup.doubtfulRetries >= OpenLookup.provenRetries ? lookup.doubtfulRetries : 0
+        totals.retries.mappingChanged &+= counted &- lookup.retries.mappingChanged
+        lookup.retries.mappingChanged = counted
+        lookup.passes = 1 &+ lookup.retries.total
+        lookup.flags = counted > 0 ? lookup.flags.union(.timed) : lookup.flags.subtracting(.timed)
+        if counted > 0 { explainRetry(&lookup, from: before, into: &sink) }
         return true
+    }
+
+    private func wasDetached(_ page: UInt64, since pass: OpenLookup.Pinned) -> Bool {
+        guard case .found(let place) = detaches.ask(page, since: pass.line), let slot = detaches[place] else {
+            return false
+        }
+        return !slot.isOver(at: pass.mappedLine, mayLackLines: mayLackLines)
     }
 
     /// Whether two mappings differ; where one is no kernel address, its line may have lost digits.
@@ -170,16 +186,15 @@ extension Reconstruction {
         }
     }
 
-    /// A mapping without an inode looks like one that changed. The trace does not distinguish them, and only the second
-    /// has been observed so far.
-    private mutating func countChangedMapping(
-        _ lookup: inout OpenLookup, page: UInt64?, since line: UInt64, into sink: inout some EventSink
+    /// The page of a pass whose mapping changed, with its detach. A mapping without an inode looks the same; the trace does
+    /// not distinguish them, and only the other one has been observed so far.
+    private mutating func explainRetry(
+        _ lookup: inout OpenLookup, from pass: OpenLookup.Pinned, into sink: inout some EventSink
     ) {
-        lookup.retries.mappingChanged &+= 1
-        totals.retries.mappingChanged &+= 1
-        guard let page else { return }
+        guard let page = pass.page else { return }
         // For a tail page the head is not known here, so nothing is found.
-        lookup.page = ask(page, PageFacts(page: id(page)), since: line, for: &lookup, into: &sink)
+        lookup.page = ask(
+            page, PageFacts(page: id(page)), since: pass.line, mapped: pass.mappedLine, for: &lookup, into: &sink)
     }
 
     mutating func unlock(
@@ -236,7 +251,8 @@ extension Reconstruction {
             facts.isUncached
             ? facts
             : ask(
-                page, facts, index: arguments[.index], pages: pages, since: lookup.passLine, for: &lookup, into: &sink)
+                page, facts, index: arguments[.index], pages: pages, since: lookup.passLine,
+                mapped: lookup.pinned == page ? lookup.mappedLine : nil, for: &lookup, into: &sink)
         if lookup.page?.slot == .otherPage { lose(.slotOverwritten, into: &sink) }
         tasks.states[place].lookup = lookup
         return true
@@ -270,10 +286,11 @@ extension Reconstruction {
         return number == arguments[.zero] || (arguments[.hugezero] != UInt64.max && number == arguments[.hugezero])
     }
 
-    /// Fills in the facts that the table has about the page, and reports its detach once.
+    /// Fills in the facts that the table has about the page, and reports its detach once. The page had a mapping in the
+    /// line `mapped`, if that was seen.
     private mutating func ask(
         _ page: UInt64, _ facts: PageFacts, index: UInt64? = nil, pages: UInt64? = 1, since line: UInt64,
-        for lookup: inout OpenLookup, into sink: inout some EventSink
+        mapped: UInt64?, for lookup: inout OpenLookup, into sink: inout some EventSink
     ) -> PageFacts {
         var facts = facts
         var answer = detaches.hasAddresses ? detaches.ask(page, since: line) : .empty
@@ -289,7 +306,9 @@ extension Reconstruction {
         case .found(let place):
             guard var slot = detaches[place] else { break }
             // A page keeps its place in its file until it is freed.
-            guard index == nil || index == slot.detach.index else {
+            guard index == nil || index == slot.detach.index,
+                !slot.isOver(at: mapped, mayLackLines: mayLackLines)
+            else {
                 facts.slot = .stale
                 break
             }
@@ -339,12 +358,13 @@ extension PageFacts {
 }
 
 extension OpenLookup {
-    /// Whether a pin at this address can be a pin of this page, which has at most 64 KiB.
+    /// Whether a pin at this address can be the first pin of this page, which has at most 64 KiB.
     private func covers(_ pin: UInt64) -> Bool { pin <= address && address - pin < 65_536 }
 
     /// The first try of a pass is for writing. The second one follows a first that failed, and the next pass follows a
     /// pin that did not fail.
     fileprivate func canBePinned(at pin: UInt64, isFirst: Bool) -> Bool {
-        covers(pin) && !isPinning && (isFirst ? passes == 0 || isPinned : flags.contains(.pinFailed))
+        (pinAddress == nil ? covers(pin) : pinAddress == pin) && !isPinning
+            && (isFirst ? passes == 0 || isPinned : flags.contains(.pinFailed))
     }
 }

@@ -54,6 +54,15 @@ extension Reconstruction {
         if seen.lookups > 0, seen.pins > 0, seen.pinReturns == 0 {
             add("there is no end of a pin (fs_pin_return), without which no observation is seen", hides: true)
         }
+        if seen.lookups > 0, seen.returns == 0 {
+            add("there is no end of a lookup (fs_lookup_return), without which no result is seen", hides: true)
+        }
+        if seen.doubtfulLookups > 0 {
+            add(
+                "\(counted(seen.doubtfulLookups, "lookup")) \(noun(seen.doubtfulLookups, "has", "have")) pinned twice: "
+                    + "a retry, or the return of one lookup and the entry of the next are missing; no retry is counted",
+                hides: true)
+        }
         if seen.doubtfulUnlocks > 0 {
             add(
                 "\(seen.doubtfulUnlocks) unlocks within lookups name neither their caller nor the pinned page, so they are ignored",

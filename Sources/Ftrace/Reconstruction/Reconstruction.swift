@@ -70,7 +70,7 @@ struct Reconstruction {
     /// All functions whose entry was seen.
     var landmarksEntered: Landmarks = []
     /// The detach to which a stack in the next lines belongs, and the line at which that begins.
-    var stackOwner: (place: Int, line: UInt64)?
+    var stackOwner: StackOwner?
     var latestDetach: (place: Int, line: UInt64)?
 
     /// The kinds of events that occurred, so that missing kinds can be reported at the end.
@@ -81,8 +81,12 @@ struct Reconstruction {
         var unlocks: UInt64 = 0
         var detaches: UInt64 = 0
         var functions: UInt64 = 0
+        /// Ends of lookups, of any kind.
+        var returns: UInt64 = 0
         /// Unlocks that may or may not be the function's own.
         var doubtfulUnlocks: UInt64 = 0
+        /// Lookups that retried, or of which one ended and another began.
+        var doubtfulLookups: UInt64 = 0
         var hasProcesses = false
         var isAny: Bool { lookups > 0 || pins > 0 || unlocks > 0 || detaches > 0 || functions > 0 }
     }
@@ -184,11 +188,12 @@ struct Reconstruction {
         }
         if head.tgid != nil { seen.hasProcesses = true }
         let latest = tasks.states[place].takeEvent(head)
+        if tasks.states[place].underWay != nil { endDetach(place, name, line: line) }
         switch name {
         case .lookup: return beginLookup(place, arguments, line: line, into: &sink)
         case .lookupReturn: return endLookup(place, arguments, line: line, into: &sink)
         case .pin: return beginPin(place, arguments, line: line, into: &sink)
-        case .pinReturn: return endPin(place, arguments, into: &sink)
+        case .pinReturn: return endPin(place, arguments, line: line, into: &sink)
         case .lockWait: waitForLock(place, isInterrupt: head.isInterrupt)
         case .unlock:
             return followsLookups
@@ -198,13 +203,13 @@ struct Reconstruction {
         case .removal: return removal(place, arguments, line: line)
         case .enter(let function): return enter(place, function, arguments, line: line, into: &sink)
         case .leave(let function): leave(place, function, into: &sink)
-        case .stack: stackOwner = latest.map { ($0, line) }
+        case .stack: stackOwner = latest.map { StackOwner(place: $0, line: line) }
         case .marker, .systemCall: break
         }
         return true
     }
 
-    /// The end of the trace: lookups that still loop, and the sums.
+    /// The end of the trace: lookups that have met something and not returned, and the sums.
     mutating func end(into sink: inout some EventSink) {
         reportUnfinished(into: &sink)
         totals.isFinal = true
@@ -213,8 +218,10 @@ struct Reconstruction {
 
     mutating func reportUnfinished(into sink: inout some EventSink) {
         for task in tasks.unfinished {
-            guard task.lookup.retries.total > 0 else { continue }
-            sink.take(reported(task.lookup, of: task.identity, result: nil), isProgress: true)
+            if task.lookup.retries.total > 0 {
+                sink.take(reported(task.lookup, of: task.identity, result: nil), isProgress: true)
+            }
+            if task.lookup.isUnlocked { endUnseen(task, into: &sink) }
         }
     }
 

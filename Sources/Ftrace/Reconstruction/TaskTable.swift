@@ -26,12 +26,15 @@ struct OpenLookup {
     /// The page that the pin returned, if the text shows it: address of its structure.
     var pinned: UInt64?
     var mappingAtPin: UInt64?
+    /// Line of the pin's return, if it shows a mapping of the pinned page.
+    var mappedLine: UInt64?
     /// This pass had the function's own unlock, and found swap cache or a mapping there.
     var isUnlocked = false
     var isSwizzled = false
     var page: PageFacts?
-    /// The page that the pass before this one had pinned, as long as nothing confirms that there was a retry between
-    /// the two.
+    /// Address of its pins, the same in each pass.
+    var pinAddress: UInt64?
+    /// What the pass before this one had pinned, as long as there may not have been a retry between the two.
     var unconfirmed: Pinned?
     /// Possible retries for which there is no proof; `provenRetries` of them are proven.
     var doubtfulRetries: UInt64 = 0
@@ -39,11 +42,19 @@ struct OpenLookup {
     /// This number of possible retries in a row cannot be the effect of lost lines.
     static let provenRetries: UInt64 = 8
 
+    /// What a pass had pinned.
     struct Pinned {
-        var page: UInt64
+        /// Nil where the text does not name it.
+        var page: UInt64?
         var mapping: UInt64?
         /// At which its pass began.
         var line: UInt64
+        var mappedLine: UInt64?
+
+        init(_ lookup: OpenLookup) {
+            (page, mapping, line, mappedLine) =
+                (lookup.pinned, lookup.mappingAtPin, lookup.passLine, lookup.mappedLine)
+        }
     }
 
     mutating func begin(at time: UInt64, address: UInt64, flags: Lookup.Flags, line: UInt64, era: UInt64) {
@@ -61,7 +72,7 @@ struct OpenLookup {
     mutating func beginPass(at line: UInt64) {
         (passes, passLine) = (passes &+ 1, line)
         (isPinning, isPinned, isUnlocked, isSwizzled) = (true, false, false, false)
-        (pinned, mappingAtPin) = (nil, nil)
+        (pinned, mappingAtPin, mappedLine) = (nil, nil, nil)
         flags.remove(.pinFailed)
     }
 
@@ -109,14 +120,16 @@ struct TaskState {
     var knowsFunctions = false
     /// Place of the detach that was this task's last event, so that a stack on the next lines belongs to it.
     var detach: Int?
-    /// Detaches whose operation has not been left yet.
+    /// The same, and that of its stack does not count.
+    var underWay: Int?
+    /// Detaches within functions that have not been left yet, or since the task was in none.
     private(set) var pending: [PendingDetach] = []
 
     struct PendingDetach {
         /// In the table of detaches, and its line there.
         var place: Int
         var line: UInt64
-        /// At which its operation was entered.
+        /// At which its operation was entered; 0 where no function was.
         var entry: UInt64
     }
 
@@ -152,17 +165,27 @@ struct TaskState {
     private var cut: OpenFunction? { functions.last { $0.kind == .holePunch || $0.kind == .fallocateOther } }
     var hole: Range<UInt64>? { cut?.hole }
 
+    /// The newest ones are kept.
     mutating func await(_ detach: PendingDetach) {
-        if pending.count < Self.pendingLimit { pending.append(detach) }
+        if pending.count == Self.pendingLimit { pending.removeFirst() }
+        pending.append(detach)
     }
 
-    /// The detaches of an operation that has ended; they wait no longer.
-    mutating func takePending(entry: UInt64) -> [PendingDetach] {
+    /// The detaches within a function that was entered at this line and has been left. They wait for the functions
+    /// around it, unless ends within it are missing.
+    mutating func leave(enteredAt line: UInt64, isWhole: Bool) -> [PendingDetach] {
         guard !pending.isEmpty else { return [] }
-        let left = pending.filter { $0.entry == entry }
-        pending.removeAll { $0.entry == entry }
-        return left
+        let within = isWhole ? pending.filter { $0.line > line } : []
+        if functions.isEmpty {
+            pending.removeAll(keepingCapacity: true)
+        } else if !isWhole {
+            pending.removeAll { $0.line > line }
+        }
+        return within
     }
+
+    /// What comes is in no function that is left later without an entry.
+    mutating func stopWaiting() { pending.removeAll(keepingCapacity: true) }
 
     /// The functions in which it is are not known any more.
     mutating func forgetFunctions() {

@@ -34,13 +34,14 @@ struct Frame {
         }
         // "	ffffffff8123abcd do_truncate+0x4 ([kernel.kallsyms])", as perf prints one, the object behind it or not.
         var scanner = Scanner(bytes: bytes, position: line.lowerBound, end: line.upperBound)
-        guard scanner.skipBlanks(), case let digits = scanner.position, scanner.hexadecimal() != nil,
+        guard scanner.skipBlanks(), case let digits = scanner.position, let address = scanner.hexadecimal(),
             case let count = scanner.position - digits, 8...16 ~= count, scanner.skipBlanks(),
             bytes[line.upperBound - 1] == UInt8(ascii: ")")
                 || (count == 16 && bytes.first(" ", in: scanner.position..<line.upperBound) == nil)
         else { return nil }
         self.init(&scanner)
         isOfPerf = true
+        if address >> 63 == 0 { kind = .user }
     }
 
     private init(_ scanner: inout Scanner) {
@@ -77,10 +78,11 @@ struct Frame {
     private static let special: [(first: UInt64, name: String, kind: Reconstruction.FrameKind)] = {
         let entries = [
             "entry_SYSCALL_64", "entry_SYSENTER", "entry_INT80", "ret_from_fork", "el0t_64_sync", "el0t_32_sync",
-            "asm_exc_page_fault",
         ]
+        let faults = ["asm_exc_page_fault"]
         let hiding = ["arch_rethook_trampoline", "kretprobe_trampoline", "__kretprobe_trampoline"]
-        return entries.map { (Arguments.pack($0), $0, .entry) } + hiding.map { (Arguments.pack($0), $0, .hidden) }
+        return entries.map { (Arguments.pack($0), $0, .entry) } + faults.map { (Arguments.pack($0), $0, .fault) }
+            + hiding.map { (Arguments.pack($0), $0, .hidden) }
     }()
 
     private static func kind(of range: Range<Int>, in bytes: TraceText) -> Reconstruction.FrameKind {

@@ -153,7 +153,7 @@ public struct FtraceReader: EventSource {
         case .frame(let kind, let isOfPerf):
             if isOfPerf, stack == .none { stack = reconstruction.beginStackOfLatest(line: line) ? .kernel : .other }
             switch stack {
-            case .kernel: reconstruction.frame(values[read.firstValue], kind)
+            case .kernel: reconstruction.frame(values[read.firstValue], kind, into: &sink)
             case .other: break
             case .none: again(text, read, into: &sink)
             }
@@ -239,7 +239,7 @@ public struct FtraceReader: EventSource {
             case .marker: mark.read(text, body, at: head.event.time, into: &run)
             case .stack:
                 beginStack(head, into: &sink)
-                if let frame = Frame(text, body) { reconstruction.frame(frame.function, frame.kind) }
+                if let frame = Frame(text, body) { reconstruction.frame(frame.function, frame.kind, into: &sink) }
             default:
                 // Its task's name looks like a frame.
                 var arguments = Arguments()

@@ -82,7 +82,7 @@ struct PageEventDecoder {
             mark.read(text, words.startIndex..<words.endIndex, at: event.time, into: &run)
         case .stack:
             _ = reconstruction.take(.stack, head, Arguments(), line: count, into: &sink)
-            if reconstruction.stackOwner != nil { readStack(format, event.data, in: text) }
+            if reconstruction.stackOwner != nil { readStack(format, event.data, in: text, into: &sink) }
             reconstruction.endStack()
         default:
             formats.read(format, event.data, in: text, into: &arguments)
@@ -96,7 +96,9 @@ struct PageEventDecoder {
         }
     }
 
-    private mutating func readStack(_ format: EventFormats.Format, _ data: Range<Int>, in text: TraceText) {
+    private mutating func readStack(
+        _ format: EventFormats.Format, _ data: Range<Int>, in text: TraceText, into sink: inout some EventSink
+    ) {
         guard let list = format.list else { return }
         var position = data.lowerBound + list
         var left = UInt64.max
@@ -107,7 +109,7 @@ struct PageEventDecoder {
         }
         while left > 0, position + 8 <= data.upperBound {
             let function = symbols.function(at: text.word(at: position))
-            reconstruction.frame(function?.frame.function ?? 0, function?.frame.kind ?? .function)
+            reconstruction.frame(function?.frame.function ?? 0, function?.frame.kind ?? .function, into: &sink)
             (left, position) = (left - 1, position + 8)
         }
     }
