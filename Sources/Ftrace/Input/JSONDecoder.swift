@@ -19,13 +19,19 @@ struct JSONDecoder: TextDecoder {
     /// Bytes of a key; longer ones are none that lines are kept under.
     private static let keyLimit = 256
 
-    /// Bytes of a string that are kept before its lines are passed on; a console of one machine may come as one.
+    /// Bytes of a string that are kept as long as it is not known whether lines are in it; a console of one machine may
+    /// come as one.
     var stringLimit = 16 << 20
+    /// Bytes of lines that are kept before they are passed on.
+    private static let pieceLimit = 256 << 10
 
     private struct Container {
         let isArray: Bool
         /// Of the container itself, for an array.
         let key: String?
+        /// One of several that are alike, or the outermost one: fields of a record stand in it, and in others within.
+        let isRecord: Bool
+        var fields: OriginFields.Record = [:]
     }
 
     /// What a line is, as far as it has been read.
@@ -52,6 +58,8 @@ struct JSONDecoder: TextDecoder {
     private var isInString = false
     /// Nothing more of the string is kept.
     private var isCut = false
+    /// Bytes of the string at which it is looked at next.
+    private var lookLimit = pieceLimit
     /// What an escape has so far, from its backslash on.
     private var escape: [UInt8] = []
     /// The bytes of a line that come as numbers.
@@ -65,6 +73,11 @@ struct JSONDecoder: TextDecoder {
     private var (hasString, hasYield) = (false, false)
     /// Lines have their ends with them, so that one without is a part.
     private var haveEnds = false
+    /// Lines of a record that has not ended, since fields behind them may name another place.
+    private var held: [UInt8] = []
+    private var origins = OriginFields()
+    /// What was passed on last was a part of a line.
+    private var isWithinLine = false
 
     static func isWrapped(_ text: TraceText) -> Bool {
         let rest = text.drop { $0 <= 0x20 }
@@ -109,6 +122,7 @@ struct JSONDecoder: TextDecoder {
         for byte in bytes { take(byte, into: &text) }
         if isLast {
             endLine(into: &text)
+            passHeld(into: &text)
             if let last = text.last, last != UInt8(ascii: "\n") { text.append(UInt8(ascii: "\n")) }
         }
     }
@@ -125,6 +139,7 @@ struct JSONDecoder: TextDecoder {
             // In the first column the next record begins, whatever has become of the last one.
             if byte == UInt8(ascii: "{"), line.count == 1 {
                 endValue(into: &text)
+                passHeld(into: &text)
                 (containers, key) = ([], nil)
             }
             let isRead = containers.isEmpty || Self.inner.contains(byte)
@@ -151,7 +166,7 @@ struct JSONDecoder: TextDecoder {
             endValue(into: &text)
             close(into: &text)
         case "\"" where !containers.isEmpty:
-            (isInString, string, isCut, hasString) = (true, [], false, true)
+            (isInString, string, isCut, hasString, lookLimit) = (true, [], false, true, Self.pieceLimit)
         case ":" where pending != nil:
             key = pending.flatMap { $0.count > Self.keyLimit ? nil : String(decoding: $0, as: UTF8.self) }
             pending = nil
@@ -164,19 +179,35 @@ struct JSONDecoder: TextDecoder {
 
     private mutating func open(_ byte: UInt8, into text: inout [UInt8]) {
         if containers.count < Self.depthLimit {
-            containers.append(Container(isArray: byte == UInt8(ascii: "["), key: key))
+            let isArray = byte == UInt8(ascii: "[")
+            containers.append(
+                Container(isArray: isArray, key: key, isRecord: !isArray && containers.last?.isArray != false))
         } else {
+            passHeld(into: &text)
             containers = []
         }
         (key, pending, number, numbers) = (nil, nil, nil, [])
     }
 
     private mutating func close(into text: inout [UInt8]) {
-        let container = containers.removeLast()
-        if container.isArray, !numbers.isEmpty, let name = container.key, isWanted(name, numbers) {
+        if let container = containers.last, container.isArray, !numbers.isEmpty, let name = container.key,
+            isWanted(name, numbers)
+        {
             emit(numbers, of: name, into: &text)
         }
+        if containers.last?.isRecord == true { passHeld(into: &text) }
+        containers.removeLast()
         (numbers, key) = ([], nil)
+    }
+
+    /// The lines that were kept, behind a mark where they are of another place than those before.
+    private mutating func passHeld(into text: inout [UInt8]) {
+        guard !held.isEmpty else { return }
+        let fields = containers.reduce(into: OriginFields.Record()) { $0.merge($1.fields) { _, inner in inner } }
+        if let mark = origins.mark(before: fields) { text += (isWithinLine ? [UInt8(ascii: "\n")] : []) + mark }
+        text += held
+        isWithinLine = held.last != UInt8(ascii: "\n")
+        held.removeAll(keepingCapacity: held.count <= Self.pieceLimit)
     }
 
     /// What is no JSON is passed on: a line that has no string in it where one may be, or stands before an object
@@ -189,7 +220,10 @@ struct JSONDecoder: TextDecoder {
             (isInString, string, escape) = (false, [], [])
         }
         if pending != nil, key != nil || containers.last?.isArray == true { endValue(into: &text) }
-        if isCutLine { (containers, key, pending) = ([], nil, nil) }
+        if isCutLine {
+            passHeld(into: &text)
+            (containers, key, pending) = ([], nil, nil)
+        }
         let isFrame = Self.isFrame(line)
         if lineKind == .held || lineKind == .bracket, isFrame {
             for byte in line { read(byte, isFirst: true, into: &text) }
@@ -199,6 +233,7 @@ struct JSONDecoder: TextDecoder {
         let isObject = hasString && (beginsInside || first == UInt8(ascii: "{") || first == UInt8(ascii: "["))
         let isForeign = lineKind != .unknown && !isPart && !isObject && !hasYield
         if isForeign {
+            passHeld(into: &text)
             text += line
             text.append(UInt8(ascii: "\n"))
             // Something may have been opened in the last place, and goes on in the next line.
@@ -223,7 +258,7 @@ struct JSONDecoder: TextDecoder {
         } else if !isCut {
             string.append(byte)
         }
-        if isInString, string.count >= stringLimit, !isCut { passOn(into: &text) }
+        if isInString, string.count >= min(stringLimit, lookLimit), !isCut { passOn(into: &text) }
     }
 
     /// The whole lines of a string that is long, if it has any; it is cut otherwise, and says so.
@@ -231,12 +266,16 @@ struct JSONDecoder: TextDecoder {
         if containers.last?.isArray == false, let key, isWanted(key, string),
             let end = string.lastIndex(of: UInt8(ascii: "\n"))
         {
-            text += string[...end]
+            passHeld(into: &text)
+            held += string[...end]
             string.removeSubrange(...end)
+            passHeld(into: &text)
             hasYield = true
-        } else {
+        } else if string.count >= stringLimit {
             isCut = true
             string += Array("\n[truncated]\n".utf8)
+        } else {
+            lookLimit = 2 * string.count
         }
     }
 
@@ -269,8 +308,13 @@ struct JSONDecoder: TextDecoder {
         if let value = pending {
             if container?.isArray == true {
                 if isLineOfArray(value, container?.key) { emit(value, of: nil, into: &text) }
-            } else if let key, isWanted(key, value) {
-                emit(value, of: key, into: &text)
+            } else if let key {
+                if isWanted(key, value) { emit(value, of: key, into: &text) }
+                if let name = OriginFields.name(of: key, within: container?.key),
+                    let record = containers.lastIndex(where: \.isRecord)
+                {
+                    OriginFields.take(name, value, into: &containers[record].fields)
+                }
             }
         }
         (pending, number) = (nil, nil)
@@ -293,7 +337,8 @@ struct JSONDecoder: TextDecoder {
         let isEnded = value.last == UInt8(ascii: "\n")
         // Only a container's runtime cuts lines into parts.
         if isEnded, key == "log" { haveEnds = true }
-        text += value
-        if !isEnded, !haveEnds { text.append(UInt8(ascii: "\n")) }
+        held += value
+        if !isEnded, !haveEnds { held.append(UInt8(ascii: "\n")) }
+        if held.count >= Self.pieceLimit || containers.isEmpty { passHeld(into: &text) }
     }
 }

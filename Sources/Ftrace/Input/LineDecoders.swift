@@ -8,7 +8,14 @@ import Events
 /// What `journalctl -o export` and `-o verbose` print: fields, of which one is the line.
 struct FieldDecoder: TextDecoder {
     private static let name = Array("MESSAGE".utf8)
+    /// Bytes of lines that are kept until their record ends.
+    private static let heldLimit = 256 << 10
     private var rest: [UInt8] = []
+    /// The lines of a record, since fields behind them may name another place.
+    private var held: [UInt8] = []
+    private var hasLine = false
+    private var fields: OriginFields.Record = [:]
+    private var origins = OriginFields()
 
     mutating func decode(_ bytes: [UInt8], isLast: Bool, into text: inout [UInt8]) {
         rest += bytes
@@ -22,89 +29,114 @@ struct FieldDecoder: TextDecoder {
                 if length < UInt64(LineCutter.lineLimit) {
                     let valueEnd = end + 9 + Int(length)
                     guard valueEnd < rest.count else { break }
-                    text += rest[end + 9..<valueEnd]
-                    text.append(UInt8(ascii: "\n"))
+                    held += rest[end + 9..<valueEnd]
+                    held.append(UInt8(ascii: "\n"))
+                    hasLine = true
                     begin = valueEnd + 1
                     continue
                 }
             }
-            Self.take(line, into: &text)
+            take(line, into: &text)
             begin = end + 1
         }
         if isLast || rest.count - begin > 4 * LineCutter.lineLimit {
-            if begin < rest.count { Self.take(rest[begin...], into: &text) }
+            if begin < rest.count { take(rest[begin...], into: &text) }
             begin = rest.count
         }
+        if isLast { endRecord(into: &text) }
         rest.removeFirst(begin)
     }
 
     /// The line of the trace; an empty one for another field, and one that is no field as it is.
-    private static func take(_ line: ArraySlice<UInt8>, into text: inout [UInt8]) {
+    private mutating func take(_ line: ArraySlice<UInt8>, into text: inout [UInt8]) {
         let field = line.drop { $0 == 0x20 }
         let name = field.prefix { $0 &- 0x41 < 26 || $0 &- 0x30 < 10 || $0 == UInt8(ascii: "_") }
         let isField = !name.isEmpty && field.dropFirst(name.count).first == UInt8(ascii: "=")
+        let isBegin = !isField && line.suffix(160).place(of: Array(" [s=".utf8)) != nil
+        if line.isEmpty || isBegin || held.count > Self.heldLimit { endRecord(into: &text) }
         if isField, name.elementsEqual(Self.name) {
-            text += field.dropFirst(name.count + 1)
-        } else if !isField, line.suffix(160).place(of: Array(" [s=".utf8)) == nil {
-            text += line
+            held += field.dropFirst(name.count + 1)
+            hasLine = true
+        } else if isField {
+            if let name = OriginFields.name(of: String(decoding: name, as: UTF8.self), within: nil) {
+                let value = field.drop { $0 != UInt8(ascii: "=") }.dropFirst()
+                OriginFields.take(name, value, into: &fields)
+            }
+        } else if !isBegin {
+            held += line
         }
-        text.append(UInt8(ascii: "\n"))
+        held.append(UInt8(ascii: "\n"))
+    }
+
+    private mutating func endRecord(into text: inout [UInt8]) {
+        if hasLine, let mark = origins.mark(before: fields) { text += mark }
+        text += held
+        held.removeAll(keepingCapacity: true)
+        (fields, hasLine) = ([:], false)
     }
 }
 
 /// Lines of a container's runtime: "TIME stdout P TEXT" is continued by the next one of the same stream, "TIME stdout F
 /// TEXT" is whole.
 struct PartDecoder: TextDecoder {
+    private static let placeLimit = 64
     private static let marks = [" stdout P ", " stderr P ", " stdout F ", " stderr F "].map { Array($0.utf8) }
     private var buffer = LineBuffer()
-    /// What each stream has of a line so far, with its first time.
-    private var parts: [[UInt8]] = [[], []]
+    /// What each stream of each place has of a line so far, with its first time.
+    private var parts: [[UInt8]: [UInt8]] = [:]
 
     static func isWrapped(_ text: TraceText) -> Bool {
         text.firstLines(.max).contains { mark(in: Array(text[$0.prefix(128)])[...]).map { !$0.isWhole } ?? false }
     }
 
     /// Where the text of a line begins, and to what it belongs; nil for a line that is none of a runtime.
-    private static func mark(in line: ArraySlice<UInt8>) -> (stream: Int, isWhole: Bool, end: Int)? {
+    private static func mark(in line: ArraySlice<UInt8>) -> (stream: [UInt8], isWhole: Bool, end: Int)? {
         let head = line.prefix(128)
         let found = marks.indices.lazy.compactMap { number in head.place(of: marks[number]).map { (number, $0) } }
             .min { $0.1.lowerBound < $1.1.lowerBound }
         guard let (number, range) = found else { return nil }
         // A time as "2025-11-25T19:51:59.123456789Z" stands before it.
-        let time = head[..<range.lowerBound].split(separator: 0x20).last ?? []
-        guard time.contains(UInt8(ascii: "T")), time.count(where: { $0 == UInt8(ascii: ":") }) >= 2,
+        guard let time = head[..<range.lowerBound].split(separator: 0x20).last, time.contains(UInt8(ascii: "T")),
+            time.count(where: { $0 == UInt8(ascii: ":") }) >= 2,
             time.count(where: { $0 &- 0x30 < 10 }) >= 14
         else { return nil }
-        return (number % 2, number >= 2, range.upperBound)
+        return (Array(head[..<time.startIndex]) + [UInt8(number % 2)], number >= 2, range.upperBound)
     }
 
     mutating func decode(_ bytes: [UInt8], isLast: Bool, into text: inout [UInt8]) {
         var parts = parts
         buffer.lines(bytes, isLast: isLast) { line in
-            guard let (stream, isWhole, end) = Self.mark(in: line) else {
+            guard let (stream, isWhole, end) = Self.mark(in: line),
+                parts.count < Self.placeLimit || parts[stream] != nil
+            else {
                 text += line
                 text.append(UInt8(ascii: "\n"))
                 return
             }
-            if parts[stream].isEmpty {
-                parts[stream] += line
+            var part = parts.removeValue(forKey: stream) ?? []
+            if part.isEmpty {
+                part += line
                 // What is put together is no part any more.
-                parts[stream][end - 2 - line.startIndex] = UInt8(ascii: "F")
-            } else if parts[stream].count <= LineCutter.lineLimit {
+                part[end - 2 - line.startIndex] = UInt8(ascii: "F")
+            } else if part.count <= LineCutter.lineLimit {
                 // A line that is longer than that is lost, and is seen to be.
-                parts[stream] += line[end...]
+                part += line[end...]
             }
-            if isWhole { Self.end(&parts[stream], into: &text) }
+            if isWhole {
+                text += part
+                text.append(UInt8(ascii: "\n"))
+            } else {
+                parts[stream] = part
+            }
         }
-        if isLast { for stream in parts.indices { Self.end(&parts[stream], into: &text) } }
+        if isLast {
+            for (_, part) in parts.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+                text += part
+                text.append(UInt8(ascii: "\n"))
+            }
+            parts = [:]
+        }
         self.parts = parts
-    }
-
-    private static func end(_ part: inout [UInt8], into text: inout [UInt8]) {
-        if part.isEmpty { return }
-        text += part
-        text.append(UInt8(ascii: "\n"))
-        part = []
     }
 }
 

@@ -19,6 +19,8 @@ enum Unwrapping {
     private static let depthLimit = 4
     /// Bytes from which the wrapping is learnt.
     private static let headLimit = 64 << 10
+    /// Bytes of what a decoder has given that are passed on at once.
+    private static let pieceLimit = 256 << 10
 
     /// The same bytes without what they are wrapped in.
     static func unwrapped(_ input: @escaping FtraceReader.Input) throws -> FtraceReader.Input {
@@ -50,14 +52,20 @@ enum Unwrapping {
     ) -> FtraceReader.Input {
         var decoder = decoder
         var isOver = false
+        // What a decoder gives at once may be much, and a block of short lines takes many times their size.
+        var (text, place): ([UInt8], Int) = ([], 0)
         return { bytes in
-            let before = bytes.count
-            while bytes.count == before, !isOver {
+            while place == text.count, !isOver {
+                text.removeAll(keepingCapacity: text.count <= 4 * pieceLimit)
+                place = 0
                 var chunk: [UInt8] = []
                 isOver = try !input(&chunk)
-                decoder.decode(chunk, isLast: isOver, into: &bytes)
+                decoder.decode(chunk, isLast: isOver, into: &text)
             }
-            return bytes.count > before
+            let end = min(text.count, place + pieceLimit)
+            bytes += text[place..<end]
+            defer { place = end }
+            return end > place
         }
     }
 

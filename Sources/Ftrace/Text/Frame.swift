@@ -10,6 +10,8 @@ struct Frame {
     var kind: Reconstruction.FrameKind
     /// As perf prints it, without a line that begins the stack.
     var isOfPerf = false
+    /// Where it begins in its line, behind what a log has put there; else 0.
+    var begin = 0
 
     private init(function: UInt64, kind: Reconstruction.FrameKind) { (self.function, self.kind) = (function, kind) }
 
@@ -30,6 +32,7 @@ struct Frame {
             var scanner = Scanner(bytes: bytes, position: begin, end: line.upperBound)
             _ = scanner.skipBlanks()
             self.init(&scanner)
+            self.begin = arrow
             return
         }
         // "	ffffffff8123abcd do_truncate+0x4 ([kernel.kallsyms])", as perf prints one, the object behind it or not.

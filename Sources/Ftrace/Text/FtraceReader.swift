@@ -33,6 +33,7 @@ public struct FtraceReader: EventSource {
     private var isOver = false
     private var stack = Stack.none
     private var prefix = Prefix()
+    private var origins = Origins()
     private var doubt = Doubt.none
     /// Number of the newest line that was none of the trace, or not whole.
     private var foreignLine: UInt64 = 0
@@ -147,6 +148,7 @@ public struct FtraceReader: EventSource {
             lose(gap, into: &sink)
         }
         if read.prefix > 0 { takePrefix(read, of: text, into: &sink) }
+        if read.origin != origins.hash, read.origin != 0 { takeOrigin(read, of: text, into: &sink) }
         switch read.meaning {
         case .event(.marker), .event(.stack), .other:
             again(text, read, into: &sink)
@@ -200,6 +202,27 @@ public struct FtraceReader: EventSource {
         if range.count != prefix.count, let count = Notice.lostLines(text[range]) { lose(count, into: &sink) }
     }
 
+    /// Where the line comes from another host or file than those before it, nothing goes on from them.
+    @inline(never)
+    private mutating func takeOrigin(_ read: TraceLine, of text: TraceText, into sink: inout some EventSink) {
+        var (prefix, isFrame, isLoose) = (read.range.prefix(read.prefix), false, false)
+        if case .frame = read.meaning {
+            // Anything else may have an arrow in it.
+            guard stack == .kernel, let frame = Frame(within: text, read.range) else { return }
+            (prefix, isFrame) = (read.range.lowerBound..<frame.begin, true)
+            if let count = Notice.lostLines(text[prefix]) { return lose(count, into: &sink) }
+        } else if case .event = read.meaning {
+            isLoose = !read.head.oddities.isDisjoint(with: .uncertainName)
+        } else if let head = LineHead(text, read.range) {
+            isLoose = !head.event.oddities.isDisjoint(with: .uncertainName)
+        }
+        guard origins.isChange(text, prefix, number: line, isFrame: isFrame, isLoose: isLoose) else { return }
+        leaveStack()
+        reconstruction.doubt(into: &sink)
+        reconstruction.beginAgain(into: &sink)
+        (reconstruction.pageBase, reconstruction.latestDetach) = (nil, nil)
+    }
+
     /// Lines that another layer has lost.
     private mutating func lose(_ count: UInt64, into sink: inout some EventSink) {
         stack = .none
@@ -218,6 +241,7 @@ public struct FtraceReader: EventSource {
     private mutating func again(_ text: TraceText, _ read: TraceLine, into sink: inout some EventSink) {
         let range = read.range
         if !range.isEmpty, text[range.lowerBound] == UInt8(ascii: "#") { return comment(text, range, into: &sink) }
+        if origins.takeMark(text[range]) { return }
         guard let head = LineHead(text, range) else { return other(text, range, into: &sink) }
         leaveStack()
         heads += 1
@@ -397,6 +421,8 @@ public struct FtraceReader: EventSource {
                 "\(counted(linesLost, "line")) \(noun(linesLost, "was", "were")) lost before the text was written: lookups and operations in progress then are dropped"
             )
         }
+        var origins = origins
+        if let summary = origins.summary(to: line) { add(summary) }
         all += mark.omissions(of: name)
         if isOver {
             all += reconstruction.omissions(

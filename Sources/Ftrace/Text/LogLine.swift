@@ -7,7 +7,7 @@
 /// Unwraps lines.
 enum LogLine {
     /// Names under which logs keep the text of a line.
-    private static let keys = ["log", "MESSAGE", "message", "msg", "text"].map { Array("\"\($0)\":\"".utf8) }
+    private static let keys = ["log", "MESSAGE", "message", "msg", "text"].map { Array("\"\($0)\"".utf8) }
     private static let (backslash, quote, newline) = (UInt8(ascii: "\\"), UInt8(ascii: "\""), UInt8(ascii: "\n"))
 
     /// Whether a line has to be unwrapped.
@@ -35,22 +35,52 @@ enum LogLine {
     /// A line of JSON objects. One without a known key stays as it is.
     private static func unwrapJSON(_ bytes: inout [UInt8], _ line: Range<Int>) {
         guard let first = text(bytes, line) else { return }
-        var (from, to) = (first, line.lowerBound)
-        while from < line.upperBound, bytes[from] != quote {
+        let place = place(bytes, line)
+        // As a network console puts it before a line. There is room for it: it stood in the line, with its name.
+        let text = place + unescaped(bytes, first..<line.upperBound)
+        for (offset, at) in line.enumerated() { bytes[at] = offset < text.count ? text[offset] : 0x20 }
+    }
+
+    /// The text of a string up to its end.
+    private static func unescaped(_ bytes: [UInt8], _ string: Range<Int>) -> [UInt8] {
+        var (text, from): ([UInt8], Int) = ([], string.lowerBound)
+        while from < string.upperBound, bytes[from] != quote {
             var (byte, length) = (bytes[from], 1)
-            if byte == backslash, from + 1 < line.upperBound {
-                (byte, length) = escape(bytes, from, line.upperBound)
+            if byte == backslash, from + 1 < string.upperBound {
+                (byte, length) = escape(bytes, from, string.upperBound)
             }
-            bytes[to] = byte == newline ? 0x20 : byte
-            (from, to) = (from + length, to + 1)
+            text.append(byte == newline ? 0x20 : byte)
+            from += length
         }
-        for place in to..<line.upperBound { bytes[place] = 0x20 }
+        return text
+    }
+
+    /// Names of the line's place, with a mark and a tabulator behind them; empty where it has none.
+    private static func place(_ bytes: [UInt8], _ line: Range<Int>) -> [UInt8] {
+        var fields: OriginFields.Record = [:]
+        let parts = bytes[line].split(separator: quote, omittingEmptySubsequences: false)
+        // A key, a colon and a value.
+        for part in parts.indices.dropLast(2) {
+            let between = parts[part + 1].filter { $0 > 0x20 }
+            guard between == [UInt8(ascii: ":")], parts[part].count <= 64,
+                let name = OriginFields.name(of: String(decoding: parts[part], as: UTF8.self), within: nil)
+            else { continue }
+            OriginFields.take(name, parts[part + 2], into: &fields)
+        }
+        let names = fields.sorted { $0.key < $1.key }.map(\.value)
+        return names.isEmpty ? [] : Array((names.joined(separator: ": ") + ":\t").utf8)
     }
 
     /// Where the text begins.
     private static func text(_ bytes: [UInt8], _ line: Range<Int>) -> Int? {
         for place in line where bytes[place] == quote {
-            for key in keys where bytes[place..<line.upperBound].starts(with: key) { return place + key.count }
+            for key in keys where bytes[place..<line.upperBound].starts(with: key) {
+                // A colon, and blanks as some programs have them.
+                let mark = bytes[place + key.count..<line.upperBound].prefix { $0 <= 0x20 || $0 == UInt8(ascii: ":") }
+                if mark.contains(UInt8(ascii: ":")), mark.endIndex < line.upperBound, bytes[mark.endIndex] == quote {
+                    return mark.endIndex + 1
+                }
+            }
         }
         return nil
     }

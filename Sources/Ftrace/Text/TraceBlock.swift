@@ -67,7 +67,8 @@ struct TraceBlock: Sendable {
                     let isReturn = end > begin && text[end - 1] == UInt8(ascii: "\r")
                     add(text, begin..<(isReturn ? end - 1 : end))
                 }
-                lineCount += 1
+                // A decoder has put its marks between the lines.
+                if text[begin] != OriginFields.mark[0] { lineCount += 1 }
                 begin = end + 1
             }
             return false
@@ -80,15 +81,21 @@ struct TraceBlock: Sendable {
         if text[range.lowerBound] != UInt8(ascii: "#") {
             var begin = range.lowerBound
             switch forms.read(text, range, begin: &begin, into: &values) {
-            case .unneeded: line.meaning = .unneeded
+            case .unneeded: (line.meaning, line.isHead) = (.unneeded, true)
             case .frame(let frame):
                 line.meaning = .frame(frame.kind, isOfPerf: frame.isOfPerf)
                 values.append(frame.function)
+                if frame.begin > 0 { line.origin = Origin.hash(text, range.lowerBound..<frame.begin) }
             case .event(let name, let head, let keys, let words):
                 (line.meaning, line.head, line.keys, line.words) = (.event(name), head, keys, words)
-            case .nameless, .noLine: break
+                line.isHead = true
+            case .nameless: line.isHead = true
+            case .noLine: break
             }
             line.prefix = begin - range.lowerBound
+            if line.isHead {
+                line.origin = begin > range.lowerBound ? Origin.hash(text, range.lowerBound..<begin) : Origin.none
+            }
         }
         lines.append(line)
     }
@@ -114,6 +121,10 @@ struct TraceLine: Sendable {
     var keys: UInt32 = 0
     /// How many arguments it has, needed or not.
     var words: UInt8 = 0
+    /// It has a task and a time.
+    var isHead = false
+    /// What stands before it, as `Origin` has it; 0 where it is no line of a trace.
+    var origin: UInt32 = 0
     private var begin: UInt32
     private var end: UInt32
     private var prefixCount: UInt32 = 0
