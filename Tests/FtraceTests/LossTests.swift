@@ -95,6 +95,81 @@ import Testing
         #expect(reading.causes == ["zero-page"])
     }
 
+    /// A dump whose lines have more before them than what others say in between.
+    private func dump(_ front: String, _ words: String) throws -> Reading {
+        var text = try Text.sample("field/console-whole")
+        let place = try #require(text.first("fs_unlock"))
+        text.lines.insert(Array(words.utf8), at: place)
+        text.lines = text.lines.map { $0.isEmpty ? $0 : Array(front.utf8) + $0 }
+        return try Reading(text)
+    }
+
+    @Test(
+        "marks without the time that the kernel puts before its own messages, behind what stands before each line",
+        arguments: ["logs/console.txt:", "ttyS0 | ", "Nov 25 19:51:59 db-1 kernel: ", "[pod/a/tracer] "],
+        [
+            "** 14 printk messages dropped **", "...", "[...]", "[snip]", "--", "--- >8 ---",
+            "##### CPU 3 buffer started ####", "14 lines omitted",
+        ])
+    func behindFronts(front: String, words: String) throws {
+        let reading = try dump(front, words)
+        #expect(reading.losses[.ftraceBuffer] == (words.contains("14") ? 14 : 1))
+        #expect(reading.causes.isEmpty)
+        #expect(try dump(front, "").losses.isEmpty)
+    }
+
+    @Test("a mark of printk within what a collector puts around it")
+    func collector() throws {
+        let text = try Text.sample("field/console-printk-dropped")
+        let lines = text.lines.enumerated().map { number, line in
+            "[\(number)] kmsg.0: [[1795636319.00000\(number), {}], {\"priority\": 4, \"msg\": \""
+                + String(decoding: line, as: UTF8.self) + "\"}]"
+        }
+        #expect(try Reading(Text(lines.joined(separator: "\n"))).losses[.ftraceBuffer] == 28)
+    }
+
+    @Test(
+        "comments that are none of ftrace's, rules, and a serial line that cannot follow",
+        arguments: [
+            ("# ... 14 lines omitted ...", 14), ("# [snip]", 1), ("##[warning]log truncated", 1),
+            ("# lost 12 events", 12), ("------------------------ >8 ------------------------", 1),
+            ("##### CPU 0 buffer started ####", 1),
+            ("[   16.002880] serial8250: too much work for irq4", 1), ("# ...", 1),
+        ] as [(String, UInt64)])
+    func comments(words: String, lost: UInt64) throws {
+        for sample in ["field/console-whole", "trace-6.12"] {
+            var text = try Text.sample(sample)
+            text.lines.insert(Array(words.utf8), at: try #require(text.first("fs_unlock")))
+            let reading = try Reading(text)
+            #expect(reading.losses[.ftraceBuffer] == lost, "\(sample)")
+        }
+    }
+
+    @Test("the heads of ftrace and perf are no loss", arguments: ["trace-6.12", "field/perf-script", "trace-newest"])
+    func heads(sample: String) throws {
+        let text = try Text.sample(sample)
+        #expect(try Reading(text).losses.isEmpty)
+        #expect(try Reading(text.replacing("(?m)^(?=.)", with: "Nov 25 19:51:59 db-1 sh[7]: ")).losses.isEmpty)
+    }
+
+    @Test("a rule between lines of a trace is named", arguments: ["-----", "========================"])
+    func rules(words: String) throws {
+        let text = try Text.sample("trace-6.12")
+        var other = text
+        other.lines.insert(Array(words.utf8), at: try #require(text.first("fs_unlock")))
+        #expect(try Reading(other).omits("no lines of a trace") && !Reading(text).omits("no lines of a trace"))
+        #expect(try !Reading(.sample("field/console-whole")).omits("no lines of a trace, first"))
+    }
+
+    @Test("a task's name that begins like a comment hides nothing", arguments: ["#worker", "# tracer: x", "#"])
+    func commentNames(name: String) throws {
+        let text = try Text.sample("trace-6.12").replacing("(?m)^ *provoke-victim-", with: name + "-")
+        let (wanted, reading) = (try Reading(.sample("trace-6.12")), try Reading(text))
+        #expect(reading.causes == wanted.causes)
+        let culprits = try Text.sample("trace-6.12").replacing("(?m)^ *provoke-culprit-", with: name + "-")
+        #expect(try Reading(culprits).causes == wanted.causes)
+    }
+
     @Test("what /dev/kmsg has of a message besides its text")
     func dictionary() throws {
         let text = try Text.sample("field/kmsg").replacing(

@@ -43,10 +43,18 @@ public struct FtraceReader: EventSource {
     private var wordCounts = [UInt8](repeating: 0, count: EventName.placeCount)
     private var linesLost: UInt64 = 0
     private var isInPerfHeader = false
+    /// The head of the trace has the number of events that were overwritten.
+    private var isOverrunCounted = false
+    /// Number of the line with which the newest dump began.
+    private var dumpLine: UInt64 = 0
 
     /// Whether a line belonged to something else, or to a line that was cut: the newest one, or the one before it; or
     /// whether the newest one has less in front of it than the one before, as if its begin were missing.
-    private enum Doubt { case none, newest, before, shrunk }
+    private enum Doubt: Equatable {
+        case none, newest, before, shrunk
+        /// A rule of dashes: the end of a dump, unless lines of the trace follow.
+        case rule(line: UInt64)
+    }
 
     /// Whether frames are expected, and whose.
     private enum Stack {
@@ -185,6 +193,12 @@ public struct FtraceReader: EventSource {
     }
 
     private mutating func takeDoubt(_ read: TraceLine, into sink: inout some EventSink) {
+        if case .rule(let rule) = doubt {
+            guard read.isHead else { return }
+            foreign.add(rule)
+            doubt = .none
+            return
+        }
         let isOfNewest = doubt == .newest
         doubt = isOfNewest ? .before : .none
         if isOfNewest, !isRestOfName(read) { reconstruction.doubt(into: &sink) }
@@ -240,7 +254,9 @@ public struct FtraceReader: EventSource {
     /// A line that says more with its text than its block could know.
     private mutating func again(_ text: TraceText, _ read: TraceLine, into sink: inout some EventSink) {
         let range = read.range
-        if !range.isEmpty, text[range.lowerBound] == UInt8(ascii: "#") { return comment(text, range, into: &sink) }
+        if !range.isEmpty, text[range.lowerBound] == UInt8(ascii: "#"), !read.isHead {
+            return comment(text, range, into: &sink)
+        }
         if origins.takeMark(text[range]) { return }
         guard let head = LineHead(text, range) else { return other(text, range, into: &sink) }
         leaveStack()
@@ -358,12 +374,16 @@ public struct FtraceReader: EventSource {
         case .begin:
             leaveStack()
             reconstruction.beginAgain(into: &sink)
+            dumpLine = line
         case .nothing:
+            if Notice.isRule(text[range]), dumpLine + 1 < line, heads > 0 { doubt = .rule(line: line) }
             // The function graph tracer puts events into comments, without their task.
             if text.find("/* fs_", in: range) != nil { loseCut(text, range, into: &sink) }
         case nil:
-            if let place = text.find("# tracer: ", in: range) {
-                return comment(text, place..<range.upperBound, into: &sink)
+            for words: StaticString in ["# tracer: ", "##### CPU ", "# entries-in-buffer/"] {
+                if let place = text.find(words, in: range) {
+                    return comment(text, place..<range.upperBound, into: &sink)
+                }
             }
             leaveStack()
             // An event of the recipe whose task is not there.
@@ -388,9 +408,11 @@ public struct FtraceReader: EventSource {
             var scanner = Scanner(bytes: bytes, position: range.lowerBound + 37, end: range.upperBound)
             guard let kept = scanner.decimal(), scanner.take("/"), let written = scanner.decimal(), written > kept
             else { return }
+            isOverrunCounted = true
             reconstruction.lose(.ftraceBuffer, written - kept, into: &sink)
         } else if text.starts(with: "##### CPU ".utf8) {
             // A processor's buffer begins here and had been longer.
+            if !isOverrunCounted { reconstruction.lose(.ftraceBuffer, into: &sink) }
             reconstruction.forget(into: &sink)
         } else if text.elementsEqual("# ========".utf8) {
             // A header of perf begins with the text itself: behind any event this can be the name of a task.
@@ -400,6 +422,9 @@ public struct FtraceReader: EventSource {
             reconstruction.names.event(EventName.hash(bytes, head.name)) == .marker
         {
             mark.read(bytes, head.arguments..<range.upperBound, at: head.event.time, into: &run)
+        } else if !isInPerfHeader, let count = Notice.comment(text) {
+            leaveStack()
+            lose(count, into: &sink)
         }
     }
 

@@ -29,6 +29,15 @@ struct LineForms: Sendable {
         /// With the keys of its arguments, as `Arguments` packs them, and how many the text has in all.
         case event(EventName, EventHead, keys: UInt32, words: UInt8)
         case frame(Frame)
+
+        /// Whether it is an event of the recipe, or a stack.
+        var isOfTask: Bool {
+            switch self {
+            case .nameless: true
+            case .event(let name, _, _, _): if case .marker = name { false } else { true }
+            case .noLine, .unneeded, .frame: false
+            }
+        }
     }
 
     /// Reads the line in `line`. A trace's line may begin later in it; `begin` becomes the place where it does.

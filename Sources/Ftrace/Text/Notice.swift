@@ -27,9 +27,11 @@ enum Notice: Equatable {
             self = .lostLines(count)
         } else if Self.isBegin(text) {
             self = .begin
-        } else if Self.isGap(body) || Self.isBreak(body) {
+        } else if Self.isGap(body) || Self.isBreak(body) || Self.isOverload(body)
+            || (text.count < prefix + Self.shorter && Self.behindMarks(text).contains(where: Self.isGap))
+        {
             self = .lostLines(1)
-        } else if Self.isNothing(body) {
+        } else if Self.isNothing(body), !body.isEmpty || !Self.behindMarks(text).contains(where: { $0.count > 1 }) {
             self = .nothing
         } else {
             return nil
@@ -63,39 +65,46 @@ enum Notice: Equatable {
     /// "Lost 5 message(s)!": whatever says that lines were lost. The count stands next to one of these words; 1 where
     /// there is none.
     static func lostLines(_ text: Slice<TraceText>) -> UInt64? {
-        var (verb, noun, number): (Int?, Int?, (place: Int, value: UInt64)?)
-        var candidates: [(place: Int, value: UInt64)] = []
+        var verbs: [(place: Int, needsCount: Bool, needsPipe: Bool)] = []
+        var nouns: [(place: Int, isPipe: Bool)] = []
+        var numbers: [(place: Int, value: UInt64)] = []
         var place = 0
         var before: Slice<TraceText>?
-        var (needsCount, needsPipe, isPipe) = (false, false, false)
         for word in text.prefix(512).split(whereSeparator: { !$0.isAlphanumeric }) {
             place += 1
             if let first = word.first, first &- 0x30 < 10 {
                 if !isTime(word, in: text), let value = UInt64(String(decoding: word, as: UTF8.self)) {
-                    candidates.append((place, value))
+                    numbers.append((place, value))
                 }
-            } else if verb == nil, word.isOne(of: verbs) {
-                verb = place
-                (needsCount, needsPipe) = (word.isOne(of: ["more", "shown"]), word.isOne(of: ["broken"]))
+            } else if word.isOne(of: Self.verbs) {
+                verbs.append((place, word.isOne(of: ["more", "shown"]), word.isOne(of: ["broken"])))
                 // Of a serial line, whose characters are lost.
                 if let before, word.isOne(of: ["overrun", "overruns"]), before.isOne(of: ["input", "fifo"]) {
-                    noun = noun ?? place - 1
+                    nouns.append((place - 1, false))
                 }
-            } else if noun == nil {
-                isPipe = word.isOne(of: ["kmsg"]) || word.isOne(of: ["pipe"]) && before?.isOne(of: ["trace"]) == true
-                if isPipe || word.isOne(of: nouns) { noun = place }
+            } else {
+                let isOfTrace = before?.isOne(of: ["trace"]) ?? false
+                let isPipe = word.isOne(of: ["kmsg"]) || (word.isOne(of: ["pipe"]) && isOfTrace)
+                if isPipe || word.isOne(of: Self.nouns) { nouns.append((place, isPipe)) }
             }
             before = word
         }
-        guard let verb, let noun, abs(verb - noun) <= 5, isPipe || !needsPipe else { return nil }
         // What a firewall says of a packet: "OUTPUT DROP IN= OUT=eth0".
-        if text.place(of: Array(" OUT=".utf8)) != nil { return nil }
-        // Of several the one that is nearest to both.
-        func distance(_ place: Int) -> Int { abs(place - verb) + abs(place - noun) }
-        number = candidates.filter { abs($0.place - verb) == 1 || abs($0.place - noun) == 1 }
-            .min { distance($0.place) < distance($1.place) }
-        if needsCount, number == nil { return nil }
-        return max(number?.value ?? 1, 1)
+        guard !verbs.isEmpty, !nouns.isEmpty, text.place(of: Array(" OUT=".utf8)) == nil else { return nil }
+        for verb in verbs {
+            let near = nouns.filter { abs($0.place - verb.place) <= 5 && ($0.isPipe || !verb.needsPipe) }
+            guard !near.isEmpty else { continue }
+            // Of several numbers the one that is nearest to both.
+            func distance(_ place: Int) -> Int {
+                abs(place - verb.place) + (near.map { abs($0.place - place) }.min() ?? 0)
+            }
+            let number = numbers.filter { number in
+                abs(number.place - verb.place) == 1 || near.contains { abs($0.place - number.place) == 1 }
+            }.min { distance($0.place) < distance($1.place) }
+            if verb.needsCount, number == nil { continue }
+            return max(number?.value ?? 1, 1)
+        }
+        return nil
     }
 
     /// Whether a number is a part of a time: "[   15.999999]", "19:51:59".
@@ -106,6 +115,8 @@ enum Notice: Equatable {
         {
             return true
         }
+        let after = text[number.endIndex..<text.endIndex]
+        if after.first == UInt8(ascii: "."), let digit = after.dropFirst().first, digit &- 0x30 < 10 { return true }
         guard text.first == UInt8(ascii: "["), let close = text.firstIndex(of: UInt8(ascii: "]")) else { return false }
         return number.startIndex < close
             && text[text.startIndex..<close].dropFirst().allSatisfy { $0 <= 0x20 || $0 &- 0x2e < 12 && $0 != 0x2f }
@@ -118,7 +129,8 @@ enum Notice: Equatable {
     /// grep between groups of lines.
     private static func isGap(_ text: Slice<TraceText>) -> Bool {
         let text = text.trimmed
-        guard text.count <= 48, text.count > 1 else { return false }
+        let isLine = text.count <= 160 && !text.contains { $0.isAlphanumeric && $0 != UInt8(ascii: "8") }
+        guard text.count <= 48 || isLine, text.count > 1 else { return false }
         if text.elementsEqual("--".utf8) { return true }
         let words = text.split { !$0.isAlphanumeric }.filter { $0.contains { $0 &- 0x30 >= 10 } }
         let hasDots = dots.contains { text.place(of: $0) != nil }
@@ -131,6 +143,37 @@ enum Notice: Equatable {
         // "[...14 lines...]" and "(snip)".
         return words.contains { $0.isOne(of: ["snip", "snipped", "truncated", "omitted", "elided", "skipped"]) }
             || (hasDots && words.contains { $0.isOne(of: ["lines", "more", "cut"]) })
+    }
+
+    /// How much shorter a line may be than those of the trace and still lack something that they have: the time of the
+    /// kernel stands before each of its messages, and not before what others say.
+    private static let shorter = 24
+
+    /// What stands behind the marks with which prefixes end: the last ones first.
+    private static func behindMarks(_ text: Slice<TraceText>) -> [Slice<TraceText>] {
+        let marks = text.indices.reversed().lazy.filter { place in
+            text[place] == 0x09 || ":]|>;\"".utf8.contains(text[place])
+        }
+        return marks.prefix(6).map { text[($0 + 1)...].trimmed }.filter { !$0.isEmpty } + [text.trimmed]
+    }
+
+    /// "serial8250: too much work for irq4": the port may have lost characters.
+    private static func isOverload(_ text: Slice<TraceText>) -> Bool {
+        text.place(of: Array("too much work for irq".utf8)) != nil
+    }
+
+    /// What a comment says that is none of ftrace's own.
+    static func comment(_ text: Slice<TraceText>) -> UInt64? {
+        let words = text.drop { $0 == UInt8(ascii: "#") }
+        return lostEvents(words) ?? lostLines(words) ?? (isGap(words) || isBreak(words) ? 1 : nil)
+    }
+
+    /// Whether a line has nothing but a rule of dashes or the like, behind whatever a console puts before it.
+    static func isRule(_ text: Slice<TraceText>) -> Bool {
+        let text = text.trimmed
+        guard let last = text.last, last == UInt8(ascii: "-") || last == UInt8(ascii: "=") else { return false }
+        let count = text.reversed().prefix { $0 == last }.count
+        return count >= 3 && (count == text.count || text.dropLast(count).last.map { $0 <= 0x20 } ?? true)
     }
 
     /// "[-- Console down --]", "SOL session closed by BMC": nobody was listening for a while. Other sessions and

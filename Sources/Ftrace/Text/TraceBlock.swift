@@ -78,9 +78,13 @@ struct TraceBlock: Sendable {
     private mutating func add(_ text: TraceText, _ range: Range<Int>) {
         guard !range.isEmpty else { return }
         var line = TraceLine(range: range, number: lineCount, firstValue: values.count)
-        if text[range.lowerBound] != UInt8(ascii: "#") {
+        let isComment = text[range.lowerBound] == UInt8(ascii: "#")
+        if !isComment || range.count > 1 {
             var begin = range.lowerBound
-            switch forms.read(text, range, begin: &begin, into: &values) {
+            let reading = forms.read(text, range, begin: &begin, into: &values)
+            // The name of a task may begin like a comment.
+            switch reading {
+            case _ where isComment && !reading.isOfTask: begin = range.lowerBound
             case .unneeded: (line.meaning, line.isHead) = (.unneeded, true)
             case .frame(let frame):
                 line.meaning = .frame(frame.kind, isOfPerf: frame.isOfPerf)
