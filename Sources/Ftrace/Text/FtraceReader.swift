@@ -34,6 +34,7 @@ public struct FtraceReader: EventSource {
     private var stack = Stack.none
     private var prefix = Prefix()
     private var origins = Origins()
+    private var copies = Copies()
     private var doubt = Doubt.none
     /// Number of the newest line that was none of the trace, or not whole.
     private var foreignLine: UInt64 = 0
@@ -178,6 +179,16 @@ public struct FtraceReader: EventSource {
                 if let count = prefix.count, read.prefix < count { doubt = .shrunk }
                 prefix.learn(text, read.range.prefix(read.prefix))
             }
+            let end = read.firstValue + Arguments.count(of: read.keys)
+            switch copies.take(name, read.head, keys: read.keys, values[read.firstValue..<end], line: line) {
+            case .new: break
+            case .copy:
+                stack = .other
+                return
+            case .other:
+                stack = .other
+                return lose(1, into: &sink)
+            }
             arguments.unpack(read.keys, values, at: read.firstValue)
             arguments.wordCount = read.words
             guard read.head.oddities.isEmpty, doubt != .shrunk else {
@@ -267,7 +278,8 @@ public struct FtraceReader: EventSource {
             // "<stack trace>", or a line of the function tracer.
             switch text.first("<", in: body) {
             case body.lowerBound where text[body].starts(with: "<user stack".utf8): stack = .other
-            case body.lowerBound: beginStack(head, into: &sink)
+            case body.lowerBound where !copies.isInCopy: beginStack(head, into: &sink)
+            case _ where copies.isInCopy: stack = .other
             case _ where text[body].starts(with: "PERF_RECORD_LOST".utf8):
                 let count = text[body].split(separator: 0x20).last.map { String(decoding: $0, as: UTF8.self) }
                 reconstruction.lose(.ftraceBuffer, max(count.flatMap(UInt64.init) ?? 1, 1), into: &sink)
@@ -277,6 +289,7 @@ public struct FtraceReader: EventSource {
         } else if let name = reconstruction.names.event(EventName.hash(text, head.name)) {
             switch name {
             case .marker: mark.read(text, body, at: head.event.time, into: &run)
+            case _ where copies.isInCopy: stack = .other
             case .stack:
                 beginStack(head, into: &sink)
                 if let frame = Frame(text, body) { reconstruction.frame(frame.function, frame.kind, into: &sink) }
@@ -374,6 +387,7 @@ public struct FtraceReader: EventSource {
         case .begin:
             leaveStack()
             reconstruction.beginAgain(into: &sink)
+            copies.begin()
             dumpLine = line
         case .nothing:
             if Notice.isRule(text[range]), dumpLine + 1 < line, heads > 0 { doubt = .rule(line: line) }
@@ -404,6 +418,7 @@ public struct FtraceReader: EventSource {
             tracer = String(decoding: text.dropFirst(10).prefix(32), as: UTF8.self)
             leaveStack()
             reconstruction.beginAgain(into: &sink)
+            copies.begin()
         } else if text.starts(with: "# entries-in-buffer/entries-written: ".utf8) {
             var scanner = Scanner(bytes: bytes, position: range.lowerBound + 37, end: range.upperBound)
             guard let kept = scanner.decimal(), scanner.take("/"), let written = scanner.decimal(), written > kept
@@ -431,13 +446,18 @@ public struct FtraceReader: EventSource {
     // MARK: What is not there
 
     public var omissions: [Omission] {
-        var all = [foreign, incomplete, unknownTasks, notUnderstood, doubtfulNames].flatMap { places in
+        var all = [foreign, incomplete, unknownTasks, notUnderstood, doubtfulNames, copies.places].flatMap { places in
             places.omissions(of: name).map { omission in
                 // What such an event says is not known.
                 Omission(place: omission.place, what: omission.what, hidesObservations: places.what == incomplete.what)
             }
         }
         func add(_ what: String) { all.append(Omission(place: name, what: what)) }
+        if copies.others > 0 {
+            add(
+                "the second copy has \(counted(copies.others, "event")) that the first one lacks: a loss of the first one"
+            )
+        }
         if overlong > 0 {
             add("\(counted(overlong, "line")) of more than 64 KiB \(noun(overlong, "was", "were")) skipped")
         }
