@@ -156,9 +156,14 @@ import Testing
         var text = try Text.sample("field/console-whole")
         let place = try #require(text.first("fs_unlock"))
         text.lines[place] = Array("[   16.002900] usb 1-1: new high-speed USB dev".utf8) + text.lines[place]
-        text.lines.insert(Array("[   16.002900] systemd[1]: Started app.service on alpha: x => y".utf8), at: place)
-        let reading = try Reading(text)
+        text.lines.insert(Array("[   16.002900] systemd[1]: Started app.service on alpha: x, y".utf8), at: place)
+        var reading = try Reading(text)
         #expect(!reading.omits("several places"))
         #expect(reading.causes == ["truncate"])
+        // What looks like a frame after the end of a stack is a loss, and no other place.
+        text.lines[place] = Array("[   16.002900] systemd[1]: Started app.service on alpha: x => y".utf8)
+        reading = try Reading(text)
+        #expect(!reading.omits("several places"))
+        #expect(reading.causes.isEmpty && !reading.losses.isEmpty)
     }
 }

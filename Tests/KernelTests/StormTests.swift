@@ -23,7 +23,8 @@ struct StormTests {
             let withFtrace: [Guest.Mode] =
                 kernel != "6.12" && !isLong ? [] : isLong || MarkedTable.isRecording ? [.sentinel, .auto] : [.sentinel]
             let depths: [Guest.Mode] =
-                kernel == Kernels.newestRealTime && !isLong && !MarkedTable.isRecording ? [.sentinel] : [.sentinel, .auto]
+                kernel == Kernels.newestRealTime && !isLong && !MarkedTable.isRecording
+                ? [.sentinel] : [.sentinel, .auto]
             let modes = depths.map { ($0, nil) } + withFtrace.map { ($0, "ftrace") }
             return modes.map { (mode: Guest.Mode, source: String?) in
                 Guest(
