@@ -89,6 +89,67 @@ import Testing
         }
     }
 
+    @Test("a text that was cut at any column says so where it has less to say", arguments: SampleTests.kernels)
+    func columns(kernel: String) throws {
+        for sample in ["trace-\(kernel)", "trace-cmd-\(kernel)", "console-\(kernel)"] {
+            let text = try Text.sample(sample)
+            let whole = try Reading(text)
+            let longest = text.lines.lazy.filter { String(decoding: $0, as: UTF8.self).contains("fs_") }.map(\.count)
+                .max()
+            for count in 120..<(try #require(longest)) {
+                var cut = text
+                cut.lines = text.lines.map { Array($0.prefix(count)) }
+                guard let reading = try? Reading(bytes: cut.bytes, threads: 0) else { continue }
+                let causes = Set(whole.causes + ["unknown"])
+                #expect(reading.findings.allSatisfy { causes.contains($0.cause.rawValue) }, "\(sample) \(count)")
+                let isLess = reading.causes != whole.causes
+                let isSaid = reading.losses[.ftraceBuffer] ?? 0 > whole.losses[.ftraceBuffer] ?? 0
+                // All lines end behind the place of the call, as on arm64; or within the zero page's number.
+                let isAlike = cut.lines.allSatisfy { line in
+                    let words = String(decoding: line, as: UTF8.self)
+                    return !words.contains("fs_unlock") || words.contains(#/caller=\S+\+0x\w{3}(/0x\w+)? ?$| zero=/#)
+                }
+                #expect(!isLess || isSaid || isAlike, "\(sample) \(count): \(reading.causes)")
+            }
+        }
+    }
+
+    @Test("a line that was cut in the place of its call is no unlock by others")
+    func callers() throws {
+        let text = try Text.sample("trace-cmd-6.12")
+        for rest in [
+            "get_futex", "get_futex_key", "get_futex_key+", "get_futex_key+0x", "get_futex_key+0x1", "ffffff", "",
+        ] {
+            let cut = text.replacing(#"caller=get_futex_key.*"#, with: "caller=" + rest)
+            let reading = try Reading(cut)
+            #expect(reading.losses[.ftraceBuffer] ?? 0 >= 4, "\(rest)")
+            #expect(!reading.causes.contains("zero-page"), "\(rest)")
+        }
+        // A size belongs to each place, if it belongs to one.
+        let sized = try Text.sample("trace-6.12").replacing(
+            #"caller=get_futex_key\S+ .*"#, with: "caller=get_futex_key+0x18d")
+        #expect(try Reading(sized).losses[.ftraceBuffer] ?? 0 >= 5)
+        // Of a module; and without the numbers of the zero pages, as on arm64.
+        let module = text.replacing("caller=get_futex_key", with: "caller=end_page_read+0x1d [ext4]")
+        #expect(try Reading(module.replacing(#" \[ext4\]\S+"#, with: " [ext4]")).losses[.ftraceBuffer] == nil)
+        let other = try Reading(text.replacing(#" base=.*"#, with: ""))
+        #expect(other.losses.isEmpty && other.causes.filter { $0 != "unknown" }.count == 3)
+    }
+
+    @Test("a line with more arguments than those before it shows that they were cut")
+    func before() throws {
+        var text = try Text.sample("trace-cmd-6.12")
+        let place = try #require(text.first("fs_unlock"))
+        let line = String(decoding: text.lines[place], as: UTF8.self)
+        text.lines[place] = Array(line[..<(try #require(line.range(of: " base="))).lowerBound].utf8)
+        let reading = try Reading(text)
+        #expect(reading.losses[.ftraceBuffer] == 1)
+        #expect(reading.omissions.contains { $0.what.contains("without an argument") && $0.hidesObservations })
+        // Not so of two traces in one file, of two kernels.
+        let both = Text((try Text.sample("trace-6.1")).bytes + (try Text.sample("trace-6.12")).bytes)
+        #expect(try Reading(both).losses.isEmpty)
+    }
+
     @Test("parts of a text in another order: no retry goes over a step back", arguments: [20, 30, 40])
     func blocks(count: Int) throws {
         var text = try Text.sample("trace-6.12")

@@ -15,7 +15,10 @@ extension Arguments {
         _ text: TraceText, _ range: Range<Int>, of name: EventName, names: KnownNames, found: (NumberInLine) -> Void
     ) {
         var scanner = Scanner(bytes: text, position: range.lowerBound, end: range.upperBound)
+        let place = scanner.position
         if scanner.current == UInt8(ascii: "(") { scanner.skipPlace() }
+        // "(folio_unlock+0x4/0x20)", while trace-cmd and perf print an address.
+        let hasSizes = text.first("/", in: place..<scanner.position) != nil
         if name == .removal, let file = scanner.file() {
             (self[.dev], self[.inode]) = (UInt64(file.device), file.inode)
         }
@@ -30,7 +33,9 @@ extension Arguments {
             }
             wordCount = wordCount == .max ? .max : wordCount + 1
             if word == Self.caller {
-                isFutexCall = scanner.isFutexFunction()
+                let caller = scanner.caller(hasSizes: hasSizes)
+                isFutexCall = caller.isFutexFunction
+                if !caller.isWhole { isDamaged = true }
                 continue
             }
             let key = names.argument(word)
@@ -43,9 +48,8 @@ extension Arguments {
                         isNegative: number.isNegative))
                 guard let key else { continue }
                 // A page is where addresses of the kernel are, unless digits are missing at its end.
-                if self[key] != nil || (isStrict && key == .page && number.value != 0 && number.value >> 63 == 0) {
-                    isDamaged = true
-                }
+                let isAddress = key == .base || (key == .page && number.value != 0)
+                if self[key] != nil || (isStrict && isAddress && number.value >> 63 == 0) { isDamaged = true }
                 self[key] = number.value
             } else if key != nil, !isFault {
                 isDamaged = true
@@ -138,16 +142,46 @@ extension Scanner {
         return first.value << UInt64(4 * second.count) | second.value
     }
 
-    /// Whether the symbol here is get_futex_key; nil when it is no symbol but an address.
-    mutating func isFutexFunction() -> Bool? {
+    /// The place of a call, as "get_futex_key+0x18d/0x2c0 [module]", with or without the size and the module.
+    /// - Returns: whether it is in get_futex_key, nil when it is an address without a symbol; and whether it can be all of
+    ///   it, where the line ends here.
+    mutating func caller(hasSizes: Bool) -> (isFutexFunction: Bool?, isWhole: Bool) {
         let begin = position
-        let length = 13
         skipWord()
-        guard begin < position, bytes[begin] &- 0x30 >= 10 else { return nil }
-        guard position - begin >= length, bytes[begin..<begin + length].elementsEqual("get_futex_key".utf8)
-        else { return false }
-        guard position - begin > length else { return true }
-        let next = bytes[begin + length]
-        return next == UInt8(ascii: "+") || next == UInt8(ascii: ".") || next == UInt8(ascii: "/")
+        let word = begin..<position
+        guard let first = word.isEmpty ? nil : bytes[begin], first &- 0x30 >= 10 else {
+            // Sixteen digits, with "0x" or without.
+            return (nil, position < end || word.count >= 16)
+        }
+        let name = begin..<(bytes.first("+", in: word) ?? position)
+        let base = name.lowerBound..<(bytes.first(".", in: name) ?? name.upperBound)
+        let isFutexFunction = bytes[base].elementsEqual(Self.futexFunction.utf8)
+        if skipModule() { return (isFutexFunction, true) }
+        guard position == end else { return (isFutexFunction, true) }
+        var rest = Scanner(bytes: bytes, position: name.upperBound, end: word.upperBound)
+        guard rest.take("+"), rest.take("0"), rest.take("x"), let offset = rest.hexadecimal() else {
+            return (isFutexFunction, false)
+        }
+        if hasSizes {
+            guard rest.take("/"), rest.take("0"), rest.take("x"), rest.hexadecimal() != nil else {
+                return (isFutexFunction, false)
+            }
+        }
+        // The lookup pins its page before it can unlock it.
+        return (isFutexFunction, !isFutexFunction || offset >= Self.firstUnlock)
+    }
+
+    private static let futexFunction = "get_futex_key"
+    /// Bytes of get_futex_key() in which there is no call of the unlock.
+    private static let firstUnlock: UInt64 = 0x40
+
+    /// " [ext4]" behind a symbol of a module.
+    private mutating func skipModule() -> Bool {
+        var next = self
+        guard next.skipBlanks(), next.position < end, next.take("[") else { return false }
+        next.skipWord(to: "]")
+        guard next.take("]") else { return false }
+        self = next
+        return true
     }
 }

@@ -40,8 +40,8 @@ public struct FtraceReader: EventSource {
     private var foreignLine: UInt64 = 0
     /// There was a line of the trace with all the columns of a name.
     private var isInColumns = false
-    /// By the places of events: the largest number of arguments that one had.
-    private var wordCounts = [UInt8](repeating: 0, count: EventName.placeCount)
+    /// Of the trace that the text is in.
+    private var cuts = CutLines()
     private var linesLost: UInt64 = 0
     private var isInPerfHeader = false
     /// The head of the trace has the number of events that were overwritten.
@@ -313,9 +313,16 @@ public struct FtraceReader: EventSource {
             systemCalls += 1
             return
         }
-        if isCut(name, arguments) {
-            loseCut(text, range, into: &sink)
-        } else if !reconstruction.take(name, head, arguments, line: line, into: &sink) {
+        let (isCut, before) = cuts.judge(name, arguments, text, range)
+        if before > 0 { loseBefore(before, into: &sink) }
+        if isCut, !cuts.isCutInColumn(name, arguments, columns: range.count) {
+            return loseCut(text, range, into: &sink)
+        }
+        if isCut {
+            incomplete.add(line)
+            reconstruction.lose(.ftraceBuffer, 1, into: &sink)
+        }
+        if !reconstruction.take(name, head, arguments, line: line, into: &sink) {
             incomplete.add(line)
         }
     }
@@ -354,18 +361,13 @@ public struct FtraceReader: EventSource {
         lose(Notice.lostLines(text[range]) ?? 1, into: &sink)
     }
 
-    /// Whether the line of an event is not whole: something stands among its arguments, or it has fewer of them than
-    /// others of the same event.
-    @inline(__always)
-    private mutating func isCut(_ name: EventName, _ arguments: borrowing Arguments) -> Bool {
-        if arguments.isDamaged { return true }
-        guard let place = name.place else { return false }
-        let most = wordCounts[place]
-        if arguments.wordCount > most { learnWordCount(arguments.wordCount, at: place) }
-        return arguments.wordCount < most
+    /// Lines were cut that were taken for whole.
+    @inline(never)
+    private mutating func loseBefore(_ count: UInt64, into sink: inout some EventSink) {
+        for _ in 0..<min(count, UInt64(Places.limit)) { incomplete.add(line) }
+        reconstruction.lose(.ftraceBuffer, count, into: &sink)
+        reconstruction.forget(into: &sink)
     }
-
-    @inline(never) private mutating func learnWordCount(_ count: UInt8, at place: Int) { wordCounts[place] = count }
 
     private mutating func beginStack(_ head: LineHead, into sink: inout some EventSink) {
         _ = reconstruction.take(.stack, head.event, Arguments(), line: line, into: &sink)
@@ -386,6 +388,7 @@ public struct FtraceReader: EventSource {
             lose(count, into: &sink)
         case .begin:
             leaveStack()
+            cuts = CutLines()
             reconstruction.beginAgain(into: &sink)
             copies.begin()
             dumpLine = line
@@ -417,6 +420,7 @@ public struct FtraceReader: EventSource {
         if text.starts(with: "# tracer: ".utf8) {
             tracer = String(decoding: text.dropFirst(10).prefix(32), as: UTF8.self)
             leaveStack()
+            cuts = CutLines()
             reconstruction.beginAgain(into: &sink)
             copies.begin()
         } else if text.starts(with: "# entries-in-buffer/entries-written: ".utf8) {
