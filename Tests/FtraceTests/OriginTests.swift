@@ -47,7 +47,7 @@ import Testing
         #expect(reading.omits("several places"), "\(pair)")
     }
 
-    @Test("perf has no columns for names", arguments: [["alpha/trace.txt:", "beta/trace.txt:"]])
+    @Test("perf has no columns for names", arguments: [["alpha/trace.txt:", "beta/trace.txt:"], ["a:", "b:"]])
     func perf(pair: [String]) throws {
         let reading = try Reading(apart("field/perf-script") { place, _, line in pair[place] + line })
         #expect(reading.findings.allSatisfy { $0.detach == nil })

@@ -206,6 +206,33 @@ struct ScreenDecoder: TextDecoder {
     }
 }
 
+/// Letters that stand before each line without a mark, as some programs name a stream: "o" before all lines. A comment
+/// shows them; a name of perf would hide them.
+struct FrontDecoder: TextDecoder {
+    private static let limit = 8
+    private let front: [UInt8]
+    private var buffer = LineBuffer()
+
+    /// Nil when there are none.
+    init?(_ text: TraceText) {
+        let lines = text.firstLines(200)
+        let comment = lines.lazy.compactMap { line in text.first("#", in: line).map { line.lowerBound..<$0 } }.first
+        guard lines.count > 3, let comment, 1...Self.limit ~= comment.count,
+            text[comment].allSatisfy({ ($0 | 0x20) &- 0x61 < 26 }),
+            lines.allSatisfy({ text[$0].starts(with: text[comment]) })
+        else { return nil }
+        front = Array(text[comment])
+    }
+
+    mutating func decode(_ bytes: [UInt8], isLast: Bool, into text: inout [UInt8]) {
+        let front = front
+        buffer.lines(bytes, isLast: isLast) { line in
+            text += line.starts(with: front) ? line.dropFirst(front.count) : line
+            text.append(UInt8(ascii: "\n"))
+        }
+    }
+}
+
 /// Something that stands behind each line: a quotation mark, a further column, the "$" of `cat -A`.
 struct SuffixDecoder: TextDecoder {
     private static let limit = 64

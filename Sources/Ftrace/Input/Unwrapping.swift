@@ -91,7 +91,7 @@ enum Unwrapping {
             }
             if has("__CURSOR=", "\n    MESSAGE=") { return FieldDecoder() }
             if has(" stdout P ", " stderr P "), PartDecoder.isWrapped(text) { return PartDecoder() }
-            return ScreenDecoder(text) ?? SuffixDecoder(text)
+            return ScreenDecoder(text) ?? FrontDecoder(text) ?? SuffixDecoder(text)
         }
     }
 }

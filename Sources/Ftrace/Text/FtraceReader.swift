@@ -35,6 +35,8 @@ public struct FtraceReader: EventSource {
     private var prefix = Prefix()
     private var origins = Origins()
     private var copies = Copies()
+    /// Of a text of perf: names alone stand before the numbers; something that is no mark stands before all of them.
+    private var perfNames = (areBare: false, areGlued: false)
     private var doubt = Doubt.none
     /// Number of the newest line that was none of the trace, or not whole.
     private var foreignLine: UInt64 = 0
@@ -241,7 +243,12 @@ public struct FtraceReader: EventSource {
         } else if let head = LineHead(text, read.range) {
             isLoose = !head.event.oddities.isDisjoint(with: .uncertainName)
         }
-        guard origins.isChange(text, prefix, number: line, isFrame: isFrame, isLoose: isLoose) else { return }
+        if origins.isChange(text, prefix, number: line, isFrame: isFrame, isLoose: isLoose, extends: false) {
+            beginElsewhere(into: &sink)
+        }
+    }
+
+    private mutating func beginElsewhere(into sink: inout some EventSink) {
         leaveStack()
         reconstruction.doubt(into: &sink)
         reconstruction.beginAgain(into: &sink)
@@ -347,11 +354,42 @@ public struct FtraceReader: EventSource {
         // In a text that has lost its blanks no name has all its columns.
         if !isInColumns { head.oddities.remove(.isNameShort) }
         // Names of perf have no columns: this line may be the rest of the one before it.
-        let isRest = head.oddities.contains(.isPerf) && (doubt == .before || foreignLine + 1 == line)
+        let isBehindOther = doubt == .before || foreignLine + 1 == line
+        let isRest = head.oddities.contains(.isPerf) && isBehindOther
+        if head.oddities.contains(.isTabbed), !isBehindOther { head.oddities.remove(.isNameShort) }
+        if head.oddities.contains(.isPerf) { takePerfName(&head, text, range, isWhole: !isRest, into: &sink) }
         if doubt == .shrunk || isRest {
             head.oddities.insert(.isNameShort)
         }
         take(name, head, arguments, text, range, into: &sink)
+    }
+
+    /// A name of perf has no columns. Lines with a name and nothing else say that nothing stands before the others, so
+    /// that a mark is a part of a name; else what ends with it names the place of the line.
+    private mutating func takePerfName(
+        _ head: inout EventHead, _ text: TraceText, _ range: Range<Int>, isWhole: Bool, into sink: inout some EventSink
+    ) {
+        if head.oddities.contains(.isNameMarked) {
+            guard !perfNames.areBare else { return }
+            head.comm = .nameless
+            guard let read = LineHead(text, range), read.begin < read.time,
+                let mark = (read.begin..<read.time).first(where: { text[$0].isMark })
+            else { return }
+            let prefix = range.lowerBound..<mark + 1
+            if origins.isChange(text, prefix, number: line, isFrame: false, isLoose: true, extends: true) {
+                beginElsewhere(into: &sink)
+            }
+        } else if !head.oddities.contains(.isNameDoubtful) {
+            if isWhole { perfNames.areBare = true }
+        } else if head.comm == .nameless, !perfNames.areGlued {
+            // Longer than a name, without a blank or a mark: something stands before all of them.
+            let read = LineHead(text, range)
+            perfNames.areGlued =
+                read.map { read in
+                    text[read.begin..<min(read.begin + 16, range.upperBound)].allSatisfy { $0 > 0x20 && !$0.isMark }
+                } ?? false
+        }
+        if perfNames.areGlued { head.comm = .nameless }
     }
 
     @inline(never)

@@ -195,31 +195,14 @@ extension LineHead {
             if end - begin < columns { columns = 0 }
         }
         var first = begin
-        while first < end, bytes[first] == 0x20 { first += 1 }
+        while first < end, bytes[first] == 0x20 || (columns == 0 && bytes[first] == 0x09) { first += 1 }
         if event.oddities.contains(.isPerf) {
-            // Names of perf have no columns, so that nothing but what is in them says where they begin.
-            if let mark = (first..<end).last(where: { bytes[$0] < 0x20 || bytes[$0] == UInt8(ascii: "\"") }) {
-                first = mark + 1
-            }
-            while first < end - 1, [UInt8(ascii: "+"), UInt8(ascii: ">"), 0x20].contains(bytes[first]) { first += 1 }
-            begin = first
+            readPerfName(bytes, &first, end: end)
+        } else {
+            if columns == 0, first > range.lowerBound, bytes[first - 1] == 0x09 { event.oddities.insert(.isTabbed) }
+            readName(bytes, range, &first, end: end)
         }
-        // A name has fifteen bytes at most, so that a blank begins the wide columns of any. Where there is none, or
-        // where a mark and a blank stand in fewer columns, blanks were taken away and something else is in them.
-        let isDoubtful =
-            columns == Self.wide
-            ? first == begin
-            : end - first > 15 || (first..<max(first, end - 1)).contains { bytes[$0].isMark && bytes[$0 + 1] == 0x20 }
-        if isDoubtful {
-            event.oddities.insert(.isNameDoubtful)
-            var place = end
-            while place > first, bytes[place - 1] != 0x20 { place -= 1 }
-            // No name is as long as that: what ends with a mark stands before it.
-            if end - place > 15, let mark = (place..<end - 1).last(where: { bytes[$0].isMark }) { place = mark + 1 }
-            first = place
-            begin = first
-            columns = 0
-        }
+        guard event.comm != .nameless else { return }
         if end - first > 15 {
             // Still longer than a name can be: where it begins is not known.
             event.comm = .nameless
@@ -229,11 +212,68 @@ extension LineHead {
         event.comm = Comm(
             low: bytes.word(at: first, count: length), high: bytes.word(at: first + 8, count: length - 8))
     }
+    /// Where a name begins that has columns.
+    private mutating func readName(_ bytes: TraceText, _ range: Range<Int>, _ first: inout Int, end: Int) {
+        let hasMark = (first..<max(first, end - 1)).contains { bytes[$0].isMark && bytes[$0 + 1] == 0x20 }
+        let blanks = first - begin
+        // A name has fifteen bytes at most, so that a blank begins the wide columns of any. Where there is none, or
+        // where a mark and a blank stand in columns that are full, blanks were taken away and something else is in them.
+        let isDoubtful =
+            switch columns {
+            case Self.wide: blanks == 0 || (blanks == 1 && hasMark && begin > range.lowerBound)
+            case Self.narrow: hasMark && blanks < 2
+            default: end - first > 15 || hasMark
+            }
+        guard isDoubtful else { return }
+        event.oddities.insert(.isNameDoubtful)
+        // Where no word goes on into the columns, all of it may be a name.
+        let isWord = begin > range.lowerBound && bytes[begin - 1] > 0x20 && bytes[begin] > 0x20
+        if columns == Self.narrow ? !isWord : blanks == 1 { event.comm = .nameless }
+        takeLastWord(bytes, &first, end: end)
+        columns = 0
+    }
+
+    /// Where a name of perf begins, which has no columns, so that nothing but what is in it says that.
+    private mutating func readPerfName(_ bytes: TraceText, _ first: inout Int, end: Int) {
+        if let mark = (first..<end).last(where: { bytes[$0] < 0x20 || bytes[$0] == UInt8(ascii: "\"") }) {
+            first = mark + 1
+        }
+        while first < end - 1, [UInt8(ascii: "+"), UInt8(ascii: ">"), 0x20].contains(bytes[first]) { first += 1 }
+        begin = first
+        guard end - first > 15 else {
+            // The name of a file may stand before it, or it may have a mark in it.
+            if (first..<end - 1).contains(where: { bytes[$0].isMark }) { event.oddities.insert(.isNameMarked) }
+            return
+        }
+        event.oddities.insert(.isNameDoubtful)
+        takeLastWord(bytes, &first, end: end)
+        // A name may have blanks and marks in it, and so begin before its last word.
+        let isAmbiguous = (max(end - 15, 1)..<max(first, end - 15)).contains { place in
+            bytes[place] > 0x20 && (bytes[place - 1] <= 0x20 || bytes[place - 1].isMark)
+        }
+        if isAmbiguous { event.comm = .nameless }
+    }
+
+    /// Takes what stands behind the last blank, or behind a mark where that is longer than a name can be.
+    private mutating func takeLastWord(_ bytes: TraceText, _ first: inout Int, end: Int) {
+        var place = end
+        while place > first, bytes[place - 1] != 0x20 { place -= 1 }
+        // No name is as long as that: what ends with a mark stands before it.
+        if end - place > 15, let mark = (place..<end - 1).last(where: { bytes[$0].isMark }) { place = mark + 1 }
+        (first, begin) = (place, place)
+    }
+}
+
+extension EventHead.Oddities {
+    /// A tabulator stands in place of the blanks before the name.
+    static let isTabbed = EventHead.Oddities(rawValue: 16)
+    /// A name of perf has a mark in it, with which something else may end that stands before it.
+    static let isNameMarked = EventHead.Oddities(rawValue: 32)
 }
 
 extension UInt8 {
     /// A mark with which the things end that logs put before a line.
-    fileprivate var isMark: Bool {
+    var isMark: Bool {
         switch Unicode.Scalar(self) {
         case ":", "]", ";", ">", "|", ",": true
         default: false

@@ -176,7 +176,7 @@ struct Origins {
     /// Takes what stands before line `number`, where it is not as before the one before; true when this is another
     /// place.
     mutating func isChange(
-        _ text: TraceText, _ prefix: Range<Int>, number: UInt64, isFrame: Bool, isLoose: Bool
+        _ text: TraceText, _ prefix: Range<Int>, number: UInt64, isFrame: Bool, isLoose: Bool, extends: Bool
     ) -> Bool {
         // What says that lines were lost is no place.
         if Notice.lostLines(text[prefix]) != nil { return false }
@@ -189,6 +189,7 @@ struct Origins {
         let (read, names) = Self.read(text, prefix)
         let isFirst = words == nil
         if !isFirst, named == announced, isSame(text, prefix, read, isFrame: isFrame) {
+            if extends, read.count > words?.count ?? 0 { (words, name) = (read, names.joined(separator: " ")) }
             hash = words?.last ?? Origin.none
             return false
         }
