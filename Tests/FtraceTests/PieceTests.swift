@@ -4,7 +4,7 @@
 
 import Correlation
 import Events
-import Ftrace
+@testable import Ftrace
 import Testing
 
 @Suite("Missing pieces") struct PieceTests {
@@ -182,6 +182,24 @@ import Testing
         var text = try Text.sample("large-6.12")
         text.lines.insert(Array("##### CPU 0 buffer started ####".utf8), at: try #require(text.first("fs_unlock")))
         #expect(try Reading(text).causes.isEmpty)
+    }
+
+    @Test("a table full of open lookups takes no longer for each further task", .timeLimit(.minutes(2)))
+    func manyTasks() {
+        var tasks = TaskTable()
+        var refused = 0
+        for tid in 1...UInt32(300_000) {
+            guard let place = tasks.place(of: tid) else {
+                refused += 1
+                continue
+            }
+            tasks.states[place].lookup.isOpen = true
+        }
+        #expect(tasks.states.count == TaskTable.limit && refused == 300_000 - TaskTable.limit)
+        // Those that have ended make room again, sooner or later.
+        for place in tasks.states.indices.dropLast(10) { tasks.states[place].lookup.isOpen = false }
+        let later = (400_000...UInt32(500_000)).first { tasks.place(of: $0) != nil }
+        #expect(later != nil && later! < 400_000 + UInt32(TaskTable.limit))
     }
 
     @Test("what the recipe could not define is said")

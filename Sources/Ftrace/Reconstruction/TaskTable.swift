@@ -211,6 +211,9 @@ struct TaskTable {
     /// Indexed by the results of `place`. It is not behind a subscript, which would cost an allocation for each access.
     var states: [TaskState] = []
     private var latest: (tid: UInt32, place: Int)?
+    /// Tasks for which there is no room before the table is looked at again: else a table full of open lookups would be
+    /// looked at for each further task.
+    private var refusals = 0
 
     /// The place of a task, which is made if it is new; nil when there is no room.
     mutating func place(of tid: UInt32) -> Int? {
@@ -219,7 +222,9 @@ struct TaskTable {
             latest = (tid, place)
             return place
         }
-        if states.count >= Self.limit { removeIdle() }
+        if states.count >= Self.limit {
+            if refusals > 0 { refusals -= 1 } else { removeIdle() }
+        }
         guard states.count < Self.limit else { return nil }
         let identity = TaskIdentity(pid: tid, tid: tid, comm: Comm(low: 0, high: 0))
         states.append(TaskState(identity: identity))
@@ -230,6 +235,7 @@ struct TaskTable {
 
     private mutating func removeIdle() {
         states.removeAll(where: \.isIdle)
+        if states.count > Self.limit - Self.limit / 16 { refusals = Self.limit / 16 }
         places = Dictionary(uniqueKeysWithValues: states.indices.map { (states[$0].identity.tid, $0) })
         latest = nil
     }
@@ -242,6 +248,6 @@ struct TaskTable {
     }
 
     mutating func removeAll() {
-        (places, states, latest) = ([:], [], nil)
+        (places, states, latest, refusals) = ([:], [], nil, 0)
     }
 }
