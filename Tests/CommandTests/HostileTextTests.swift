@@ -72,3 +72,24 @@ import Testing
         )
     }
 }
+
+/// Where findings go to a standard output that nobody has opened.
+@Suite("A closed standard output") struct ClosedOutputTests {
+    @Test(
+        "a report without a standard output fails and says so",
+        arguments: ["report", "export -f csv", "export -f json"])
+    func closed(command: String) throws {
+        let program = URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent().appending(path: "futexscope")
+        let sample = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .appending(path: "FtraceTests/Samples/field/console-whole.txt")
+        let (process, complaint) = (Process(), Pipe())
+        process.executableURL = URL(filePath: "/bin/sh")
+        process.arguments = ["-c", "exec \"$0\" \(command) \"$1\" >&-", program.path, sample.path]
+        process.standardError = complaint
+        try process.run()
+        let text = String(decoding: try complaint.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 1)
+        #expect(text.contains("cannot write to standard output: it is closed"), "\(text)")
+    }
+}

@@ -304,6 +304,13 @@ import Testing
         #expect(format.what.contains(what) && format.advice.contains(advice))
     }
 
+    @Test("a page with a text in it is read, and other pages are not said to be of systrace")
+    func pages() throws {
+        #expect(ForeignFormat(of: Array("<!DOCTYPE html>\n<html><body><pre>\n# tracer: nop\n".utf8)) == nil)
+        let format = try #require(ForeignFormat(of: Array("<html><body>Not found</body></html>".utf8)))
+        #expect(format.what.contains("HTML") && format.what.contains("perhaps"))
+    }
+
     @Test("no sample is taken for a format that is not read")
     func notForeign() throws {
         #expect(ForeignFormat(of: Array("[{\"message\":\"x\"}]\n".utf8)) == nil)

@@ -105,6 +105,16 @@ import Testing
         add("Elastic", line: { "{\"_source\": {\"log\": {\"offset\": 7}, \"message\": " + json($0) + "}}" })
         add("another key", line: { "{\"id\":7,\"json\":{\"what\":" + json($0) + "},\"x\":[\"y\",\"z\"]}" })
         add("JSON behind other text", line: { "Nov 25 19:51:59 db1 app: {\"message\":" + json($0) + "}" })
+        add("a short key behind a time", line: { "2026-11-25T19:51:59.000137001Z stdout F {\"m\": " + json($0) + "}" })
+        add("one string", whole: { json($0) + "\n" })
+        add("two returns before each end", line: { $0 + "\r\r" })
+        add("a page", whole: { "<!DOCTYPE html>\n<html><body><pre>\n" + html($0) + "</pre></body></html>\n" })
+        add(
+            "deep objects",
+            line: { line in
+                String(repeating: "{\"a\":", count: 100) + "{\"message\":" + json(line) + "}"
+                    + String(repeating: "}", count: 100)
+            })
         add("server-sent events", line: { "data: {\"MESSAGE\":" + json($0) + "}\n" })
         add(
             "an array of objects",
@@ -161,6 +171,26 @@ import Testing
         #expect(reading.findings.map(\.detach?.culprit) == whole.findings.map(\.detach?.culprit), "\(name)")
         #expect(reading.findings.map(\.confidence) == whole.findings.map(\.confidence), "\(name)")
         #expect(reading.losses == whole.losses, "\(name)")
+    }
+
+    @Test(
+        "what stands behind the mark of the recipe is no event that the kernel refused",
+        arguments: ["\"}", "\r\r", "'"])
+    func mark(behind: String) throws {
+        let text = try Text.sample("trace-6.12").replacing("missing=", with: "missing=" + behind)
+        #expect(try !Reading(text).omits("did not take"))
+        let refused = try Text.sample("trace-6.12").replacing(
+            "missing=", with: "missing=fs_unlock,fs_in_evict" + behind)
+        #expect(try Reading(refused).omits("recipe: fs_unlock,fs_in_evict"))
+    }
+
+    @Test("JSON without a line of a trace is not empty")
+    func noLines() throws {
+        let deep = String(repeating: "{\"a\":", count: 5000) + "1" + String(repeating: "}", count: 5000)
+        for text in [deep, "{\"a\":{\"b\":[1,2]}}"] {
+            let message = try #require(refusal(of: Array(text.utf8)))
+            #expect(!message.contains("is empty") && message.contains("is a line of a trace"), "\(message)")
+        }
     }
 
     @Test("no ordinary text is unwrapped", arguments: PropertyTests.samples)
@@ -250,12 +280,29 @@ import Testing
         #expect(hasLines || read.count < 1100)
     }
 
+    @Test("a long string of short lines is passed on in pieces", arguments: ["log", "x"])
+    func pieces(key: String) throws {
+        let text = "{\"\(key)\":\"" + String(repeating: "a\\n", count: 1 << 20) + "\"}\n"
+        var isRead = false
+        let input = try Unwrapping.unwrapped { bytes in
+            defer { isRead = true }
+            if !isRead { bytes += Array(text.utf8) }
+            return !isRead
+        }
+        var (piece, largest, count): ([UInt8], Int, Int) = ([], 0, 0)
+        while try input(&piece) {
+            (largest, count) = (max(largest, piece.count), count + piece.count)
+            piece = []
+        }
+        #expect(largest <= 256 << 10 && (count >= 2 << 20 || key == "x"))
+    }
+
     @Test("arrays within arrays take no memory without bounds")
     func deepArrays() throws {
         var decoder = Ftrace.JSONDecoder()
         var read: [UInt8] = []
         decoder.decode(Array(repeating: UInt8(ascii: "["), count: 1 << 16), isLast: false, into: &read)
-        #expect(decoder.depth <= 64)
+        #expect(decoder.depth <= 1024)
         decoder.decode(Array("\n{\"message\":\"x\"}\n".utf8), isLast: true, into: &read)
         #expect(Text(read).lines.contains(Array("x".utf8)))
     }

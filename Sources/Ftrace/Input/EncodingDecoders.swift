@@ -128,6 +128,11 @@ struct HTMLDecoder: TextDecoder {
     private static let kernels = ["<stack trace>", "<user stack trace>", "<idle>"].map { Array($0.utf8) }
     private var buffer = LineBuffer()
 
+    /// Whether a text in small letters is a whole page.
+    static func begins(_ text: some StringProtocol) -> Bool {
+        text.hasPrefix("<!doctype html") || text.hasPrefix("<html")
+    }
+
     mutating func decode(_ bytes: [UInt8], isLast: Bool, into text: inout [UInt8]) {
         buffer.lines(bytes, isLast: isLast) { line in
             var place = line.startIndex

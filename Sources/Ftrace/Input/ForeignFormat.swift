@@ -28,10 +28,12 @@ public struct ForeignFormat: Sendable, Equatable {
         }
         let text = String(decoding: head.prefix(Self.headBytes).drop { $0 <= 0x20 }, as: UTF8.self)
         let lower = text.lowercased()
-        if lower.hasPrefix("<!doctype html") || lower.hasPrefix("<html") {
-            what = "a page of systrace or catapult"
+        if HTMLDecoder.begins(lower) {
+            // A text within a page is read.
+            if lower.has("<pre") || text.has(": fs_") { return nil }
+            what = "a page in HTML, perhaps of systrace or catapult"
             advice =
-                "the text of ftrace is inside it: take the lines between <script class=\"trace-data\"> and </script>"
+                "take the text out of it: the lines between <script class=\"trace-data\"> and </script>, or what a browser shows"
         } else if text.has("\"traceEvents\":") || (text.hasPrefix("[") && text.has("\"ph\":")) {
             what = "a trace in Chrome's JSON"
             advice = "it has no kernel arguments: \(RecipeMark.advice)"

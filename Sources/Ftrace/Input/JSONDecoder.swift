@@ -11,11 +11,13 @@ struct JSONDecoder: TextDecoder {
         "log", "message", "msg", "text", "line", "textpayload", "body", "output", "content", "_raw", "@message",
     ]
     /// Containers within each other that are followed; JSON of lines has few.
-    private static let depthLimit = 64
+    private static let depthLimit = 1024
     /// With what an array of something else than numbers begins, and with what a line inside of a container.
     private static let (first, inner) = (Array("{[\"".utf8), Array("{}]\",:".utf8))
     /// Besides numbers.
     private static let frame = Array("{}[]eE".utf8)
+    /// What the recipe writes into a trace before its events.
+    private static let marker = Array(": tracing_mark_write: futexscope ".utf8)
     /// Bytes of a key; longer ones are none that lines are kept under.
     private static let keyLimit = 256
 
@@ -78,6 +80,22 @@ struct JSONDecoder: TextDecoder {
     private var origins = OriginFields()
     /// What was passed on last was a part of a line.
     private var isWithinLine = false
+
+    init(isString: Bool = false) {
+        guard isString else { return }
+        // As if an object with one key was around it.
+        containers = [Container(isArray: false, key: nil, isRecord: true)]
+        (key, chosen, beginsInside) = ("text", "text", true)
+    }
+
+    /// Whether all of a text is one string, with its ends of lines as escapes.
+    static func isString(_ text: TraceText) -> Bool {
+        let lines = text.firstLines(2)
+        guard lines.count <= 1 else { return false }
+        // It may go on behind the first bytes of the text.
+        let rest = text.drop { $0 <= 0x20 }
+        return rest.first == UInt8(ascii: "\"") && rest.place(of: Array("\\n".utf8)) != nil
+    }
 
     static func isWrapped(_ text: TraceText) -> Bool {
         let rest = text.drop { $0 <= 0x20 }
@@ -322,7 +340,7 @@ struct JSONDecoder: TextDecoder {
     }
 
     private mutating func isWanted(_ key: String, _ value: [UInt8]) -> Bool {
-        if chosen == nil, value[...].hasEvent { chosen = key }
+        if chosen == nil, value[...].hasEvent || value.place(of: Self.marker) != nil { chosen = key }
         return chosen.map { $0 == key } ?? Self.usual.contains(key.lowercased())
     }
 

@@ -53,7 +53,7 @@ enum Unwrapping {
         var decoder = decoder
         var isOver = false
         // What a decoder gives at once may be much, and a block of short lines takes many times their size.
-        var (text, place): ([UInt8], Int) = ([], 0)
+        var (text, place, isEmpty): ([UInt8], Int, Bool) = ([], 0, true)
         return { bytes in
             while place == text.count, !isOver {
                 text.removeAll(keepingCapacity: text.count <= 4 * pieceLimit)
@@ -61,6 +61,9 @@ enum Unwrapping {
                 var chunk: [UInt8] = []
                 isOver = try !input(&chunk)
                 decoder.decode(chunk, isLast: isOver, into: &text)
+                // What has no line of a trace in it is not an empty input.
+                if isOver, isEmpty, text.isEmpty { text.append(UInt8(ascii: "\n")) }
+                if !text.isEmpty { isEmpty = false }
             }
             let end = min(text.count, place + pieceLimit)
             bytes += text[place..<end]
@@ -78,12 +81,14 @@ enum Unwrapping {
         return TraceText.reading(padded: padded) { text in
             let all = 0..<text.count
             func has(_ words: StaticString...) -> Bool { words.contains { text.find($0, in: all) != nil } }
-            if JSONDecoder.isWrapped(text) { return JSONDecoder() }
+            if JSONDecoder.isWrapped(text) { return JSONDecoder(isString: false) }
+            if JSONDecoder.isString(text) { return JSONDecoder(isString: true) }
             guard has("\n") else { return LineEndDecoder(text) }
             if has("=3D"), has("=\n", "=\r\n"), QuotedPrintableDecoder.isWrapped(text) {
                 return QuotedPrintableDecoder()
             }
-            if has("&lt;", "=&gt;", "&#60;", "&#x3c;", "&#x3C;", "&#62;", "&nbsp;"),
+            let start = String(decoding: text.prefix(256).drop { $0 <= 0x20 }, as: UTF8.self).lowercased()
+            if HTMLDecoder.begins(start) || has("&lt;", "=&gt;", "&#60;", "&#x3c;", "&#x3C;", "&#62;", "&nbsp;"),
                 // In HTML these have names of characters.
                 !has("<stack trace>", "<idle>-", "<...>-", " <- ")
             {

@@ -36,8 +36,12 @@ struct RecipeMark {
                 run.kernelRelease = String(value.prefix(64))
             } else if key.elementsEqual("host".utf8) {
                 run.host = RunInfo.host(named: value)
-            } else if key.elementsEqual("missing".utf8), !value.isEmpty {
-                missing = String(value.prefix(1024))
+            } else if key.elementsEqual("missing".utf8) {
+                // Names of events alone: whatever stands behind them was put there by something else.
+                let names = value.prefix(1024).prefix {
+                    $0 == "_" || $0 == "," || $0.isASCII && ($0.isLetter || $0.isNumber)
+                }
+                if !names.isEmpty { missing = String(names) }
             }
         }
     }

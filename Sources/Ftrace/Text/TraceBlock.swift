@@ -64,8 +64,10 @@ struct TraceBlock: Sendable {
                 } else if !isUnwrapped, LogLine.isWrapped(text, begin..<end) {
                     return true
                 } else {
-                    let isReturn = end > begin && text[end - 1] == UInt8(ascii: "\r")
-                    add(text, begin..<(isReturn ? end - 1 : end))
+                    // Programs that each put a return before the end of a line may have put several.
+                    var last = end
+                    while last > begin, text[last - 1] == UInt8(ascii: "\r") { last -= 1 }
+                    add(text, begin..<last)
                 }
                 // A decoder has put its marks between the lines.
                 if text[begin] != OriginFields.mark[0] { lineCount += 1 }

@@ -78,7 +78,8 @@ struct OutputFile {
             case EAGAIN:
                 var waiting = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 unsafe poll(&waiting, 1, -1)
-            case EPIPE, EBADF: throw .closed
+            case EPIPE: throw .closed
+            case EBADF: throw .failed("it is closed; expected a file, a pipe or a terminal")
             case let error:
                 removeCutLine(bytes[..<done])
                 throw .failed(errorText(error))
