@@ -138,7 +138,7 @@ enum Origin {
         }
         // "CPU3", "thread-12".
         let stem = name.drop { $0 == "#" }.prefix { $0 != "#" && $0 != "-" && !$0.isNumber }
-        return stem == "cpu" || stem.hasSuffix("thread") || name.contains("-thread-")
+        return stem == "cpu" || stem.hasSuffix("thread") || name.has("-thread-")
     }
 }
 
