@@ -48,6 +48,42 @@ struct Distortion {
         return lines
     }
 
+    /// A text of these lines with one or two gaps that nothing marks. Before that its stacks may have been cut to eight
+    /// frames, or its lines at a column; and a line of an operation may be missing, of any task.
+    mutating func gapped(_ original: [[UInt8]]) -> [[UInt8]] {
+        var lines = original
+        if isOne(of: 3) {
+            var frames = 0
+            lines = lines.filter { line in
+                frames = line.starts(with: " => ".utf8) || line.starts(with: "\t=> ".utf8) ? frames + 1 : 0
+                return frames <= 8
+            }
+            steps.append("eight frames")
+        }
+        if isOne(of: 8) {
+            let column = number(120...260)
+            lines = lines.map { Array($0.prefix(column)) }
+            steps.append("column \(column)")
+        }
+        for _ in 0..<number(0...2) {
+            let operations = lines.indices.filter { place in
+                let line = String(decoding: lines[place], as: UTF8.self)
+                return line.contains("fs_in_") || line.contains("fs_out_")
+            }
+            guard !operations.isEmpty else { break }
+            let place = operations[number(0...operations.count - 1)]
+            lines.remove(at: place)
+            steps.append("drop operation \(place)")
+        }
+        for _ in 0..<number(1...2) where lines.count > 2 {
+            let begin = number(0...lines.count - 1)
+            let count = min(number(1...(isOne(of: 2) ? 4 : 40)), lines.count - begin)
+            lines.removeSubrange(begin..<begin + count)
+            steps.append("gap \(begin)+\(count)")
+        }
+        return lines
+    }
+
     private mutating func drop(_ lines: inout [[UInt8]], _ front: [UInt8]) {
         let begin = number(0...lines.count - 1)
         let count = min(isOne(of: 3) ? number(1...60) : number(1...6), lines.count - begin)
@@ -164,6 +200,37 @@ struct Expectation {
             return "spurious: \(finding.spurious.map(String.init) ?? "nil")"
         }
         return nil
+    }
+}
+
+/// What each victim met in the whole text, at the time at which it met it: samples have no retries.
+struct Meetings {
+    private struct Key: Hashable {
+        var (tid, page, time): (UInt32, UInt64, UInt64)
+    }
+    private var causes: [Key: String] = [:]
+
+    init(_ reading: Reading) {
+        for finding in reading.findings where finding.lookup.observations > 0 {
+            causes[Self.key(finding)] = Self.meaning(finding)
+        }
+    }
+
+    private static func key(_ finding: Finding) -> Key {
+        // A lookup whose return is missing has the time of what came next, but its page and detach are its own.
+        Key(
+            tid: finding.lookup.victim.tid, page: finding.lookup.page?.page.rawValue ?? 0,
+            time: finding.detach?.time ?? 0)
+    }
+
+    private static func meaning(_ finding: Finding) -> String {
+        "\(finding.cause), \(finding.detach?.culprit.tid ?? 0), \(finding.detach?.file.inode ?? 0)"
+    }
+
+    /// Whether a finding is one of these, or says that its cause is unknown.
+    func has(_ finding: Finding) -> Bool {
+        finding.cause == .unknown || finding.lookup.observations == 0
+            || causes[Self.key(finding)] == Self.meaning(finding)
     }
 }
 

@@ -44,6 +44,20 @@ import Testing
         }
     }
 
+    @Test("what a system call requests is not within another operation: the end of that one is missing")
+    func withinOther() throws {
+        for stale in ["vfs_fallocate", "invalidate_inode_pages2_range", "generic_fadvise"] {
+            var script = Script()
+            script.enter(Self.culprit, stale, stale == "vfs_fallocate" ? "mode=0x3 offset=0 length=4096" : "advice=4")
+            script.begin(Self.victim)
+            script.truncate(Self.culprit, stack: Array(Script.truncation.prefix(8)))
+            script.fail(Self.victim)
+            let reading = try Reading(script.text())
+            #expect(reading.causes == ["truncate"], "\(stale)")
+            #expect(reading.losses == [.returnMissed: 1], "\(stale)")
+        }
+    }
+
     @Test("a gap within the entries and ends of other operations changes no cause")
     func gapInOperations() throws {
         var script = Script()

@@ -35,6 +35,53 @@ import Testing
         }
     }
 
+    /// Victims of several operations, one after the other and several at once, on pages that are used again.
+    static var script: Script {
+        var script = Script()
+        let (victims, culprits) = ([("victim", 164), ("patient", 165)], [("culprit", 200), ("other", 300)])
+        for round in 0..<12 {
+            let (victim, culprit) = (victims[round % 2], culprits[round / 2 % 2])
+            let (page, other) = (Script.page + UInt64(round % 3) * 64, Script.otherPage + UInt64(round % 4) * 64)
+            script.begin(victim, page: page)
+            switch round % 3 {
+            case 0: script.truncate(culprit, page: page, inode: 12)
+            case 1: script.writeDirectly(culprit, page: page, inode: 13)
+            default: script.punchHole(culprit, page: page, inode: 14)
+            }
+            if round % 4 == 1 { script.writeDirectly(culprits[1 - round / 2 % 2], page: other, inode: 15) }
+            if round % 4 == 2 { script.truncate(culprits[1 - round / 2 % 2], page: other, inode: 16) }
+            if round % 4 == 3 { script.punchHole(culprits[1 - round / 2 % 2], page: other, inode: 17) }
+            script.fail(victim, page: page)
+            script.begin(victim, page: other)
+            script.end(victim, result: 0)
+        }
+        return script
+    }
+
+    @Test("a text with gaps that nothing marks has no cause, culprit, file or retry that the whole text does not have")
+    func gaps() throws {
+        let seconds = ProcessInfo.processInfo.environment["FUTEXSCOPE_PROPERTY_SECONDS"].flatMap(Double.init)
+        var texts = try Self.samples.map { ($0, try Text.sample($0)) }
+        texts += (0..<10).map { ("script \($0)", Self.script.text()) }
+        let known = try texts.map { ($0.0, $0.1.lines, Meetings(try Reading($0.1))) }
+        var seed = seconds == nil ? 1 : UInt64.random(in: 0...UInt64.max)
+        let (first, end) = (seed, Date(timeIntervalSinceNow: seconds ?? 0))
+        repeat {
+            for (name, lines, meetings) in known {
+                seed &+= 1
+                var distortion = Distortion(seed: seed)
+                let bytes = Array(distortion.gapped(lines).joined(separator: [UInt8(ascii: "\n")]))
+                guard let reading = try? Reading(bytes: bytes, threads: 0) else { continue }
+                #expect(reading.totals.retries == RetryCounts(), "seed \(seed), \(name): \(distortion.steps)")
+                for finding in reading.findings {
+                    let isTrue = meetings.has(finding)
+                    #expect(isTrue, "seed \(seed), \(name): \(finding.cause), \(distortion.steps)")
+                }
+            }
+        } while seconds == nil ? seed - first < 1500 : Date() < end
+        if seconds != nil { print("\(seed &- first) texts with gaps, first seed \(first)") }
+    }
+
     @Test("a distorted text has no cause, culprit, name, result or retry that the whole text does not have")
     func distorted() throws {
         let seconds = ProcessInfo.processInfo.environment["FUTEXSCOPE_PROPERTY_SECONDS"].flatMap(Double.init)

@@ -94,6 +94,7 @@ extension Reconstruction {
             tasks.states[place].knowsFunctions = true
             tasks.states[place].stopWaiting()
         }
+        forgetFinished(place, before: function, into: &sink)
         var open = OpenFunction(function: id, kind: function.operation?.kind, start: time, line: line, era: era)
         switch function.operation {
         case .kind?, nil: break
@@ -171,6 +172,22 @@ extension Reconstruction {
 }
 
 extension Reconstruction {
+    /// What a system call requests begins within nothing but itself: where it does, the ends of other operations are
+    /// missing.
+    private mutating func forgetFinished(_ place: Int, before function: KnownFunction, into sink: inout some EventSink)
+    {
+        guard !tasks.states[place].functions.isEmpty, let request = function.operation, request.isOfSystemCall else {
+            return
+        }
+        let isWithinOther = tasks.states[place].functions.contains { open in
+            names[open.function].operation.map { $0 != request } ?? false
+        }
+        guard isWithinOther else { return }
+        lose(.returnMissed, UInt64(tasks.states[place].functions.count), into: &sink)
+        tasks.states[place].forgetFunctions()
+        tasks.states[place].knowsFunctions = true
+    }
+
     /// The end of a function whose entry was not seen: the task was in it all the time since its last function.
     private mutating func leaveUnseen(_ place: Int, _ id: FunctionID, into sink: inout some EventSink) {
         landmarksEntered.formUnion(names[id].landmark)
@@ -180,6 +197,16 @@ extension Reconstruction {
             slot.left.formUnion(names[id].landmark)
             detaches[pending.place] = slot
             if mayLackLines, slot.contradictsEnds, !wasContradicted { lose(.ftraceBuffer, into: &sink) }
+        }
+    }
+}
+
+extension KernelFunction.Operation {
+    /// A task asks for it, and no function of the kernel does so within another operation.
+    fileprivate var isOfSystemCall: Bool {
+        switch self {
+        case .fallocate, .fadvise, .kind(.truncate), .kind(.dropCaches): true
+        case .kind: false
         }
     }
 }
