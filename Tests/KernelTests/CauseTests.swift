@@ -195,7 +195,9 @@ struct CauseTests {
         // On arm64 the call of the pin is not recognised, and doctor says so.
         case .sentinel: #expect(wanted == [nil, Guests.isArm64(guest.kernel) ? nil : "callsite", "callsite"])
         }
-        #expect(hooks["detach"] == (guest.mode == .kprobe ? "raw_tracepoint" : "tp_btf"))
+        // A real-time kernel can preempt a program on a tracepoint.
+        let onTracepoint = guest.mode == .kprobe ? "raw_tracepoint" : "tp_btf"
+        #expect(hooks["detach"] == (Kernels.isRealTime(guest.kernel) ? "kprobe" : onTracepoint))
         // What needs entry and return is not known at the call sites, and says so.
         #expect((trace.summary.number("lookups") == nil) == (guest.mode == .sentinel))
     }

@@ -51,6 +51,7 @@ enum Kernels {
     static let realTime = "6.12-rt"
     /// With PREEMPT_RT, and tracepoints whose programs can be preempted.
     static let newestRealTime = "newest-rt"
+    static func isRealTime(_ kernel: String) -> Bool { kernel.split(separator: "-").contains("rt") }
     /// The arm64 kernel that is preemptible and has every hook.
     static let newestArm64 = "newest-arm64"
     /// For each of the others on arm64 something is missing: the first two cannot be preempted, so that the races do

@@ -43,10 +43,6 @@ struct StormTests {
     ]
     static let quiet = ["drop-caches", "fadvise", "reclaim", "swap-out", "collapse"]
 
-    static func isRealTime(_ guest: Guest) -> Bool {
-        [Kernels.realTime, Kernels.newestRealTime].contains(guest.kernel)
-    }
-
     static let table = MarkedTable(document: "docs/reliability.md", word: "reliability")
 
     /// What a trace said of what the workloads did.
@@ -76,7 +72,7 @@ struct StormTests {
         ]
         for guest in Self.guests {
             let account = try await account(of: guest)
-            let preemption = Self.isRealTime(guest) ? "real-time" : "full"
+            let preemption = Kernels.isRealTime(guest.kernel) ? "real-time" : "full"
             let depth = guest.mode == .sentinel ? "default" : "full"
             rows.append(
                 "| \(Kernels.available[guest.kernel] ?? guest.kernel) | \(preemption) | \(guest.source ?? "bpf") | \(depth) "
@@ -131,7 +127,7 @@ struct StormTests {
         }
         for name in Self.quiet {
             // A real-time kernel has no huge pages to collapse into.
-            if Self.isRealTime(guest), name == "collapse" { continue }
+            if Kernels.isRealTime(guest.kernel), name == "collapse" { continue }
             account.invented += trace.lookups(of: try run.provocation(name)).count { $0.flag("unmapped") == true }
         }
         #expect(account.invented == 0, "\(guest), seed \(Self.seed)")
