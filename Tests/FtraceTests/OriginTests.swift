@@ -151,6 +151,29 @@ import Testing
         #expect(reading.losses == wanted.losses)
     }
 
+    @Test("what stands before a line after others is what it is alone")
+    func alone() {
+        var random = Generator(state: 7)
+        var forms = OriginForms()
+        for (index, pair) in Self.pairs.enumerated() {
+            for number in 0..<200 {
+                let front =
+                    number % 3 == 0 ? Self.fronts[(index + number) % Self.fronts.count](number) : pair[number % 2]
+                var bytes = Array(front.utf8)
+                for place in bytes.indices where Int.random(in: 0..<6, using: &random) == 0 {
+                    let other = UInt8.random(in: 0x20...0x7e, using: &random)
+                    bytes[place] = bytes[place] &- 0x30 < 10 && number % 2 == 0 ? other % 10 + 0x30 : other
+                }
+                for bytes in [Array(front.utf8), bytes] {
+                    TraceText.reading(padded: bytes + [UInt8](repeating: 0, count: TraceText.padding)) { text in
+                        let hash = forms.hash(text, 0..<text.count)
+                        #expect(hash == Origin.hash(text, 0..<text.count), "\(bytes)")
+                    }
+                }
+            }
+        }
+    }
+
     @Test("other programs of the same host may say anything, also within a line")
     func otherPrograms() throws {
         var text = try Text.sample("field/console-whole")

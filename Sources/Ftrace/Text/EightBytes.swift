@@ -34,6 +34,10 @@ struct EightBytes {
         return count > 0 ? (count, hexadecimalValue(of: count)) : (0, 0)
     }
 
+    /// Whether all bytes of a mask are digits.
+    @inline(__always)
+    func areDecimal(_ mask: UInt64) -> Bool { noDecimal & mask == 0 }
+
     /// The value of the first `count` bytes, 1 to 8; nil when one of them is no digit.
     @inline(__always)
     func decimal(exactly count: Int) -> UInt64? {

@@ -25,8 +25,10 @@ enum Origin {
         return (mixed ^ 0x2f) &* 0x0100_0193 | 1
     }
 
-    /// Each word, in the order of the text.
-    static func words(_ text: TraceText, _ prefix: Range<Int>, _ take: (Range<Int>) -> Void) {
+    /// Each word, in the order of the text; `skip` gets those that name no place.
+    static func words(
+        _ text: TraceText, _ prefix: Range<Int>, skip: (Range<Int>) -> Void = { _ in }, _ take: (Range<Int>) -> Void
+    ) {
         var place = prefix.lowerBound
         var before: UInt8 = 0
         // What the word before says of the next one.
@@ -60,6 +62,8 @@ enum Origin {
                     || (hasLetter && !isVarying(text, word, before: before, after: after))
             {
                 take(word)
+            } else {
+                skip(begin..<place)
             }
             before = text[place - 1]
         }
@@ -145,6 +149,65 @@ enum Origin {
 extension UInt8 {
     fileprivate var isLetter: Bool { (self | 0x20) &- 0x61 < 26 }
     fileprivate var isLetterOrDigit: Bool { self &- 0x30 < 10 || isLetter }
+}
+
+/// What stood before lines, and the numbers that `Origin` has for it. Lines are like those before them, but for the
+/// digits of what names no place: this saves time and changes nothing.
+struct OriginForms: Sendable {
+    private static let count = 8
+    private static let wordLimit = 16
+
+    /// By their lengths: the bytes, and in which of them any digit may stand.
+    private var words = [UInt64](repeating: 0, count: count * wordLimit)
+    private var digits = [UInt64](repeating: 0, count: count * wordLimit)
+    private var lengths = [Int](repeating: 0, count: count)
+    private var hashes = [UInt32](repeating: 0, count: count)
+
+    /// What `Origin.hash` gives.
+    @inline(__always)
+    mutating func hash(_ text: TraceText, _ prefix: Range<Int>) -> UInt32 {
+        let place = prefix.count % Self.count
+        if lengths[place] == prefix.count, isLike(text, prefix, place * Self.wordLimit) { return hashes[place] }
+        return learn(text, prefix, place)
+    }
+
+    @inline(__always)
+    private func isLike(_ text: TraceText, _ prefix: Range<Int>, _ first: Int) -> Bool {
+        var (position, place) = (prefix.lowerBound, first)
+        while position < prefix.upperBound {
+            let word = text.word(at: position, count: prefix.upperBound - position)
+            let mask = digits[place]
+            guard (word ^ words[place]) & ~mask == 0, EightBytes(word).areDecimal(mask) else { return false }
+            (position, place) = (position + 8, place + 1)
+        }
+        return true
+    }
+
+    @inline(never)
+    private mutating func learn(_ text: TraceText, _ prefix: Range<Int>, _ place: Int) -> UInt32 {
+        let begin = prefix.lowerBound
+        var masks = [UInt64](repeating: 0, count: Self.wordLimit)
+        var hash = Origin.none
+        let isShort = prefix.count <= 8 * Self.wordLimit
+        Origin.words(text, prefix) { word in
+            // What kind of a word it is may hang on the digits of a number in base 16.
+            guard isShort, text.word(at: word.lowerBound, count: 2) | 0x2000 != 0x7830 else { return }
+            for byte in word where text[byte] &- 0x30 < 10 {
+                masks[(byte - begin) / 8] |= 0xff << UInt64((byte - begin) % 8 * 8)
+            }
+        } _: { word in
+            hash = Origin.mixed(hash, text[word])
+        }
+        guard isShort else { return hash }
+        (lengths[place], hashes[place]) = (prefix.count, hash)
+        for number in 0..<Self.wordLimit {
+            let at = place * Self.wordLimit + number
+            digits[at] = masks[number]
+            let left = prefix.count - 8 * number
+            words[at] = left > 0 ? text.word(at: begin + 8 * number, count: left) : 0
+        }
+        return hash
+    }
 }
 
 /// The place of the lines so far.

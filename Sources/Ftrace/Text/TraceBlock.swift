@@ -20,6 +20,7 @@ struct TraceBlock: Sendable {
     var bytesRead: UInt64 = 0
     /// What it has learnt from blocks before; that saves time and nothing else.
     private var forms: LineForms
+    private var origins = OriginForms()
 
     init(names: KnownNames) { forms = LineForms(names: names) }
 
@@ -91,7 +92,7 @@ struct TraceBlock: Sendable {
             case .frame(let frame):
                 line.meaning = .frame(frame.kind, isOfPerf: frame.isOfPerf)
                 values.append(frame.function)
-                if frame.begin > 0 { line.origin = Origin.hash(text, range.lowerBound..<frame.begin) }
+                if frame.begin > 0 { line.origin = origins.hash(text, range.lowerBound..<frame.begin) }
             case .event(let name, let head, let keys, let words):
                 (line.meaning, line.head, line.keys, line.words) = (.event(name), head, keys, words)
                 line.isHead = true
@@ -100,7 +101,7 @@ struct TraceBlock: Sendable {
             }
             line.prefix = begin - range.lowerBound
             if line.isHead {
-                line.origin = begin > range.lowerBound ? Origin.hash(text, range.lowerBound..<begin) : Origin.none
+                line.origin = begin > range.lowerBound ? origins.hash(text, range.lowerBound..<begin) : Origin.none
             }
         }
         lines.append(line)
