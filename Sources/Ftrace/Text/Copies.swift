@@ -9,17 +9,17 @@ import Events
 
 /// The events that were read, as far as there is room, and whether these are read again.
 struct Copies {
-    /// Events that are kept; 16 bytes each.
-    private static let limit = 1 << 20
+    /// Events that are kept, eight bytes each.
+    private static let limit = 1 << 18
     /// Parts in which time goes forward and that are searched.
     private static let partLimit = 64
 
-    private struct Print {
-        let time: UInt64
-        let hash: UInt64
-    }
+    /// Events between two whose times are kept.
+    private static let stride = 64
 
-    private var prints: [Print] = []
+    private var prints: [UInt64] = []
+    /// Of each one in `stride` events.
+    private var times: [UInt64] = []
     /// Places at which time has stepped back, the first being 0.
     private var parts: [Int] = []
     /// Of the newest event that is no copy.
@@ -44,16 +44,18 @@ struct Copies {
     /// A trace or a dump begins.
     mutating func begin() { (hasBegun, next) = (true, nil) }
 
-    /// What an event is. `values` are those of its arguments.
+    /// What an event is. `values` are the places of those of its arguments.
     @inline(__always)
     mutating func take(
-        _ name: EventName, _ head: EventHead, keys: UInt32, _ values: ArraySlice<UInt64>, line: UInt64
+        _ name: EventName, _ head: EventHead, keys: UInt32, _ all: [UInt64], _ values: Range<Int>, line: UInt64
     ) -> Answer {
         let code =
             if case .leave(let id) = name { EventName.placeCount + Int(id.number) } else { name.place ?? -1 }
         var hash = head.time ^ UInt64(head.tid) << 40 ^ UInt64(keys) ^ UInt64(truncatingIfNeeded: code) << 20
         hash = hash &* 0x9e37_79b9_7f4a_7c15
-        for value in values { hash = (hash ^ hash >> 29 ^ value) &* 0xbf58_476d_1ce4_e5b9 }
+        if values.lowerBound < values.upperBound {
+            hash ^= hash >> 29 ^ all[values.lowerBound] &+ all[values.upperBound - 1] &* 0xbf58_476d_1ce4_e5b9
+        }
         if next == nil, head.time >= time, !hasBegun {
             add(head.time, hash)
             return .new
@@ -63,7 +65,10 @@ struct Copies {
 
     @inline(__always)
     private mutating func add(_ time: UInt64, _ hash: UInt64) {
-        if prints.count < Self.limit { prints.append(Print(time: time, hash: hash)) }
+        if prints.count < Self.limit {
+            if prints.count % Self.stride == 0 { times.append(time) }
+            prints.append(hash)
+        }
         self.time = time
         if time > end { end = time }
     }
@@ -77,7 +82,7 @@ struct Copies {
                 places.add(line)
                 return .copy
             }
-            if next < prints.count, prints[next].hash == hash, prints[next].time == time {
+            if next < prints.count, prints[next] == hash {
                 self.next = next + 1
                 places.add(line)
                 return .copy
@@ -110,14 +115,17 @@ struct Copies {
             // Parts behind the last one that is known are not in order.
             let partEnd = isLast ? prints.count : parts[number + 1]
             if isLast, parts.count == Self.partLimit { return nil }
-            var (low, high) = (begin, partEnd)
+            // Of the times that are kept of this part the last one before the event's.
+            var (low, high) = ((begin + Self.stride - 1) / Self.stride, (partEnd + Self.stride - 1) / Self.stride)
+            let first = low
             while low < high {
                 let middle = (low + high) / 2
-                if prints[middle].time < time { low = middle + 1 } else { high = middle }
+                if times[middle] < time { low = middle + 1 } else { high = middle }
             }
-            while low < partEnd, prints[low].time == time {
-                if prints[low].hash == hash { return low }
-                low += 1
+            var place = low > first ? (low - 1) * Self.stride : begin
+            while place < partEnd, place % Self.stride != 0 || times[place / Self.stride] <= time {
+                if prints[place] == hash { return place }
+                place += 1
             }
         }
         return nil

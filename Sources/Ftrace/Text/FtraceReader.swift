@@ -182,7 +182,7 @@ public struct FtraceReader: EventSource {
                 prefix.learn(text, read.range.prefix(read.prefix))
             }
             let end = read.firstValue + Arguments.count(of: read.keys)
-            switch copies.take(name, read.head, keys: read.keys, values[read.firstValue..<end], line: line) {
+            switch copies.take(name, read.head, keys: read.keys, values, read.firstValue..<end, line: line) {
             case .new: break
             case .copy:
                 stack = .other

@@ -81,30 +81,32 @@ struct TraceBlock: Sendable {
     private mutating func add(_ text: TraceText, _ range: Range<Int>) {
         guard !range.isEmpty else { return }
         var line = TraceLine(range: range, number: lineCount, firstValue: values.count)
-        let isComment = text[range.lowerBound] == UInt8(ascii: "#")
-        if !isComment || range.count > 1 {
-            var begin = range.lowerBound
-            let reading = forms.read(text, range, begin: &begin, into: &values)
-            // The name of a task may begin like a comment.
+        var begin = range.lowerBound
+        let reading = forms.read(text, range, begin: &begin, into: &values)
+        // The name of a task may begin like a comment.
+        if text[range.lowerBound] != UInt8(ascii: "#") || reading.isOfTask {
             switch reading {
-            case _ where isComment && !reading.isOfTask: begin = range.lowerBound
-            case .unneeded: (line.meaning, line.isHead) = (.unneeded, true)
+            case .unneeded:
+                line.meaning = .unneeded
+                setPrefix(text, range.lowerBound..<begin, of: &line)
             case .frame(let frame):
                 line.meaning = .frame(frame.kind, isOfPerf: frame.isOfPerf)
                 values.append(frame.function)
                 if frame.begin > 0 { line.origin = origins.hash(text, range.lowerBound..<frame.begin) }
             case .event(let name, let head, let keys, let words):
                 (line.meaning, line.head, line.keys, line.words) = (.event(name), head, keys, words)
-                line.isHead = true
-            case .nameless: line.isHead = true
+                setPrefix(text, range.lowerBound..<begin, of: &line)
+            case .nameless: setPrefix(text, range.lowerBound..<begin, of: &line)
             case .noLine: break
-            }
-            line.prefix = begin - range.lowerBound
-            if line.isHead {
-                line.origin = begin > range.lowerBound ? origins.hash(text, range.lowerBound..<begin) : Origin.none
             }
         }
         lines.append(line)
+    }
+
+    @inline(__always)
+    private mutating func setPrefix(_ text: TraceText, _ prefix: Range<Int>, of line: inout TraceLine) {
+        line.prefix = prefix.count
+        line.origin = prefix.isEmpty ? Origin.none : origins.hash(text, prefix)
     }
 }
 
@@ -128,13 +130,12 @@ struct TraceLine: Sendable {
     var keys: UInt32 = 0
     /// How many arguments it has, needed or not.
     var words: UInt8 = 0
-    /// It has a task and a time.
-    var isHead = false
+    /// No line that is kept is longer, and something stands behind a prefix.
+    private var prefixCount: UInt16 = 0
     /// What stands before it, as `Origin` has it; 0 where it is no line of a trace.
     var origin: UInt32 = 0
     private var begin: UInt32
     private var end: UInt32
-    private var prefixCount: UInt32 = 0
     /// Lines before it in its block.
     let number: UInt32
     private let first: UInt32
@@ -150,7 +151,12 @@ struct TraceLine: Sendable {
     /// How many of them a log has put before the line of the trace.
     var prefix: Int {
         get { Int(prefixCount) }
-        set { prefixCount = UInt32(newValue) }
+        set { prefixCount = UInt16(newValue) }
+    }
+    /// It has a task and a time.
+    var isHead: Bool {
+        if case .frame = meaning { return false }
+        return origin != 0
     }
     var firstValue: Int { Int(first) }
 }
