@@ -15,68 +15,68 @@ public struct FtraceReader: EventSource {
     /// Appends the next chunk, some hundred KiB, to the bytes; false when there are no more.
     public typealias Input = (inout [UInt8]) throws -> Bool
 
-    public private(set) var run: RunInfo
-    private let name: String
-    private let bytesInAll: UInt64?
-    private let blocks: TraceBlocks
-    private var reconstruction: Reconstruction
-    private var mark = RecipeMark()
+    public internal(set) var run: RunInfo
+    let name: String
+    let bytesInAll: UInt64?
+    let blocks: TraceBlocks
+    var reconstruction: Reconstruction
+    var mark = RecipeMark()
     /// Events of what was read ahead to know the run.
-    private var ahead: [Event] = []
+    var ahead: [Event] = []
     /// Up to the block that was taken last.
-    private var bytesRead: UInt64 = 0
+    var bytesRead: UInt64 = 0
     /// Those of all blocks before this one.
-    private var linesBefore: UInt64 = 0
+    var linesBefore: UInt64 = 0
     /// Number of the line that was taken last, the first being 1.
-    private var line: UInt64 = 0
-    private var overlong: UInt64 = 0
-    private var isOver = false
-    private var stack = Stack.none
-    private var prefix = Prefix()
-    private var origins = Origins()
-    private var copies = Copies()
+    var line: UInt64 = 0
+    var overlong: UInt64 = 0
+    var isOver = false
+    var stack = Stack.none
+    var prefix = Prefix()
+    var origins = Origins()
+    var copies = Copies()
     /// Of a text of perf: names alone stand before the numbers; something that is no mark stands before all of them.
-    private var perfNames = (areBare: false, areGlued: false)
-    private var doubt = Doubt.none
+    var perfNames = (areBare: false, areGlued: false)
+    var doubt = Doubt.none
     /// Number of the newest line that was none of the trace, or not whole.
-    private var foreignLine: UInt64 = 0
+    var foreignLine: UInt64 = 0
     /// There was a line of the trace with all the columns of a name.
-    private var isInColumns = false
+    var isInColumns = false
     /// Of the trace that the text is in.
-    private var cuts = CutLines()
-    private var linesLost: UInt64 = 0
-    private var isInPerfHeader = false
+    var cuts = CutLines()
+    var linesLost: UInt64 = 0
+    var isInPerfHeader = false
     /// The head of the trace has the number of events that were overwritten.
-    private var isOverrunCounted = false
+    var isOverrunCounted = false
     /// Number of the line with which the newest dump began.
-    private var dumpLine: UInt64 = 0
+    var dumpLine: UInt64 = 0
 
     /// Whether a line belonged to something else, or to a line that was cut: the newest one, or the one before it; or
     /// whether the newest one has less in front of it than the one before, as if its begin were missing.
-    private enum Doubt: Equatable {
+    enum Doubt: Equatable {
         case none, newest, before, shrunk
         /// A rule of dashes: the end of a dump, unless lines of the trace follow.
         case rule(line: UInt64)
     }
 
     /// Whether frames are expected, and whose.
-    private enum Stack {
+    enum Stack {
         case none, kernel
         /// Of user space, or of an event that is not needed.
         case other
     }
 
     // What is said when the text turns out to be something else.
-    private var heads: UInt64 = 0
-    private var systemCalls: UInt64 = 0
-    private var tracer: String?
+    var heads: UInt64 = 0
+    var systemCalls: UInt64 = 0
+    var tracer: String?
 
     /// Of each sort the first places, and how many there were.
-    private var foreign = Places("line", "lines that are no lines of a trace")
-    private var incomplete = Places("line", "events without an argument that is needed")
-    private var unknownTasks = Places("line", "events of tasks that perf did not know any more")
-    private var notUnderstood = Places("line", "lines of a trace whose event is not understood")
-    private var doubtfulNames = Places("line", "lines have something else in the columns of the task's name")
+    var foreign = Places("line", "lines that are no lines of a trace")
+    var incomplete = Places("line", "events without an argument that is needed")
+    var unknownTasks = Places("line", "events of tasks that perf did not know any more")
+    var notUnderstood = Places("line", "lines of a trace whose event is not understood")
+    var doubtfulNames = Places("line", "lines have something else in the columns of the task's name")
 
     /// Reads the first chunk to learn of the run. `name` is that of the file, for messages; with `emitsAll`
     /// every shared lookup is reported, else those that observed something or retried. Lines are read ahead by at most
@@ -111,7 +111,7 @@ public struct FtraceReader: EventSource {
     }
 
     /// One block, or the end.
-    private mutating func step(into sink: inout some EventSink) throws {
+    mutating func step(into sink: inout some EventSink) throws {
         if try blocks.next({ block in try take(block, into: &sink) }) {
             // Other events may come first, for as long as they like; what can never help may not.
             let isHopeless = heads == 0 || tracer?.hasPrefix("function") == true
@@ -126,7 +126,7 @@ public struct FtraceReader: EventSource {
         }
     }
 
-    private mutating func take(_ block: TraceBlock, into sink: inout some EventSink) throws {
+    mutating func take(_ block: TraceBlock, into sink: inout some EventSink) throws {
         if linesBefore == 0, TraceData.isRecognised(block.bytes) {
             throw SourceError(
                 "\(name) is a recording of trace-cmd, which is not read from front to back; expected a text, or the path of the file"
@@ -146,7 +146,7 @@ public struct FtraceReader: EventSource {
 
     // MARK: Lines
 
-    private mutating func take(
+    mutating func take(
         _ read: TraceLine, of text: TraceText, _ values: [UInt64], _ arguments: inout Arguments,
         into sink: inout some EventSink
     ) {
@@ -205,7 +205,7 @@ public struct FtraceReader: EventSource {
         }
     }
 
-    private mutating func takeDoubt(_ read: TraceLine, into sink: inout some EventSink) {
+    mutating func takeDoubt(_ read: TraceLine, into sink: inout some EventSink) {
         if case .rule(let rule) = doubt {
             guard read.isHead else { return }
             foreign.add(rule)
@@ -217,13 +217,13 @@ public struct FtraceReader: EventSource {
         if isOfNewest, !isRestOfName(read) { reconstruction.doubt(into: &sink) }
     }
 
-    private func isRestOfName(_ read: TraceLine) -> Bool {
+    func isRestOfName(_ read: TraceLine) -> Bool {
         guard case .event = read.meaning else { return false }
         return read.prefix == 0 && read.head.oddities == .isNameShort
     }
 
     /// What stands before a line of the trace may say that others are missing.
-    private mutating func takePrefix(_ read: TraceLine, of text: TraceText, into sink: inout some EventSink) {
+    mutating func takePrefix(_ read: TraceLine, of text: TraceText, into sink: inout some EventSink) {
         let range = read.range.prefix(read.prefix)
         prefix.learnRecords(text, range)
         if range.count != prefix.count, let count = Notice.lostLines(text[range]) { lose(count, into: &sink) }
@@ -231,7 +231,7 @@ public struct FtraceReader: EventSource {
 
     /// Where the line comes from another host or file than those before it, nothing goes on from them.
     @inline(never)
-    private mutating func takeOrigin(_ read: TraceLine, of text: TraceText, into sink: inout some EventSink) {
+    mutating func takeOrigin(_ read: TraceLine, of text: TraceText, into sink: inout some EventSink) {
         var (prefix, isFrame, isLoose) = (read.range.prefix(read.prefix), false, false)
         if case .frame = read.meaning {
             // Anything else may have an arrow in it.
@@ -248,7 +248,7 @@ public struct FtraceReader: EventSource {
         }
     }
 
-    private mutating func beginElsewhere(into sink: inout some EventSink) {
+    mutating func beginElsewhere(into sink: inout some EventSink) {
         leaveStack()
         reconstruction.doubt(into: &sink)
         reconstruction.beginAgain(into: &sink)
@@ -256,21 +256,21 @@ public struct FtraceReader: EventSource {
     }
 
     /// Lines that another layer has lost.
-    private mutating func lose(_ count: UInt64, into sink: inout some EventSink) {
+    mutating func lose(_ count: UInt64, into sink: inout some EventSink) {
         stack = .none
         linesLost &+= count
         reconstruction.lose(.ftraceBuffer, count, into: &sink)
         reconstruction.forget(into: &sink)
     }
 
-    private mutating func leaveStack() {
+    mutating func leaveStack() {
         guard stack != .none else { return }
         stack = .none
         reconstruction.endStack()
     }
 
     /// A line that says more with its text than its block could know.
-    private mutating func again(_ text: TraceText, _ read: TraceLine, into sink: inout some EventSink) {
+    mutating func again(_ text: TraceText, _ read: TraceLine, into sink: inout some EventSink) {
         let range = read.range
         if !range.isEmpty, text[range.lowerBound] == UInt8(ascii: "#"), !read.isHead {
             return comment(text, range, into: &sink)
@@ -312,7 +312,7 @@ public struct FtraceReader: EventSource {
     }
 
     @inline(__always)
-    private mutating func take(
+    mutating func take(
         _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, _ text: TraceText, _ range: Range<Int>,
         into sink: inout some EventSink
     ) {
@@ -334,66 +334,8 @@ public struct FtraceReader: EventSource {
         }
     }
 
-    /// An event whose head may be unusual, as far as that means something here.
     @inline(never)
-    private mutating func takeOdd(
-        _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, _ text: TraceText, _ range: Range<Int>,
-        into sink: inout some EventSink
-    ) {
-        var head = head
-        if head.oddities.contains(.isNameDoubtful) { doubtfulNames.add(line) }
-        if head.oddities.contains(.isCount) { (reconstruction.counts, run.hasCountsForTimes) = (true, true) }
-        // Texts of other programs have columns, so that this is the rest of a line that was cut.
-        if head.oddities.contains(.isPerf), isInColumns { return loseCut(text, range, into: &sink) }
-        // Several tasks have that number at once, so that nothing of one is a fact about the next.
-        if head.oddities.contains(.isPerf), head.tid == .max {
-            unknownTasks.add(line)
-            if case .detach = name { lose(1, into: &sink) }
-            return
-        }
-        // In a text that has lost its blanks no name has all its columns.
-        if !isInColumns { head.oddities.remove(.isNameShort) }
-        // Names of perf have no columns: this line may be the rest of the one before it.
-        let isBehindOther = doubt == .before || foreignLine + 1 == line
-        let isRest = head.oddities.contains(.isPerf) && isBehindOther
-        if head.oddities.contains(.isTabbed), !isBehindOther { head.oddities.remove(.isNameShort) }
-        if head.oddities.contains(.isPerf) { takePerfName(&head, text, range, isWhole: !isRest, into: &sink) }
-        if doubt == .shrunk || isRest {
-            head.oddities.insert(.isNameShort)
-        }
-        take(name, head, arguments, text, range, into: &sink)
-    }
-
-    /// A name of perf has no columns. Lines with a name and nothing else say that nothing stands before the others, so
-    /// that a mark is a part of a name; else what ends with it names the place of the line.
-    private mutating func takePerfName(
-        _ head: inout EventHead, _ text: TraceText, _ range: Range<Int>, isWhole: Bool, into sink: inout some EventSink
-    ) {
-        if head.oddities.contains(.isNameMarked) {
-            guard !perfNames.areBare else { return }
-            head.comm = .nameless
-            guard let read = LineHead(text, range), read.begin < read.time,
-                let mark = (read.begin..<read.time).first(where: { text[$0].isMark })
-            else { return }
-            let prefix = range.lowerBound..<mark + 1
-            if origins.isChange(text, prefix, number: line, isFrame: false, isLoose: true, extends: true) {
-                beginElsewhere(into: &sink)
-            }
-        } else if !head.oddities.contains(.isNameDoubtful) {
-            if isWhole { perfNames.areBare = true }
-        } else if head.comm == .nameless, !perfNames.areGlued {
-            // Longer than a name, without a blank or a mark: something stands before all of them.
-            let read = LineHead(text, range)
-            perfNames.areGlued =
-                read.map { read in
-                    text[read.begin..<min(read.begin + 16, range.upperBound)].allSatisfy { $0 > 0x20 && !$0.isMark }
-                } ?? false
-        }
-        if perfNames.areGlued { head.comm = .nameless }
-    }
-
-    @inline(never)
-    private mutating func loseCut(_ text: TraceText, _ range: Range<Int>, into sink: inout some EventSink) {
+    mutating func loseCut(_ text: TraceText, _ range: Range<Int>, into sink: inout some EventSink) {
         incomplete.add(line)
         foreignLine = line
         lose(Notice.lostLines(text[range]) ?? 1, into: &sink)
@@ -401,131 +343,18 @@ public struct FtraceReader: EventSource {
 
     /// Lines were cut that were taken for whole.
     @inline(never)
-    private mutating func loseBefore(_ count: UInt64, into sink: inout some EventSink) {
+    mutating func loseBefore(_ count: UInt64, into sink: inout some EventSink) {
         for _ in 0..<min(count, UInt64(Places.limit)) { incomplete.add(line) }
         reconstruction.lose(.ftraceBuffer, count, into: &sink)
         reconstruction.forget(into: &sink)
     }
 
-    private mutating func beginStack(_ head: LineHead, into sink: inout some EventSink) {
+    mutating func beginStack(_ head: LineHead, into sink: inout some EventSink) {
         _ = reconstruction.take(.stack, head.event, Arguments(), line: line, into: &sink)
         stack = .kernel
-    }
-
-    /// What has no head: a loss, the begin of a dump, or whatever else a console shows.
-    private mutating func other(_ text: TraceText, _ range: Range<Int>, into sink: inout some EventSink) {
-        // What stands before each line says nothing of this one.
-        let isWhole = prefix.begins(text, range)
-        switch Notice(text[range], behind: isWhole ? min(prefix.count ?? 0, range.count) : 0) {
-        case .lostEvents(let count):
-            leaveStack()
-            reconstruction.lose(.ftraceBuffer, count, into: &sink)
-            reconstruction.forget(into: &sink)
-        case .lostLines(let count):
-            leaveStack()
-            lose(count, into: &sink)
-        case .begin:
-            leaveStack()
-            cuts = CutLines()
-            reconstruction.beginAgain(into: &sink)
-            copies.begin()
-            dumpLine = line
-        case .nothing:
-            if Notice.isRule(text[range]), dumpLine + 1 < line, heads > 0 { doubt = .rule(line: line) }
-            // The function graph tracer puts events into comments, without their task.
-            if text.find("/* fs_", in: range) != nil { loseCut(text, range, into: &sink) }
-        case nil:
-            for words: StaticString in ["# tracer: ", "##### CPU ", "# entries-in-buffer/"] {
-                if let place = text.find(words, in: range) {
-                    return comment(text, place..<range.upperBound, into: &sink)
-                }
-            }
-            leaveStack()
-            // An event of the recipe whose task is not there.
-            if text.find(": fs_", in: range) ?? text.find(":fs_", in: range) != nil {
-                return loseCut(text, range, into: &sink)
-            }
-            foreign.add(line)
-            foreignLine = line
-            // The rest of a line that was cut, or the lines around it are not the kernel's alone. Or a task's name has
-            // a line end in it, which the next line will show.
-            if !isWhole { doubt = .newest }
-        }
-    }
-
-    private mutating func comment(_ bytes: TraceText, _ range: Range<Int>, into sink: inout some EventSink) {
-        let text = bytes[range]
-        if text.starts(with: "# tracer: ".utf8) {
-            tracer = String(decoding: text.dropFirst(10).prefix(32), as: UTF8.self)
-            leaveStack()
-            cuts = CutLines()
-            reconstruction.beginAgain(into: &sink)
-            copies.begin()
-        } else if text.starts(with: "# entries-in-buffer/entries-written: ".utf8) {
-            var scanner = Scanner(bytes: bytes, position: range.lowerBound + 37, end: range.upperBound)
-            guard let kept = scanner.decimal(), scanner.take("/"), let written = scanner.decimal(), written > kept
-            else { return }
-            isOverrunCounted = true
-            reconstruction.lose(.ftraceBuffer, written - kept, into: &sink)
-        } else if text.starts(with: "##### CPU ".utf8) {
-            // A processor's buffer begins here and had been longer.
-            if !isOverrunCounted { reconstruction.lose(.ftraceBuffer, into: &sink) }
-            reconstruction.forget(into: &sink)
-        } else if text.elementsEqual("# ========".utf8) {
-            // A header of perf begins with the text itself: behind any event this can be the name of a task.
-            isInPerfHeader = line == 1
-        } else if !isInPerfHeader || !PerfHeader.read(text, into: &run), range.count > 2,
-            let head = LineHead(bytes, (range.lowerBound + 2)..<range.upperBound),
-            reconstruction.names.event(EventName.hash(bytes, head.name)) == .marker
-        {
-            mark.read(bytes, head.arguments..<range.upperBound, at: head.event.time, into: &run)
-        } else if !isInPerfHeader, let count = Notice.comment(text) {
-            leaveStack()
-            lose(count, into: &sink)
-        }
-    }
-
-    // MARK: What is not there
-
-    public var omissions: [Omission] {
-        var all = [foreign, incomplete, unknownTasks, notUnderstood, doubtfulNames, copies.places].flatMap { places in
-            places.omissions(of: name).map { omission in
-                // What such an event says is not known.
-                Omission(place: omission.place, what: omission.what, hidesObservations: places.what == incomplete.what)
-            }
-        }
-        func add(_ what: String) { all.append(Omission(place: name, what: what)) }
-        if copies.others > 0 {
-            add(
-                "the second copy has \(counted(copies.others, "event")) that the first one lacks: a loss of the first one"
-            )
-        }
-        if overlong > 0 {
-            add("\(counted(overlong, "line")) of more than 64 KiB \(noun(overlong, "was", "were")) skipped")
-        }
-        if linesLost > 0 {
-            add(
-                "\(counted(linesLost, "line")) \(noun(linesLost, "was", "were")) lost before the text was written: lookups and operations in progress then are dropped"
-            )
-        }
-        var origins = origins
-        if let summary = origins.summary(to: line) { add(summary) }
-        all += mark.omissions(of: name)
-        if isOver {
-            all += reconstruction.omissions(
-                of: name, processes: "there is no column for processes", isWhole: mark.isRead)
-        }
-        return all
-    }
-
-    private func nothingKnown(_ part: String) -> SourceError {
-        TextRefusal(
-            name: name, line: max(line, 1), part: part, isEmpty: bytesRead == 0 && bytesInAll ?? 0 == 0, tracer: tracer,
-            systemCalls: systemCalls, heads: heads, damaged: incomplete.omissions(of: name).first
-        ).error
     }
 }
 
 extension Range<Int> {
-    fileprivate func prefix(_ count: Int) -> Range<Int> { lowerBound..<lowerBound + count }
+    func prefix(_ count: Int) -> Range<Int> { lowerBound..<lowerBound + count }
 }
