@@ -173,13 +173,13 @@ public struct FtraceReader: EventSource {
         case .unneeded:
             leaveStack()
             heads += 1
-            if read.prefix != 0 || prefix.count != 0 { prefix.learn(text, read.range.prefix(read.prefix)) }
+            if read.prefix != 0 || prefix.count != 0 { prefix.learn(text, read.range.leading(read.prefix)) }
         case .event(let name):
             leaveStack()
             heads += 1
             if read.prefix != 0 || prefix.count != 0 {
                 if let count = prefix.count, read.prefix < count { doubt = .shrunk }
-                prefix.learn(text, read.range.prefix(read.prefix))
+                prefix.learn(text, read.range.leading(read.prefix))
             }
             let end = read.firstValue + Arguments.count(of: read.keys)
             switch copies.take(name, read.head, keys: read.keys, values, read.firstValue..<end, line: line) {
@@ -224,7 +224,7 @@ public struct FtraceReader: EventSource {
 
     /// What stands before a line of the trace may say that others are missing.
     mutating func takePrefix(_ read: TraceLine, of text: TraceText, into sink: inout some EventSink) {
-        let range = read.range.prefix(read.prefix)
+        let range = read.range.leading(read.prefix)
         prefix.learnRecords(text, range)
         if range.count != prefix.count, let count = Notice.lostLines(text[range]) { lose(count, into: &sink) }
     }
@@ -232,7 +232,7 @@ public struct FtraceReader: EventSource {
     /// Where the line comes from another host or file than those before it, nothing goes on from them.
     @inline(never)
     mutating func takeOrigin(_ read: TraceLine, of text: TraceText, into sink: inout some EventSink) {
-        var (prefix, isFrame, isLoose) = (read.range.prefix(read.prefix), false, false)
+        var (prefix, isFrame, isLoose) = (read.range.leading(read.prefix), false, false)
         if case .frame = read.meaning {
             // Anything else may have an arrow in it.
             guard stack == .kernel, let frame = Frame(within: text, read.range) else { return }
@@ -356,5 +356,5 @@ public struct FtraceReader: EventSource {
 }
 
 extension Range<Int> {
-    func prefix(_ count: Int) -> Range<Int> { lowerBound..<lowerBound + count }
+    fileprivate func leading(_ count: Int) -> Range<Int> { lowerBound..<lowerBound + count }
 }
