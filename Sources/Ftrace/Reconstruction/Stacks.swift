@@ -10,7 +10,7 @@ extension Reconstruction {
     struct StackOwner {
         /// In the table of detaches.
         var place: Int
-        /// At which the stack begins.
+        /// The line at which the stack begins.
         var line: UInt64
         /// The functions of the first two frames and of the latest one.
         fileprivate var (first, second, function): (UInt64?, UInt64?, UInt64?)

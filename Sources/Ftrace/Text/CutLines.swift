@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Lines that were cut at their end, as by a terminal, a field or a buffer that takes only so many columns. Such a line
+// Lines that were cut at their end, by a terminal, a field or a buffer with a limited number of columns. Such a line
 // looks whole where it ends behind an argument. But the same recording gives an event the same arguments each time, and
 // the place of a call is the same text each time: what has less than others of its event was cut, and so were the lines
 // before the first that has more. One cut line may mean that lines behind it are missing, too. Several that end in the same

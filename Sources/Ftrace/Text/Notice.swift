@@ -162,7 +162,7 @@ enum Notice: Equatable {
         text.place(of: Array("too much work for irq".utf8)) != nil
     }
 
-    /// What a comment says that is none of ftrace's own.
+    /// The loss that a comment reports, if the comment is not one of ftrace's own.
     static func comment(_ text: Slice<TraceText>) -> UInt64? {
         let words = text.drop { $0 == UInt8(ascii: "#") }
         return lostEvents(words) ?? lostLines(words) ?? (isGap(words) || isBreak(words) ? 1 : nil)

@@ -5,7 +5,7 @@
 import Events
 
 extension FtraceReader {
-    /// An event whose head may be unusual, as far as that means something here.
+    /// Takes an event whose head is unusual: names, numbers or times that are not what the kernel prints.
     @inline(never)
     mutating func takeOdd(
         _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, _ text: TraceText, _ range: Range<Int>,

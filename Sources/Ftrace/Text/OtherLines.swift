@@ -78,7 +78,7 @@ extension FtraceReader {
         }
     }
 
-    // MARK: What is not there
+    // MARK: Omissions
 
     public var omissions: [Omission] {
         var all = [foreign, incomplete, unknownTasks, notUnderstood, doubtfulNames, copies.places].flatMap { places in
