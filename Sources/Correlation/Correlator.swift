@@ -14,6 +14,9 @@ public struct Correlator: Sendable {
     public private(set) var summary: Summary
     /// Losses by stage, as they arrived.
     public private(set) var losses: [Loss.Stage: UInt64] = [:]
+    // Asked for each lookup, so not of the table each time.
+    private var evidenceWasLost = false
+    private var endsWereLost = false
     /// Unfinished loops, so that the end of a run can report them.
     public private(set) var loops = LoopsInProgress()
 
@@ -54,10 +57,11 @@ public struct Correlator: Sendable {
         return known
     }
 
-    /// Removes loops that would have been reported again by `now` (CLOCK_MONOTONIC nanoseconds), and those whose task
-    /// cannot be in a lookup, which only the caller can find out. They count as loops without an end.
+    /// Removes loops that would have been reported again by `now` (CLOCK_MONOTONIC nanoseconds) and whose end may have
+    /// been missed, and those whose task cannot be in a lookup, which only the caller can find out. They count as loops
+    /// without an end.
     public mutating func giveUpLoops(at now: UInt64, unless canLoop: (TaskIdentity) -> Bool) {
-        for loop in loops.giveUp(at: now, unless: canLoop) { summary.add(unended(loop)) }
+        for loop in loops.giveUp(at: now, endsWereLost: endsWereLost, unless: canLoop) { summary.add(unended(loop)) }
     }
 
     /// Takes a lookup that ended, or the progress of one; `found` gets the finding that it completes, if any. A finding
@@ -107,7 +111,7 @@ public struct Correlator: Sendable {
     /// The latest finding of a loop whose end was not seen. It may be among the events lost.
     private func unended(_ loop: LoopsInProgress.Loop) -> Finding {
         var finding = loop.finding
-        if losses.contains(where: { $0.key.hidesEnds && $0.value > 0 }) { finding.isIncomplete = true }
+        if endsWereLost { finding.isIncomplete = true }
         return finding
     }
 
@@ -115,6 +119,9 @@ public struct Correlator: Sendable {
     private mutating func lose(_ count: UInt64, at stage: Loss.Stage) {
         let (sum, overflow) = losses[stage, default: 0].addingReportingOverflow(count)
         losses[stage] = overflow ? .max : sum
+        guard count > 0 else { return }
+        if stage.touchesEvidence { evidenceWasLost = true }
+        if stage.hidesEnds { endsWereLost = true }
     }
 
     private func isLoop(_ lookup: Lookup) -> Bool {
@@ -168,7 +175,7 @@ public struct Correlator: Sendable {
         switch attribution.reason {
         case .slotOverwritten?, .slotTorn?, .detachLost?: return true
         case .noDetachSeen?, .formerLife?, .stackUnnamed?, .areaUnreadable?, .notObserved?, nil:
-            return losses.contains { $0.key.touchesEvidence && $0.value > 0 }
+            return evidenceWasLost
         }
     }
 }

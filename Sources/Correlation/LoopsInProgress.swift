@@ -62,13 +62,15 @@ public struct LoopsInProgress: Sendable {
     /// A lookup of this thread has returned, so the loop before it is over.
     mutating func end(thread: UInt32) { byThread.removeValue(forKey: thread) }
 
-    /// Removes loops that would have been reported again by `now` (CLOCK_MONOTONIC nanoseconds), and those whose task
-    /// cannot be in a lookup.
+    /// Removes loops whose task cannot be in a lookup, and those that would have been reported again by `now`
+    /// (CLOCK_MONOTONIC nanoseconds) and whose end may have been missed: the end of a lookup whose entry was not seen
+    /// is not reported, and that of another one only where ends were lost. Else the task loops and has not been run.
     /// - Returns: the removed loops.
-    mutating func giveUp(at now: UInt64, unless canLoop: (TaskIdentity) -> Bool) -> [Loop] {
+    mutating func giveUp(at now: UInt64, endsWereLost: Bool, unless canLoop: (TaskIdentity) -> Bool) -> [Loop] {
         let gone = all.filter { loop in
             let lookup = loop.finding.lookup
-            return loop.isSilent(at: now) || (now > lookup.time &+ Self.travelNs && !canLoop(lookup.victim))
+            let isOver = (endsWereLost || !lookup.isTimed) && loop.isSilent(at: now)
+            return isOver || (now > lookup.time &+ Self.travelNs && !canLoop(lookup.victim))
         }
         for loop in gone { byThread.removeValue(forKey: loop.finding.lookup.victim.tid) }
         return gone

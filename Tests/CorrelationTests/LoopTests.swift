@@ -48,10 +48,11 @@ import Testing
         #expect(correlator.finish().map(\.isIncomplete) == [stage.hidesEnds])
     }
 
-    @Test("a long loop that is reported every second is removed after ten seconds without a report")
+    @Test("where ends were lost, a long loop is removed after ten seconds without a report")
     func silent() {
         let loop = Lookup.looping(passes: 1 << 20, durationNs: 100 * Self.second)
         var correlator = Self.correlator(loop)
+        correlator.take(Loss(time: 1, stage: .ringLookup, count: 1))
         correlator.giveUpLoops(at: loop.time + 10 * Self.second) { _ in true }
         #expect(correlator.loops.all.count == 1)
         correlator.giveUpLoops(at: loop.time + 10 * Self.second + 1) { _ in true }
@@ -59,10 +60,22 @@ import Testing
         #expect(correlator.summary.looping == 1)
     }
 
-    @Test("slow passes are reported when they have doubled, and the loop is kept for that time")
+    @Test("a loop whose task is not run for a minute is one loop: no end was lost")
+    func starved() {
+        let loop = Lookup.looping(passes: 1 << 20, durationNs: 100 * Self.second)
+        var correlator = Self.correlator(loop)
+        correlator.giveUpLoops(at: loop.time + 60 * Self.second) { _ in true }
+        #expect(correlator.summary.looping == 0)
+        _ = correlator.take(.progress(loop))
+        correlator.finish()
+        #expect(correlator.summary.looping == 1)
+    }
+
+    @Test("where ends were lost, slow passes are kept for the time in which they double")
     func slow() {
         let loop = Lookup.looping(passes: 4, durationNs: 100 * Self.second)
         var correlator = Self.correlator(loop)
+        correlator.take(Loss(time: 1, stage: .ringLookup, count: 1))
         correlator.giveUpLoops(at: loop.time + 110 * Self.second) { _ in true }
         #expect(correlator.loops.all.count == 1)
         correlator.giveUpLoops(at: loop.time + 110 * Self.second + 1) { _ in true }
