@@ -21,6 +21,12 @@ enum Host {
         readFile(path, limit: 1 << 16).map { String(decoding: $0, as: UTF8.self) } ?? ""
     }
 
+    /// The kernel function in which a process sleeps; nil if it does not sleep, or this kernel does not say so.
+    static func waitChannel(of pid: Int32) -> String? {
+        let function = text(of: "/proc/\(pid)/wchan")
+        return function.isEmpty || function == "0" ? nil : function
+    }
+
     /// Counters of /proc/vmstat since boot, for the whole host; one that the kernel lacks is absent.
     static func counters(_ names: [String]) -> [String: Int] {
         names.isEmpty ? [:] : counters(names, in: text(of: "/proc/vmstat"))

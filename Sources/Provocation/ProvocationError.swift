@@ -64,6 +64,14 @@ extension ProvocationError {
             "the \(role.rawValue) (pid \(pid)) \(how) before the end of the run; "
                 + "its file is removed, try again")
     }
+
+    /// `waitsIn` is the kernel function in which the worker sleeps, if it does.
+    static func notReady(_ role: Role, pid: Int32, seconds: Int, waitsIn function: String?) -> Self {
+        let place = function.map { "it waits in the kernel, in \($0)" } ?? "it does not wait in the kernel"
+        return .failed(
+            "the \(role.rawValue) (pid \(pid)) was not ready after \(seconds) s: \(place); its file is removed, "
+                + "look at the disk under --path, or try again when the machine is less busy")
+    }
 }
 
 /// Runs `body`; errors of its system calls become errors of this cause.

@@ -28,6 +28,8 @@ struct Run: ~Copyable {
 
     /// A worker stops within its current operation. One that takes longer is in a system call that does not return.
     private static let graceNs: Int64 = 2_000_000_000
+    /// A worker is ready within milliseconds; on a disk that is busy with other work its first read can take seconds.
+    private static let readyNs: Int64 = 120_000_000_000
 
     init(_ provocation: Provocation, arguments: [String]) throws(ProvocationError) {
         let cause = provocation.cause
@@ -80,7 +82,14 @@ struct Run: ~Copyable {
             try Syscalls.spawnSelf(["futexscope"] + arguments + [request.argument], keeping: board.file.number)
         }
         workers.append(Worker(role: role, pid: pid))
-        while board[ready] == 0, stoppedAt == nil { check(nanoseconds: 1_000_000) }
+        let begun = Syscalls.now
+        while board[ready] == 0, stoppedAt == nil {
+            check(nanoseconds: 1_000_000)
+            guard Syscalls.now - begun < Self.readyNs else {
+                throw .notReady(
+                    role, pid: pid, seconds: Int(Self.readyNs / 1_000_000_000), waitsIn: Host.waitChannel(of: pid))
+            }
+        }
     }
 
     /// Waits until the last worker has ended, or does not end even after SIGKILL.
