@@ -60,7 +60,8 @@ public struct Lookup: Sendable, Equatable {
         ]
     }
 
-    public init(
+    // Inlined where a reader fills a blank one for each record.
+    @inlinable public init(
         time: UInt64, start: UInt64, victim: TaskIdentity, uid: UInt32, address: UInt64, passes: UInt64,
         observations: UInt64, retries: RetryCounts, result: Int32?, flags: Flags, lockWaits: UInt32,
         page: PageFacts?, operation: FutexOperation? = nil

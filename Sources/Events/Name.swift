@@ -26,6 +26,11 @@ public struct Name: Sendable, Equatable {
         self.detail = detail
         self.fileState = fileState
     }
+
+    /// The path of a file; nil where only its type of file system is known.
+    public var path: String? { text.isEmpty ? nil : text }
+    /// Of a file; nil where it is not known.
+    public var fileSystem: String? { detail.isEmpty ? nil : detail }
 }
 
 /// How the path of a mapped file leads to the file. Raw values are the names in all output. Part of the recording

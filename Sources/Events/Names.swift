@@ -49,16 +49,14 @@ public struct Names: Sendable {
         if case .callPath = subject { callPaths[subject] } else { texts[subject] }
     }
 
-    public func path(of file: FileID) -> String? {
-        texts[.file(file)].flatMap { $0.text.isEmpty ? nil : $0.text }
-    }
-
-    public func fileSystem(of file: FileID) -> String? {
-        texts[.file(file)].flatMap { $0.detail.isEmpty ? nil : $0.detail }
+    /// What is known of a file; nil without one, or when nothing is known.
+    public func file(_ file: FileID?) -> Name? {
+        guard let file else { return nil }
+        return texts[.file(file)]
     }
 
     /// Nil when it is not known.
-    public func state(of file: FileID) -> FileState? { texts[.file(file)]?.fileState }
+    public func path(of file: FileID) -> String? { texts[.file(file)]?.path }
 
     /// Nil when the control group's path is not known, or names no workload.
     public func workload(_ cgroup: UInt64) -> Workload? { workloads[cgroup] }

@@ -58,16 +58,19 @@ public struct FindingPipeline: Sendable {
     public mutating func take(_ lookup: Lookup, isProgress: Bool, found: (Finding, Legend) -> Void) {
         latestTime = max(latestTime, lookup.time)
         context.analysis?.take(lookup)
-        Self.take(lookup, isProgress: isProgress, by: &correlator, in: &context, found: found)
+        Self.take(
+            lookup, isProgress: isProgress, by: &correlator, into: &context.analysis, legend: context.legend,
+            found: found)
     }
 
+    // Static, with the parts as parameters: a closure that captures the context copies the legend for each finding.
     private static func take(
-        _ lookup: Lookup, isProgress: Bool, by correlator: inout Correlator, in context: inout Context,
-        found: (Finding, Legend) -> Void
+        _ lookup: Lookup, isProgress: Bool, by correlator: inout Correlator, into analysis: inout Analysis?,
+        legend: borrowing Legend, found: (Finding, Legend) -> Void
     ) {
         correlator.take(lookup, isProgress: isProgress) { finding in
-            if !finding.isProgress { context.analysis?.take(finding) }
-            found(finding, context.legend)
+            if !finding.isProgress { analysis?.take(finding) }
+            found(finding, legend)
         }
     }
 

@@ -50,8 +50,8 @@ public struct Legend: Sendable {
 
     /// The path for a reader, with the reason why it does not lead to the file, if there is one.
     func placed(_ file: FileID) -> String? {
-        guard let path = names.path(of: file) else { return nil }
-        return switch names.state(of: file) {
+        guard let name = names.file(file), let path = name.path else { return nil }
+        return switch name.fileState {
         case .deleted: path + " (deleted)"
         case .otherRoot: path + " (other root)"
         case .unreachable: path + " (unreachable)"

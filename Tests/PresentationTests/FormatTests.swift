@@ -228,7 +228,7 @@ import Testing
         names.learn(Name(subject: .file(file(0)), text: "/old"))
         names.learn(Name(subject: .file(file(0)), text: "/new", detail: "xfs"))
         #expect(names.path(of: file(0)) == "/new")
-        #expect(names.fileSystem(of: file(0)) == "xfs")
+        #expect(names.file(file(0))?.fileSystem == "xfs")
         for inode in 1...UInt64(Names.limit) { names.learn(Name(subject: .file(file(inode)), text: "/f\(inode)")) }
         #expect(names.path(of: file(0)) == nil)
         #expect(names.path(of: file(1)) == "/f1")

@@ -73,6 +73,9 @@ public struct CSV: FindingFormat {
 
     private mutating func write(_ finding: Finding, legend: Legend, to row: inout CSVRow) {
         let lookup = finding.lookup
+        let detach = finding.detach
+        let file = finding.file
+        let name = legend.names.file(file)
         row.word(finding.isProgress ? "progress" : "lookup")
         row.time(lookup.time, clock: legend.clock, writer: &timestamps)
         row.number(lookup.victim.pid)
@@ -89,13 +92,13 @@ public struct CSV: FindingFormat {
         row.number(lookup.isTimed ? lookup.retries.mappingChanged : nil)
         row.number(lookup.isTimed ? lookup.retries.noHost : nil)
         row.number(lookup.isTimed ? lookup.retries.noMapping : nil)
-        Self.writePage(of: finding, legend: legend, to: &row)
+        Self.writePage(of: finding, file: file, name: name, legend: legend, to: &row)
         row.flag(lookup.observations > 0)
         let cause = finding.explainedCause
         row.word(cause?.rawValue)
         row.word(finding.confidence.rawValue)
         row.word(cause == nil ? nil : finding.unknownReason?.rawValue)
-        Self.writeDetach(of: finding, legend: legend, to: &row)
+        Self.write(detach, of: finding, legend: legend, to: &row)
         row.flag(finding.spurious)
         for rule in Rule.inFieldOrder.prefix(3) { row.word(finding.verdicts?[rule].rawValue) }
         row.number(lookup.observations)
@@ -103,8 +106,8 @@ public struct CSV: FindingFormat {
         row.word(finding.failure?.rawValue)
         row.flag(finding.isIncomplete)
         row.workload(of: lookup.victim, legend: legend)
-        row.word(lookup.page == nil ? nil : finding.file.flatMap(legend.names.state(of:))?.rawValue)
-        if let culprit = finding.detach?.culprit {
+        row.word(lookup.page == nil ? nil : name?.fileState?.rawValue)
+        if let culprit = detach?.culprit {
             row.foreign(legend.names.cgroup(culprit.cgroup))
             row.workload(of: culprit, legend: legend)
         } else {
@@ -113,27 +116,29 @@ public struct CSV: FindingFormat {
         // Rules that were added later.
         for rule in Rule.inFieldOrder.dropFirst(3) { row.word(finding.verdicts?[rule].rawValue) }
         row.word(lookup.operation?.name)
-        let isFailure = lookup.page?.facts.contains(.failureDescribed) == true && finding.file != nil
+        let isFailure = lookup.page?.facts.contains(.failureDescribed) == true && file != nil
         row.number(isFailure ? lookup.page?.fileSize : nil)
         row.word(lookup.page?.areaWord)
-        row.foreign(finding.detach.flatMap { legend.names.callPath($0.callPath) }?.text)
+        row.foreign(legend.names.callPath(detach?.callPath ?? .none)?.text)
         row.append(fields: legend.fieldsOfRun)
     }
 
-    private static func writePage(of finding: Finding, legend: Legend, to row: inout CSVRow) {
+    private static func writePage(
+        of finding: Finding, file: FileID?, name: Name?, legend: Legend, to row: inout CSVRow
+    ) {
         guard let page = finding.lookup.page else { return row.empty(7) }
         row.page(page.page.rawValue == 0 ? nil : page.page, legend: legend)
         row.word(finding.kind.rawValue)
-        guard let file = finding.file else { return row.empty(5) }
+        guard let file else { return row.empty(5) }
         row.device(file)
         row.number(file.inode)
         row.number(page.index)
-        row.foreign(legend.names.path(of: file))
-        row.foreign(legend.names.fileSystem(of: file))
+        row.foreign(name?.path)
+        row.foreign(name?.fileSystem)
     }
 
-    private static func writeDetach(of finding: Finding, legend: Legend, to row: inout CSVRow) {
-        guard let detach = finding.detach else {
+    private static func write(_ detach: Detach?, of finding: Finding, legend: Legend, to row: inout CSVRow) {
+        guard let detach else {
             row.empty(4)
             row.flag(finding.neighbour)
             return row.empty()
@@ -152,14 +157,15 @@ public struct CSV: FindingFormat {
 
     private mutating func write(_ detach: Detach, legend: Legend, to row: inout CSVRow) {
         let file = detach.file.isNone ? nil : detach.file
+        let name = legend.names.file(file)
         let (cause, confidence) = detach.explanation
         row.time(detach.time, clock: legend.clock, writer: &timestamps)
         row.page(detach.page, legend: legend)
         row.device(file)
         row.number(file?.inode)
         row.number(detach.index)
-        row.foreign(file.flatMap(legend.names.path(of:)))
-        row.foreign(file.flatMap(legend.names.fileSystem(of:)))
+        row.foreign(name?.path)
+        row.foreign(name?.fileSystem)
         row.number(detach.fileSize)
         row.number(detach.pages)
         row.signed(detach.references)
@@ -171,7 +177,7 @@ public struct CSV: FindingFormat {
         row.word(confidence.rawValue)
         Self.write(detach.culprit, legend: legend, to: &row)
         row.words(detach.landmarks.names)
-        row.word(file.flatMap(legend.names.state(of:))?.rawValue)
+        row.word(name?.fileState?.rawValue)
         row.workload(of: detach.culprit, legend: legend)
         row.foreign(legend.names.callPath(detach.callPath)?.text)
         row.append(fields: legend.fieldsOfRun)

@@ -136,9 +136,10 @@ extension JSONWriter {
             $0.write(deviceOf: file)
             $0.number("inode", file?.inode)
             $0.number("index", file == nil ? nil : page.index)
-            $0.text("path", file.flatMap(legend.names.path(of:)))
-            $0.text("fstype", file.flatMap(legend.names.fileSystem(of:)))
-            $0.text("file_state", file.flatMap(legend.names.state(of:))?.rawValue)
+            let name = legend.names.file(file)
+            $0.text("path", name?.path)
+            $0.text("fstype", name?.fileSystem)
+            $0.text("file_state", name?.fileState?.rawValue)
             guard page.facts.contains(.failureDescribed) else { return }
             $0.number("file_size_bytes", file == nil ? nil : page.fileSize)
             $0.word("area", page.areaWord)

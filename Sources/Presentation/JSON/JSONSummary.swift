@@ -80,7 +80,7 @@ extension JSONWriter {
             $0.text("dev", Legend.device(of: $1.key.file))
             $0.number("inode", $1.key.file.inode)
             $0.text("path", summary.path(of: $1.key, names: legend.names))
-            $0.text("fstype", legend.names.fileSystem(of: $1.key.file))
+            $0.text("fstype", legend.names.file($1.key.file)?.fileSystem)
             $0.number("lookups", $1.row.asVictim)
             $0.number("failed", $1.row.failed)
         }

@@ -306,8 +306,9 @@ extension Protobuf {
     private mutating func write(_ file: FileID, legend: Legend) {
         note("page_dev", Legend.device(of: file))
         note("page_inode", file.inode)
-        note("page_path", legend.names.path(of: file).map(TerminalText.escaped))
-        note("page_fstype", legend.names.fileSystem(of: file).map(TerminalText.escaped))
-        note("page_file_state", legend.names.state(of: file)?.rawValue)
+        let name = legend.names.file(file)
+        note("page_path", name?.path.map(TerminalText.escaped))
+        note("page_fstype", name?.fileSystem.map(TerminalText.escaped))
+        note("page_file_state", name?.fileState?.rawValue)
     }
 }

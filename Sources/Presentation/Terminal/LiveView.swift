@@ -134,7 +134,7 @@ public struct LiveView: Sendable {
             ],
             rows: all.prefix(limit).map { finding in
                 let lookup = finding.lookup
-                let path = finding.file.flatMap(state.legend.names.path(of:)).map { "  " + $0 } ?? ""
+                let path = state.legend.names.file(finding.file)?.path.map { "  " + $0 } ?? ""
                 return [
                     .process(Summary.ProcessKey(pid: lookup.victim.pid, comm: lookup.victim.comm)),
                     .number(UInt64(lookup.victim.tid)),
