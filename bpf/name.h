@@ -3,7 +3,8 @@
  * The path of the file behind an observation, collected while the victim still maps it.
  * A name that is looked up later, in /proc, depends on a victim that may have ended, and
  * on rights over the processes of other users.  The walk follows what d_path() does:
- * from the file's entry up to the root of its mount, then on from the mount point.
+ * from the file's entry up to the root of its mount, then on from the mount point; twice,
+ * because a program cannot look at rename_lock.
  * Only facts are collected; which state of a file they mean is decided in Swift.
  */
 #ifndef FUTEXSCOPE_NAME_H
@@ -13,6 +14,8 @@
 
 /* Entries and mounts that one path may have. */
 #define NAME_STEPS 48
+/* The prime of FNV-1a. */
+#define SEAL_FACTOR 0x100000001b3ull
 /* A name is sent again after this time: a directory above the file can be renamed. */
 #define NAME_INTERVAL_NS 1000000000ull
 #define NAMED_FILES	 1024
@@ -48,6 +51,8 @@ struct name_walk {
 	struct dentry *root_entry;
 	struct vfsmount *root_mount;
 	__u32 bytes;
+	/* A sum over the parents and names of the entries so far, which a rename changes. */
+	__u64 seal;
 };
 
 static __always_inline struct mount *mount_of(struct vfsmount *inner)
@@ -55,44 +60,80 @@ static __always_inline struct mount *mount_of(struct vfsmount *inner)
 	return (void *)inner - bpf_core_field_offset(struct mount, mnt);
 }
 
+static __always_inline bool is_at_mount(const struct name_walk *walk)
+{
+	struct mount *mount = walk->mount;
+
+	return walk->entry == BPF_CORE_READ(mount, mnt.mnt_root);
+}
+
+static __always_inline void seal_entry(struct name_walk *walk)
+{
+	struct dentry *entry = walk->entry;
+	__u64 parent = (__u64)BPF_CORE_READ(entry, d_parent);
+	__u64 name = BPF_CORE_READ(entry, d_name.hash_len);
+
+	walk->seal = (walk->seal * SEAL_FACTOR ^ parent) * SEAL_FACTOR ^ name;
+}
+
+/* To the parent, or to the mount point; 0 at the root of all mounts, and at a file that never
+ * was in a directory. */
+static __always_inline int climb(struct name_walk *walk)
+{
+	struct dentry *entry = walk->entry, *parent;
+	struct mount *mount = walk->mount, *above;
+
+	if (is_at_mount(walk)) {
+		above = BPF_CORE_READ(mount, mnt_parent);
+		if (above == mount)
+			return 0;
+		walk->entry = BPF_CORE_READ(mount, mnt_mountpoint);
+		walk->mount = above;
+		return 1;
+	}
+	parent = BPF_CORE_READ(entry, d_parent);
+	if (parent == entry)
+		return 0;
+	walk->entry = parent;
+	return 1;
+}
+
 /* One step towards the root; 0 when the walk is over.  Not static: the verifier checks a
  * function once, so a loop that calls it is cheap to verify. */
 __noinline int name_step(struct name_record *out, struct name_walk *walk)
 {
-	struct dentry *entry, *parent;
-	struct mount *mount, *above;
+	struct dentry *entry;
 	long bytes;
 
 	if (!out || !walk)
 		return 0;
 	entry = walk->entry;
-	mount = walk->mount;
-	if (entry == walk->root_entry && mount == mount_of(walk->root_mount))
+	if (entry == walk->root_entry && walk->mount == mount_of(walk->root_mount))
 		out->name.facts |= FS_NAME_IN_VICTIM_ROOT;
-	if (entry == BPF_CORE_READ(mount, mnt.mnt_root)) {
-		above = BPF_CORE_READ(mount, mnt_parent);
-		if (above == mount) {
-			out->name.facts |= FS_NAME_COMPLETE;
+	/* Before the text is read: a rename after this changes the sum of the second walk. */
+	seal_entry(walk);
+	if (!is_at_mount(walk)) {
+		if (walk->bytes >= FS_NAME_LEN)
 			return 0;
-		}
-		walk->entry = BPF_CORE_READ(mount, mnt_mountpoint);
-		walk->mount = above;
+		bytes = bpf_probe_read_kernel_str(out->text + walk->bytes, FS_NAME_PART_LEN,
+						  BPF_CORE_READ(entry, d_name.name));
+		if (bytes <= 1)
+			return 0;
+		walk->bytes += bytes & (2 * FS_NAME_PART_LEN - 1);
+	}
+	if (climb(walk))
 		return 1;
-	}
-	if (walk->bytes >= FS_NAME_LEN)
+	out->name.facts |= FS_NAME_COMPLETE;
+	return 0;
+}
+
+/* The same step without text. */
+__noinline int seal_step(struct name_walk *walk)
+{
+	if (!walk)
 		return 0;
-	bytes = bpf_probe_read_kernel_str(out->text + walk->bytes, FS_NAME_PART_LEN,
-					  BPF_CORE_READ(entry, d_name.name));
-	if (bytes <= 1)
-		return 0;
-	walk->bytes += bytes & (2 * FS_NAME_PART_LEN - 1);
-	parent = BPF_CORE_READ(entry, d_parent);
-	if (parent == entry) {
-		out->name.facts |= FS_NAME_COMPLETE; /* a file that never was in a directory */
-		return 0;
-	}
-	walk->entry = parent;
-	return 1;
+	seal_entry(walk);
+	return climb(walk);
 }
 
 /* The path by which a task has opened the file.  A file on an overlay is mapped from the
@@ -115,17 +156,19 @@ static __always_inline struct path *path_of(struct file *file)
 	return super && super == BPF_CORE_READ(user, dentry, d_sb) ? user : own;
 }
 
-static __always_inline void fill_name(struct name_record *record, struct file *file)
+/* Returns false if a rename came during the walk: its parts may be from before and after it. */
+static __always_inline bool fill_name(struct name_record *record, struct file *file)
 {
 	struct inode *inode = BPF_CORE_READ(file, f_inode);
 	struct path *path = path_of(file);
 	struct task_struct *task = (void *)bpf_get_current_task();
 	struct fs_struct *fs = BPF_CORE_READ(task, fs);
-	struct name_walk walk = {};
+	struct name_walk walk = {}, second;
 	struct fs_name *out = &record->name;
 	struct mnt_namespace *space;
 	struct dentry *entry;
 	struct mount *mount;
+	int steps = 0;
 
 	entry = BPF_CORE_READ(path, dentry);
 	mount = mount_of(BPF_CORE_READ(path, mnt));
@@ -151,11 +194,18 @@ static __always_inline void fill_name(struct name_record *record, struct file *f
 		out->facts |= FS_NAME_INTERNAL;
 	else if (space)
 		out->mount_namespace = BPF_CORE_READ(space, ns.inum);
-	for (int step = 0; step < NAME_STEPS; step++) {
+	second = walk;
+	while (steps < NAME_STEPS) {
+		steps++;
 		if (!name_step(record, &walk))
 			break;
 	}
+	for (int step = 0; step < NAME_STEPS; step++) {
+		if (step == steps || !seal_step(&second))
+			break;
+	}
 	out->bytes = walk.bytes;
+	return walk.seal == second.seal;
 }
 
 static __always_inline void read_inode(struct named_file *out, struct file *file)
@@ -222,7 +272,11 @@ __noinline int name_file(__u64 address)
 	record = reserve(FS_NAME, sizeof(*record), now.time, false);
 	if (!record)
 		return !is_known;
-	fill_name(record, file);
+	if (!fill_name(record, file)) {
+		/* The next observation sends it. */
+		bpf_ringbuf_discard(record, 0);
+		return !is_known;
+	}
 	submit(record, FS_NAME);
 	*named = now;
 	return 0;
