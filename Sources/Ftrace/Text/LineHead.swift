@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The head of a line of a trace: task, processor, context, time and the event's name, as kernels, trace-cmd and perf
-// print it. Logs and consoles put something before each line. No list says what: the task's number is found by what
-// must follow it, and the name has a fixed number of columns before that. The name may hold any byte.
+// print it. Such as "           app-123     [001] d..2.    12.345678: fs_pin: ". Logs and consoles print a prefix of
+// any form before it. So the head is found from the task's number: the text after the number has a fixed form, and the
+// task's name has a fixed number of columns before it. The name may hold any byte.
 
 import Events
 
 /// What stands before an event's arguments.
 struct LineHead {
-    /// Times are microseconds times a thousand where the text has no nanoseconds.
+    /// Its time is in nanoseconds. Where the text has only microseconds, it is a multiple of 1000.
     var event = EventHead()
-    /// Where the columns of the task's name begin. Whatever stands before them is no part of the trace's line.
+    /// Where the columns of the task's name begin. The bytes before them are the prefix of a log.
     var begin = 0
     /// Name of the event without its group and its colon; empty where there is none, as for the function tracer.
     var name: Range<Int> = 0..<0
@@ -19,22 +20,23 @@ struct LineHead {
     /// Where its time begins. From `begin` to here all lines of a task are the same, on one processor and in one
     /// context.
     var time = 0
-    /// Behind the colon that ends it.
+    /// Behind the colon that ends the time.
     var timeEnd = 0
-    /// How many columns the task's name has, where the line has all of them; else 0.
+    /// Number of columns of the task's name, if the line has all of them; else 0.
     var columns = 0
 }
 
 extension LineHead {
-    /// Bytes before the task's number in which a line may have something that is not the trace's.
+    /// Bytes from the begin of the line in which the task's number is searched.
     private static let prefixLimit = 1024
-    /// Columns of a task's name with processors in brackets, and in the latency format.
+    /// Columns of a task's name: 16 in "             app-123     [001] d..2. 12.345678: ", 8 in the latency format
+    /// "     app-123       1d..2. 12345us : ".
     private static let (wide, narrow) = (16, 8)
 
-    /// Finds the head of a line of a trace in `range`, whatever stands before it there. Nil when there is none.
+    /// Finds the head of a line of a trace in `range`, behind a prefix of any form. Nil when there is none.
     ///
-    /// The kernel and trace-cmd print a name in a fixed number of columns, so that the number of the task says where
-    /// the line begins.
+    /// The kernel and trace-cmd print a name in a fixed number of columns. So the task's number shows where the head
+    /// begins.
     init?(_ bytes: TraceText, _ range: Range<Int>) {
         for columns in [Self.wide, Self.narrow] {
             let dash = range.lowerBound + columns
@@ -51,7 +53,8 @@ extension LineHead {
         while position < limit, let dash = bytes.first("-", in: position..<limit) {
             position = dash + 1
             guard let head = Self.read(bytes, range, dash: dash) else { continue }
-            // A name can look like a head. It ends before the true one, which is the last within its columns.
+            // A task may be named "a-1 [0] 1.2: x", which has the form of a head. The true head follows within the
+            // columns of such a name, so the last one counts.
             if found == nil { limit = min(limit, dash + Self.wide) }
             found = head
         }
@@ -62,7 +65,7 @@ extension LineHead {
     }
 
     private static func read(_ bytes: TraceText, _ range: Range<Int>, dash: Int) -> LineHead? {
-        // " -1/-1" of perf is no task's name with a number.
+        // " -1/-1", as perf prints it for a task that has ended, is not a name with a number.
         if dash >= range.lowerBound + 4, bytes[(dash - 4)..<dash].elementsEqual(" -1/".utf8) { return nil }
         var head = LineHead()
         var scanner = Scanner(bytes: bytes, position: dash + 1, end: range.upperBound)
@@ -89,8 +92,8 @@ extension LineHead {
         return head
     }
 
-    /// A line of `perf script`: "comm   218 [001]   907.507163:   group:event: …", the process before the thread or
-    /// not.
+    /// A line of `perf script`: "comm   218 [001]   907.507163:   group:event: …". A process may stand before the
+    /// thread: "comm   210/218 [001] …".
     private static func readPerf(_ bytes: TraceText, _ range: Range<Int>) -> LineHead? {
         let limit = min(range.upperBound, range.lowerBound + prefixLimit)
         var position = range.lowerBound
@@ -109,8 +112,8 @@ extension LineHead {
         return nil
     }
 
-    /// The same without the processor, as `-F` of perf may leave it out: "comm   218   907.507163: group:event: …". Only
-    /// perf prints the group.
+    /// A line of `perf script` without the processor, which `-F` can omit: "comm   218   907.507163: group:event: …".
+    /// The group is required here, because only perf prints it.
     private static func readPerfWithoutCPU(_ bytes: TraceText, _ range: Range<Int>) -> LineHead? {
         let limit = min(range.upperBound, range.lowerBound + prefixLimit)
         var position = range.lowerBound
@@ -124,7 +127,7 @@ extension LineHead {
             var head = LineHead()
             var scanner = Scanner(bytes: bytes, position: time, end: range.upperBound)
             guard head.readPerfTask(bytes, range, end: end, &scanner) else { continue }
-            // A group, or a stack, which has no name of an event.
+            // The line of a stack has no name of an event, and so no group.
             let isEvent =
                 head.name.isEmpty
                 ? bytes[head.arguments..<range.upperBound].starts(with: "<stack trace>".utf8)
@@ -135,7 +138,8 @@ extension LineHead {
         return nil
     }
 
-    /// The task before `end`, and the time and the name at the scanner.
+    /// Reads the task, which ends at `end`, and the time and the event's name, which begin at the scanner's position.
+    /// False when something else is there.
     private mutating func readPerfTask(
         _ bytes: TraceText, _ range: Range<Int>, end: Int, _ scanner: inout Scanner
     ) -> Bool {
@@ -150,14 +154,14 @@ extension LineHead {
         guard end > range.lowerBound, bytes[end - 1] == 0x20, readTime(&scanner), !event.oddities.contains(.isCount)
         else { return false }
         while end > range.lowerBound, bytes[end - 1] == 0x20 { end -= 1 }
-        // Where no name is left, this is the rest of a line that was cut within the task's number.
+        // Without a name before the number, this is the rest of a line that was cut within the number.
         guard end > range.lowerBound, !bytes[end - 1].isMark else { return false }
         event.oddities.insert(.isPerf)
         readTask(bytes, range, end: end)
         return true
     }
 
-    /// A task's number; the largest one, which no task has, for the -1 that perf prints of a task that is gone.
+    /// The number of a task. For a task that has ended perf prints -1: this is the largest number, which no task has.
     private static func perfNumber(_ bytes: TraceText, endingAt end: inout Int, from begin: Int) -> UInt32? {
         guard let number = bytes.number(endingAt: &end, from: begin) else { return nil }
         guard number == 1, end - begin >= 2, bytes[end - 1] == UInt8(ascii: "-"),
@@ -167,20 +171,20 @@ extension LineHead {
         return .max
     }
 
-    /// The time and what follows it.
+    /// Reads the time, what may follow it, and the event's name. False when there is no time.
     private mutating func readTime(_ scanner: inout Scanner) -> Bool {
         time = scanner.position
         guard let time = scanner.time(oddities: &event.oddities) else { return false }
         event.time = time
         timeEnd = scanner.position
         scanner.skipBlanksAndColours()
-        // What `trace-cmd report --ts-diff` puts here: the time since the line before.
+        // `trace-cmd report --ts-diff` prints the time since the previous line here: "12.345678: (+15) ".
         let begin = scanner.position
         if scanner.take("("), scanner.take("+"), scanner.decimal() != nil, scanner.take(")") {
             _ = scanner.skipBlanks()
         } else {
             scanner.position = begin
-            // The period, which perf may print here.
+            // perf may print the period of the event here: "907.507163:          1 group:event: ".
             if scanner.decimal() == nil || !scanner.skipBlanks() { scanner.position = begin }
         }
         scanner.name(&self)
@@ -204,7 +208,7 @@ extension LineHead {
         }
         guard event.comm != .nameless else { return }
         if end - first > 15 {
-            // Still longer than a name can be: where it begins is not known.
+            // Longer than a name can be, so its begin is not known.
             event.comm = .nameless
             return
         }
@@ -212,12 +216,14 @@ extension LineHead {
         event.comm = Comm(
             low: bytes.word(at: first, count: length), high: bytes.word(at: first + 8, count: length - 8))
     }
-    /// Where a name begins that has columns.
+
+    /// Moves `first` to the begin of a name that has columns. The name is doubtful where a prefix may be in the
+    /// columns: a log that removes blanks turns "host: " and "             app-123" into "host: app-123".
     private mutating func readName(_ bytes: TraceText, _ range: Range<Int>, _ first: inout Int, end: Int) {
         let hasMark = (first..<max(first, end - 1)).contains { bytes[$0].isMark && bytes[$0 + 1] == 0x20 }
         let blanks = first - begin
-        // A name has fifteen bytes at most, so that a blank begins the wide columns of any. Where there is none, or
-        // where a mark and a blank stand in columns that are full, blanks were taken away and something else is in them.
+        // A name has at most fifteen bytes, so the sixteen wide columns always begin with a blank. Blanks were removed
+        // where that blank is missing, or where full columns hold a mark and a blank.
         let isDoubtful =
             switch columns {
             case Self.wide: blanks == 0 || (blanks == 1 && hasMark && begin > range.lowerBound)
@@ -226,14 +232,16 @@ extension LineHead {
             }
         guard isDoubtful else { return }
         event.oddities.insert(.isNameDoubtful)
-        // Where no word goes on into the columns, all of it may be a name.
+        // A word that continues from before the columns is a prefix. Else all of the columns may be the name, so the
+        // name is not known.
         let isWord = begin > range.lowerBound && bytes[begin - 1] > 0x20 && bytes[begin] > 0x20
         if columns == Self.narrow ? !isWord : blanks == 1 { event.comm = .nameless }
         takeLastWord(bytes, &first, end: end)
         columns = 0
     }
 
-    /// Where a name of perf begins, which has no columns, so that nothing but what is in it says that.
+    /// Moves `first` to the begin of a name of perf. Such a name has no columns, so only its bytes show where it
+    /// begins: of "console.txt:app" the name may be "app" or all.
     private mutating func readPerfName(_ bytes: TraceText, _ first: inout Int, end: Int) {
         if let mark = (first..<end).last(where: { bytes[$0] < 0x20 || bytes[$0] == UInt8(ascii: "\"") }) {
             first = mark + 1
@@ -241,24 +249,25 @@ extension LineHead {
         while first < end - 1, [UInt8(ascii: "+"), UInt8(ascii: ">"), 0x20].contains(bytes[first]) { first += 1 }
         begin = first
         guard end - first > 15 else {
-            // The name of a file may stand before it, or it may have a mark in it.
+            // The part before the mark may be the name of a file, or the mark may belong to the task's name.
             if (first..<end - 1).contains(where: { bytes[$0].isMark }) { event.oddities.insert(.isNameMarked) }
             return
         }
         event.oddities.insert(.isNameDoubtful)
         takeLastWord(bytes, &first, end: end)
-        // A name may have blanks and marks in it, and so begin before its last word.
+        // A name may have blanks and marks in it, so it may begin before its last word.
         let isAmbiguous = (max(end - 15, 1)..<max(first, end - 15)).contains { place in
             bytes[place] > 0x20 && (bytes[place - 1] <= 0x20 || bytes[place - 1].isMark)
         }
         if isAmbiguous { event.comm = .nameless }
     }
 
-    /// Takes what stands behind the last blank, or behind a mark where that is longer than a name can be.
+    /// Moves `first` and `begin` behind the last blank, or behind the last mark where that word is longer than a name
+    /// can be: to "app" in "log of host: app" and in "/var/log/console.txt:app".
     private mutating func takeLastWord(_ bytes: TraceText, _ first: inout Int, end: Int) {
         var place = end
         while place > first, bytes[place - 1] != 0x20 { place -= 1 }
-        // No name is as long as that: what ends with a mark stands before it.
+        // Longer than a name can be, so it begins with a prefix that ends with a mark.
         if end - place > 15, let mark = (place..<end - 1).last(where: { bytes[$0].isMark }) { place = mark + 1 }
         (first, begin) = (place, place)
     }
@@ -267,150 +276,15 @@ extension LineHead {
 extension EventHead.Oddities {
     /// A tabulator stands in place of the blanks before the name.
     static let isTabbed = EventHead.Oddities(rawValue: 16)
-    /// A name of perf has a mark in it, with which something else may end that stands before it.
+    /// A name of perf has a mark in it, such as "console.txt:app": a prefix may end with that mark.
     static let isNameMarked = EventHead.Oddities(rawValue: 32)
 }
 
 extension UInt8 {
-    /// A mark with which the things end that logs put before a line.
+    /// A mark: one of the characters with which prefixes end, as in "host: " and "[   12.345678] ".
     var isMark: Bool {
         switch Unicode.Scalar(self) {
         case ":", "]", ";", ">", "|", ",": true
-        default: false
-        }
-    }
-}
-
-/// Goes over the bytes of one line from left to right.
-struct Scanner {
-    let bytes: TraceText
-    var position: Int
-    let end: Int
-
-    @inline(__always) var current: UInt8? { position < end ? bytes[position] : nil }
-    @inline(__always) var isAtDigit: Bool { position < end && bytes[position] &- 0x30 < 10 }
-
-    @inline(__always)
-    mutating func take(_ byte: Unicode.Scalar) -> Bool {
-        guard position < end, bytes[position] == UInt8(ascii: byte) else { return false }
-        position += 1
-        return true
-    }
-
-    /// Blanks and whatever control characters stand there; false when there was none.
-    @inline(__always)
-    mutating func skipBlanks() -> Bool {
-        let begin = position
-        while position < end {
-            let blanks = EightBytes(bytes.word(at: position)).blanks
-            position += blanks
-            if blanks < 8 { break }
-        }
-        position = min(position, end)
-        return position > begin
-    }
-
-    /// Goes to the next blank or control character, or to such a byte before it. Lines are alike, so that a
-    /// processor foresees where words end: looking at eight bytes at once would be slower than at one.
-    @inline(__always)
-    mutating func skipWord(to byte: Unicode.Scalar? = nil) {
-        let stop = byte.map { UInt8(ascii: $0) } ?? 0x20
-        while position < end, case let byte = bytes[position], byte > 0x20, byte != stop { position += 1 }
-    }
-
-    mutating func skip(to byte: Unicode.Scalar, within count: Int) -> Bool {
-        let limit = min(end, position + count)
-        while position < limit {
-            position += 1
-            if bytes[position - 1] == UInt8(ascii: byte) { return true }
-        }
-        return false
-    }
-
-    /// An unsigned number; one that is too large wraps around.
-    @inline(__always)
-    mutating func decimal() -> UInt64? {
-        guard isAtDigit else { return nil }
-        let first = EightBytes(bytes.word(at: position)).decimal(atMost: end - position)
-        position += first.count
-        var value = first.value
-        while first.count == 8, isAtDigit {
-            value = value &* 10 &+ UInt64(bytes[position] &- 0x30)
-            position += 1
-        }
-        return value
-    }
-
-    /// "d..2.": interrupts, need to reschedule, kind of interrupt, depths.
-    mutating func context(_ head: inout EventHead) -> Bool {
-        let begin = position
-        skipWord()
-        guard 4...8 ~= position - begin, (begin..<position).allSatisfy({ bytes[$0].isContext }) else { return false }
-        switch bytes[begin + 2] {
-        case UInt8(ascii: "h"), UInt8(ascii: "H"), UInt8(ascii: "s"), UInt8(ascii: "z"), UInt8(ascii: "Z"):
-            head.isInterrupt = true
-        default: break
-        }
-        return skipBlanks()
-    }
-
-    /// "12.345678:", "12.345678901:", "12345us+:" or a plain count, as nanoseconds.
-    @inline(__always)
-    mutating func time(oddities: inout EventHead.Oddities) -> UInt64? {
-        guard let whole = decimal() else { return nil }
-        if take(".") {
-            let digits = EightBytes(bytes.word(at: position)).decimal(atMost: end - position)
-            position += digits.count
-            var fraction = digits.value
-            if digits.count == 8, isAtDigit {
-                fraction = fraction &* 10 &+ UInt64(bytes[position] &- 0x30)
-                // What is smaller than a nanosecond.
-                while isAtDigit { position += 1 }
-            } else {
-                for _ in digits.count..<9 { fraction &*= 10 }
-            }
-            return take(":") ? whole &* 1_000_000_000 &+ fraction : nil
-        }
-        if take("u") {
-            guard take("s") else { return nil }
-            // A mark says how long the next event takes to come.
-            if !take(":") {
-                position += 1
-                guard take(":") else { return nil }
-            }
-            return whole &* 1000
-        }
-        oddities.insert(.isCount)
-        return take(":") ? whole : nil
-    }
-
-    /// The event's name up to a colon, without the group that `perf script` puts before it.
-    mutating func name(_ head: inout LineHead) {
-        let line = position
-        var begin = line
-        skipWord(to: ":")
-        while position + 1 < end, bytes[position] == UInt8(ascii: ":"), bytes[position + 1] > 0x20 {
-            position += 1
-            begin = position
-            skipWord(to: ":")
-        }
-        if position < end, bytes[position] == UInt8(ascii: ":") {
-            head.name = begin..<position
-            position += 1
-            skipBlanksAndColours()
-        } else {
-            position = line
-            head.name = line..<line
-        }
-        head.arguments = position
-    }
-}
-
-extension UInt8 {
-    /// Whether the kernel prints such a character among those for the context of an event.
-    fileprivate var isContext: Bool {
-        switch Unicode.Scalar(self) {
-        case ".", "#", "0"..."9", "A"..."Z", "a"..."z": true
         default: false
         }
     }
