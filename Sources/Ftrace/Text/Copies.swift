@@ -1,50 +1,52 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The same events a second time: a text that was put together of a file and a copy of it, a console and the kernel's log
-// of the same dump, the two sides of a diff, a log that was delivered twice. Where time steps back to an event that was
-// read before, the events are compared with those after that one, and as long as they go on in the same time, none of
-// them is counted again.
+// A second copy of the same events. A text has one if it consists of a file and its copy, of a console and the kernel's
+// log of the same dump, of the two sides of a diff, or of a log that was delivered twice. A copy begins where time
+// steps back to an event that was read before. From there on each event is compared with the stored ones, and none is
+// counted again until time goes beyond them.
 
 import Events
 
-/// The events that were read, as far as there is room, and whether these are read again.
+/// A hash of each event that was read, and whether the events that are read now are a copy of them.
 struct Copies {
-    /// Events that are kept, eight bytes each.
+    /// The largest number of stored events, of eight bytes each. Later ones are not stored.
     private static let limit = 1 << 18
-    /// Parts in which time goes forward and that are searched.
+    /// The largest number of parts that are searched. In a part, time goes forward.
     private static let partLimit = 64
 
-    /// Events between two whose times are kept.
+    /// The time of one event in this number is stored.
     private static let stride = 64
 
+    /// The hashes of the stored events.
     private var prints: [UInt64] = []
-    /// Of each one in `stride` events.
+    /// The times of events 0, `stride`, 2 * `stride`, …
     private var times: [UInt64] = []
-    /// Places at which time has stepped back, the first being 0.
+    /// The first event of each part, as its index in `prints`.
     private var parts: [Int] = []
-    /// Of the newest event that is no copy.
+    /// Time of the newest event that is no copy.
     private var time: UInt64 = 0
-    /// The largest time of the events that are kept, and of all.
+    /// The largest time of all events that are no copies, stored or not.
     private var end: UInt64 = 0
-    /// The event that comes next in a copy.
+    /// In a copy, the index of the stored event that is expected next; nil outside.
     private var next: Int?
-    /// What a trace or a dump begins with was read.
+    /// The first line of a trace or of a dump was read, and no event since.
     private var hasBegun = true
 
-    /// Lines of events that were there before, with the first of them.
+    /// Lines of events that are copies.
     private(set) var places = Places("line", "events that were there before: a second copy of them is not counted")
-    /// Lines of a copy that the first one does not have.
+    /// Number of events within a copy that the first copy lacks.
     private(set) var others: UInt64 = 0
 
-    /// The events that come now were read before.
+    /// The newest event was one of a copy.
     var isInCopy: Bool { next != nil }
 
+    /// A new event, the copy of an earlier one, or an event within a copy that the first copy lacks.
     enum Answer { case new, copy, other }
 
-    /// A trace or a dump begins.
+    /// The first line of a trace or of a dump.
     mutating func begin() { (hasBegun, next) = (true, nil) }
 
-    /// What an event is. `values` are the places of those of its arguments.
+    /// Takes the next event. The values of its arguments are those of `all` in the range `values`.
     @inline(__always)
     mutating func take(
         _ name: EventName, _ head: EventHead, keys: UInt32, _ all: [UInt64], _ values: Range<Int>, line: UInt64
@@ -73,11 +75,11 @@ struct Copies {
         if time > end { end = time }
     }
 
-    /// An event behind a step back in time, behind a begin, or in a copy.
+    /// An event after a step back in time, after the begin of a trace, or in a copy.
     @inline(never)
     private mutating func takeAgain(_ time: UInt64, _ hash: UInt64, line: UInt64) -> Answer {
         if let next {
-            // Nothing is known of what comes then.
+            // The first copy goes on beyond the stored events.
             if next >= Self.limit, time <= end, !hasBegun {
                 places.add(line)
                 return .copy
@@ -87,7 +89,7 @@ struct Copies {
                 places.add(line)
                 return .copy
             }
-            // The copy has less than the first one, or more.
+            // The copy lacks events of the first one, or has further ones.
             if let place = place(of: time, hash) {
                 self.next = place + 1
                 places.add(line)
@@ -109,13 +111,14 @@ struct Copies {
         return .new
     }
 
+    /// The index of the stored event with this time and hash.
     private func place(of time: UInt64, _ hash: UInt64) -> Int? {
         for (number, begin) in parts.enumerated() {
             let isLast = number + 1 == parts.count
-            // Parts behind the last one that is known are not in order.
+            // Beyond the largest number of parts, the last one has steps back in time, so it cannot be searched.
             let partEnd = isLast ? prints.count : parts[number + 1]
             if isLast, parts.count == Self.partLimit { return nil }
-            // Of the times that are kept of this part the last one before the event's.
+            // Finds the last stored time of this part that is before the event's.
             var (low, high) = ((begin + Self.stride - 1) / Self.stride, (partEnd + Self.stride - 1) / Self.stride)
             let first = low
             while low < high {

@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Lines that were cut at their end, by a terminal, a field or a buffer with a limited number of columns. Such a line
-// looks whole where it ends behind an argument. But the same recording gives an event the same arguments each time, and
-// the place of a call is the same text each time: what has less than others of its event was cut, and so were the lines
-// before the first that has more. One cut line may mean that lines behind it are missing, too. Several that end in the same
-// column do not: there only what stands behind that column is missing. Where all lines of an event end exactly behind the
-// same argument, nothing shows that there was another one.
+// Lines that were cut at their end by a terminal, a field or a buffer with a limited number of columns. A line that
+// ends exactly behind an argument looks whole: "fs_unlock: (folio_unlock+0x4/0x20) page=0xfffff124802cb600
+// mapping=0x0". But in one recording an event always has the same number of arguments, and a call site always has the
+// same text. So a line with less than another line of its event was cut.
+//
+// After one cut line, whole lines may be missing. After several that end in the same column, none are missing: only the
+// text behind that column is. Where all lines of an event end exactly behind the same argument, the cut is not noticed.
 
 import Events
 
-/// What the lines of one trace have, so that those with less are known.
+/// The largest number of arguments that the lines of each event have, in one trace.
 struct CutLines {
-    /// By the places of events: the largest number of arguments that one had, and how many lines had that many.
+    /// Indexed by `EventName.place`: the largest number of arguments of a line, and how many lines had that number.
     private var most = [UInt8](repeating: 0, count: EventName.placeCount)
     private var lines = [UInt64](repeating: 0, count: EventName.placeCount)
-    /// Columns of the place of the lookup's own call where a line ends with it, and how many lines had that many.
+    /// For lines that end with the call site of a lookup, "caller=get_futex_key+0x18d/0x2c0": the columns of the
+    /// longest such text, and how many lines had it.
     private var place: (columns: Int, lines: UInt64) = (0, 0)
-    /// Of the newest line that was cut.
+    /// Column in which the newest cut line ended.
     private var cutColumn = 0
 
-    /// Whether a line that was cut ends where another one did, or at its last argument but one or two, behind all that an
-    /// observation needs: what is missing are the numbers of the zero pages.
+    /// Whether a cut line lacks only the numbers of the zero pages ("base=… zero=… hugezero=…"), so that its
+    /// observation can be used: it ends in the same column as the cut line before it, or behind "base=…".
     mutating func isCutInColumn(_ name: EventName, _ arguments: borrowing Arguments, columns: Int) -> Bool {
         defer { cutColumn = columns }
         guard case .unlock = name, arguments[.zero] == nil, columns == cutColumn || arguments[.base] != nil else {
@@ -31,7 +33,7 @@ struct CutLines {
             && arguments[.swapback] != nil && arguments[.large] != nil
     }
 
-    /// Whether the line of an event is not whole, and how many lines before it are not, which were taken for whole.
+    /// Whether this line was cut, and how many earlier lines were cut that were accepted as whole.
     @inline(__always)
     mutating func judge(
         _ name: EventName, _ arguments: borrowing Arguments, _ text: TraceText, _ range: Range<Int>
@@ -46,7 +48,7 @@ struct CutLines {
         return arguments[.base] == nil ? judgePlace(text, range) : (true, 0)
     }
 
-    /// Returns the number of lines that had fewer.
+    /// Stores a new largest number of arguments. Returns how many lines had the one before.
     @inline(never)
     private mutating func learn(_ count: UInt8, at place: Int) -> UInt64 {
         let before = lines[place]
@@ -54,7 +56,7 @@ struct CutLines {
         return before
     }
 
-    /// Of an unlock by the lookup whose line may end with the place of the call.
+    /// The same for the unlock of a lookup: where the line ends with the call site, the length of that text decides.
     @inline(never)
     private mutating func judgePlace(_ text: TraceText, _ range: Range<Int>) -> (isCut: Bool, before: UInt64) {
         let word = text[range].reversed().prefix { $0 != 0x20 }

@@ -1,29 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Lines that are no events but say something about the lines around them: that some were lost, that another dump, trace
-// or boot begins, or nothing at all. The words are those of the kernel, of printk, and of the consoles and journals
-// through which a dump may have come.
+// Lines that are no events but say something about the lines around them: some were lost, or another dump, trace or
+// boot begins. Or a line is known to say nothing. The words are those of the kernel, of printk, and of the consoles and
+// journals through which a dump may have come.
 
 import Events
 
-/// What a line without an event says.
+/// The meaning of a line that is no event.
 enum Notice: Equatable {
-    /// Events were lost in the kernel's trace buffer: how many, 1 where it is not said.
+    /// Events were lost in the kernel's trace buffer: their number, 1 where the line has none.
     case lostEvents(UInt64)
-    /// Lines were lost by a console, a journal or something else that the text has passed through.
+    /// Lines were lost by a console, a journal or another program between the kernel and the text: their number, 1
+    /// where the line has none.
     case lostLines(UInt64)
-    /// A dump, or another boot, begins: nothing goes on from the lines before.
+    /// A dump or a boot begins, so no task or lookup continues from the lines before.
     case begin
-    /// A part of ordinary output that says nothing of futexes.
+    /// A known line of the kernel, of ftrace or of a log, without a meaning for lookups.
     case nothing
 
-    /// Nil for a line that belongs to something else. The first `prefix` bytes stand before each line.
+    /// Nil for a line of another program. `prefix` is the number of bytes that lines of the trace have before their
+    /// head.
     init?(_ text: Slice<TraceText>, behind prefix: Int) {
         let body = text.dropFirst(prefix)
         if let count = Self.lostEvents(text) {
             self = .lostEvents(count)
         } else if let count = Self.lostLines(body) ?? (body.count < prefix ? Self.lostLines(text) : nil) {
-            // A short line may have none of that, and what looks like it is a part of these words.
+            // A short line may lack the prefix, and then its first bytes are words of the notice.
             self = .lostLines(count)
         } else if Self.isBegin(text) {
             self = .begin
@@ -51,19 +53,23 @@ enum Notice: Equatable {
         return words.lazy.compactMap { UInt64(String(decoding: $0, as: UTF8.self)) }.first.map { max($0, 1) } ?? 1
     }
 
+    /// Words that say that something was lost, in any form.
     private static let verbs = [
         "lost", "lose", "dropped", "drop", "dropping", "missed", "suppressed", "overrun", "overruns", "overflow",
         "overflowed", "discarded", "discarding", "truncated", "truncating", "skipped", "skipping", "omitted", "elided",
         "exceeded", "exceeds", "repeated", "broken", "more", "shown",
     ]
+    /// Words for what was lost, or where.
     private static let nouns = [
         "message", "messages", "printk", "kmsg", "line", "lines", "record", "records", "entries", "events", "log",
         "output", "callbacks", "chunks", "backlog", "kb", "bytes", "logs",
     ]
 
+    /// How many lines were lost, according to a line that has one of `verbs` near one of `nouns`; nil for any other
+    /// line.
+    ///
     /// "** 14 printk messages dropped **", "Missed 3 kernel messages", "/dev/kmsg buffer overrun, some messages lost.",
-    /// "Lost 5 message(s)!": whatever says that lines were lost. The count stands next to one of these words; 1 where
-    /// there is none.
+    /// "Lost 5 message(s)!". The count is the number next to one of these words; 1 where there is none.
     static func lostLines(_ text: Slice<TraceText>) -> UInt64? {
         var verbs: [(place: Int, needsCount: Bool, needsPipe: Bool)] = []
         var nouns: [(place: Int, isPipe: Bool)] = []
@@ -78,7 +84,7 @@ enum Notice: Equatable {
                 }
             } else if word.isOne(of: Self.verbs) {
                 verbs.append((place, word.isOne(of: ["more", "shown"]), word.isOne(of: ["broken"])))
-                // Of a serial line, whose characters are lost.
+                // "ttyS ttyS0: 14 input overrun(s)": a serial line lost characters.
                 if let before, word.isOne(of: ["overrun", "overruns"]), before.isOne(of: ["input", "fifo"]) {
                     nouns.append((place - 1, false))
                 }
@@ -89,12 +95,12 @@ enum Notice: Equatable {
             }
             before = word
         }
-        // What a firewall says of a packet: "OUTPUT DROP IN= OUT=eth0".
+        // A firewall prints "OUTPUT DROP IN= OUT=eth0" for a packet.
         guard !verbs.isEmpty, !nouns.isEmpty, text.place(of: Array(" OUT=".utf8)) == nil else { return nil }
         for verb in verbs {
             let near = nouns.filter { abs($0.place - verb.place) <= 5 && ($0.isPipe || !verb.needsPipe) }
             guard !near.isEmpty else { continue }
-            // Of several numbers the one that is nearest to both.
+            // Of several numbers, the one that is nearest to verb and noun counts.
             func distance(_ place: Int) -> Int {
                 abs(place - verb.place) + (near.map { abs($0.place - place) }.min() ?? 0)
             }
@@ -125,8 +131,8 @@ enum Notice: Equatable {
     private static let scissors = ["8<", ">8", "✂"].map { Array($0.utf8) }
     private static let dots = ["...", "…", "[..]"].map { Array($0.utf8) }
 
-    /// A mark that somebody has put where lines were left out: "...", "[…]", "[snip]", "--- 8< ---", or the "--" of
-    /// grep between groups of lines.
+    /// Whether a person or a program has marked a place where lines were omitted: "...", "[…]", "[snip]", "--- 8< ---",
+    /// or "--", which grep prints between groups of lines.
     private static func isGap(_ text: Slice<TraceText>) -> Bool {
         let text = text.trimmed
         let isLine = text.count <= 160 && !text.contains { $0.isAlphanumeric && $0 != UInt8(ascii: "8") }
@@ -135,7 +141,7 @@ enum Notice: Equatable {
         let words = text.split { !$0.isAlphanumeric }.filter { $0.contains { $0 &- 0x30 >= 10 } }
         let hasDots = dots.contains { text.place(of: $0) != nil }
         if words.isEmpty {
-            // Nothing but marks and perhaps a number.
+            // No words, and perhaps a number.
             return text.contains { $0 &- 0x30 >= 10 }
                 && (hasDots || scissors.contains { text.place(of: $0) != nil })
         }
@@ -145,11 +151,12 @@ enum Notice: Equatable {
             || (hasDots && words.contains { $0.isOne(of: ["lines", "more", "cut"]) })
     }
 
-    /// How much shorter a line may be than those of the trace and still lack something that they have: the time of the
-    /// kernel stands before each of its messages, and not before what others say.
+    /// A mark of omitted lines may lack a part of the prefix, such as the kernel's time "[   15.867499] ", which only
+    /// the kernel's own lines have. It is searched in lines of at most this many bytes more than the prefix.
     private static let shorter = 24
 
-    /// What stands behind the marks with which prefixes end: the last ones first.
+    /// The parts of a line behind each of its last six marks, the shortest first, and the whole line: "host kernel:
+    /// ..." gives "..." and itself. A mark is a character with which a prefix can end.
     private static func behindMarks(_ text: Slice<TraceText>) -> [Slice<TraceText>] {
         let marks = text.indices.reversed().lazy.filter { place in
             text[place] == 0x09 || ":]|>;\"".utf8.contains(text[place])
@@ -157,18 +164,19 @@ enum Notice: Equatable {
         return marks.prefix(6).map { text[($0 + 1)...].trimmed }.filter { !$0.isEmpty } + [text.trimmed]
     }
 
-    /// "serial8250: too much work for irq4": the port may have lost characters.
+    /// "serial8250: too much work for irq4": the serial port may have lost characters.
     private static func isOverload(_ text: Slice<TraceText>) -> Bool {
         text.place(of: Array("too much work for irq".utf8)) != nil
     }
 
-    /// The loss that a comment reports, if the comment is not one of ftrace's own.
+    /// How many lines were lost, according to a comment that is not one of ftrace's own, such as "# [12 lines
+    /// omitted]".
     static func comment(_ text: Slice<TraceText>) -> UInt64? {
         let words = text.drop { $0 == UInt8(ascii: "#") }
         return lostEvents(words) ?? lostLines(words) ?? (isGap(words) || isBreak(words) ? 1 : nil)
     }
 
-    /// Whether a line has nothing but a rule of dashes or the like, behind whatever a console puts before it.
+    /// Whether a line ends with a rule, "---------" or "=====", and has at most a prefix and a blank before it.
     static func isRule(_ text: Slice<TraceText>) -> Bool {
         let text = text.trimmed
         guard let last = text.last, last == UInt8(ascii: "-") || last == UInt8(ascii: "=") else { return false }
@@ -176,8 +184,8 @@ enum Notice: Equatable {
         return count >= 3 && (count == text.count || text.dropLast(count).last.map { $0 <= 0x20 } ?? true)
     }
 
-    /// "[-- Console down --]", "SOL session closed by BMC": nobody was listening for a while. Other sessions and
-    /// connections come and go every day.
+    /// Whether the console was not recorded for a while: "[-- Console down --]", "SOL session closed by BMC". Other
+    /// sessions and connections do not matter.
     private static func isBreak(_ text: Slice<TraceText>) -> Bool {
         let words = text.prefix(96).split { !$0.isAlphanumeric }
         guard let noun = words.firstIndex(where: { $0.isOne(of: ["console", "sol"]) }) else { return false }
@@ -186,9 +194,10 @@ enum Notice: Equatable {
         }
     }
 
-    // MARK: The others
+    // MARK: Begins and lines without a meaning
 
-    /// "Dumping ftrace buffer:", "Dumping ftrace instance NAME buffer:", and the marks of a boot.
+    /// "Dumping ftrace buffer:", "Dumping ftrace instance NAME buffer:"; or the first lines of a boot: "Linux version
+    /// …" of the kernel, "-- Boot …" and "-- Reboot --" of a journal.
     private static func isBegin(_ text: Slice<TraceText>) -> Bool {
         let range = text.startIndex..<text.endIndex
         if let place = text.base.find("Dumping ftrace ", in: range) {
@@ -198,8 +207,9 @@ enum Notice: Equatable {
             || text.starts(with: "-- Reboot --".utf8)
     }
 
+    /// Whether a known program prints such a line, and it says nothing about lost lines.
     private static func isNothing(_ text: Slice<TraceText>) -> Bool {
-        // " SUBSYSTEM=pci": what /dev/kmsg has of a message besides its text.
+        // " SUBSYSTEM=pci": /dev/kmsg prints properties of a message below its text.
         if text.first == 0x20, case let name = text.dropFirst().prefix(while: { $0 &- 0x41 < 26 || $0 == 0x5f }),
             name.count > 2, text[name.endIndex...].first == UInt8(ascii: "=")
         {
@@ -207,16 +217,16 @@ enum Notice: Equatable {
         }
         let text = text.trimmed
         guard let last = text.last else { return true }
-        // The lines around a dump, behind whatever a console puts before them.
+        // "---------------------------------", around a dump, behind any prefix.
         if last == UInt8(ascii: "-"), text.suffix(16).allSatisfy({ $0 == UInt8(ascii: "-") }), text.count >= 16 {
             return true
         }
         let known = ["cpus=", "version = "].contains { text.starts(with: $0.utf8) }
         if known || text.ends(with: "is empty") || text.ends(with: "(ftrace buffer empty)") { return true }
-        // " 1)   0.123 us    |  foo();" of the function graph tracer, and its heads.
+        // " 1)   0.123 us    |  foo();" of the function graph tracer.
         let digits = text.prefix { $0 &- 0x30 < 10 }
         if !digits.isEmpty, text[digits.endIndex...].first == UInt8(ascii: ")") { return true }
-        // "   12.345 |   0)  app-123  |   0.123 us    |  foo();" with its time and task.
+        // "   12.345 |   0)  app-123  |   0.123 us    |  foo();", the same with time and task.
         let columns = text.prefix(64).split(separator: UInt8(ascii: "|"), maxSplits: 2)
         if columns.count == 3, columns[0].allSatisfy({ $0 &- 0x30 < 10 || $0 == UInt8(ascii: ".") || $0 == 0x20 }),
             columns[1].drop(while: { $0 == 0x20 }).drop(while: { $0 &- 0x30 < 10 }).first == UInt8(ascii: ")")
@@ -228,7 +238,7 @@ enum Notice: Equatable {
 }
 
 extension Slice<TraceText> {
-    /// Without blanks and control characters at both ends.
+    /// The line without blanks and control characters at both ends.
     fileprivate var trimmed: Slice<TraceText> {
         var text = self
         while let first = text.first, first <= 0x20 { text = text.dropFirst() }
@@ -238,7 +248,7 @@ extension Slice<TraceText> {
 
     fileprivate func ends(with word: String) -> Bool { suffix(word.utf8.count).elementsEqual(word.utf8) }
 
-    /// Whether it is one of these words, in letters of either case.
+    /// Whether it is one of these lower-case words, in letters of either case.
     fileprivate func isOne(of words: [String]) -> Bool {
         words.contains { word in
             word.utf8.count == count && zip(self, word.utf8).allSatisfy { $0 | 0x20 == $1 }

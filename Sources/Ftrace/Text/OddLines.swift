@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Lines of a trace that are events, but whose name of the task is doubtful, cut or glued to what stands before it.
+// Lines of a trace that are events, but whose name of the task is doubtful, is cut, or follows a prefix without a
+// blank. Such as "console.txt:app 218 [001] 907.507163: futexscope:fs_pin: …", where `grep -H` was run on a text of
+// perf.
 
 import Events
 
 extension FtraceReader {
-    /// Takes an event whose head is unusual: names, numbers or times that are not what the kernel prints.
+    /// Takes an event whose head is not exactly as the kernel prints it: its name, its number or its time.
     @inline(never)
     mutating func takeOdd(
         _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, _ text: TraceText, _ range: Range<Int>,
@@ -14,17 +16,17 @@ extension FtraceReader {
         var head = head
         if head.oddities.contains(.isNameDoubtful) { doubtfulNames.add(line) }
         if head.oddities.contains(.isCount) { (reconstruction.counts, run.hasCountsForTimes) = (true, true) }
-        // Texts of other programs have columns, so that this is the rest of a line that was cut.
+        // Lines of perf and lines with columns are not in one text. So this is the rest of a line that was cut.
         if head.oddities.contains(.isPerf), isInColumns { return loseCut(text, range, into: &sink) }
-        // Several tasks have that number at once, so that nothing of one is a fact about the next.
+        // perf prints -1 for every task that has ended, so two such events may be of two tasks.
         if head.oddities.contains(.isPerf), head.tid == .max {
             unknownTasks.add(line)
             if case .detach = name { lose(1, into: &sink) }
             return
         }
-        // In a text that has lost its blanks no name has all its columns.
+        // In a text without repeated blanks, no name has all its columns.
         if !isInColumns { head.oddities.remove(.isNameShort) }
-        // Names of perf have no columns: this line may be the rest of the one before it.
+        // A name of perf has no columns, so this line may be the rest of a cut line before it.
         let isBehindOther = doubt == .before || foreignLine + 1 == line
         let isRest = head.oddities.contains(.isPerf) && isBehindOther
         if head.oddities.contains(.isTabbed), !isBehindOther { head.oddities.remove(.isNameShort) }
@@ -35,8 +37,9 @@ extension FtraceReader {
         take(name, head, arguments, text, range, into: &sink)
     }
 
-    /// A name of perf has no columns. Lines with a name and nothing else say that nothing stands before the others, so
-    /// that a mark is a part of a name; else what ends with it names the place of the line.
+    /// Decides where a name of perf begins. In "console.txt:app 218 [001] …" the mark ends a prefix, which names the
+    /// place of the line, unless another line has a name without a mark: then the text has no prefixes, and the mark is
+    /// a part of the name. `isWhole` says that the line is not the rest of another one.
     mutating func takePerfName(
         _ head: inout EventHead, _ text: TraceText, _ range: Range<Int>, isWhole: Bool, into sink: inout some EventSink
     ) {
@@ -53,7 +56,8 @@ extension FtraceReader {
         } else if !head.oddities.contains(.isNameDoubtful) {
             if isWhole { perfNames.areBare = true }
         } else if head.comm == .nameless, !perfNames.areGlued {
-            // Longer than a name, without a blank or a mark: something stands before all of them.
+            // Longer than a name can be, and without a blank or a mark: each name has a prefix that nothing ends, so no
+            // name is known.
             let read = LineHead(text, range)
             perfNames.areGlued =
                 read.map { read in

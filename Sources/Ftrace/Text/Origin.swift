@@ -1,37 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Where a line comes from. A journal of several hosts, logs of several pods or `grep -H` over several files put lines of
-// several kernels into one text, and what happened on one explains nothing on another. What stands before a line has
-// words that name its place, and others that differ from line to line: times, numbers, levels, threads. Those that are
-// known to differ are left out; any other word counts, since two places that are taken for one give a wrong cause, and
-// one that is taken for two gives a loss.
+// The place of a line: the host, the pod or the file that it comes from. A journal of several hosts, logs of several
+// pods or `grep -H` over several files put lines of several kernels into one text, and an event of one kernel does not
+// explain an event of another. Some words of a line's prefix name its place, and others differ from line to line: in
+// "Nov 25 19:51:59 web-1 kernel: [   15.867499] ", "web-1" and "kernel" name it.
+//
+// Words that are known to differ are ignored (times, numbers, levels, threads), and all others count. This is because
+// two places that are seen as one give a wrong cause, and one place that is seen as two gives only a loss.
 
 import Events
 
-/// The words before a line that may name its place.
+/// The words of a prefix that may name the place of its line.
 enum Origin {
-    /// Of no words at all; 0 stands for a line of which nothing is known.
+    /// The hash of no words. No hash is 0, so that 0 can stand for an unknown prefix.
     static let none: UInt32 = 0x811c_9dc5
 
-    /// One number for all of them.
+    /// The hash of all words that may name the place.
     static func hash(_ text: TraceText, _ prefix: Range<Int>) -> UInt32 {
         var hash = none
         words(text, prefix) { word in hash = mixed(hash, text[word]) }
         return hash
     }
 
+    /// The hash of some words, extended by one more.
     static func mixed(_ hash: UInt32, _ word: some Sequence<UInt8>) -> UInt32 {
         let mixed = word.reduce(hash) { ($0 ^ UInt32($1)) &* 0x0100_0193 }
         return (mixed ^ 0x2f) &* 0x0100_0193 | 1
     }
 
-    /// Each word, in the order of the text; `skip` gets those that name no place.
+    /// Calls `take` for each word that may name the place and `skip` for each other one, in the order of the text.
     static func words(
         _ text: TraceText, _ prefix: Range<Int>, skip: (Range<Int>) -> Void = { _ in }, _ take: (Range<Int>) -> Void
     ) {
         var place = prefix.lowerBound
         var before: UInt8 = 0
-        // What the word before says of the next one.
+        // Whether the next word is the value of a key: "host=web-1".
         var value = Value.none
         while place < prefix.upperBound {
             let byte = text[place]
@@ -69,26 +72,27 @@ enum Origin {
         }
     }
 
+    /// The next word is no value, the value of a key that names a place, or the value of another key.
     private enum Value { case none, place, other }
 
-    /// Whether a byte is a part of a word.
+    /// By each byte, whether it is a part of a word.
     private static let isPart: [Bool] = (0..<256).map { byte in
         let marks = Array("-./_@+~%*#".utf8)
         return byte >= 0x80 || UInt8(byte).isLetterOrDigit || marks.contains(UInt8(byte))
     }
 
-    /// Keys of a log whose values name a place.
+    /// Whether the value of this key names a place.
     private static func isKey(_ text: TraceText, _ word: Range<Int>) -> Bool {
         OriginFields.name(of: String(decoding: text[word].prefix(64), as: UTF8.self), within: nil) != nil
     }
 
-    /// "10.0.0.7".
+    /// Whether a word is an IPv4 address, "10.0.0.7": it names a place although it has no letter.
     private static func isAddress(_ text: TraceText, _ word: Range<Int>) -> Bool {
         text[word].count { $0 == UInt8(ascii: ".") } == 3
             && text[word].allSatisfy { $0 &- 0x30 < 10 || $0 == UInt8(ascii: ".") }
     }
 
-    /// "console.txt-17-", as grep begins a line of the context of what it has found.
+    /// "console.txt" of "console.txt-17-", with which `grep -n -C` begins a line of context; any other word as it is.
     private static func withoutNumber(_ text: TraceText, _ word: Range<Int>) -> Range<Int> {
         var end = word.upperBound
         guard word.count > 1, text[end - 1] == UInt8(ascii: "-") else { return word }
@@ -113,24 +117,25 @@ enum Origin {
         "west", "bst", "ist", "jst", "kst", "msk", "est", "edt", "cst", "cdt", "mst", "mdt", "pst", "pdt",
     ]
 
-    /// Whether a word is one of those that differ between lines of one place.
+    /// Whether a word may differ between lines of one place. `before` and `after` are the bytes around it.
     private static func isVarying(_ text: TraceText, _ word: Range<Int>, before: UInt8, after: UInt8) -> Bool {
         let first = text[word.lowerBound]
         let digits = text[word].count { $0 &- 0x30 < 10 }
         if word.count == 1 {
-            // A flag of /dev/kmsg, a level, a part of a container's line. A host may have a name like that.
+            // A flag of /dev/kmsg ("4,519,15962815,c;"), a level (" E "), a part of a container's line (" stdout F ").
+            // Any other word of one letter may be the name of a host.
             return before == UInt8(ascii: ",")
                 || (before <= 0x20 && before != 0 && after == 0x20 && "iwefdvnp".utf8.contains(first | 0x20))
         }
         if first &- 0x30 < 10 {
             let letters = text[word].lazy.filter { $0.isLetter }.prefix(16)
-            // "2025-11-25T19:51:59Z", "12:30PM", "15us", "01E" and numbers in base 16.
+            // "2025-11-25T19:51:59Z", "12:30PM", "15us" and "01E"; then "0x1f" and "25-Nov-2025".
             if letters.allSatisfy({ "tzampnusoe".utf8.contains($0 | 0x20) }) { return true }
             if first == 0x30, text[word.lowerBound + 1] | 0x20 == UInt8(ascii: "x") { return true }
             return letters.count == 3 && months.contains(String(decoding: letters.map { $0 | 0x20 }, as: UTF8.self))
         }
         if digits == word.count - 1 {
-            // "[  T123]" of printk, "I1125 19:51:59" of klog.
+            // "[  T123]" of printk; "I1125 19:51:59" of klog.
             if after == UInt8(ascii: "]"), first == UInt8(ascii: "T") || first == UInt8(ascii: "C") { return true }
             if after == 0x20, digits == 4, "IWEF".utf8.contains(first) { return true }
         }
@@ -151,19 +156,19 @@ extension UInt8 {
     fileprivate var isLetterOrDigit: Bool { self &- 0x30 < 10 || isLetter }
 }
 
-/// What stood before lines, and the numbers that `Origin` has for it. Lines are like those before them, but for the
-/// digits of what names no place: this saves time and changes nothing.
+/// A cache of prefixes and their hashes by `Origin`. Most prefixes differ from an earlier one only in the digits of
+/// ignored words, and such a prefix has the same hash.
 struct OriginForms: Sendable {
     private static let count = 8
     private static let wordLimit = 16
 
-    /// By their lengths: the bytes, and in which of them any digit may stand.
+    /// Indexed by the length of a prefix: its bytes, and a mask of the bytes that may be any digit.
     private var words = [UInt64](repeating: 0, count: count * wordLimit)
     private var digits = [UInt64](repeating: 0, count: count * wordLimit)
     private var lengths = [Int](repeating: 0, count: count)
     private var hashes = [UInt32](repeating: 0, count: count)
 
-    /// What `Origin.hash` gives.
+    /// The same as `Origin.hash`.
     @inline(__always)
     mutating func hash(_ text: TraceText, _ prefix: Range<Int>) -> UInt32 {
         let place = prefix.count % Self.count
@@ -190,7 +195,7 @@ struct OriginForms: Sendable {
         var hash = Origin.none
         let isShort = prefix.count <= 8 * Self.wordLimit
         Origin.words(text, prefix) { word in
-            // What kind of a word it is may hang on the digits of a number in base 16.
+            // "0x1f": with other digits a number in base 16 may be another kind of word, so its digits must not differ.
             guard isShort, text.word(at: word.lowerBound, count: 2) | 0x2000 != 0x7830 else { return }
             for byte in word where text[byte] &- 0x30 < 10 {
                 masks[(byte - begin) / 8] |= 0xff << UInt64((byte - begin) % 8 * 8)
@@ -210,38 +215,43 @@ struct OriginForms: Sendable {
     }
 }
 
-/// The place of the lines so far.
+/// The places of the lines so far, and how often the place has changed.
 struct Origins {
     private static let nameLimit = 8
     private static let marks = Array(":]|>;\"".utf8)
 
-    /// What the next line is compared with: the number of what stood before the newest line; 0 as long as there was
-    /// none, and where the next line has to be looked at in any case.
+    /// The hash of the newest line's prefix, to compare the next one with. 0 where the next line must be examined in
+    /// any case: at the start, and after a mark of a decoder.
     private(set) var hash: UInt32 = 0
-    /// Of each word before the newest line, with those before it.
+    /// For each word of the current place, the hash of the words up to it. Nil before the first line.
     private var words: [UInt32]?
-    /// Bytes before the newest line.
+    /// Bytes of the prefix with which the current place began.
     private var prefixCount = 0
-    /// What was seen once where two lines seem to have been joined.
+    /// Hashes of prefixes that began with the rest of another line and were seen once.
     private var joined: Set<UInt32> = []
-    /// Something of a task's name may stand in what is taken for the prefix.
+    /// A part of a task's name may be in the prefixes.
     private var isLoose = false
-    /// By the marks of a decoder: the place of the lines that come, and that of the newest line of the trace.
+    /// The name in the last mark of a decoder, and the name in the mark that was valid for the newest line of the
+    /// trace.
     private var announced = ""
     private var named = ""
-    /// The number of lines of each place, as far as there is room.
+    /// The number of lines of each place by its name. At most `4 * nameLimit` names are kept.
     private var counts: [String: UInt64] = [:]
+    /// The name of the current place, and the number of its first line.
     private var name = ""
     private var begin: UInt64 = 0
-    /// Number of times that it was another one.
+    /// How often the place has changed.
     private(set) var changes: UInt64 = 0
 
-    /// Takes what stands before line `number`, where it is not as before the one before; true when this is another
-    /// place.
+    /// Takes the prefix of line `number`, whose hash differs from `hash`. True when the line is of another place.
+    /// - Parameters:
+    ///   - isFrame: The line is a frame of a stack.
+    ///   - isLoose: A part of a task's name may be in the prefix.
+    ///   - extends: Further words of the prefix belong to the current place.
     mutating func isChange(
         _ text: TraceText, _ prefix: Range<Int>, number: UInt64, isFrame: Bool, isLoose: Bool, extends: Bool
     ) -> Bool {
-        // What says that lines were lost is no place.
+        // "** 14 printk messages dropped ** " before a line is no place.
         if Notice.lostLines(text[prefix]) != nil { return false }
         self.isLoose = self.isLoose || isLoose
         var prefix = prefix
@@ -270,12 +280,13 @@ struct Origins {
     ) -> Bool {
         let words = words ?? []
         if read == words { return true }
-        // Any line with an arrow in it may be taken for a frame.
+        // Here it is enough that one list of words begins with the other one: words of a task's name may be in the
+        // prefix, and any line with "=> " in it may be read as a frame.
         if isLoose || isFrame { return zip(read, words).allSatisfy { $0 == $1 } }
-        // The next lines of a record, which a journal puts below its first one.
+        // A journal prints the further lines of a record with blanks in place of the prefix.
         if read.isEmpty, !prefix.isEmpty, text[prefix].allSatisfy({ $0 <= 0x20 }) { return true }
-        // The line ends with what stood before the line before, and something else stands before that: the rest of
-        // another line. The second one that is like it is no accident.
+        // Two lines were joined: "order=0 caweb-1: app-123 …" has the rest of another line before the known prefix
+        // "web-1: ". This is an accident only once, so the same text a second time is another place.
         let begin = prefix.upperBound - prefixCount
         guard prefixCount > 0, begin > prefix.lowerBound, let last = read.last,
             Origin.hash(text, begin..<prefix.upperBound) == words.last ?? Origin.none,
@@ -284,6 +295,7 @@ struct Origins {
         return joined.count < 256 && joined.insert(last).inserted
     }
 
+    /// For each word that may name the place, the hash of the words up to it; and the first two of these words.
     private static func read(_ text: TraceText, _ prefix: Range<Int>) -> ([UInt32], [String]) {
         var (read, names): ([UInt32], [String]) = ([], [])
         Origin.words(text, prefix) { word in
@@ -293,6 +305,7 @@ struct Origins {
         return (read, names)
     }
 
+    /// Counts the lines of the current place up to line `number`, which is not one of them.
     private mutating func count(to number: UInt64) {
         if counts[name] != nil || counts.count < 4 * Self.nameLimit {
             counts[name, default: 0] += number - begin
@@ -300,14 +313,14 @@ struct Origins {
         begin = number
     }
 
-    /// Takes the mark of a decoder; false where the line is none.
+    /// Takes the mark of a decoder, "\u{1}place OLD NEW"; false for any other line.
     mutating func takeMark(_ line: Slice<TraceText>) -> Bool {
         guard line.starts(with: OriginFields.mark) else { return false }
         let names = line.dropFirst(OriginFields.mark.count).split(separator: 0x20)
             .map { String(decoding: $0, as: UTF8.self) }
         guard names.count == 2 else { return false }
         if announced.isEmpty {
-            // The lines before had no mark.
+            // The lines before the first mark are of the place OLD.
             if words != nil, name.isEmpty { name = names[0] }
             named = names[0]
         }
@@ -315,11 +328,11 @@ struct Origins {
         return true
     }
 
-    /// In one line, what was found and what to do, with the number of the last line; nil for a text of one place.
+    /// One line with the places and with what to do; nil for a text of one place. `number` is that of the last line.
     mutating func summary(to number: UInt64) -> String? {
         guard changes > 0 else { return nil }
         count(to: number + 1)
-        // A line that was cut or joined is no place of its own.
+        // A place with one line is probably a line that was cut or joined.
         let known = counts.filter { $0.value > 1 }.map { $0.key.isEmpty ? "no name" : $0.key }.sorted()
         let names =
             known.prefix(Self.nameLimit).joined(separator: ", ") + (known.count > Self.nameLimit ? ", \u{2026}" : "")
@@ -329,6 +342,6 @@ struct Origins {
 }
 
 extension EventHead.Oddities {
-    /// What stands before the name may be a part of it, or the other way round.
+    /// It is not certain where the prefix ends and the name of the task begins.
     static let uncertainName: EventHead.Oddities = [.isNameDoubtful, .isNameShort, .isPerf]
 }

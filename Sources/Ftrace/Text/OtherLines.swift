@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Lines of a text that are no events: those of other programs, comments, and what is missing at the end.
+// Lines of a text that are no events: comments of ftrace, notices of lost lines, and lines of other programs. Also the
+// list of omissions that is reported at the end.
 
 public import Events
 
 extension FtraceReader {
-    /// What has no head: a loss, the begin of a dump, or whatever else a console shows.
+    /// Takes a line without a head: a notice of a loss, the begin of a dump, or any other line of a console.
     mutating func other(_ text: TraceText, _ range: Range<Int>, into sink: inout some EventSink) {
-        // What stands before each line says nothing of this one.
+        // The prefix that all lines have is not a part of the notice.
         let isWhole = prefix.begins(text, range)
         switch Notice(text[range], behind: isWhole ? min(prefix.count ?? 0, range.count) : 0) {
         case .lostEvents(let count):
@@ -25,7 +26,7 @@ extension FtraceReader {
             dumpLine = line
         case .nothing:
             if Notice.isRule(text[range]), dumpLine + 1 < line, heads > 0 { doubt = .rule(line: line) }
-            // The function graph tracer puts events into comments, without their task.
+            // The function graph tracer prints an event as a comment without its task: "/* fs_pin: (…) … */".
             if text.find("/* fs_", in: range) != nil { loseCut(text, range, into: &sink) }
         case nil:
             for words: StaticString in ["# tracer: ", "##### CPU ", "# entries-in-buffer/"] {
@@ -34,18 +35,19 @@ extension FtraceReader {
                 }
             }
             leaveStack()
-            // An event of the recipe whose task is not there.
+            // An event of the recipe whose task was cut away: "12.345678: fs_pin: (…) …".
             if text.find(": fs_", in: range) ?? text.find(":fs_", in: range) != nil {
                 return loseCut(text, range, into: &sink)
             }
             foreign.add(line)
             foreignLine = line
-            // The rest of a line that was cut, or the lines around it are not the kernel's alone. Or a task's name has
-            // a line end in it, which the next line will show.
+            // A line without the usual prefix is the rest of a line that was cut, or a line of another program. Or it
+            // is the first half of a line whose task's name has a line end in it; the next line shows that.
             if !isWhole { doubt = .newest }
         }
     }
 
+    /// Takes a line that begins with "#": a comment of ftrace, of trace-cmd or of perf, or a notice of a loss.
     mutating func comment(_ bytes: TraceText, _ range: Range<Int>, into sink: inout some EventSink) {
         let text = bytes[range]
         if text.starts(with: "# tracer: ".utf8) {
@@ -61,11 +63,12 @@ extension FtraceReader {
             isOverrunCounted = true
             reconstruction.lose(.ftraceBuffer, written - kept, into: &sink)
         } else if text.starts(with: "##### CPU ".utf8) {
-            // A processor's buffer begins here and had been longer.
+            // "##### CPU 1 buffer started ####": older events of this processor were overwritten.
             if !isOverrunCounted { reconstruction.lose(.ftraceBuffer, into: &sink) }
             reconstruction.forget(into: &sink)
         } else if text.elementsEqual("# ========".utf8) {
-            // A header of perf begins with the text itself: behind any event this can be the name of a task.
+            // A header of perf is at the begin of the text only. Behind an event, "# ========" can be the name of a
+            // task.
             isInPerfHeader = line == 1
         } else if !isInPerfHeader || !PerfHeader.read(text, into: &run), range.count > 2,
             let head = LineHead(bytes, (range.lowerBound + 2)..<range.upperBound),
@@ -83,7 +86,7 @@ extension FtraceReader {
     public var omissions: [Omission] {
         var all = [foreign, incomplete, unknownTasks, notUnderstood, doubtfulNames, copies.places].flatMap { places in
             places.omissions(of: name).map { omission in
-                // What such an event says is not known.
+                // An event without all its arguments may have been an observation.
                 Omission(place: omission.place, what: omission.what, hidesObservations: places.what == incomplete.what)
             }
         }
@@ -111,6 +114,8 @@ extension FtraceReader {
         return all
     }
 
+    /// The error for a text without any event of the recipe. `part` is the part that was read, such as "the first 4
+    /// MiB".
     func nothingKnown(_ part: String) -> SourceError {
         TextRefusal(
             name: name, line: max(line, 1), part: part, isEmpty: bytesRead == 0 && bytesInAll ?? 0 == 0, tracer: tracer,
