@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Inputs that were compressed as a whole with gzip, xz or zstd, decompressed chunk by chunk, so that memory does not
-// grow with them. The libraries are Debian's; this project has no decoder of its own.
+// Inputs that were compressed as a whole with gzip, xz or zstd. They are decompressed chunk by chunk, so memory does
+// not grow with their size. The decoders are Debian's libraries.
 
 private import CLzma
 private import CZlib
@@ -12,7 +12,7 @@ internal import Events
 public enum Compression: String, Sendable {
     case gzip, xz, zstd
 
-    /// By the first bytes of an input; six are enough.
+    /// Recognizes a compression by the first bytes of an input, of which six are enough. Nil for any other input.
     public init?(of head: some Collection<UInt8>) {
         if head.starts(with: [0x1f, 0x8b, 0x08]) {
             self = .gzip
@@ -25,7 +25,7 @@ public enum Compression: String, Sendable {
         }
     }
 
-    /// The decompressed bytes of `input`; `name` is that of the file, for messages.
+    /// The decompressed bytes of `input`, in chunks of about 256 KiB. `name` is the name of the file, for messages.
     /// - Throws: From the returned closure, `SourceError` where the data is damaged or ends too early.
     public func decompressing(_ name: String, _ input: @escaping FtraceReader.Input) -> FtraceReader.Input {
         let stream: any DecompressedStream =
@@ -64,11 +64,11 @@ public enum Compression: String, Sendable {
     private static let chunkBytes = 256 << 10
 }
 
-/// A decoder that takes packed bytes as they arrive.
+/// A decoder that takes compressed bytes in pieces of any size.
 private protocol DecompressedStream: AnyObject {
-    /// Appends at most `room` bytes; returns how many packed bytes were used, nil for damaged data.
+    /// Appends at most `room` bytes. Returns how many compressed bytes were used, or nil if it cannot continue.
     func decompress(_ packed: ArraySlice<UInt8>, into bytes: inout [UInt8], room: Int) -> Int?
-    /// The decoder has the end of everything that it began.
+    /// The input may end here: no member, stream or frame is incomplete.
     var isComplete: Bool { get }
     /// Why decompression cannot continue, as the end of a clause.
     var obstacle: String { get }
@@ -96,7 +96,7 @@ extension DecompressedStream {
 
     func decompress(_ packed: ArraySlice<UInt8>, into bytes: inout [UInt8], room: Int) -> Int? {
         guard isReady else { return nil }
-        // A file may have several members, one after the other; zeros behind the last are padding.
+        // A file may have several members, one after the other. Zeros behind the last one are padding.
         if isComplete, packed.allSatisfy({ $0 == 0 }) { return packed.count }
         var result = Z_OK
         var used = 0
@@ -129,7 +129,8 @@ extension DecompressedStream {
 }
 
 @safe private final class XzStream: DecompressedStream {
-    /// Bytes; a file of `xz -9` needs a quarter of it. A hostile file could request all memory of the host.
+    /// Bytes of memory for the decoder. A file of `xz -9` needs a quarter of them. A hostile file could request all
+    /// memory of the host.
     private static let memoryLimit: UInt64 = 256 << 20
 
     private var stream = unsafe lzma_stream()
@@ -151,7 +152,7 @@ extension DecompressedStream {
 
     func decompress(_ packed: ArraySlice<UInt8>, into bytes: inout [UInt8], room: Int) -> Int? {
         guard result == LZMA_OK else { return nil }
-        // A file may have several streams; zeros behind one are padding.
+        // A file may have several streams. Zeros behind one are padding.
         let padding = isComplete ? packed.prefix { $0 == 0 }.count : 0
         if padding > 0 { return padding }
         var used = 0
@@ -173,7 +174,7 @@ extension DecompressedStream {
         }
         isComplete = result == LZMA_STREAM_END
         if isComplete { result = unsafe lzma_stream_decoder(&stream, Self.memoryLimit, 0) }
-        // If the last step was not complete, more output follows.
+        // No progress was possible with this input and room, which is no error: the next call has more of them.
         if result == LZMA_BUF_ERROR { result = LZMA_OK }
         return result == LZMA_OK ? used : nil
     }
@@ -200,7 +201,8 @@ extension DecompressedStream {
             }
         }
         guard ZSTD_isError(result) == 0 else { return nil }
-        // A context without room for its window makes no progress and has no error.
+        // 0 means that a frame is complete. Without memory for its window a context makes no progress, but gives no
+        // error.
         isComplete = result == 0
         return used
     }

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Texts in another encoding: UTF-16, as Windows and some consoles write it; lines that end in a return or a zero alone;
-// mail in quoted-printable; HTML, whose marks are taken out and whose names of characters become these.
+// Texts in another encoding: UTF-16, as Windows and some consoles write it; lines that end with a carriage return or a
+// zero alone; mail in quoted-printable; HTML, whose tags are removed and whose "&gt;" becomes ">".
 
-/// UTF-16, with its mark or without.
+/// UTF-16, with a byte order mark or without one.
 struct UTF16Decoder: TextDecoder {
     private let isBigEndian: Bool
     private var rest: [UInt8] = []
-    /// The first half of a pair.
+    /// The first half of a surrogate pair, whose second half follows; else 0.
     private var lead: UInt32 = 0
 
-    /// Nil when `head` is something else.
+    /// Nil when the text that begins with `head` has another encoding.
     init?(_ head: [UInt8]) {
         if head.starts(with: [0xff, 0xfe]) {
             isBigEndian = false
         } else if head.starts(with: [0xfe, 0xff]) {
             isBigEndian = true
         } else {
-            // ASCII has a zero in each second byte.
+            // In UTF-16, each ASCII character has a zero as one of its two bytes.
             let bytes = head.prefix(512)
             let (even, odd) = bytes.enumerated().reduce(into: (0, 0)) { zeros, byte in
                 if byte.element == 0 { if byte.offset % 2 == 0 { zeros.0 += 1 } else { zeros.1 += 1 } }
@@ -47,14 +47,14 @@ struct UTF16Decoder: TextDecoder {
     }
 }
 
-/// Lines that end in a carriage return or a zero alone, and none in a line feed.
+/// Lines that end with a carriage return or a zero, in a text without any line feed.
 struct LineEndDecoder: TextDecoder {
     private let end: UInt8
 
     /// Nil when there are no such lines.
     init?(_ text: TraceText) {
         let candidates = [UInt8(ascii: "\r"), 0]
-        // Something stands between two of them.
+        // A text of line ends and blanks alone is not changed.
         guard text.contains(where: { $0 > 0x20 }),
             let end = candidates.first(where: { candidate in text.count { $0 == candidate } > 1 })
         else { return nil }
@@ -66,11 +66,12 @@ struct LineEndDecoder: TextDecoder {
     }
 }
 
-/// Quoted-printable, as in mail.
+/// Quoted-printable, as in mail: "page=3D0xfffff124802cb600 mapping=" and "=3D0x0" are one line.
 struct QuotedPrintableDecoder: TextDecoder {
     private var buffer = LineBuffer()
 
-    /// Every "=" of what is encoded comes as "=3D"; those of a mail's own head are fewer.
+    /// Whether a text is in quoted-printable. Each "=" of the encoded text is "=3D"; the head of a mail has fewer
+    /// others.
     static func isWrapped(_ text: TraceText) -> Bool {
         var (encoded, others) = (0, 0)
         for place in text.indices.dropLast(2) where text[place] == UInt8(ascii: "=") {
@@ -84,7 +85,8 @@ struct QuotedPrintableDecoder: TextDecoder {
         return encoded > others
     }
 
-    /// What two digits in base 16 stand for; nil where they are none, or stand for what no text has.
+    /// The byte of "=3D" and the like; nil where its two characters are no digits in base 16, or mean a control
+    /// character that no text has.
     private static func code(_ first: UInt8, _ second: UInt8) -> UInt8? {
         func value(_ digit: UInt8) -> UInt8? {
             if digit &- 0x30 < 10 { return digit - 0x30 }
@@ -118,17 +120,17 @@ struct QuotedPrintableDecoder: TextDecoder {
     }
 }
 
-/// HTML: what a page shows of a text.
+/// HTML: the text that a browser shows.
 struct HTMLDecoder: TextDecoder {
     private static let names: [(String, UInt8)] = [
         ("lt", UInt8(ascii: "<")), ("gt", UInt8(ascii: ">")), ("amp", UInt8(ascii: "&")), ("quot", UInt8(ascii: "\"")),
         ("apos", UInt8(ascii: "'")), ("nbsp", 0x20),
     ]
-    /// What the kernel prints and a page cannot have.
+    /// Words of the kernel that have the form of a tag. A page that was not escaped may have them.
     private static let kernels = ["<stack trace>", "<user stack trace>", "<idle>"].map { Array($0.utf8) }
     private var buffer = LineBuffer()
 
-    /// Whether a text in small letters is a whole page.
+    /// Whether a text, given in lower case, begins as a whole page.
     static func begins(_ text: some StringProtocol) -> Bool {
         text.hasPrefix("<!doctype html") || text.hasPrefix("<html")
     }
@@ -157,12 +159,14 @@ struct HTMLDecoder: TextDecoder {
         }
     }
 
+    /// Whether a tag without its "<" has this name: "br" of "BR />".
     private static func starts(_ text: ArraySlice<UInt8>, _ word: String) -> Bool {
         text.count > word.utf8.count && zip(text, word.utf8).allSatisfy { $0 | 0x20 == $1 | 0x20 }
             && [0x20, UInt8(ascii: ">"), UInt8(ascii: "/")].contains(text[text.startIndex + word.utf8.count])
     }
 
-    /// Where a mark ends; nil when it is none. The kernel's own "<" comes as a name of a character.
+    /// The place of the ">" that ends a tag; nil when this "<" begins no tag. A "<" of the text itself should be
+    /// "&lt;".
     private static func tag(_ text: ArraySlice<UInt8>) -> Int? {
         let first = text.dropFirst().first ?? 0
         guard first == UInt8(ascii: "/") || (first | 0x20) &- 0x61 < 26 else { return nil }
@@ -170,7 +174,7 @@ struct HTMLDecoder: TextDecoder {
         return text.prefix(512).firstIndex(of: UInt8(ascii: ">"))
     }
 
-    /// "&gt;", "&#62;" or "&#x3e;".
+    /// The character that "&gt;", "&#62;" or "&#x3e;" means, and the place of its semicolon; nil for anything else.
     private static func character(_ text: ArraySlice<UInt8>) -> (code: UInt32, end: Int)? {
         guard let end = text.prefix(12).firstIndex(of: UInt8(ascii: ";")) else { return nil }
         let name = String(decoding: text[text.startIndex + 1..<end], as: UTF8.self)
@@ -185,7 +189,7 @@ struct HTMLDecoder: TextDecoder {
 }
 
 extension [UInt8] {
-    /// A character in UTF-8; a question mark for what is none.
+    /// Appends a character in UTF-8; a question mark where `code` is no character.
     mutating func append(code: UInt32) {
         if code < 0x80 { return append(UInt8(code)) }
         append(contentsOf: Unicode.Scalar(code).map { Array(String(Character($0)).utf8) } ?? [UInt8(ascii: "?")])

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Files that hold a trace in a format that is not read here. The error names the format, with the way to convert it
-// into a text that can be read, or the reason why there is none.
+// Files in a format that futexscope does not read. The error names the format, and either how to make a text of it that
+// can be read, or why that is not possible.
 
 import Events
 
 /// A format that is not read, known by its first bytes.
 public struct ForeignFormat: Sendable, Equatable {
-    /// Such as "compressed with bzip2".
+    /// A phrase such as "compressed with bzip2" or "a zip archive".
     public let what: String
-    /// What to do, as a clause.
+    /// What to do, as a clause, such as "decompress it: `bzip2 -dc FILE | futexscope report -`".
     public let advice: String
 
-    /// How many bytes `init` looks at.
+    /// Number of bytes from the begin of a file that `init` needs.
     public static let headBytes = 4096
 
-    /// Nil when the bytes belong to none of them.
+    /// Recognizes a format by the first bytes of a file. Nil when they belong to no known format.
     public init?(of head: [UInt8]) {
         if head.dropFirst(257).starts(with: "ustar".utf8) {
             (what, advice) = ("a tar archive", Self.piped("take each text out of it", "tar -xOf FILE MEMBER"))
@@ -29,7 +29,7 @@ public struct ForeignFormat: Sendable, Equatable {
         let text = String(decoding: head.prefix(Self.headBytes).drop { $0 <= 0x20 }, as: UTF8.self)
         let lower = text.lowercased()
         if HTMLDecoder.begins(lower) {
-            // A text within a page is read.
+            // A page with the text itself is read, by `HTMLDecoder`.
             if lower.has("<pre") || text.has(": fs_") { return nil }
             what = "a page in HTML, perhaps of systrace or catapult"
             advice =
@@ -52,7 +52,7 @@ public struct ForeignFormat: Sendable, Equatable {
         }
     }
 
-    /// With what another program writes for a report.
+    /// Advice to pipe the output of `command` into a report.
     private static func piped(_ what: String, _ command: String) -> String {
         "\(what): `\(command) | futexscope report -`"
     }
@@ -85,7 +85,7 @@ public struct ForeignFormat: Sendable, Equatable {
             ),
         ]
 
-    /// Archives, other compressions, and files that may have a trace somewhere in them.
+    /// Archives, other compressions, and files of other programs that may contain a trace.
     private static let packed: [(magic: [UInt8], what: String, advice: String)] = [
         (Array("BZh".utf8), "compressed with bzip2", piped("decompress it", "bzip2 -dc FILE")),
         ([0x04, 0x22, 0x4d, 0x18], "compressed with lz4", piped("decompress it", "lz4 -dc FILE")),
@@ -138,16 +138,17 @@ public struct ForeignFormat: Sendable, Equatable {
             guard length > 0 else { return false }
             (place, packets) = (place + length, packets + 1)
         }
-        // One long packet proves little, but no text begins in this way.
+        // One long packet alone is weak evidence, so a zero is required, which no text has.
         return packets > 0 && head.contains(0)
     }
 }
 
-/// A recording of perf, which perf itself has to print.
+/// A recording of perf ("perf.data"). Only perf itself can print it as a text.
 public enum PerfData {
+    /// The first bytes of such a file.
     public static let magic = Array("PERFILE2".utf8)
 
-    /// The program that prints it, and its arguments.
+    /// The program that prints the recording at `path`, and its arguments.
     public static func command(for path: String) -> [String] {
         [
             "perf", "script", "--header", "--show-lost-events", "--ns", "-i", path, "-F",
@@ -155,7 +156,7 @@ public enum PerfData {
         ]
     }
 
-    /// The message where there is no such program.
+    /// The message where perf is not installed. `path` is that of the recording.
     public static func notInstalled(_ path: String) -> String {
         "\(path) is a recording of perf, and perf, which has to print it, is not installed: install the Debian package linux-perf, or make its text with `perf script` where it was recorded"
     }

@@ -1,106 +1,113 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Lines inside JSON, as log services and `journalctl -o json` give them out: one object a line, an array of them, one
-// object with all lines in it, indented or not, behind other text or not. Which key has the lines is learnt from the
-// first one that has a line of a trace. What is no JSON is passed on.
+// Lines inside JSON, as log services and `journalctl -o json` write them: {"log":"app-123 [001] d..2. …\n"}. A text has
+// one object a line, an array of objects, or one object with all lines; it may be indented, and text may stand before
+// an object. The key of the lines is the first key whose value has an event. Text that is no JSON is passed on
+// unchanged.
 
 /// Takes the lines out of JSON.
 struct JSONDecoder: TextDecoder {
-    /// Keys under which lines are kept, before one is known to be it.
+    /// Keys whose values are seen as lines, until a value with an event shows the key.
     private static let usual: Set<String> = [
         "log", "message", "msg", "text", "line", "textpayload", "body", "output", "content", "_raw", "@message",
     ]
-    /// Containers within each other that are followed; JSON of lines has few.
+    /// The largest number of containers within each other. JSON of logs has few; beyond this number all are forgotten.
     private static let depthLimit = 1024
-    /// With what an array of something else than numbers begins, and with what a line inside of a container.
+    /// The bytes that can follow the "[" of an array that is not one of numbers; and the bytes with which a line inside
+    /// a container can begin.
     private static let (first, inner) = (Array("{[\"".utf8), Array("{}]\",:".utf8))
-    /// Besides numbers.
+    /// The bytes, besides those of numbers, of a line such as "}, {".
     private static let frame = Array("{}[]eE".utf8)
-    /// What the recipe writes into a trace before its events.
+    /// The begin of the mark that the recipe writes into a trace before its events.
     private static let marker = Array(": tracing_mark_write: futexscope ".utf8)
-    /// Bytes of a key; longer ones are none that lines are kept under.
+    /// The largest number of bytes of a key. A longer key is ignored with its value.
     private static let keyLimit = 256
 
-    /// Bytes of a string that are kept as long as it is not known whether lines are in it; a console of one machine may
-    /// come as one.
+    /// The largest number of bytes of a string that are kept without a known key of lines: one string may have the
+    /// whole console of a machine.
     var stringLimit = 16 << 20
-    /// Bytes of lines that are kept before they are passed on.
+    /// Bytes of lines that are collected before they are passed on.
     private static let pieceLimit = 256 << 10
 
+    /// An object or an array.
     private struct Container {
         let isArray: Bool
-        /// Of the container itself, for an array.
+        /// Of the member whose value this container is.
         let key: String?
-        /// One of several that are alike, or the outermost one: fields of a record stand in it, and in others within.
+        /// An object that is an element of an array, or the outermost object: the fields that name a place belong to
+        /// it, also those of objects within it.
         let isRecord: Bool
         var fields: OriginFields.Record = [:]
     }
 
-    /// What a line is, as far as it has been read.
+    /// How the input's present line is read.
     private enum LineKind {
-        /// Nothing but blanks so far.
+        /// It has only blanks so far.
         case unknown
-        /// It begins with a bracket, which may be that of an array or that of a time.
+        /// It begins with "[": that of an array, or that of a time, "[   15.867499] ".
         case bracket
-        /// It is read when it has ended, if it is JSON at all.
+        /// Whether it is JSON is decided at its end; only then it is read.
         case held
+        /// It is JSON, and each byte is read when it arrives.
         case read
     }
 
     private var containers: [Container] = []
     /// How many containers are open within each other.
     var depth: Int { containers.count }
-    /// Of the value that comes next, in the innermost object.
+    /// The key of the next value in the innermost object.
     private var key: String?
-    /// The one that has the lines.
+    /// The key of the lines, once a value with an event has shown it.
     private var chosen: String?
-    /// A string that has ended, and is a key or a value.
+    /// A complete string: a key if a colon follows, else a value.
     private var pending: [UInt8]?
     private var string: [UInt8] = []
     private var isInString = false
-    /// Nothing more of the string is kept.
+    /// The string is too long, and its further bytes are dropped.
     private var isCut = false
-    /// Bytes of the string at which it is looked at next.
+    /// The number of bytes at which the string is examined for lines next.
     private var lookLimit = pieceLimit
-    /// What an escape has so far, from its backslash on.
+    /// The bytes of an escape so far, from its backslash on.
     private var escape: [UInt8] = []
-    /// The bytes of a line that come as numbers.
+    /// The bytes of a line that is an array of numbers, "MESSAGE":[97,112,112], as journalctl writes one with control
+    /// characters.
     private var numbers: [UInt8] = []
     private var number: UInt32?
-    /// The line as it is.
+    /// The input's present line, unchanged.
     private var line: [UInt8] = []
     private var lineKind = LineKind.unknown
     private var beginsInside = false
-    /// What the line has: a string inside of containers, lines that were taken out.
+    /// The line had a string inside a container; lines were taken out of it.
     private var (hasString, hasYield) = (false, false)
-    /// Lines have their ends with them, so that one without is a part.
+    /// The values of this text end with "\n", so a value without it is a part of a line.
     private var haveEnds = false
-    /// Lines of a record that has not ended, since fields behind them may name another place.
+    /// Lines of a record that has not ended: a field behind them may name another place.
     private var held: [UInt8] = []
     private var origins = OriginFields()
-    /// What was passed on last was a part of a line.
+    /// The bytes that were passed on last end within a line.
     private var isWithinLine = false
 
     init(isString: Bool = false) {
         guard isString else { return }
-        // As if an object with one key was around it.
+        // The string is read as {"text": STRING.
         containers = [Container(isArray: false, key: nil, isRecord: true)]
         (key, chosen, beginsInside) = ("text", "text", true)
     }
 
-    /// Whether all of a text is one string, with its ends of lines as escapes.
+    /// Whether all of a text is one string with "\n" as escapes: "app-123 [001] …\napp-123 [001] …".
     static func isString(_ text: TraceText) -> Bool {
         let lines = text.firstLines(2)
         guard lines.count <= 1 else { return false }
-        // It may go on behind the first bytes of the text.
+        // `text` is only the begin of the input, so the end of the string is not required.
         let rest = text.drop { $0 <= 0x20 }
         return rest.first == UInt8(ascii: "\"") && rest.place(of: Array("\\n".utf8)) != nil
     }
 
+    /// Whether the lines of a text are inside JSON. `text` is the begin of the input.
     static func isWrapped(_ text: TraceText) -> Bool {
         let rest = text.drop { $0 <= 0x20 }
         if beginsJSON(rest) {
-            // One line of JSON may stand before others.
+            // A text may begin with one line of JSON without being JSON.
             let lines = text.firstLines(10)
             return lines.count(where: { isJSON(text[$0]) }) * 2 >= lines.count
         }
@@ -112,7 +119,7 @@ struct JSONDecoder: TextDecoder {
         return objects > 0 && objects >= lines.count / 2
     }
 
-    /// Whether an object or an array of something else than numbers begins.
+    /// Whether a text begins with an object that has a key, or with an array that is not one of numbers.
     private static func beginsJSON(_ text: some Collection<UInt8>) -> Bool {
         let next = text.dropFirst().first { $0 > 0x20 }
         switch text.first {
@@ -122,13 +129,13 @@ struct JSONDecoder: TextDecoder {
         }
     }
 
-    /// Whether a line may be one of JSON, and hardly another.
+    /// Whether a line has a form that is usual in JSON and not in a trace.
     private static func isJSON(_ line: some Collection<UInt8>) -> Bool {
         let rest = line.drop { $0 <= 0x20 }
         return beginsJSON(rest) || rest.first == UInt8(ascii: "\"") || isFrame(line)
     }
 
-    /// Whether a line has nothing but brackets, commas, numbers and the other words of JSON.
+    /// Whether a line has only brackets, commas and numbers, or one of the words `true`, `false` and `null`.
     private static func isFrame(_ line: some Collection<UInt8>) -> Bool {
         let isNumeric = line.allSatisfy { $0 <= 0x20 || $0 &- 0x2b < 15 && $0 != 0x2f || frame.contains($0) }
         if isNumeric { return line.place(of: Array("--".utf8)) == nil }
@@ -154,7 +161,7 @@ struct JSONDecoder: TextDecoder {
         case .unknown where byte <= 0x20: break
         case .unknown where byte == UInt8(ascii: "["): lineKind = .bracket
         case .unknown:
-            // In the first column the next record begins, whatever has become of the last one.
+            // "{" in the first column begins the next record, even if the last one was not closed.
             if byte == UInt8(ascii: "{"), line.count == 1 {
                 endValue(into: &text)
                 passHeld(into: &text)
@@ -218,7 +225,7 @@ struct JSONDecoder: TextDecoder {
         (numbers, key) = ([], nil)
     }
 
-    /// The lines that were kept, behind a mark where they are of another place than those before.
+    /// Passes on the held lines, with a mark before them where their place differs from that of the lines before.
     private mutating func passHeld(into text: inout [UInt8]) {
         guard !held.isEmpty else { return }
         let fields = containers.reduce(into: OriginFields.Record()) { $0.merge($1.fields) { _, inner in inner } }
@@ -228,10 +235,11 @@ struct JSONDecoder: TextDecoder {
         held.removeAll(keepingCapacity: held.count <= Self.pieceLimit)
     }
 
-    /// What is no JSON is passed on: a line that has no string in it where one may be, or stands before an object
-    /// without a line. Brackets and numbers alone go with the strings around them.
+    /// The end of one of the input's lines. A line that is no JSON is passed on: no line was taken out of it, and it
+    /// has no string in a container, either an older one or one that it begins with. A line of brackets and numbers
+    /// alone belongs to the JSON around it.
     private mutating func endLine(into text: inout [UInt8]) {
-        // No string has a line end in it: this line was cut.
+        // In JSON a string cannot contain a line end, so this line was cut.
         let isCutLine = isInString
         if isCutLine {
             pending = string
@@ -254,7 +262,7 @@ struct JSONDecoder: TextDecoder {
             passHeld(into: &text)
             text += line
             text.append(UInt8(ascii: "\n"))
-            // Something may have been opened in the last place, and goes on in the next line.
+            // An object that this line opens with its last byte continues in the next line: "Nov 25 host app: {".
             let last = line.last { $0 > 0x20 }
             if lineKind == .held || last != UInt8(ascii: "{") && last != UInt8(ascii: "[") {
                 (containers, key, pending, number, numbers) = ([], nil, nil, nil, [])
@@ -279,7 +287,8 @@ struct JSONDecoder: TextDecoder {
         if isInString, string.count >= min(stringLimit, lookLimit), !isCut { passOn(into: &text) }
     }
 
-    /// The whole lines of a string that is long, if it has any; it is cut otherwise, and says so.
+    /// Passes on the whole lines of a long string, if its key is wanted. A string without any is cut at `stringLimit`,
+    /// and a line "[truncated]" is added to it, which the reader counts as a loss.
     private mutating func passOn(into text: inout [UInt8]) {
         if containers.last?.isArray == false, let key, isWanted(key, string),
             let end = string.lastIndex(of: UInt8(ascii: "\n"))
@@ -317,7 +326,7 @@ struct JSONDecoder: TextDecoder {
 
     // MARK: Values
 
-    /// A string or a number has ended.
+    /// Takes the string or the number that has ended, if there is one.
     private mutating func endValue(into text: inout [UInt8]) {
         let container = containers.last
         if let number, container?.isArray == true, numbers.count < LineCutter.lineLimit {
@@ -339,21 +348,24 @@ struct JSONDecoder: TextDecoder {
         if container?.isArray != true { key = nil }
     }
 
+    /// Whether the values of this key are lines. The first value with an event decides which key that is.
     private mutating func isWanted(_ key: String, _ value: [UInt8]) -> Bool {
         if chosen == nil, value[...].hasEvent || value.place(of: Self.marker) != nil { chosen = key }
         return chosen.map { $0 == key } ?? Self.usual.contains(key.lowercased())
     }
 
-    /// Strings of an array are lines where it has no key, or one that says so. Some have a time before each line.
+    /// Whether a string of an array is a line: the array has no key, or the key of a list of lines. A number alone is
+    /// no line: Loki writes ["1764100319123456789", "app-123 [001] …"].
     private func isLineOfArray(_ value: [UInt8], _ key: String?) -> Bool {
         guard value.contains(where: { $0 &- 0x30 >= 10 }) else { return false }
         return key.map { ["values", "lines", "logs", "messages", "events", "output"].contains($0.lowercased()) } ?? true
     }
 
+    /// Appends a value to the held lines, with a line end unless it is only a part of a line.
     private mutating func emit(_ value: [UInt8], of key: String?, into text: inout [UInt8]) {
         hasYield = true
         let isEnded = value.last == UInt8(ascii: "\n")
-        // Only a container's runtime cuts lines into parts.
+        // Only the runtime of a container cuts a line into several values, and its key is "log".
         if isEnded, key == "log" { haveEnds = true }
         held += value
         if !isEnded, !haveEnds { held.append(UInt8(ascii: "\n")) }

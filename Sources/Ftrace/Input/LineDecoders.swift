@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Texts whose lines something has changed one by one: the fields of a journal, lines that a container's runtime has cut
-// into parts, screens with colours and borders, and ends of lines that are not the trace's.
+// Texts in which another program has changed each line: the fields of a journal, lines that the runtime of a container
+// has cut into parts, screens with colours and borders, and text that was added to the begin or the end of each line.
 
 import Events
 
-/// What `journalctl -o export` and `-o verbose` print: fields, of which one is the line.
+/// The output of `journalctl -o export` and `-o verbose`: one field a line, of which "MESSAGE=app-123 [001] …" is the
+/// line of the trace.
 struct FieldDecoder: TextDecoder {
     private static let name = Array("MESSAGE".utf8)
     /// Bytes of lines that are kept until their record ends.
     private static let heldLimit = 256 << 10
     private var rest: [UInt8] = []
-    /// The lines of a record, since fields behind them may name another place.
+    /// The lines of a record that has not ended: a field behind them may name another place.
     private var held: [UInt8] = []
     private var hasLine = false
     private var fields: OriginFields.Record = [:]
@@ -22,7 +23,7 @@ struct FieldDecoder: TextDecoder {
         var begin = 0
         while let end = rest[begin...].firstIndex(of: UInt8(ascii: "\n")) {
             let line = rest[begin..<end]
-            // A value with several lines: its length in eight bytes, then the value.
+            // "MESSAGE" without "=": the value has several lines. Its length follows in eight bytes, then the value.
             if line.elementsEqual(Self.name) {
                 guard end + 9 <= rest.count else { break }
                 let length = rest[end + 1..<end + 9].reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
@@ -47,7 +48,8 @@ struct FieldDecoder: TextDecoder {
         rest.removeFirst(begin)
     }
 
-    /// The line of the trace; an empty one for another field, and one that is no field as it is.
+    /// Takes one line. The value of MESSAGE is held; another field becomes an empty line; a line that is no field stays
+    /// as it is.
     private mutating func take(_ line: ArraySlice<UInt8>, into text: inout [UInt8]) {
         let field = line.drop { $0 == 0x20 }
         let name = field.prefix { $0 &- 0x41 < 26 || $0 &- 0x30 < 10 || $0 == UInt8(ascii: "_") }
@@ -68,6 +70,8 @@ struct FieldDecoder: TextDecoder {
         held.append(UInt8(ascii: "\n"))
     }
 
+    /// Passes on the lines of a record, with a mark before them where their place differs from that of the lines
+    /// before.
     private mutating func endRecord(into text: inout [UInt8]) {
         if hasLine, let mark = origins.mark(before: fields) { text += mark }
         text += held
@@ -76,26 +80,28 @@ struct FieldDecoder: TextDecoder {
     }
 }
 
-/// Lines of a container's runtime: "TIME stdout P TEXT" is continued by the next one of the same stream, "TIME stdout F
-/// TEXT" is whole.
+/// Lines of the runtime of a container: "TIME stdout P TEXT" is continued by the next line of the same stream, and
+/// "TIME stdout F TEXT" ends a line.
 struct PartDecoder: TextDecoder {
     private static let placeLimit = 64
     private static let marks = [" stdout P ", " stderr P ", " stdout F ", " stderr F "].map { Array($0.utf8) }
     private var buffer = LineBuffer()
-    /// What each stream of each place has of a line so far, with its first time.
+    /// For each stream of each place, the begin of a line that is not complete, with its first time.
     private var parts: [[UInt8]: [UInt8]] = [:]
 
+    /// Whether a text has such a part of a line. `text` is the begin of the input.
     static func isWrapped(_ text: TraceText) -> Bool {
         text.firstLines(.max).contains { mark(in: Array(text[$0.prefix(128)])[...]).map { !$0.isWhole } ?? false }
     }
 
-    /// Where the text of a line begins, and to what it belongs; nil for a line that is none of a runtime.
+    /// The stream that a line belongs to, whether it ends a line, and where its text begins. Nil for a line of another
+    /// program.
     private static func mark(in line: ArraySlice<UInt8>) -> (stream: [UInt8], isWhole: Bool, end: Int)? {
         let head = line.prefix(128)
         let found = marks.indices.lazy.compactMap { number in head.place(of: marks[number]).map { (number, $0) } }
             .min { $0.1.lowerBound < $1.1.lowerBound }
         guard let (number, range) = found else { return nil }
-        // A time as "2025-11-25T19:51:59.123456789Z" stands before it.
+        // A time such as "2025-11-25T19:51:59.123456789Z" must stand before " stdout P ".
         guard let time = head[..<range.lowerBound].split(separator: 0x20).last, time.contains(UInt8(ascii: "T")),
             time.count(where: { $0 == UInt8(ascii: ":") }) >= 2,
             time.count(where: { $0 &- 0x30 < 10 }) >= 14
@@ -116,10 +122,10 @@ struct PartDecoder: TextDecoder {
             var part = parts.removeValue(forKey: stream) ?? []
             if part.isEmpty {
                 part += line
-                // What is put together is no part any more.
+                // The joined line is complete, so its letter becomes "F".
                 part[end - 2 - line.startIndex] = UInt8(ascii: "F")
             } else if part.count <= LineCutter.lineLimit {
-                // A line that is longer than that is lost, and is seen to be.
+                // Beyond this limit the reader drops the line and counts a loss.
                 part += line[end...]
             }
             if isWhole {
@@ -140,16 +146,16 @@ struct PartDecoder: TextDecoder {
     }
 }
 
-/// What a terminal has shown: sequences for colours, blanks that do not break, and borders between panes.
+/// The content of a terminal: with sequences for colours, no-break spaces, and borders between panes ("│").
 struct ScreenDecoder: TextDecoder {
     private static let border: [UInt8] = [0xe2, 0x94, 0x82]
     private static let noBreak: [UInt8] = [0xc2, 0xa0]
 
     private var buffer = LineBuffer()
-    /// Which part between borders has the trace.
+    /// The number of the pane that has the trace; nil without borders.
     private let part: Int?
 
-    /// Nil when the lines have nothing of that.
+    /// Nil when fewer than a quarter of the lines have one of these.
     init?(_ text: TraceText) {
         let lines = text.firstLines(400)
         func count(_ word: StaticString) -> Int { lines.count { text.find(word, in: $0) != nil } }
@@ -165,6 +171,7 @@ struct ScreenDecoder: TextDecoder {
             }.first : nil
     }
 
+    /// The parts of a line between its borders.
     private static func parts(_ line: [UInt8]) -> [ArraySlice<UInt8>] {
         var (parts, rest): ([ArraySlice<UInt8>], ArraySlice<UInt8>) = ([], line[...])
         while let border = rest.place(of: Self.border) {
@@ -185,7 +192,8 @@ struct ScreenDecoder: TextDecoder {
         }
     }
 
-    /// Without colours, and with ordinary blanks.
+    /// The line without sequences for colours, and with ordinary blanks. A sequence is "ESC [31m", or "^[[31m" where
+    /// the terminal showed ESC as "^[".
     private static func withoutSequences(_ line: ArraySlice<UInt8>) -> [UInt8] {
         var (shown, place): ([UInt8], Int) = ([], line.startIndex)
         while place < line.endIndex {
@@ -206,14 +214,14 @@ struct ScreenDecoder: TextDecoder {
     }
 }
 
-/// Letters that stand before each line without a mark, as some programs name a stream: "o" before all lines. A comment
-/// shows them; a name of perf would hide them.
+/// Letters that a program puts before each line, without a blank behind them, to name a stream: "o# tracer: nop". The
+/// first comment shows them. Without this decoder they would become a part of each name in a text of perf.
 struct FrontDecoder: TextDecoder {
     private static let limit = 8
     private let front: [UInt8]
     private var buffer = LineBuffer()
 
-    /// Nil when there are none.
+    /// Nil when not all lines begin with the same letters.
     init?(_ text: TraceText) {
         let lines = text.firstLines(200)
         let comment = lines.lazy.compactMap { line in text.first("#", in: line).map { line.lowerBound..<$0 } }.first
@@ -233,13 +241,13 @@ struct FrontDecoder: TextDecoder {
     }
 }
 
-/// Something that stands behind each line: a quotation mark, a further column, the "$" of `cat -A`.
+/// Text that stands behind each line: a quotation mark, a further column of a table, the "$" of `cat -A`.
 struct SuffixDecoder: TextDecoder {
     private static let limit = 64
     private let suffix: [UInt8]
     private var buffer = LineBuffer()
 
-    /// Nil when the lines have nothing in common at their ends.
+    /// Nil when the lines do not end with the same text, or when that text can belong to the lines themselves.
     init?(_ text: TraceText) {
         let lines = text.firstLines(200).dropFirst()
         guard lines.count >= 8, let first = lines.first else { return nil }
@@ -249,7 +257,8 @@ struct SuffixDecoder: TextDecoder {
             common = Array(common.suffix(count))
             if common.isEmpty { return nil }
         }
-        // From the first mark on that no line of a trace ends with: what is before belongs to the lines.
+        // The suffix begins at the first character that cannot end a line of a trace. The text before belongs to the
+        // lines.
         let marks = Array("\"'$,;|^<}`".utf8)
         guard let begin = common.firstIndex(where: { marks.contains($0) }) else { return nil }
         suffix = Array(common[begin...])

@@ -1,34 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Texts that something has wrapped as a whole: another encoding, the JSON of a log service, a page of HTML, a mail, the
-// fields of a journal, a terminal. How a text is wrapped is learnt from its first bytes, and it is unwrapped while it is
-// read, so that everything after this sees the lines of the trace. An ordinary text is passed on as it is,
-// and so is one of which it is not sure that it is wrapped.
+// Texts that another program has wrapped as a whole: in another encoding, in the JSON of a log service, in HTML, in a
+// mail, in the fields of a journal, in the output of a terminal. The first bytes of a text show how it is wrapped. It
+// is unwrapped while it is read, so the reader gets only the lines of the trace. A text is passed on unchanged unless
+// it is certainly wrapped.
 
 import Events
 
-/// Takes one wrapping off a stream of bytes.
+/// Removes one wrapping from a stream of bytes.
 protocol TextDecoder {
-    /// Appends what is in `bytes`; no more of them come when `isLast`.
+    /// Takes the next bytes of the stream, the last ones if `isLast`, and appends to `text` what they contain.
     mutating func decode(_ bytes: [UInt8], isLast: Bool, into text: inout [UInt8])
 }
 
-/// Finds out what a text is wrapped in.
+/// Finds out how a text is wrapped, and chooses the decoders for it.
 enum Unwrapping {
-    /// The largest number of wrappings within each other that are removed.
+    /// The largest number of wrappings within each other, such as UTF-16 around JSON.
     private static let depthLimit = 4
-    /// Bytes from which the wrapping is learnt.
+    /// Bytes at the begin of a text that decide how it is wrapped.
     private static let headLimit = 64 << 10
-    /// Bytes of what a decoder has given that are passed on at once.
+    /// The largest number of decoded bytes that are passed on at once.
     private static let pieceLimit = 256 << 10
 
-    /// The same bytes without what they are wrapped in.
+    /// The bytes of `input` without their wrappings.
+    /// - Throws: What `input` throws.
     static func unwrapped(_ input: @escaping FtraceReader.Input) throws -> FtraceReader.Input {
         var input = input
         for _ in 0..<depthLimit {
             var head: [UInt8] = []
             var isMore = true
-            // A pipe gives less than asked for.
+            // One read from a pipe may give only a few bytes.
             while head.count < headLimit, isMore { isMore = try input(&head) }
             input = pushedBack(head, before: input)
             guard let decoder = decoder(for: head) else { break }
@@ -52,7 +53,8 @@ enum Unwrapping {
     ) -> FtraceReader.Input {
         var decoder = decoder
         var isOver = false
-        // What a decoder gives at once may be much, and a block of short lines takes many times their size.
+        // A decoder may give many bytes at once, but the next stage needs many times the size of its block. So they are
+        // passed on in pieces.
         var (text, place, isEmpty): ([UInt8], Int, Bool) = ([], 0, true)
         return { bytes in
             while place == text.count, !isOver {
@@ -61,7 +63,7 @@ enum Unwrapping {
                 var chunk: [UInt8] = []
                 isOver = try !input(&chunk)
                 decoder.decode(chunk, isLast: isOver, into: &text)
-                // What has no line of a trace in it is not an empty input.
+                // An input whose wrapping contains nothing is not empty, and must not be reported as empty.
                 if isOver, isEmpty, text.isEmpty { text.append(UInt8(ascii: "\n")) }
                 if !text.isEmpty { isEmpty = false }
             }
@@ -72,8 +74,9 @@ enum Unwrapping {
         }
     }
 
-    // MARK: Which one
+    // MARK: Choice of a decoder
 
+    /// The decoder for a text that begins with `head`; nil for a text that is not wrapped.
     private static func decoder(for head: [UInt8]) -> (any TextDecoder)? {
         if let encoding = UTF16Decoder(head) { return encoding }
         var padded = Array(head.prefix(headLimit))
@@ -89,7 +92,7 @@ enum Unwrapping {
             }
             let start = String(decoding: text.prefix(256).drop { $0 <= 0x20 }, as: UTF8.self).lowercased()
             if HTMLDecoder.begins(start) || has("&lt;", "=&gt;", "&#60;", "&#x3c;", "&#x3C;", "&#62;", "&nbsp;"),
-                // In HTML these have names of characters.
+                // Lines of the kernel with "<" or ">". In HTML these would be "&lt;" and "&gt;".
                 !has("<stack trace>", "<idle>-", "<...>-", " <- ")
             {
                 return HTMLDecoder()
@@ -101,11 +104,12 @@ enum Unwrapping {
     }
 }
 
-/// Cuts a stream into lines for a decoder that looks at one at a time.
+/// Cuts a stream into lines, for a decoder that needs one line at a time.
 struct LineBuffer {
     private var rest: [UInt8] = []
 
-    /// Each whole line without its end; at the end of the stream also what is left.
+    /// Calls `take` with each whole line, without its end; at the end of the stream also with a last line without an
+    /// end.
     mutating func lines(_ bytes: [UInt8], isLast: Bool, _ take: (ArraySlice<UInt8>) -> Void) {
         rest += bytes
         var begin = 0
@@ -113,7 +117,8 @@ struct LineBuffer {
             take(rest[begin..<end])
             begin = end + 1
         }
-        // A line without an end would be kept for ever; the rest of it is another line, which nothing understands.
+        // A line without an end must not be kept for ever. It is cut, and its rest becomes a line that is not
+        // understood.
         if begin < rest.count, isLast || rest.count - begin > 4 * LineCutter.lineLimit {
             take(rest[begin...])
             begin = rest.count
@@ -123,7 +128,7 @@ struct LineBuffer {
 }
 
 extension TraceText {
-    /// The first lines that have anything in them, at most `count`.
+    /// The first lines that are not empty, at most `count`, without their ends.
     func firstLines(_ count: Int) -> [Range<Int>] {
         var (lines, begin): ([Range<Int>], Int) = ([], 0)
         while begin < self.count, lines.count < count, let end = first("\n", in: begin..<self.count) {
@@ -136,7 +141,7 @@ extension TraceText {
 }
 
 extension ArraySlice<UInt8> {
-    /// Whether an event of the recipe stands in it, as the kernel or perf prints one.
+    /// Whether an event of the recipe is in it: ": fs_" as the kernel prints one, or ":fs_" as perf prints one.
     var hasEvent: Bool {
         place(of: Array(": fs_".utf8)) != nil || place(of: Array(":fs_".utf8)) != nil
     }
