@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The arguments of an event: values by key. Both a text and a trace.dat fill them in; their folders have the two
-// formats. An argument that the trace does not have, or whose value is no number, is absent.
+// The arguments of an event: values by key. The readers of texts (Text/) and of trace.dat (TraceDat/) fill them in. An
+// argument that the trace does not have, or whose value is no number, is absent.
 
 import Events
 
-/// The arguments that the reader needs. The value is large, so it is not moved.
+/// The arguments that the reader needs. The value is large, so it is not copied.
 struct Arguments: ~Copyable {
     enum Key: Int, CaseIterable {
         case uaddr, fshared, flags, write, address, ret, page, mapping, reserved, swapcache, swapback
@@ -16,13 +16,13 @@ struct Arguments: ~Copyable {
     /// A place for each key.
     private var values = [UInt64](repeating: 0, count: keyCount)
     private static let keyCount = 29
-    /// A bit for each key, and two for the caller.
+    /// A bit for each key, two for the caller, and one for damage.
     private var present: UInt32 = 0
     private static let callerKnown: UInt32 = 1 << 30
     private static let callerIsFutex: UInt32 = 1 << 31
     private static let damaged: UInt32 = 1 << 29
     private static let flags = callerKnown | callerIsFutex | damaged
-    /// How many `name=value` the text of the event has, needed or not; at most 255.
+    /// Number of words `name=value` in the text of the event, also of those that the reader does not need; at most 255.
     var wordCount: UInt8 = 0
 
     /// Whether the call came from get_futex_key(); nil when the trace does not name the caller.
@@ -53,7 +53,7 @@ struct Arguments: ~Copyable {
 
     mutating func removeAll() { (present, wordCount) = (0, 0) }
 
-    // MARK: In little room
+    // MARK: Storage of many events
 
     /// Which arguments are present; `pack` has their values.
     var packedKeys: UInt32 { present }
@@ -81,7 +81,7 @@ struct Arguments: ~Copyable {
         }
     }
 
-    /// Only the first eight bytes of a name count.
+    /// The first eight bytes of a name as a number. The reader knows an argument by these bytes alone.
     static func pack(_ name: String) -> UInt64 {
         name.utf8.prefix(8).reversed().reduce(0) { $0 << 8 | UInt64($1) }
     }

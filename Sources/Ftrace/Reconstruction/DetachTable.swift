@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The detaches that a later lookup may meet: one slot for each page in a table of a fixed size, so that millions of
-// detaches take no more memory than thousands. Facts that the trace does not contain are resolved here, before a detach
-// is reported.
+// The detaches that a later lookup may meet. The table has a fixed number of slots, and a page always has the same one,
+// so that millions of detaches take no more memory than thousands. Before a detach is reported, it is decided here
+// which facts of its stack and of the functions around it are certain.
 
 import Events
 
-/// The last detach of each page, as long as there is room.
+/// The last detach of each page. A detach of another page with the same slot replaces it.
 struct DetachTable {
     /// Slots; about 2 MB in all.
     static let slotCount = 8192
-    /// Bytes between the structures of two pages. The recipe omits page numbers on kernels with another size.
+    /// Bytes of `struct page`. The recipe omits page numbers on kernels with another size.
     static let pageStructureSize = 64
 
     struct Slot {
@@ -20,47 +20,50 @@ struct DetachTable {
         var line: UInt64 = 0
         var detach: Detach
         var stack = Stack.none
-        /// Functions on its stack in the trace. `detach.landmarks` are those whose entry was seen.
+        /// Landmarks of the functions on its stack in the trace. `detach.landmarks` are those of functions whose entry
+        /// was seen.
         var stackLandmarks: Landmarks = []
-        /// What functions on its stack say of a call of fallocate().
+        /// The modes of fallocate() to which functions on its stack belong.
         var cuts: KnownFrame.Cuts = []
-        /// Functions of the operation in `detach.scope`, which must be on a whole stack.
+        /// Landmarks of the function that began the operation in `detach.scope`. A whole stack has them.
         var operation: Landmarks = []
-        /// Functions in which its task was then whose end was seen as well, with nothing missing between.
+        /// Landmarks of the functions around the detach whose entry and end were seen, with nothing missing between.
         var confirmed: Landmarks = []
-        /// Functions that its task left afterwards without an entry that was seen: it was in them.
+        /// Landmarks of functions whose end was seen after the detach, but not their entry: the task was in them.
         var left: Landmarks = []
-        /// The functions in which its task was are known.
+        /// It is known in which functions the task was.
         var knowsFunctions = false
-        /// The end of its operation was seen as well as its start, and nothing is missing between them.
+        /// Start and end of its operation were seen, with nothing missing between.
         var isConfirmed = false
-        /// Line of the next event of its task, its stack apart. Until then the page may still have its mapping, which is
-        /// taken away after the event.
+        /// Line of the next event of its task, except for its stack. The kernel removes the mapping after the event of
+        /// the detach, so until this line the page may still have it.
         var next: UInt64?
-        /// The lookup for which it was reported, so that a loop reports it once.
-        var toldTo: UInt64 = 0
+        /// The last lookup for which it was reported: a loop reports it once.
+        var reportedFor: UInt64 = 0
     }
 
-    /// The result of reading a stack in the text.
+    /// How much of a stack the text has.
     enum Stack {
         case none
-        /// Frames are missing at its end or within.
+        /// Frames are missing, at its end or within it.
         case partial
         /// From the innermost function to the entry from user space.
         case whole
     }
 
+    /// The detach of a page in its slot: found, at this place in the table; no detach; one of another page; or one that
+    /// is older than the lookup's pin.
     enum Answer {
         case found(Int)
         case empty, otherPage, stale
     }
 
-    /// Which keys there were: a slot says nothing of a page by a key that no detach has.
+    /// Whether a detach was stored by an address, and by a number. Without one, a search by such keys is useless.
     private(set) var (hasAddresses, hasNumbers) = (false, false)
     private var slots: [Slot?] = Array(repeating: nil, count: slotCount)
 
     private func place(of key: UInt64) -> Int {
-        // Fibonacci hashing; addresses are multiples of 64, numbers of pages are not.
+        // Fibonacci hashing. Addresses differ in the bits from 6 on, numbers of pages in the lowest bits.
         Int(truncatingIfNeeded: (((key >> 6) ^ (key << 20)) &* 0x9e37_79b9_7f4a_7c15) >> 51) & (Self.slotCount - 1)
     }
 
@@ -69,8 +72,8 @@ struct DetachTable {
         set { slots[place] = newValue }
     }
 
-    /// Stores a detach in its slot, whatever the slot held before; returns the slot's place. `isNumber` says what its key
-    /// is.
+    /// Stores a detach and replaces the one that its slot had; returns the place of the slot. With `isNumber`, the key
+    /// is the number of the page, else the address of its structure.
     mutating func store(_ slot: Slot, isNumber: Bool = false) -> Int {
         if isNumber { hasNumbers = true } else { hasAddresses = true }
         let place = place(of: slot.key)
@@ -78,7 +81,7 @@ struct DetachTable {
         return place
     }
 
-    /// Whether this page was detached after the line at which its pin began.
+    /// Whether the page with this key was detached after `line`, at which its pin began.
     func ask(_ key: UInt64, since line: UInt64) -> Answer {
         let place = place(of: key)
         guard let slot = slots[place] else { return .empty }
@@ -92,19 +95,19 @@ struct DetachTable {
 }
 
 extension DetachTable.Slot {
-    /// Whether it was over when a pin returned in this line with the page and a mapping of it: then the page was taken
-    /// into use again, and this is the end of a former life. In a text the task's next event may be among lines that are
-    /// missing.
+    /// Whether the page had already lost its mapping when a pin returned it with a mapping at `line`. Then the kernel
+    /// had freed the page and used it again, and the detach is not the one that a lookup met. In a text, the next event
+    /// of the task may be among missing lines, so an unknown one counts as earlier.
     func isOver(at line: UInt64?, mayLackLines: Bool) -> Bool {
         guard let line, self.line < line else { return false }
         return next.map { $0 < line } ?? mayLackLines
     }
 
-    /// The detach as it can be reported, without facts that are not certain. An absent function proves nothing unless
-    /// the stack is whole. Where lines may be missing without a mark, an absent function never proves anything, and
-    /// stack and entries must not contradict each other.
+    /// The detach as it can be reported, without facts that are not certain. That a function is absent is a fact only
+    /// if the stack is whole. Where any line may be missing (`mayLackLines`), it is never one, and stack and entries
+    /// must not contradict each other.
     func settled(mayLackLines: Bool, landmarksEntered: Landmarks) -> Detach {
-        // An entry whose end is missing may be that of an operation which was over long before.
+        // An entry without an end may be that of an operation that ended long before; the line of its end is missing.
         let entries = mayLackLines ? confirmed : detach.landmarks
         let saying = stackLandmarks.subtracting(.shared)
         let isWhole = stack == .whole
@@ -131,10 +134,11 @@ extension DetachTable.Slot {
         return detach
     }
 
-    /// Whether stack and entries can belong to this detach, in a trace that may lack any line.
+    /// Whether stack and entries can belong to this detach, in a trace that may lack any line. `saying` are the
+    /// landmarks of the stack that distinguish causes, `landmarksEntered` those of all functions whose entry was seen.
     private func isTrusted(_ saying: Landmarks, _ landmarksEntered: Landmarks) -> Bool {
-        // Then only the entries show the cause. The end of the operation must have been seen, or another one may have
-        // been entered.
+        // Without them, only the entries show the cause. The end of the operation must have been seen; else it may have
+        // ended, and another one may have begun, in missing lines.
         guard !saying.isEmpty else { return isConfirmed }
         if contradictsEnds { return false }
         let unseen = saying.subtracting(detach.landmarks).subtracting(left)
@@ -142,23 +146,24 @@ extension DetachTable.Slot {
             // The entry of a function on the stack would have been seen, as other entries were.
             guard unseen.isDisjoint(with: landmarksEntered) else { return false }
         } else if !landmarksEntered.isEmpty, !isKswapd {
-            // The task was in them since before the text or a loss. Their ends show that the stack is its own.
+            // The task entered these functions before the text began, or in missing lines. Only their ends show that
+            // the stack is that of this task.
             guard saying.isSubset(of: left) else { return false }
         }
         guard !operation.isEmpty else { return true }
-        // Within an operation that was entered, the entry of each function was recorded; that of reclaim may be in a
-        // tracepoint that was not.
+        // Within an operation whose entry was seen, the entry of each function was recorded. Reclaim is an exception:
+        // its tracepoint may not be recorded.
         guard unseen.subtracting(.reclaim).isEmpty else { return false }
         return stackLandmarks.isSuperset(of: operation)
             || (stack != .whole && isConfirmed && saying.isSubset(of: confirmed))
     }
 
-    /// It does nothing but reclaim, for as long as it is awake.
+    /// kswapd does nothing but reclaim, so its name confirms that stack.
     private var isKswapd: Bool {
         stackLandmarks.subtracting(.shared) == .reclaim && detach.culprit.comm.text.hasPrefix("kswapd")
     }
 
-    /// The task left a function that would be on the stack. So the stack is that of another detach, at least in part.
+    /// The task left a function that is missing on the stack. So a part of the stack belongs to another detach.
     var contradictsEnds: Bool {
         let saying = stackLandmarks.subtracting(.shared)
         let ended = left.subtracting(.shared)
@@ -175,23 +180,25 @@ extension DetachTable.Slot {
         }
     }
 
-    /// A file gets its new size before its pages are removed (truncate_setsize() and what file systems do in place of
-    /// it), so a truncation removes none that lies before the end. A file of hugetlbfs counts in another unit.
+    /// Whether the page lies behind the end of its file, as far as that is known. A file gets its new size before its
+    /// pages are removed (truncate_setsize(), and the same in file systems that do not call it), so a truncation
+    /// removes only such pages. The index of a page of hugetlbfs has another unit, so for that nothing is known.
     private var liesBehindEnd: Bool {
         guard detach.magic != 0, detach.magic != FileSystemMagic.hugetlbfs else { return true }
         let pageBytes = RunInfo.usualPageBytes
         return detach.index >= detach.fileSize / pageBytes + (detach.fileSize % pageBytes == 0 ? 0 : 1)
     }
 
-    /// From file systems that have only one mode that removes pages, and from functions of one mode (mm/shmem.c,
-    /// fs/hugetlbfs/inode.c: EOPNOTSUPP for any other).
+    /// The mode of fallocate() according to the stack: from a function that belongs to one mode, such as
+    /// ext4_punch_hole(), or from a file system that refuses all other modes that remove pages (EOPNOTSUPP in
+    /// mm/shmem.c and fs/hugetlbfs/inode.c). Nil where the stack does not show it.
     private var scopeByStack: ActivityKind? {
         let isRemoved = stackLandmarks.contains(.truncateRange)
         if cuts.contains(.other) { return cuts.contains(.punch) ? nil : .fallocateOther }
         return cuts.contains(.punch) || (cuts.contains(.onlyPunch) && isRemoved) ? .holePunch : nil
     }
 
-    /// A folio that a hole removes has a page in it; that of hugetlbfs is counted in another unit.
+    /// Whether a page of the folio lies in the hole, as far as that is known: a hole punch removes no other folio.
     private var liesInHole: Bool {
         let pageBytes = RunInfo.usualPageBytes
         guard let hole = detach.hole, detach.scope == .holePunch, detach.magic != FileSystemMagic.hugetlbfs,
@@ -201,13 +208,14 @@ extension DetachTable.Slot {
         return hole.overlaps(begin..<begin + UInt64(detach.pages) * pageBytes)
     }
 
-    /// The last use of a file, which stack and entries show alike.
+    /// Whether stack and entries both show that the kernel evicted the inode with all its pages.
     private func isEviction(_ entries: Landmarks) -> Bool {
         isConfirmed && entries.contains(.evict) && stackLandmarks.isSuperset(of: detach.landmarks)
     }
 }
 
 extension Detach {
+    /// The same detach without a cause.
     fileprivate var unexplained: Detach {
         var detach = self
         (detach.landmarks, detach.scope, detach.hole, detach.stackIsNamed) = ([], nil, nil, false)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Detaches in the trace, with the stack after them and the functions in which their task was. These functions are
-// operations, which are counted and reported as in a live run.
+// Detaches in the trace, and the functions in which their task was. Many of these functions are operations, which are
+// counted and reported as in a live run.
 
 import Events
 
@@ -10,7 +10,7 @@ extension Reconstruction {
         _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
     ) -> Bool {
         guard let page = arguments[.page], let index = arguments[.index] else { return false }
-        // Where the line ends before that, the number of the file may have lost digits.
+        // A line that was cut before "large=" may end within the number of the inode.
         guard !mayLackLines || arguments[.large] != nil else {
             lose(.ftraceBuffer, into: &sink)
             return false
@@ -19,7 +19,8 @@ extension Reconstruction {
         let magic = UInt32(truncatingIfNeeded: arguments[.magic] ?? 0)
         let references = arguments[.referenc].map(Int32.init(truncatingIfNeeded:))
         if let references {
-            // As on the kernel side: the cache holds one for each base page and the remover one more.
+            // As in bpf/detach.h: the page cache has one reference for each base page, and the remover has one more.
+            // Any further one is that of another task.
             let isHugetlb = magic == FileSystemMagic.hugetlbfs
             if references <= 2 || (!isHugetlb && Int64(references) <= Int64(pages) + 1) { return true }
         }
@@ -33,7 +34,8 @@ extension Reconstruction {
         return true
     }
 
-    /// The kernel's own tracepoint, which shows neither the length of the file nor its file system.
+    /// A detach by the kernel's tracepoint mm_filemap_delete_from_page_cache, which shows neither the size of the file
+    /// nor its file system.
     mutating func removal(_ place: Int, _ arguments: borrowing Arguments, line: UInt64) -> Bool {
         guard let number = arguments[.pfn], number < 1 << 52, let offset = arguments[.ofs],
             let device = arguments[.dev].flatMap(UInt32.init(exactly:)), let inode = arguments[.inode]
@@ -73,7 +75,7 @@ extension Reconstruction {
         tasks.states[place].await(TaskState.PendingDetach(place: stored, line: line, entry: entry))
     }
 
-    /// The task goes on after a detach: the page has lost its mapping.
+    /// The first event of the task after a detach: by now the page has lost its mapping.
     mutating func endDetach(_ place: Int, _ name: EventName, line: UInt64) {
         if case .stack = name { return }
         let stored = tasks.states[place].underWay
@@ -111,8 +113,8 @@ extension Reconstruction {
         case .fadvise?:
             if arguments[.advice] == 4 { open.kind = .fadvise }
         }
-        // A file system may be on another one, so a function can be entered from within itself, but not twice: then a
-        // return was missed.
+        // A file system may be on top of another one, so a function can be entered once more within itself. A third
+        // entry shows that a return was missed.
         if tasks.states[place].functions.count(where: { $0.function == id }) > 1,
             let stale = tasks.states[place].functions.firstIndex(where: { $0.function == id })
         {
@@ -133,8 +135,8 @@ extension Reconstruction {
     mutating func leave(_ place: Int, _ id: FunctionID, into sink: inout some EventSink) {
         seen.functions += 1
         guard let index = tasks.states[place].functions.lastIndex(where: { $0.function == id }) else {
-            // It was entered before the trace began; or its entry is missing, and perhaps also the return of functions
-            // that seem to be open.
+            // The task entered it before the trace began, or the line of its entry is missing. In the latter case, the
+            // functions that seem to be open may have ended in missing lines too.
             if tasks.states[place].functions.isEmpty {
                 tasks.states[place].knowsFunctions = true
                 leaveUnseen(place, id, into: &sink)
@@ -156,7 +158,7 @@ extension Reconstruction {
         }
         guard let kind = open.kind else { return }
         let duration = open.era == era && time > open.start && !counts ? time - open.start : 0
-        // One operation may appear as several functions within each other.
+        // One operation may consist of several functions within each other; the outermost one counts.
         if !tasks.states[place].functions.contains(where: { $0.kind == kind }) {
             var sum = totals.activities[kind] ?? Totals.ActivityTotals(operations: 0, pages: 0, durationNs: 0)
             sum.operations &+= 1
@@ -172,8 +174,8 @@ extension Reconstruction {
 }
 
 extension Reconstruction {
-    /// What a system call requests begins within nothing but itself: where it does, the ends of other operations are
-    /// missing.
+    /// An operation that a system call requests cannot begin within another operation. If it seems to, the ends of the
+    /// others are missing, and they are forgotten.
     private mutating func forgetFinished(_ place: Int, before function: KnownFunction, into sink: inout some EventSink)
     {
         guard !tasks.states[place].functions.isEmpty, let request = function.operation, request.isOfSystemCall else {
@@ -188,7 +190,8 @@ extension Reconstruction {
         tasks.states[place].knowsFunctions = true
     }
 
-    /// The end of a function whose entry was not seen: the task was in it all the time since its last function.
+    /// The end of a function whose entry was not seen: the task was in it at all detaches since its last function
+    /// ended.
     private mutating func leaveUnseen(_ place: Int, _ id: FunctionID, into sink: inout some EventSink) {
         landmarksEntered.formUnion(names[id].landmark)
         for pending in tasks.states[place].pending {
@@ -202,7 +205,7 @@ extension Reconstruction {
 }
 
 extension KernelFunction.Operation {
-    /// A task asks for it, and no function of the kernel does so within another operation.
+    /// A system call requests it, and the kernel never begins it within another operation.
     fileprivate var isOfSystemCall: Bool {
         switch self {
         case .fallocate, .fadvise, .kind(.truncate), .kind(.dropCaches): true
@@ -212,6 +215,6 @@ extension KernelFunction.Operation {
 }
 
 extension ActivityKind {
-    /// Rare or long, so that its start is worth an event.
+    /// It is rare or long, so its start is reported too.
     fileprivate var isReportedInTime: Bool { self == .dropCaches || self == .reclaim || self == .memoryFailure }
 }

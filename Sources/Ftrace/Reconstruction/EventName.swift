@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The names of the events that the reader knows, found by their hash. Names are those of the recipe, and
-// those of the kernel's own tracepoints.
+// The events that the reader knows: those of the recipe and some of the kernel's own tracepoints. They are found by the
+// hash of their name.
 
 import Events
 
-/// What an event is to the reader.
+/// The meaning of an event for the reader.
 enum EventName: Equatable {
     case lookup, lookupReturn, pin, pinReturn, lockWait, unlock, detach
-    /// The tracepoint of the page cache.
+    /// The tracepoint mm_filemap_delete_from_page_cache.
     case removal
     /// Entry and return of a function that says something about a cause, or begin and end of reclaim.
     case enter(FunctionID), leave(FunctionID)
     case stack
     case marker
-    /// Without use for the reader, but a sign that the trace was recorded for futexes in another way.
+    /// An event of the futex system call. It is not used, but it shows that the trace was recorded for futexes without
+    /// the recipe.
     case systemCall
 
     /// Whether its arguments have the form `name=value`, with nothing else after its name.
@@ -41,7 +42,7 @@ enum EventName: Equatable {
     }
     static let placeCount = 7 + 256
 
-    /// Of a name in a text, eight bytes at a time.
+    /// The hash of a name in a text.
     static func hash(_ text: TraceText, _ name: Range<Int>) -> UInt64 {
         var sum: UInt64 = 0xcbf2_9ce4_8422_2325
         for position in stride(from: name.lowerBound, to: name.upperBound, by: 8) {
@@ -84,7 +85,7 @@ struct KnownFrame {
         let rawValue: UInt8
         static let punch = Cuts(rawValue: 1)
         static let other = Cuts(rawValue: 2)
-        /// Of a file system whose only mode that removes pages punches a hole.
+        /// Functions of a file system that has only one mode that removes pages: to punch a hole.
         static let onlyPunch = Cuts(rawValue: 4)
     }
 
@@ -101,9 +102,9 @@ struct KnownFrame {
     ]
 }
 
-/// Values by numbers that are hashes already: open addressing, less than half full.
+/// A table by keys that are hashes themselves: open addressing, less than half full.
 private struct HashTable<Value: Sendable>: Sendable {
-    /// 0 where there is none.
+    /// 0 in a free place.
     private var keys: [UInt64]
     private var values: [Value]
 
@@ -129,7 +130,7 @@ private struct HashTable<Value: Sendable>: Sendable {
     }
 
     private func place(of key: UInt64) -> Int {
-        // Packed names differ in their upper bits as well.
+        // Some keys are packed names, which may differ only in their upper bits.
         Int(truncatingIfNeeded: ((key ^ key >> 29) &* 0x9e37_79b9_7f4a_7c15) >> 40) & (keys.count - 1)
     }
 }
@@ -164,7 +165,7 @@ final class KnownNames: Sendable {
             for name in names { onStack[EventName.hash(name), default: KnownFrame()].cuts = cuts }
         }
         for key in Arguments.Key.allCases { arguments.insert(Arguments.pack("\(key)"), key) }
-        // Kernel threads that reclaim run from wake to sleep, the others from start to end. They come last.
+        // Reclaim is the last function. Its tracepoints are begin and end, and for kswapd wake and sleep.
         let reclaim = FunctionID(number: UInt8(functions.count))
         functions.append(KnownFunction(landmark: .reclaim, operation: .kind(.reclaim)))
         for name in KernelFunctions.reclaimTracepoints {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The ends of lookups in the trace: whether a lookup can end in this way, what its result means, and what is reported.
+// The ends of lookups in the trace: whether a lookup can end with a result, why it failed, and what is reported.
 
 import Events
 
 extension Reconstruction {
+    /// The return of get_futex_key(). False when the event has no result.
     mutating func endLookup(
         _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
     ) -> Bool {
@@ -17,7 +18,7 @@ extension Reconstruction {
             if result == -14, !isCounted, isOfUnknownProcess(place) { lose(.observationMissed, into: &sink) }
             return true
         }
-        // EPERM, which no lookup returns, is the beginning of a longer number such as EFAULT.
+        // No lookup returns -1 (EPERM). A line that was cut may end with the first digit of -14 (EFAULT).
         guard !(mayLackLines && result == -1), confirmEnd(place, result, into: &sink) else {
             dropLookup(place, into: &sink)
             return true
@@ -39,7 +40,7 @@ extension Reconstruction {
         return true
     }
 
-    /// Whether a lookup can end in this way: it succeeds with a page that was pinned and not unlocked again.
+    /// Whether the events of the lookup permit this result. Also decides whether its last pass can have been a retry.
     private mutating func confirmEnd(_ place: Int, _ result: Int32, into sink: inout some EventSink) -> Bool {
         guard seen.pins > 0, seen.pinReturns > 0 else { return true }
         guard tasks.states[place].lookup.canEnd(with: result) else { return false }
@@ -50,6 +51,7 @@ extension Reconstruction {
         return true
     }
 
+    /// Counts why a lookup failed, and notes it in its flags.
     private mutating func countResult(_ lookup: inout OpenLookup, _ result: Int32, into sink: inout some EventSink) {
         guard result < 0 else { return }
         if lookup.flags.contains(.pinFailed) {
@@ -63,23 +65,23 @@ extension Reconstruction {
             lookup.flags.insert(.failedReadOnly)
             totals.failedReadOnly &+= 1
         } else if lookup.flags.contains(.readOnly), !mustHaveUnlocked(lookup) {
-            // Anonymous and read-only.
+            // The page was read-only and anonymous.
             totals.failedOther &+= 1
         } else {
             lose(.observationMissed, into: &sink)
         }
     }
 
-    /// Whether a lookup with a read-only pin can have failed for no other reason than a page without a mapping, whose
-    /// unlock is missing. Up to 6.8 the events do not show the mapping, so that in a text the line may be missing.
+    /// Whether a lookup with a read-only pin can only have failed for a page without a mapping, so that its unlock is
+    /// missing. Up to 6.8 the pin does not show the mapping, so in a text that is assumed.
     private func mustHaveUnlocked(_ lookup: OpenLookup) -> Bool {
         guard let mapping = lookup.mappingAtPin else { return mayLackLines }
-        // What a tail page has there is none.
+        // In a tail page, the field is no kernel address.
         return mapping == 0 ? mayLackLines : mapping >> 48 == 0xffff
     }
 
-    /// A lookup whose return is not seen, because the trace ends or the task begins another one. What it has met counts,
-    /// and so does the missing return. On every kernel for which there is a recipe, a lookup that has unlocked a page
+    /// A lookup whose return is not seen, because the trace ends or the task begins another one. Its observations and
+    /// the missing return are counted. On every kernel that the recipe supports, a lookup that has unlocked a page
     /// without a mapping fails, unless the page is in the swap cache.
     mutating func endUnseen(_ task: TaskState, into sink: inout some EventSink) {
         lose(.returnMissed, into: &sink)
@@ -94,8 +96,9 @@ extension Reconstruction {
         sink.take(reported(lookup, of: task.identity, result: -14), isProgress: false)
     }
 
+    /// The lookup as it is reported. `result` is nil while it has not returned.
     func reported(_ lookup: OpenLookup, of task: TaskIdentity, result: Int32?) -> Lookup {
-        // There is no difference between times on the two sides of a step back.
+        // Where time has stepped back since the start, there is no duration.
         let isTimed = lookup.era == era && time >= lookup.start && !counts
         return Lookup(
             time: time, start: lookup.start, victim: task, uid: 0, address: lookup.address,
@@ -107,7 +110,7 @@ extension Reconstruction {
 }
 
 extension LookupFilter {
-    /// The same for all processes.
+    /// The same filter without its process.
     var ofAnyProcess: LookupFilter {
         var filter = self
         filter.pid = nil

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Lookups in the trace: a pin begins a pass, the function's own unlock of a page without a mapping is an observation,
-// and the detach of that page is reported right before the lookup that met it. A retry counts where a fact shows it; a
-// lookup whose events are in an impossible order is dropped and counted as a loss.
+// Lookups in the trace. A pin begins a pass. The unlock of a page without a mapping by get_futex_key() itself is an
+// observation. The detach of that page is reported directly before the lookup that met it. A retry is counted only if a
+// fact shows it. A lookup whose events are in an impossible order is dropped and counted as a loss.
 
 import Events
 
 extension Reconstruction {
+    /// The entry into get_futex_key(). False when an argument is missing; the same for all events below.
     mutating func beginLookup(
         _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
     ) -> Bool {
         if tasks.states[place].lookup.isOpen { endUnseen(tasks.states[place], into: &sink) }
         tasks.states[place].lookup.isOpen = false
-        // No lookup is made from within these.
+        // No lookup begins within a function that detaches pages, so the ends of these are missing.
         if !tasks.states[place].functions.isEmpty { tasks.states[place].forgetFunctions() }
         tasks.states[place].stopWaiting()
         guard let address = arguments[.uaddr] else { return false }
@@ -33,6 +34,7 @@ extension Reconstruction {
         return true
     }
 
+    /// A pin of a page: the first one of a pass is for writing, the second one for reading.
     mutating func beginPin(
         _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
     ) -> Bool {
@@ -59,14 +61,14 @@ extension Reconstruction {
     /// A further pass of the same lookup, but only if the reason for it was seen.
     private mutating func beginRetry(_ place: Int, line: UInt64, into sink: inout some EventSink) -> Bool {
         var lookup = tasks.states[place].lookup
-        // Where time steps back, lines may be in another order than events.
+        // Around a step back in time, the lines may have another order than the events.
         guard lookup.era == era || !mayLackLines else {
             dropLookup(place, into: &sink)
             return true
         }
         if lookup.isUnlocked {
-            // Without a mapping and outside of the swap cache, a lookup fails on every kernel that the recipe is for.
-            // So the return and the next entry are missing.
+            // On every kernel that the recipe supports, a lookup fails where the page has no mapping and is not in the
+            // swap cache. So this pin is that of another lookup, and the return and the next entry are missing.
             guard lookup.isSwizzled || !mayLackLines else {
                 dropLookup(place, into: &sink)
                 return true
@@ -97,6 +99,7 @@ extension Reconstruction {
         sink.take(reported(lookup, of: tasks.states[place].identity, result: nil), isProgress: true)
     }
 
+    /// The return of a pin, with the page that it pinned.
     mutating func endPin(
         _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
     ) -> Bool {
@@ -116,7 +119,8 @@ extension Reconstruction {
         if let page = arguments[.page], page != 0 {
             tasks.states[place].lookup.pinned = page
             tasks.states[place].lookup.mappingAtPin = arguments[.mapping]
-            // In a tail page, the field has another meaning; its detach is that of its head.
+            // In a tail page this field is no mapping. That does no harm: the detach is that of the head page, and for
+            // a head page that was not pinned itself `mappedLine` is not used.
             if let mapping = arguments[.mapping], mapping != 0 { tasks.states[place].lookup.mappedLine = line }
         }
         guard tasks.states[place].lookup.unconfirmed != nil else { return true }
@@ -130,9 +134,10 @@ extension Reconstruction {
         return true
     }
 
-    /// False where a pass that follows one with a mapping is no retry: the page is the same, with the same mapping, and
-    /// was not detached meanwhile. Otherwise it may be one. But each fact that a retry has two lookups have as well if the
-    /// return of one and the entry of the next are missing; only many of these in a row cannot be the effect of gaps.
+    /// Decides whether a pass is a retry after one in which the page had a mapping. False where it cannot be one: the
+    /// page is the same, with the same mapping, and was not detached meanwhile. Else it may be a retry, or a second
+    /// lookup where the return of the first one and the entry of the second one are missing. Both look the same, so a
+    /// retry is counted only after `provenRetries` of them in a row: that many gaps at these places are not possible.
     mutating func confirmRetry(_ lookup: inout OpenLookup, into sink: inout some EventSink) -> Bool {
         guard let before = lookup.unconfirmed else { return true }
         // Up to 6.8 the events do not name the page.
@@ -165,12 +170,14 @@ extension Reconstruction {
         return !slot.isOver(at: pass.mappedLine, mayLackLines: mayLackLines)
     }
 
-    /// Whether two mappings differ; where one is no kernel address, its line may have lost digits.
+    /// Whether two mappings differ for certain. One that is no kernel address may have lost digits with the end of its
+    /// line.
     private static func areOther(_ mapping: UInt64?, _ other: UInt64?) -> Bool {
         guard let mapping, let other, mapping >> 63 != 0, other >> 63 != 0 else { return false }
         return mapping != other
     }
 
+    /// A wait for the lock of a page, which belongs to the lookup if that has pinned its page.
     mutating func waitForLock(_ place: Int, isInterrupt: Bool) {
         guard tasks.states[place].lookup.isWaitingForUnlock, !isInterrupt else { return }
         tasks.states[place].lookup.lockWaits &+= 1
@@ -186,17 +193,19 @@ extension Reconstruction {
         }
     }
 
-    /// The page of a pass whose mapping changed, with its detach. A mapping without an inode looks the same; the trace does
-    /// not distinguish them, and only the other one has been observed so far.
+    /// Stores the page of a pass that was followed by a retry, and reports its detach. The trace does not distinguish a
+    /// mapping that changed from one without an inode. It is reported as changed, because only that was observed so
+    /// far.
     private mutating func explainRetry(
         _ lookup: inout OpenLookup, from pass: OpenLookup.Pinned, into sink: inout some EventSink
     ) {
         guard let page = pass.page else { return }
-        // For a tail page the head is not known here, so nothing is found.
+        // A detach is stored for a head page. That of a tail page is not known here, so no detach is found for it.
         lookup.page = ask(
             page, PageFacts(page: id(page)), since: pass.line, mapped: pass.mappedLine, for: &lookup, into: &sink)
     }
 
+    /// An unlock of a page. That of get_futex_key() itself ends a pass: an observation if the page has no mapping.
     mutating func unlock(
         _ place: Int, _ arguments: borrowing Arguments, isInterrupt: Bool, line: UInt64,
         into sink: inout some EventSink
@@ -204,8 +213,8 @@ extension Reconstruction {
         seen.unlocks += 1
         if let base = arguments[.base] { pageBase = base }
         guard let page = arguments[.page] else { return false }
-        // A probe on an instruction raises an exception, which the kernel marks as an interrupt; no interrupt calls the
-        // function itself.
+        // An unlock in an interrupt is not the task's own. But a probe on a call site raises an exception, which the
+        // kernel shows as an interrupt, and no interrupt calls get_futex_key().
         guard !isInterrupt || arguments.isFutexCall == true else { return true }
         var lookup = tasks.states[place].lookup
         let isLarge = arguments.isSet(.large)
@@ -258,21 +267,22 @@ extension Reconstruction {
         return true
     }
 
-    /// A page without a mapping was met in a lookup that is not followed: its entry is missing, unless the filter has left
-    /// it out.
+    /// An observation of a lookup that is not followed. Its entry is missing, unless the lookup does not match the
+    /// filter.
     private mutating func missObservation(_ place: Int, into sink: inout some EventSink) {
         guard wanted.admits(victim: tasks.states[place].identity) || isOfUnknownProcess(place) else { return }
         tasks.states[place].hasMissedObservation = true
         lose(.observationMissed, into: &sink)
     }
 
-    /// Nobody knows the task's process, which may be the one that is wanted.
+    /// The process of the task is not known, so it may be the one that the filter selects.
     func isOfUnknownProcess(_ place: Int) -> Bool {
         guard let pid = wanted.pid, !tasks.states[place].isProcessKnown else { return false }
         let identity = tasks.states[place].identity
         return identity.pid != pid && wanted.ofAnyProcess.admits(victim: identity)
     }
 
+    /// The number of page structures from `head` to `page`; nil where `page` lies before it, or between two structures.
     static func offset(of page: UInt64, in head: UInt64) -> UInt64? {
         let size = UInt64(DetachTable.pageStructureSize)
         guard page >= head, (page - head) % size == 0 else { return nil }
@@ -286,8 +296,12 @@ extension Reconstruction {
         return number == arguments[.zero] || (arguments[.hugezero] != UInt64.max && number == arguments[.hugezero])
     }
 
-    /// Fills in the facts that the table has about the page, and reports its detach once. The page had a mapping in the
-    /// line `mapped`, if that was seen.
+    /// Adds to `facts` what the table of detaches has about the page, and reports its detach once for each lookup.
+    /// - Parameters:
+    ///   - index: The page's index in its file; nil if the event does not show it.
+    ///   - pages: The number of base pages of its folio; nil if that is not known.
+    ///   - line: That of the begin of the pass: an older detach is not the one that the lookup met.
+    ///   - mapped: The line of the pin's return, if it shows that the page still had its mapping.
     private mutating func ask(
         _ page: UInt64, _ facts: PageFacts, index: UInt64? = nil, pages: UInt64? = 1, since line: UInt64,
         mapped: UInt64?, for lookup: inout OpenLookup, into sink: inout some EventSink
@@ -305,7 +319,7 @@ extension Reconstruction {
         case .stale: facts.slot = .stale
         case .found(let place):
             guard var slot = detaches[place] else { break }
-            // A page keeps its place in its file until it is freed.
+            // A page keeps its index in its file until it is freed.
             guard index == nil || index == slot.detach.index,
                 !slot.isOver(at: mapped, mayLackLines: mayLackLines)
             else {
@@ -318,16 +332,16 @@ extension Reconstruction {
             facts.detachTime = detach.time
             facts.index = detach.index
             locate(&facts, pinned: lookup.pinned, head: page, pages: pages, in: &detach)
-            guard slot.toldTo != lookup.id else { break }
-            slot.toldTo = lookup.id
+            guard slot.reportedFor != lookup.id else { break }
+            slot.reportedFor = lookup.id
             detaches[place] = slot
             sink.take(detach)
         }
         return facts
     }
 
-    /// Which page of a large folio was looked up. Where the trace does not show it, facts of the detach that depend on
-    /// it are removed.
+    /// Finds out which page of a large folio was looked up. If the trace does not show it, the facts of the detach that
+    /// depend on it are removed.
     func locate(
         _ facts: inout PageFacts, pinned: UInt64?, head: UInt64, pages: UInt64?, in detach: inout Detach
     ) {
@@ -343,7 +357,8 @@ extension Reconstruction {
         let last = first &+ (pages ?? 1 << 20) &- 1
         let pageBytes = RunInfo.usualPageBytes
         let sizeInPages = detach.fileSize / pageBytes &+ (detach.fileSize % pageBytes == 0 ? 0 : 1)
-        // The file ends before all of these pages or behind all of them, or its end is not known.
+        // The size of the file is kept only where it has the same meaning for all pages of the folio: the file ends
+        // before the first or behind the last.
         if !isCounted || (first < sizeInPages && last >= sizeInPages) { (detach.magic, detach.fileSize) = (0, 0) }
     }
 }
@@ -358,11 +373,11 @@ extension PageFacts {
 }
 
 extension OpenLookup {
-    /// Whether a pin at this address can be the first pin of this page, which has at most 64 KiB.
+    /// Whether a pin at this address can be that of the futex: its page begins at most 64 KiB before the futex.
     private func covers(_ pin: UInt64) -> Bool { pin <= address && address - pin < 65_536 }
 
-    /// The first try of a pass is for writing. The second one follows a first that failed, and the next pass follows a
-    /// pin that did not fail.
+    /// Whether the order of events permits a pin at this address. The first pin of a pass is for writing. The second
+    /// one follows a first one that failed, and a further pass follows a pin that did not fail.
     fileprivate func canBePinned(at pin: UInt64, isFirst: Bool) -> Bool {
         (pinAddress == nil ? covers(pin) : pinAddress == pin) && !isPinning
             && (isFirst ? passes == 0 || isPinned : flags.contains(.pinFailed))

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Observations alone: only the kernel's own unlock of a page without a mapping is recorded, and no other event of its
-// lookup. So passes, times and the address of the lookup are not known. Today's rule decides on the fields that are
-// read under the lock: outside the swap cache and still without a mapping the lookup fails with EFAULT, else it
-// retries. The recorder has checked that the running function has this rule.
+// Observations alone, as at the default depth: only the unlock of a page by get_futex_key() itself is recorded, and no
+// other event of the lookup. So passes, times and the address of the lookup are not known. Its result follows from the
+// rule `swizzle`: if the page has no mapping and is not in the swap cache, the lookup fails with EFAULT, else it
+// retries. The recorder has checked that the running kernel has this rule.
 
 import Events
 
 extension Reconstruction {
+    /// One unlock by get_futex_key(), reported as a lookup. False when an argument is missing.
     mutating func observe(
         _ place: Int, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
     ) -> Bool {
@@ -37,8 +38,9 @@ extension Reconstruction {
         return true
     }
 
-    /// hugetlbfs clears PG_uptodate before it detaches a page (hugetlb_delete_from_page_cache), so there the victim
-    /// must map the file from which the page was detached.
+    /// Whether the page was detached from a file of hugetlbfs that the victim maps. A page that is not up to date
+    /// usually has no detach, but hugetlbfs clears PG_uptodate before it detaches a page
+    /// (hugetlb_delete_from_page_cache()).
     private func isDetachedHugePage(_ detach: Detach, _ arguments: borrowing Arguments, of task: TaskState) -> Bool {
         detach.magic == FileSystemMagic.hugetlbfs && arguments.isSet(.large)
             && mapsFile?(task.identity.pid, detach.file) ?? false
@@ -58,7 +60,8 @@ extension Reconstruction {
         switch detaches.ask(page, since: 0) {
         case .empty: facts.slot = .empty
         case .otherPage:
-            // It may have been this page's, which may be one of hugetlbfs.
+            // The detach of the other page may have replaced that of this one. A page that is not up to date can have
+            // had one only if it is a large page, as of hugetlbfs.
             let hadDetach = !facts.isUncached && (wasUpToDate || facts.facts.contains(.large))
             facts.slot = hadDetach ? .otherPage : .empty
             if hadDetach { lose(.slotOverwritten, into: &sink) }
@@ -76,7 +79,7 @@ extension Reconstruction {
             (facts.slot, facts.detachTime, facts.index) = (.found, detach.time, detach.index)
             let pages = arguments.isSet(.large) ? arguments[.order].flatMap { $0 < 20 ? UInt64(1) << $0 : nil } : 1
             locate(&facts, pinned: nil, head: page, pages: pages, in: &detach)
-            slot.toldTo = line
+            slot.reportedFor = line
             detaches[slotPlace] = slot
             sink.take(detach)
         }
@@ -85,7 +88,7 @@ extension Reconstruction {
 }
 
 extension PageFacts {
-    /// It is in no file's page cache and was not when it was taken into use: it has no detach, and whatever is stored for it
-    /// belongs to a former life. Swap-outs are not recorded.
+    /// The page is not one of a file's page cache: a reserved page, the zero page, or a page in the swap cache. So a
+    /// detach that is stored for it happened before the kernel freed it and used it again. Swap-outs are not recorded.
     var isUncached: Bool { !facts.isDisjoint(with: [.reserved, .zeroPage, .swapCache]) }
 }

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The parts that a trace does not have, as text: places that could not be read, and kinds of events without which
+// What is missing in a trace, as text for the user: lines that could not be read, and kinds of events without which
 // nothing can be concluded. Most of it is the same for a text and for a file of trace-cmd.
 
 internal import Events
 
-/// Where something was left out: the first places and a count.
+/// Lines of a text, or events of a file, that have one thing in common: the first numbers and a count.
 struct Places {
-    /// Places that are kept, for each kind.
+    /// The largest number of line numbers that are kept.
     static let limit = 8
 
-    /// "line" of a text, "event" of a file.
+    /// "line" for a text, "event" for a file.
     let unit: String
+    /// What they have in common, as the end of a clause that begins with their count.
     let what: String
     private(set) var count: UInt64 = 0
     private var first: [UInt64] = []
@@ -25,6 +26,7 @@ struct Places {
         if first.count < Self.limit { first.append(place) }
     }
 
+    /// One omission of the input `name` with the first numbers; none when the count is 0.
     func omissions(of name: String) -> [Omission] {
         guard let place = first.first else { return [] }
         let others = first.count > 1 ? ", first in \(unit)s \(first.map(String.init).joined(separator: ", "))" : ""
@@ -33,8 +35,10 @@ struct Places {
 }
 
 extension Reconstruction {
-    /// Kinds of events that were missing, at the end of the trace. `processes` is the reason why processes are not
-    /// known, if they are not; `isWhole` says that all events of the recipe were recorded, according to its mark.
+    /// The kinds of events that the whole trace lacks.
+    /// - Parameters:
+    ///   - processes: Why processes are not known, if they are not, such as "there is no column for processes".
+    ///   - isWhole: The mark of the recipe says that all its events were recorded.
     func omissions(of name: String, processes: String, isWhole: Bool) -> [Omission] {
         var all = steps.omissions(of: name) + restarts.omissions(of: name)
         func add(_ what: String, hides: Bool = false) {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// From events of a trace to events of futexscope: the state of tasks, detaches and sums, and which part of the
-// reconstruction an event belongs to. The lookups are in Lookups.swift, the detaches and the operations around them in
-// Detaches.swift. Facts that the trace does not contain stay unknown. A text may have lost lines without a mark, so an
-// order of events that no kernel makes counts as a loss: the open state of that task is dropped.
+// From events of a trace to events of futexscope. This file has the state (tasks, detaches, totals), the losses, and
+// the step from an event to the function for it. Lookups are in Lookups.swift, detaches and the operations around them
+// in Detaches.swift. Facts that the trace does not contain stay unknown. A text may lack lines although nothing shows
+// it. So an order of events that no kernel makes is counted as a loss, and the open state of that task is dropped.
 
 import Events
 
@@ -14,7 +14,7 @@ struct EventHead {
     var tgid: UInt32?
     /// The event is in an interrupt, so the task did not cause it.
     var isInterrupt = false
-    /// What is unusual about the head of its line in a text.
+    /// In a text, how the head of its line differs from what the kernel prints.
     var oddities: Oddities = []
     /// The task's name, cut to fifteen bytes as the kernel does.
     var comm = Comm(low: 0, high: 0)
@@ -23,11 +23,11 @@ struct EventHead {
 
     struct Oddities: OptionSet, Sendable {
         let rawValue: UInt8
-        /// The time is a bare number, as of a clock that counts something else than nanoseconds.
+        /// The time is a number without a unit, as of a clock that does not count nanoseconds: "12345: ".
         static let isCount = Oddities(rawValue: 1)
-        /// The columns of the name hold something else, and the name was read from behind it.
+        /// A prefix is in the columns of the name, and the name was read from behind it: "host: app-123".
         static let isNameDoubtful = Oddities(rawValue: 2)
-        /// The name has fewer columns than it should, so it may be the rest of a longer one.
+        /// The name has less than its fixed number of columns, so it may be the rest of a longer one.
         static let isNameShort = Oddities(rawValue: 4)
         /// The line is from perf, whose names have no columns.
         static let isPerf = Oddities(rawValue: 8)
@@ -40,15 +40,15 @@ struct Reconstruction {
     private static let restart: UInt64 = 1_000_000_000
 
     let names: KnownNames
-    /// Lines may be missing without a mark, as in a text from a console.
+    /// Lines may be missing although nothing shows it, as in a text from a console.
     let mayLackLines: Bool
     private let showsKernelAddresses: Bool
     let emitsAll: Bool
-    /// Lookups were recorded from entry to return; else their observations alone.
+    /// Lookups were recorded from entry to return; else only their observations were.
     let followsLookups: Bool
     /// Which lookups are reported and counted.
     let wanted: LookupFilter
-    /// Whether a process maps a file now; nil where that cannot be found out.
+    /// Whether a process maps a file now. Nil where that cannot be known, as for a trace of another host.
     let mapsFile: ((_ process: UInt32, _ file: FileID) -> Bool)?
     var tasks = TaskTable()
     var detaches = DetachTable()
@@ -56,21 +56,22 @@ struct Reconstruction {
     var pageBase: UInt64?
     var totals = Totals()
     var seen = Seen()
-    /// Of the newest event.
+    /// Time of the newest event, in nanoseconds of the trace's clock.
     private(set) var time: UInt64 = 0
-    /// There was an event in this trace; another trace may have been before.
+    /// There was an event since this trace began. One input may have several traces.
     private var isUnderWay = false
-    /// How often time has stepped back within this trace: there is no difference between times before and after a step.
+    /// How often time has stepped back. Times before and after a step are not subtracted from each other.
     private(set) var era: UInt64 = 0
     /// Lines or events at which time stepped back, and those at which another trace began because of it.
     private(set) var steps = Places("line", "steps back in time: no duration goes over one")
     private(set) var restarts = Places("line", "steps back in time by more than a second: each begins another trace")
-    /// The clock counts something else than nanoseconds: there are no durations.
+    /// The clock does not count nanoseconds, so there are no durations.
     var counts = false
-    /// All functions whose entry was seen.
+    /// Landmarks of all functions whose entry was seen.
     var landmarksEntered: Landmarks = []
-    /// The detach to which a stack in the next lines belongs, and the line at which that begins.
+    /// The detach to which a stack in the next lines belongs.
     var stackOwner: StackOwner?
+    /// The newest detach, by its place in the table, and its line.
     var latestDetach: (place: Int, line: UInt64)?
 
     /// The kinds of events that occurred, so that missing kinds can be reported at the end.
@@ -83,9 +84,9 @@ struct Reconstruction {
         var functions: UInt64 = 0
         /// Ends of lookups, of any kind.
         var returns: UInt64 = 0
-        /// Unlocks that may or may not be the function's own.
+        /// Unlocks within lookups that get_futex_key() itself or another function may have made.
         var doubtfulUnlocks: UInt64 = 0
-        /// Lookups that retried, or of which one ended and another began.
+        /// Lookups that either retried, or are two lookups with a return and an entry missing between them.
         var doubtfulLookups: UInt64 = 0
         var hasProcesses = false
         var isAny: Bool { lookups > 0 || pins > 0 || unlocks > 0 || detaches > 0 || functions > 0 }
@@ -107,6 +108,7 @@ struct Reconstruction {
 
     // MARK: Losses
 
+    /// Reports a loss of `count` events; nothing for 0.
     @inline(never)
     mutating func lose(_ stage: Loss.Stage, _ count: UInt64 = 1, into sink: inout some EventSink) {
         guard count > 0 else { return }
@@ -117,8 +119,8 @@ struct Reconstruction {
     /// and counted.
     @inline(never)
     mutating func forget(into sink: inout some EventSink) {
-        // An observation alone does not show when its lookup began, so a lost detach may have replaced the one that was
-        // stored for its page before the loss.
+        // An observation alone does not show when its lookup began. So its page may have been detached again in the
+        // lost events, and an older detach in the table would be the wrong one.
         if !followsLookups { detaches.removeAll() }
         guard !tasks.isEmpty else { return }
         lose(.returnMissed, UInt64(tasks.states.count { $0.lookup.isOpen }), into: &sink)
@@ -126,14 +128,15 @@ struct Reconstruction {
         stackOwner = nil
     }
 
-    /// Something may be missing here: the open state is dropped, and a loss is counted if there is any.
+    /// Events may be missing here. If a lookup, a function or a stack is open, that state is dropped and a loss is
+    /// counted.
     mutating func doubt(into sink: inout some EventSink) {
         guard stackOwner != nil || tasks.states.contains(where: { !$0.isIdle }) else { return }
         lose(.ftraceBuffer, into: &sink)
         forget(into: &sink)
     }
 
-    /// The events of a task are in an order that no kernel makes: some are missing.
+    /// Drops a task's lookup and counts a loss: its events are in an order that no kernel makes, so some are missing.
     mutating func dropLookup(_ place: Int, into sink: inout some EventSink) {
         tasks.states[place].lookup.isOpen = false
         lose(.ftraceBuffer, into: &sink)
@@ -150,7 +153,7 @@ struct Reconstruction {
         era += 1
     }
 
-    /// Takes the time of the next event.
+    /// Goes to the time of the next event.
     @inline(__always)
     private mutating func advance(to next: UInt64, line: UInt64, into sink: inout some EventSink) {
         if isUnderWay, next < time {
@@ -174,8 +177,8 @@ struct Reconstruction {
 
     // MARK: Events
 
-    /// One event; later events must have larger values of `line`. False when an argument is missing without which the
-    /// event is useless.
+    /// Takes one event. Later events must have larger values of `line`. False when an argument is missing without which
+    /// the event is useless.
     @inline(__always)
     mutating func take(
         _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, line: UInt64,
@@ -209,13 +212,14 @@ struct Reconstruction {
         return true
     }
 
-    /// The end of the trace: lookups that have met something and not returned, and the sums.
+    /// The end of the trace: reports the lookups that have not returned, and the totals.
     mutating func end(into sink: inout some EventSink) {
         reportUnfinished(into: &sink)
         totals.isFinal = true
         sink.take(totals)
     }
 
+    /// Reports the lookups that have met something and not returned.
     mutating func reportUnfinished(into sink: inout some EventSink) {
         for task in tasks.unfinished {
             if task.lookup.retries.total > 0 {
@@ -225,10 +229,10 @@ struct Reconstruction {
         }
     }
 
-    /// The id that the user sees.
+    /// The id of a page that the user sees: its address, or a number that hides it.
     func id(_ page: UInt64) -> PageID {
         if showsKernelAddresses { return PageID(rawValue: page) }
-        // Mixed, so that it does not look like an address; the trace itself hides nothing.
+        // A mixed number must not look like an address. It needs no secret, because the trace itself has the address.
         var mixed = (page ^ (page >> 30)) &* 0xbf58_476d_1ce4_e5b9
         mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
         return PageID(rawValue: mixed ^ (mixed >> 31))

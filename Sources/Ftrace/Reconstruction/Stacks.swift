@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The stack behind a detach, frame by frame. In a text it ends where the kernel was entered, and it begins but once: what
-// comes behind that belongs to another stack, and the lines between the two are missing.
+// The stack behind a detach, frame by frame: " => __filemap_remove_folio", " => filemap_remove_folio" and so on, up to
+// " => entry_SYSCALL_64_after_hwframe". A frame behind that entry, or the first two functions once more, belong to
+// another stack, and in a text the lines between the two are missing.
 
 import Events
 
@@ -12,7 +13,7 @@ extension Reconstruction {
         var place: Int
         /// The line at which the stack begins.
         var line: UInt64
-        /// The functions of the first two frames and of the latest one.
+        /// The hashes of the functions of the first two frames and of the latest one.
         fileprivate var (first, second, function): (UInt64?, UInt64?, UInt64?)
         fileprivate var latest = FrameKind.function
 
@@ -23,14 +24,15 @@ extension Reconstruction {
             function = hash
         }
 
-        /// The same two functions call each other as where it began. One alone may be a wrong name: trace-cmd knows few
-        /// functions, and names an address after the last one that it knows.
+        /// Whether this frame and the latest one are the first two frames once more, so that another stack has begun.
+        /// One equal name is no proof: trace-cmd knows few functions, and gives an address the name of the nearest
+        /// function before it that it knows.
         fileprivate func begins(with hash: UInt64) -> Bool {
             hash != 0 && hash == second && function == first && first != second
         }
     }
 
-    /// What a frame shows about the stack itself.
+    /// The part that a frame has in its stack.
     enum FrameKind {
         case function
         /// The entry from user space, or the start of a kernel thread.
@@ -39,19 +41,19 @@ extension Reconstruction {
         case fault
         /// A probe has replaced this return address.
         case hidden
-        /// Of user space, which perf prints behind those of the kernel.
+        /// A function of user space. perf prints these behind those of the kernel.
         case user
     }
 
-    /// Begins the stack of the detach that was the newest event, because perf prints a stack without a line of its own.
-    /// False when the newest event was no detach.
+    /// Begins the stack of the newest event, which must be a detach in the line before; else false. This is for perf,
+    /// which prints a stack without a first line "<stack trace>".
     mutating func beginStackOfLatest(line: UInt64) -> Bool {
         guard let latestDetach, latestDetach.line + 1 == line else { return false }
         stackOwner = StackOwner(place: latestDetach.place, line: line)
         return true
     }
 
-    /// One frame of a stack, by the hash of its function; ignored where the stack belongs to no detach.
+    /// Takes one frame, by the hash of its function. It is ignored where the stack belongs to no detach.
     mutating func frame(_ hash: UInt64, _ kind: FrameKind, into sink: inout some EventSink) {
         guard var owner = stackOwner, var slot = detaches[owner.place], slot.line < owner.line else { return }
         guard !mayLackLines || !isOfAnother(hash, kind, owner) else {
@@ -66,7 +68,7 @@ extension Reconstruction {
         }
         owner.take(hash)
         let isBehindFault = owner.latest == .fault && kind != .user
-        // What was interrupted by a fault may be a stack of its own.
+        // The frames behind a fault are those of the code that faulted, such as another function of the kernel.
         if !isBehindFault { owner.latest = kind }
         stackOwner = owner
         if mayLackLines, isBehindFault {
@@ -77,7 +79,7 @@ extension Reconstruction {
         switch kind {
         case .hidden: slot.stack = .partial
         case .entry, .fault:
-            // From here on the functions that were seen to be entered add nothing.
+            // The stack has all functions up to the entry into the kernel.
             if case .none = slot.stack { slot.stack = .whole }
         case .function: break
         case .user: return
@@ -88,11 +90,11 @@ extension Reconstruction {
         detaches[owner.place] = slot
     }
 
-    /// Whether a frame shows that lines are missing before it: the stack had ended, or begins once more. The removal of
-    /// a page does not lie within another one.
+    /// Whether a frame belongs to another stack, so that lines are missing before it: the stack had ended, or its first
+    /// functions are there once more. (The removal of a page never calls itself.)
     private func isOfAnother(_ hash: UInt64, _ kind: FrameKind, _ owner: StackOwner) -> Bool {
         switch kind {
-        // Of user space, or the other half of an entry: el0t_64_sync_handler and el0t_64_sync.
+        // User space follows an entry, and so does a second function of the entry: el0t_64_sync_handler, el0t_64_sync.
         case .user, .entry: false
         case .function, .fault, .hidden: owner.latest == .entry || owner.begins(with: hash)
         }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The state of each task between two events: the lookup that it is in, and the functions that it has entered and not
-// left. The table is bounded; tasks without state are evicted for others.
+// The state of each task between two events: the lookup in which it is, and the functions that it has entered and not
+// left. The table is bounded: a task without open state is evicted when another one needs its slot.
 
 import Events
 
-/// A lookup that has not returned, or memory for one: it is large, and stays in its place.
+/// A lookup that has not returned, if `isOpen`; else memory for one. It is large, so it is not copied.
 struct OpenLookup {
     var isOpen = false
     var start: UInt64 = 0
@@ -15,39 +15,41 @@ struct OpenLookup {
     var observations: UInt64 = 0
     var retries = RetryCounts()
     var lockWaits: UInt32 = 0
-    /// Line of the entry, and of the start of the pass.
+    /// Lines of the entry into the lookup and of the begin of the pass.
     private var line: UInt64 = 0
     var passLine: UInt64 = 0
-    /// Of the reconstruction when it was entered.
+    /// `Reconstruction.era` at the entry.
     private(set) var era: UInt64 = 0
     var isPinning = false
-    /// The page's pin of this pass has succeeded.
+    /// The pin of this pass has succeeded.
     var isPinned = false
-    /// The page that the pin returned, if the text shows it: address of its structure.
+    /// The page that the pin returned, as the address of its structure; nil if the text does not show it.
     var pinned: UInt64?
+    /// The field `mapping` of that page at the return of the pin.
     var mappingAtPin: UInt64?
-    /// Line of the pin's return, if it shows a mapping of the pinned page.
+    /// Line of the pin's return, if it shows that the page had a mapping.
     var mappedLine: UInt64?
-    /// This pass had the function's own unlock, and found swap cache or a mapping there.
+    /// In this pass get_futex_key() has unlocked the page; then the page was in the swap cache or had a mapping.
     var isUnlocked = false
     var isSwizzled = false
     var page: PageFacts?
-    /// Address of its pins, the same in each pass.
+    /// The user address that each of its pins has.
     var pinAddress: UInt64?
-    /// What the pass before this one had pinned, as long as there may not have been a retry between the two.
+    /// What the previous pass had pinned, until it is decided whether this pass can be a retry.
     var unconfirmed: Pinned?
-    /// Possible retries for which there is no proof; `provenRetries` of them are proven.
+    /// Number of passes that can be a retry, or another lookup after missing lines. From `provenRetries` on, all of
+    /// them are retries.
     var doubtfulRetries: UInt64 = 0
 
-    /// This number of possible retries in a row cannot be the effect of lost lines.
+    /// Lost lines alone cannot make this number of possible retries in a row.
     static let provenRetries: UInt64 = 8
 
-    /// What a pass had pinned.
+    /// The page that a pass had pinned.
     struct Pinned {
-        /// Nil where the text does not name it.
+        /// Nil where the text does not show it.
         var page: UInt64?
         var mapping: UInt64?
-        /// At which its pass began.
+        /// The line at which the pass began.
         var line: UInt64
         var mappedLine: UInt64?
 
@@ -57,13 +59,14 @@ struct OpenLookup {
         }
     }
 
+    /// Begins a lookup in this memory.
     mutating func begin(at time: UInt64, address: UInt64, flags: Lookup.Flags, line: UInt64, era: UInt64) {
         self = OpenLookup()
         isOpen = true
         (start, self.address, self.flags, self.line, self.era) = (time, address, flags, line, era)
     }
 
-    /// Observed something, or retried.
+    /// It has an observation or a retry.
     var metSomething: Bool { observations > 0 || passes > 1 }
 
     /// It has pinned its page and not unlocked it.
@@ -76,7 +79,7 @@ struct OpenLookup {
         flags.remove(.pinFailed)
     }
 
-    /// The second try of a pin, in the same pass.
+    /// The second pin of a pass, for reading.
     mutating func tryReadOnly() {
         (isPinning, isPinned) = (true, false)
         flags.remove(.pinFailed)
@@ -92,10 +95,10 @@ struct OpenFunction {
     var function: FunctionID
     var kind: ActivityKind?
     var start: UInt64
-    /// At which it was entered.
+    /// The line of its entry, and `Reconstruction.era` then.
     var line: UInt64
     var era: UInt64
-    /// Bytes of the hole, for fallocate() that punches one.
+    /// The bytes of the file that a hole punch removes; nil for other functions.
     var hole: Range<UInt64>?
     /// Detaches in it so far.
     var detaches: UInt64 = 0
@@ -109,55 +112,55 @@ struct TaskState {
     private static let pendingLimit = 256
 
     var identity: TaskIdentity
-    /// Else the thread stands for it.
+    /// `identity.pid` is the process. Else it is the number of the thread.
     private(set) var isProcessKnown = false
-    /// A loss was counted for the lookup that it is in, which is not followed.
+    /// The task is in a lookup that is not followed, and a missed observation was counted for it.
     var hasMissedObservation = false
     var lookup = OpenLookup()
-    /// The outermost first.
+    /// The functions that it has entered and not left, the outermost first.
     var functions: [OpenFunction] = []
-    /// The functions in which it is are known, because an entry or a return was seen.
+    /// It is known in which functions the task is, because an entry or a return was seen.
     var knowsFunctions = false
-    /// Place of the detach that was this task's last event, so that a stack on the next lines belongs to it.
+    /// If the task's last event was a detach, its place in the table: a stack on the next lines belongs to it.
     var detach: Int?
-    /// The same, and that of its stack does not count.
+    /// The same, but the line that begins the stack of the detach is not seen as an event.
     var underWay: Int?
-    /// Detaches within functions that have not been left yet, or since the task was in none.
+    /// Detaches that wait for the ends of the functions around them.
     private(set) var pending: [PendingDetach] = []
 
     struct PendingDetach {
-        /// In the table of detaches, and its line there.
+        /// Its place in the table of detaches, and its line, to recognize it there.
         var place: Int
         var line: UInt64
-        /// At which its operation was entered; 0 where no function was.
+        /// The line of the entry into its operation; 0 where the task was in no known function.
         var entry: UInt64
     }
 
     var isIdle: Bool { !lookup.isOpen && functions.isEmpty }
 
-    /// Stores the names that an event has for the task; returns the detach that was its last event, to which a stack on
-    /// the next lines belongs.
+    /// Stores what an event says about the task: its process and its name. Returns the detach that was its last event,
+    /// if any: a stack on the next lines belongs to it.
     @inline(__always)
     mutating func takeEvent(_ head: EventHead) -> Int? {
         if let tgid = head.tgid { (identity.pid, isProcessKnown) = (tgid, true) }
         if !head.oddities.contains(.isNameShort) {
             identity.comm = head.comm
         } else if identity.comm.low == 0 {
-            // The possible end of a longer name is not used as a name.
+            // The name may be only the end of a longer one, so it is not used.
             identity.comm = .nameless
         }
         defer { detach = nil }
         return detach
     }
 
-    /// Functions on the task's stack, as far as their entries were seen.
+    /// Landmarks of the functions in which the task is, as far as their entries were seen.
     func landmarks(_ names: KnownNames) -> Landmarks {
         functions.reduce(into: []) { $0.formUnion(names[$1.function].landmark) }
     }
 
-    /// The operation that a task has requested: the outermost one. Reclaim starts inside any other operation and is
-    /// independent of it. Of several calls of fallocate() the last one counts, which may be that of a file system
-    /// below.
+    /// The operation in which the task is: the outermost one, which it has requested. There are two exceptions: reclaim
+    /// within another operation is independent of it; and of two calls of fallocate() the inner one counts, that of the
+    /// lower file system.
     var operation: OpenFunction? {
         functions.first { $0.kind == .reclaim } ?? cut ?? functions.first { $0.kind != nil }
     }
@@ -165,14 +168,14 @@ struct TaskState {
     private var cut: OpenFunction? { functions.last { $0.kind == .holePunch || $0.kind == .fallocateOther } }
     var hole: Range<UInt64>? { cut?.hole }
 
-    /// The newest ones are kept.
+    /// Adds a detach that waits, and drops the oldest one where there are too many.
     mutating func await(_ detach: PendingDetach) {
         if pending.count == Self.pendingLimit { pending.removeFirst() }
         pending.append(detach)
     }
 
-    /// The detaches within a function that was entered at this line and has been left. They wait for the functions
-    /// around it, unless ends within it are missing.
+    /// The detaches within a function that was entered at this line and has now been left; none if `isWhole` is false,
+    /// because ends within it are missing. They continue to wait for the functions around it, unless ends are missing.
     mutating func leave(enteredAt line: UInt64, isWhole: Bool) -> [PendingDetach] {
         guard !pending.isEmpty else { return [] }
         let within = isWhole ? pending.filter { $0.line > line } : []
@@ -184,10 +187,11 @@ struct TaskState {
         return within
     }
 
-    /// What comes is in no function that is left later without an entry.
+    /// A function that begins now, or a lookup, shows that the task is in no function whose entry is missing. So an end
+    /// without an entry says nothing about earlier detaches.
     mutating func stopWaiting() { pending.removeAll(keepingCapacity: true) }
 
-    /// The functions in which it is are not known any more.
+    /// It is not known any more in which functions the task is.
     mutating func forgetFunctions() {
         functions.removeAll(keepingCapacity: true)
         pending.removeAll(keepingCapacity: true)
@@ -200,22 +204,22 @@ extension Comm {
     static let nameless = Comm("<...>")
 }
 
-/// The tasks that were seen.
+/// The tasks of the trace, by number.
 struct TaskTable {
-    /// Some hundred bytes each.
+    /// The largest number of tasks, of some hundred bytes each.
     static let limit = 16_384
-    /// Functions inside each other; the deepest known path has six.
+    /// The largest number of functions within each other. The deepest known path has six.
     static let depthLimit = 24
 
     private var places: [UInt32: Int] = [:]
-    /// Indexed by the results of `place`. It is not behind a subscript, which would cost an allocation for each access.
+    /// Indexed by the results of `place`. A subscript in its stead would cost an allocation for each access.
     var states: [TaskState] = []
     private var latest: (tid: UInt32, place: Int)?
-    /// Tasks for which there is no room before the table is looked at again: else a table full of open lookups would be
-    /// looked at for each further task.
+    /// Number of new tasks that are refused before the table is searched for idle tasks again. Without it, a table full
+    /// of open lookups would be searched for each further task.
     private var refusals = 0
 
-    /// The place of a task, which is made if it is new; nil when there is no room.
+    /// The place of a task, which is added if it is new; nil when there is no room.
     mutating func place(of tid: UInt32) -> Int? {
         if let latest, latest.tid == tid { return latest.place }
         if let place = places[tid] {
