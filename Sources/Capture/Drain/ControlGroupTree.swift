@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The path of a control group whose task ended before it could be asked. The groups below /sys/fs/cgroup are searched
-// for the one with its number, which is the inode number of its directory. This is done only where that place does not
-// have the hierarchies of cgroup v1, and at most once a second, because a host can have thousands of groups.
+// The path of a control group whose task has ended, so that /proc/PID/cgroup does not show it any more. The directories
+// below /sys/fs/cgroup are searched for the one whose inode number is the number of the group. This is done only on
+// hosts with cgroup v2 alone, and at most once a second, because a host can have thousands of groups.
 
 import Events
 import Glibc
@@ -10,7 +10,7 @@ import System
 
 /// Finds control groups by their numbers.
 struct ControlGroupTree {
-    /// The maximum number of groups in one search, and the maximum depth.
+    /// The largest number of groups in one search, and the largest depth.
     private static let limit = 16_384
     private static let depth = 10
     private static let patienceNs: UInt64 = 1_000_000_000
@@ -27,7 +27,8 @@ struct ControlGroupTree {
 
     init(root: String, isUnified: Bool) { (self.root, self.isUnified) = (root, isUnified) }
 
-    /// The path below the root; nil where there is no such group any more, or the last search is less than a second ago.
+    /// The path of a group below the root, such as "/system.slice/app.service". Nil if it is not found, or if the last
+    /// search was less than a second ago. `time` is in nanoseconds.
     mutating func path(of group: UInt64, at time: UInt64) -> String? {
         guard isUnified, time >= until else { return nil }
         until = time &+ Self.patienceNs

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The counters of the kernel side, one set for each CPU, added up. They are in memory that is mapped here. So reading
-// them takes no system call and no privilege, does not disturb the programs, and is possible at any time, also after
-// the programs are detached. While programs run, counters that belong together may differ by a few events.
+// The counters of the BPF programs, one set for each CPU, added up. Their memory is mapped here. So a reader needs no
+// system call and no privilege, does not disturb the programs, and can read at any time, also after the programs are
+// detached. While programs run, counters that belong together may differ by a few events.
 
 import CLibbpf
 import CRecords
@@ -15,7 +15,7 @@ import Glibc
     private let bytes: UnsafeMutableRawPointer
     private let byteCount: Int
 
-    /// Maps the counters of a loaded object, a set for each of `cpus`.
+    /// Maps the counters of a loaded object: the map with the descriptor `map`, with a set for each of `cpus`.
     init(map: Int32, cpus: Int) throws(CaptureError) {
         let page = sysconf(Int32(_SC_PAGESIZE))
         byteCount = (cpus * MemoryLayout<fs_counters>.stride + page - 1) / page * page
@@ -33,7 +33,7 @@ import Glibc
     /// The sums over all CPUs.
     func sum() -> fs_counters {
         var sum = fs_counters()
-        // Both consist of words and nothing else, and there are `cpus` sets in the mapping.
+        // `fs_counters` consists of words of eight bytes, and there are `cpus` sets of it in the mapping.
         unsafe withUnsafeMutableBytes(of: &sum) { sum in
             for cpu in 0..<cpus {
                 let set = unsafe bytes + cpu * MemoryLayout<fs_counters>.stride
@@ -53,13 +53,13 @@ struct KernelCounters {
     let counters: fs_counters
     let activities: [ActivityKind: Totals.ActivityTotals]
 
-    /// The counts so far.
+    /// Reads the counters.
     init(_ memory: CounterMemory) {
         let counters = memory.sum()
         var activities: [ActivityKind: Totals.ActivityTotals] = [:]
         unsafe withUnsafeBytes(of: counters.activities) { bytes in
             for kind in ActivityKind.allCases {
-                // The kinds are numbered alike on both sides.
+                // `ActivityKind` has the numbers of `enum fs_activity_kind`.
                 let totals = unsafe bytes.load(
                     fromByteOffset: Int(kind.rawValue) * MemoryLayout<fs_activity_totals>.stride,
                     as: fs_activity_totals.self)
@@ -70,13 +70,13 @@ struct KernelCounters {
         (self.counters, self.activities) = (counters, activities)
     }
 
-    /// Emitted records and those without room in the ring, by `enum fs_record_kind`.
+    /// Number of records that the programs emitted, by `enum fs_record_kind`.
     var emitted: [UInt64] {
         let all = counters.emitted
         return [all.0, all.1, all.2, all.3, all.4, all.5]
     }
 
-    /// As totals, without the values that the host side counts itself.
+    /// As totals, without the values that Swift code counts itself.
     var totals: Totals {
         var totals = Totals()
         totals.lookups = counters.lookups
@@ -94,7 +94,7 @@ struct KernelCounters {
         return totals
     }
 
-    /// Losses of the kernel side that are not zero.
+    /// Losses that the programs counted, those that are not zero.
     var losses: [Loss.Stage: UInt64] {
         let losses: [(Loss.Stage, UInt64)] = [
             (.ringLookup, counters.ring_full.1), (.ringProgress, counters.ring_full.2),

@@ -1,31 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Text that belongs to numbers: the path of a file, which comes from the kernel side, the name of a block device, and
-// the path of a control group. A control group is looked up once, soon after the event, by its task, or by its
-// number where the task is gone; what cannot be found stays without a name, and is looked for again.
+// Text for numbers: the path of a file, which the BPF programs send; the name of a block device; and the path of a
+// control group. A control group is searched soon after its event: by its task, or by its number if the task has ended.
+// If it is not found, the search is repeated at an event that comes a second later or more.
 
 import Events
 import Glibc
 import Live
 import System
 
-/// Finds names for the first event that mentions a file or a control group.
+/// Gives the names that must be emitted before an event: those of its file, its device and its control group, unless
+/// they were emitted before.
 struct NameResolver {
-    /// Places remembered. Above this number all are forgotten, and their names are emitted again when they recur.
+    /// The largest number of files, and of control groups. At this number all are removed, and their names are emitted
+    /// again with their next event.
     private static let limit = 4096
     private static let patienceNs: UInt64 = 1_000_000_000
     private let ownNamespace = NamedFile.ownNamespace()
     /// The name of each file as it was emitted last.
     private var files: [FileID: Name] = [:]
-    /// Control groups, each with the time from which it is looked up again; never, once its name was emitted. Every
-    /// event of a storm has a group, and not every host shows their paths.
+    /// Control groups, each with the time of the next search in nanoseconds; `.max` once its name was emitted. Without
+    /// such a time each event of a storm would cause a search on a host that does not show the paths.
     private var cgroups: [UInt64: UInt64] = [:]
     private var tree = ControlGroupTree()
     private var devices = BlockDeviceNames()
-    /// The last of these groups; most events that follow have the same.
+    /// The group of the last event, with the time of its next search. Most events have the group of the one before.
     private var latest: (cgroup: UInt64, until: UInt64) = (0, 0)
 
-    /// The name that must precede a lookup.
+    /// The name that must be emitted before a lookup: that of the victim's control group.
     mutating func name(for lookup: Lookup) -> Name? { cgroup(of: lookup.victim, at: lookup.time) }
 
     /// The name of a file, if it differs from the one that was emitted last.
@@ -37,8 +39,8 @@ struct NameResolver {
         return name
     }
 
-    /// An empty name for a file whose own name did not come: the last one may be that of an earlier file with this
-    /// inode number. Nil if the file has had no other name since.
+    /// An empty name for a file whose name was lost: the last name for its inode number may be that of an earlier file.
+    /// Nil if an empty name was emitted last.
     mutating func withoutName(_ file: FileID) -> Name? {
         let none = Name(subject: .file(file), text: "")
         guard files[file] != none else { return nil }
@@ -46,7 +48,7 @@ struct NameResolver {
         return none
     }
 
-    /// The names that must precede a detach.
+    /// The names that must be emitted before a detach: those of the culprit's control group and of a block device.
     mutating func names(for detach: Detach) -> [Name] {
         [cgroup(of: detach.culprit, at: detach.time), devices.name(for: detach)].compactMap(\.self)
     }
@@ -82,7 +84,7 @@ struct NameResolver {
         else { return nil }
         let path = String(line.dropFirst(3))
         var status = stat()
-        // The task may have moved since: only the group with this very id gets the name.
+        // The task may have moved to another group since the event, so the inode number of the directory is compared.
         guard unsafe stat("/sys/fs/cgroup" + path, &status) == 0, UInt64(status.st_ino) == task.cgroup else {
             return nil
         }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The path of a file as the kernel side collected it (bpf/name.h), and how that path leads to the file. Other tasks
-// chose the parts of the path. The kernel side cannot know whether the path leads to the file from this program's root.
-// That is tried here, without waiting for a file system that would have to ask a server.
+// The path of a file as a BPF program has collected it (bpf/name.h), and whether that path leads to the file. The parts
+// of the path are untrusted text. A BPF program cannot know whether the path leads to the file from this program's
+// root. So that is tried here, without a wait for a file system that needs an answer of a server.
 
 import CRecords
 import Events
@@ -10,7 +10,7 @@ import Glibc
 import Live
 import System
 
-/// A file and its path, from one record of the kernel side.
+/// A file and its path, from one record of a BPF program.
 struct NamedFile: Equatable {
     /// Bits of `fs_name.facts`.
     struct Facts: OptionSet {
@@ -25,9 +25,9 @@ struct NamedFile: Equatable {
 
     var file: FileID
     var magic: UInt32
-    /// The type of the file system, as /proc/filesystems has it.
+    /// The type of the file system, as in /proc/filesystems: "ext4".
     var fileSystem: String
-    /// From the root of the mount namespace; an incomplete one begins with "…/".
+    /// The path from the root of the mount namespace. One that lacks its first parts begins with "…/".
     var path: String
     var facts: Facts
     /// Number of the mount namespace; 0 where the mount is in none.
@@ -51,36 +51,39 @@ struct NamedFile: Equatable {
     ///   - ownNamespace: the number of this program's mount namespace.
     func state(here: Reach, ownNamespace: UInt32) -> FileState? {
         if facts.contains(.isInternal) {
-            // Only the kernel gives names there, and all but those of memfd are fixed.
+            // "/memfd:NAME", "/SYSV00000001" or "/dev/zero": files on a mount of the kernel, which gives them these
+            // names.
             return path.hasPrefix("/memfd:")
                 ? .memfd : path.hasPrefix("/SYSV") ? .sysvShm : path == "/dev/zero" ? .sharedAnonymous : nil
         }
         if facts.contains(.deleted) { return .deleted }
         guard facts.contains(.complete), !facts.contains(.notInDirectory) else { return nil }
         let isShown = mountNamespace != 0 && facts.contains(.inVictimRoot)
-        // An overlay shows numbers of its own, which say nothing here.
+        // An overlay shows other numbers of device and inode, so a comparison with the file proves nothing.
         if facts.contains(.overlay) { return isShown ? .overlay : nil }
         if leads(here) { return .linked }
-        // Detached from all directories, or outside the victim's root, and not to be reached from here.
+        // The mount is in no namespace, or the file is outside the victim's root: if the path does not lead to the file
+        // from here either, the file cannot be reached.
         if here == .notKnown { return nil }
         if mountNamespace == 0 || !facts.contains(.inVictimRoot) { return .unreachable }
         return isShown && mountNamespace != ownNamespace ? .otherRoot : nil
     }
 
+    /// Whether the file at the end of the path is this file.
     private func leads(_ here: Reach) -> Bool {
         guard case .file(let found) = here else { return false }
-        // A subvolume of btrfs shows a device of its own.
+        // In btrfs, stat() gives each subvolume another device, so only the inode is compared.
         return magic == FileSystemMagic.btrfs ? found.inode == file.inode : found == file
     }
 }
 
 extension NamedFile {
-    /// Bytes of a whole record: `fs_name` and its text.
+    /// Bytes of a record: `fs_name` and the space for its text.
     static let recordBytes = MemoryLayout<fs_name>.size + Int(FS_NAME_LEN + FS_NAME_PART_LEN)
 
-    /// Nil when the record contradicts itself. `record` has `recordBytes`, and need not be aligned.
+    /// Nil when the record claims more bytes of text than it has. `record` has `recordBytes` bytes of any alignment.
     init?(record: UnsafeRawBufferPointer) {
-        // As many bytes as the structure has, by the condition on the parameter.
+        // Safe, because `record` has `recordBytes` bytes.
         let head = unsafe record.loadUnaligned(as: fs_name.self)
         let text = unsafe record[MemoryLayout<fs_name>.size...]
         guard unsafe head.bytes <= text.count else { return nil }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// From the bytes of bpf/shared/records.h to events, which are passed on without a copy. Lengths are checked against the
-// tag before anything is read; a record of an unknown kind is counted and skipped. Kernel addresses end here: pages
-// become opaque ids, stacks become landmarks and call paths. Names are emitted before the events that need them.
+// From records (bpf/shared/records.h) to events. The length of a record must be that of its kind before anything is
+// read; any other record is counted and skipped. No kernel address passes this point: pages become opaque ids, stacks
+// become landmarks and call paths. Names are emitted before the events that need them.
 
 import CRecords
 import Events
@@ -13,10 +13,10 @@ struct RecordDecoder {
     private let names: StackNames
     private let kernelAddresses: Bool
     private var resolver: NameResolver?
-    /// Records that were skipped since the start.
+    /// Number of records that were skipped since the start.
     private(set) var malformed: UInt64 = 0
 
-    /// - Parameter resolver: Looks names up; without one there are none.
+    /// - Parameter resolver: Gives names of files, devices and control groups. Without it none are emitted.
     init(names: StackNames, kernelAddresses: Bool, resolver: NameResolver? = nil) {
         self.names = names
         self.kernelAddresses = kernelAddresses
@@ -27,14 +27,14 @@ struct RecordDecoder {
     mutating func decode(_ bytes: UnsafeRawBufferPointer, into sink: inout some EventSink) {
         var offset = 0
         while offset + MemoryLayout<fs_header>.size <= bytes.count {
-            // Inside the batch, by the comparison above; records need not be aligned.
+            // Inside the batch, by the comparison above. Records need not be aligned.
             let header = unsafe bytes.loadUnaligned(fromByteOffset: offset, as: fs_header.self)
             let size = Int(header.size)
             guard size >= MemoryLayout<fs_header>.size, offset + size <= bytes.count else {
                 malformed += 1
                 break
             }
-            // As many bytes as the record has, by its tag and the comparison above.
+            // Each read is of `size` bytes, which are inside the batch by the comparison above.
             switch (UInt32(header.kind), size) {
             case (FS_LOOKUP.rawValue, MemoryLayout<fs_lookup>.size),
                 (FS_PROGRESS.rawValue, MemoryLayout<fs_lookup>.size):
@@ -97,11 +97,11 @@ struct RecordDecoder {
             slot: PageFacts.SlotAnswer(rawValue: record.slot) ?? .notAsked, detachTime: record.detach_time)
     }
 
-    /// The detach, preceded by the name of its call path where that is needed.
+    /// The detach, and the name of its call path if that must be emitted before it. Nil for an unknown source.
     private func detach(_ record: fs_detach) -> (Detach, Name?)? {
         guard let via = Detach.Source(rawValue: record.via) else { return nil }
         let depth = min(Int(record.stack_depth), Int(FS_STACK_DEPTH))
-        // The tuple is FS_STACK_DEPTH addresses in a row.
+        // The tuple has FS_STACK_DEPTH addresses of eight bytes.
         let stack = unsafe withUnsafeBytes(of: record.stack) { stack in
             (0..<depth).map { unsafe stack.loadUnaligned(fromByteOffset: $0 * 8, as: UInt64.self) }
         }
@@ -133,14 +133,14 @@ struct RecordDecoder {
     )
 
     private func task(_ pid: UInt32, _ tid: UInt32, _ comm: CommBytes, _ cgroup: UInt64) -> TaskIdentity {
-        // Sixteen bytes, read as two words.
+        // The tuple has sixteen bytes, which are read as two words.
         let (low, high) = unsafe withUnsafeBytes(of: comm) {
             unsafe ($0.loadUnaligned(as: UInt64.self), $0.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
         }
         return TaskIdentity(pid: pid, tid: tid, comm: Comm(low: low, high: high), cgroup: cgroup)
     }
 
-    /// Opaque and stable within this process: SipHash with the key that Swift draws at start.
+    /// An opaque id that is stable within this process: SipHash with the random key of this process.
     private func id(_ page: UInt64) -> PageID {
         if kernelAddresses || page == 0 { return PageID(rawValue: page) }
         var hasher = Hasher()

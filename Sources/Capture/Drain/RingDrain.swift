@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The ring buffer is drained on a thread of its own: it copies records into batches and hands them over
-// in a bounded queue. When the consumer is slow, the queue fills, this thread waits, and the ring buffer
-// keeps what it can; the kernel side counts what it cannot keep. Nothing is decoded or written here.
+// The thread that drains the ring buffer: it copies records into batches, and gives these to the consumer in a bounded
+// queue. When the consumer is slow, the queue fills and this thread waits. Then the ring buffer fills too, and the BPF
+// programs count the records that have no room. Nothing is decoded or written here.
 //
-// The kernel wakes this thread for a record that finds the ring empty. In a storm that would be every record,
-// with a change of tasks for each. So after a record the thread sleeps while the ring is far from full, and then
-// takes all records at once. A single record is taken immediately. While the consumer is busy the batch grows, so
-// that the queue holds full batches.
+// The kernel wakes this thread when a record is added to an empty ring. In a storm that would happen for each record.
+// So the thread takes a single record immediately, but then it sleeps for some milliseconds, unless the ring was rather
+// full, and takes all records at once. While the queue is not empty the batch grows, so the queue holds full batches.
 //
-// There is a spare ring, for records that found the lock of the first one taken. A record in it may refer to an older
-// one in the first ring. So records of the spare ring wait until the first ring has been emptied once more.
+// A record goes to the spare ring if the lock of the first ring is taken at that moment. It may refer to an older
+// record in the first ring. So records of the spare ring wait until the first ring was emptied once more.
 
 import CLibbpf
 import CRecords
@@ -19,13 +18,15 @@ import Glibc
 import Synchronization
 import System
 
-/// The drain thread. Batches wait in `takeAll` whenever `descriptor` is readable; `stop` after the
-/// programs are detached, then `takeAll` once more for the rest.
+/// The drain thread. When `descriptor` is readable, `takeAll` returns the batches that wait. After the programs are
+/// detached, call `stop`, and then `takeAll` once more for the rest.
 @safe final class RingDrain {
     private let worker: DrainWorker
     private let thread: Thread
 
-    /// Starts draining the rings of a loaded object, of which the first holds `bytes`.
+    /// Starts the thread. `map` and `spare` are the descriptors of both rings of a loaded object, and `bytes` is the
+    /// size of the first one.
+    /// - Throws: `CaptureError` if the rings cannot be opened or the thread cannot be started.
     init(map: Int32, bytes: Int, spare: Int32) throws(CaptureError) {
         let worker = try DrainWorker(map: map, ringBytes: bytes, spare: spare)
         self.worker = worker
@@ -43,30 +44,30 @@ import System
     /// The batches that wait, in order.
     func takeAll() -> [RecordBatch] { worker.takeAll() }
 
-    /// Takes back the memory of a batch that nobody needs any more.
+    /// Takes back the memory of a batch that the consumer has finished.
     func giveBack(_ batch: RecordBatch) { worker.giveBack(batch) }
 
-    /// Drains what is left and ends the thread. Never blocks on the consumer.
+    /// Drains the remaining records and ends the thread. It does not wait for the consumer.
     func stop() {
         worker.finish()
         thread.join()
     }
 
-    /// How often the thread has looked into the ring; it does so many times a second.
+    /// Number of times that the thread has examined the rings.
     var turns: UInt64 { worker.turns.load(ordering: .relaxed) }
 
-    /// Records that came through both rings, by `enum fs_record_kind`; unknown kinds at index 0. Valid
+    /// Number of records that came through both rings, by `enum fs_record_kind`. Unknown kinds are at index 0. Valid
     /// after `stop`.
     var delivered: [UInt64] { worker.delivered }
 
     fileprivate static let kinds = Int(FS_RECORD_KINDS.rawValue)
 }
 
-/// Whole records from the ring, one after the other. It belongs to one thread at a time.
+/// Whole records from a ring, one after the other. It belongs to one thread at a time.
 @safe final class RecordBatch: @unchecked Sendable {
-    /// When it has so much it is full.
+    /// A batch with this number of bytes or more is full.
     fileprivate static let fullBytes = 256 << 10
-    /// No record is larger.
+    /// Bytes of the largest record.
     private static let largestRecord = NamedFile.recordBytes
 
     private let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: fullBytes + largestRecord, alignment: 16)
@@ -76,7 +77,7 @@ import System
 
     deinit { unsafe bytes.deallocate() }
 
-    /// Valid as long as the batch is, and unchanged.
+    /// Its records. Valid until the batch is changed or deallocated.
     var records: UnsafeRawBufferPointer { unsafe UnsafeRawBufferPointer(rebasing: bytes[..<count]) }
 
     fileprivate var isFull: Bool { count >= Self.fullBytes }
@@ -84,8 +85,8 @@ import System
         unsafe UnsafeMutableRawBufferPointer(rebasing: bytes[count...])
     }
 
-    /// Moves all records of `other` to the end, if they have room.
-    /// - Returns: how many bytes that were.
+    /// Moves all records of `other` to the end, if there is room for all.
+    /// - Returns: The number of moved bytes.
     fileprivate func take(allOf other: RecordBatch) -> Int {
         let (moved, room) = unsafe (other.records, room)
         guard moved.count <= room.count else { return 0 }
@@ -96,18 +97,18 @@ import System
     }
 }
 
-/// Where the ring's callback, which runs for each record, puts it: plain memory, since an object is asked for each of
-/// its fields, and a storm has hundreds of thousands of records a second.
+/// The batch as the callback of a ring sees it, which runs for each record. It is a structure in plain memory, because
+/// each access to a field of an object costs a check, and a storm has hundreds of thousands of records a second.
 @safe private struct Filling {
     var next: UnsafeMutableRawPointer
-    /// Bytes until the batch is full, and of room at all.
+    /// Bytes until the batch is full, and bytes of room in it.
     var wanted: Int
     var left: Int
     let delivered: UnsafeMutablePointer<UInt64>
 
-    /// One record from the ring: copied, nothing else. A full batch interrupts the ring's own loop.
+    /// Copies one record from the ring. Its result ends libbpf's loop over the ring when the batch is full.
     mutating func take(_ record: UnsafeRawPointer, count: Int) -> Int32 {
-        // One that does not fit is none of ours; missing in what was delivered, it is a loss.
+        // No record of the programs is larger than the room. One that is would not be counted here, and so be a loss.
         guard count <= left else { return 0 }
         var kind = 0
         if count >= MemoryLayout<fs_header>.size { kind = unsafe Int(record.loadUnaligned(as: fs_header.self).kind) }
@@ -120,19 +121,21 @@ import System
     }
 }
 
-/// What runs on the thread. `queue` is shared and guarded; `batch`, `filling` and `counts` belong to the thread
-/// until it has ended.
+/// The work of the thread. `queue` is shared and guarded. `batch`, `filling` and `counts` belong to the thread until it
+/// has ended.
 @safe private final class DrainWorker: @unchecked Sendable {
+    /// The largest number of batches that wait for the consumer.
     private static let queueLimit = 64
-    /// Batches kept for what comes next.
+    /// The largest number of empty batches that are kept for further records.
     private static let spareLimit = 4
-    /// The longest sleep without records. The kernel wakes the thread for a record, and `finish` for the end.
+    /// The longest wait without records. The kernel wakes the thread for a record, and `finish` wakes it for the end.
     private static let pollMs: Int32 = 1000
-    /// The sleep after a record; without another one in that time the batch is handed over.
+    /// The sleep after a record. If no other one comes in that time, the batch is given to the consumer.
     private static let sleepMs: Int32 = 2
-    /// After more than this part of the ring, the next look follows at once.
+    /// If more than this part of the ring (one sixteenth) was taken, the thread does not sleep.
     private static let fullness = 16
-    /// Looks that stop at a record which is not committed yet, before what is held no longer waits for it.
+    /// The number of times that `take` may stop at a record of the first ring which is not committed yet. After that,
+    /// the held records no longer wait for it.
     private static let patience = 25
 
     private struct Queue {
@@ -152,9 +155,10 @@ import System
     private var ring: OpaquePointer?
     private var spareRing: OpaquePointer?
     private var batch = RecordBatch()
-    /// From the spare ring, until all that was in the first ring before has been taken.
+    /// Records of the spare ring, until all records that were in the first ring at that time have been taken.
     private var held = RecordBatch()
-    /// Since `held` was filled: bytes from the first ring, and looks that did not come to its end.
+    /// Since `held` was filled: bytes taken from the first ring, and how often `take` has read it to a record that was
+    /// not committed.
     private var heldSince = (bytes: 0, looks: 0)
     private let counts: UnsafeMutablePointer<UInt64>
     private let filling: UnsafeMutablePointer<Filling>
@@ -164,7 +168,7 @@ import System
         batchReady = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         room = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         end = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
-        // Freed in deinit, as the ring is, so the worker outlives every callback.
+        // Freed in deinit after the rings, so this memory outlives every callback.
         unsafe counts = .allocate(capacity: RingDrain.kinds)
         unsafe counts.initialize(repeating: 0, count: RingDrain.kinds)
         unsafe filling = .allocate(capacity: 1)
@@ -175,7 +179,7 @@ import System
         guard unsafe ring != nil, unsafe spareRing != nil else { throw .system("open the ring buffer", errno: errno) }
     }
 
-    /// A reader of one ring, whose records go to `filling`.
+    /// Opens a reader of one ring, whose callback writes to `filling`. Nil if libbpf refuses it.
     private func open(_ map: Int32) -> OpaquePointer? {
         unsafe ring_buffer__new(
             map,
@@ -207,22 +211,24 @@ import System
             turns.add(1, ordering: .relaxed)
             let taken = take()
             if batch.isFull || ready == 0 || queue.withLock({ $0.batches.isEmpty }) { handOver(waitsForRoom: true) }
-            // Also when a record that is not committed yet keeps the ring readable.
+            // A record that is not committed yet keeps the ring readable, so the thread sleeps also after an empty
+            // turn.
             if ready > 0, !waits[1].isReady, taken < min(ringBytes / Self.fullness, RecordBatch.fullBytes) {
                 usleep(useconds_t(Self.sleepMs) * 1000)
             }
         }
-        // The programs are detached: what is in the ring is all there will be.
+        // The programs are detached, so no records are added any more.
         while take() > 0 || batch.count + held.count > 0 {
             handOver(waitsForRoom: false)
         }
     }
 
-    /// Moves what is in the ring into the batch, until that is full, and what is held, if it may follow; then holds
-    /// what is in the spare ring.
-    /// - Returns: how many bytes came into the batch.
+    /// Moves records of the first ring into the batch until that is full. Then moves the held records, if they need not
+    /// wait any longer, and holds those of the spare ring in their place.
+    /// - Returns: The number of bytes that were added to the batch.
     private func take() -> Int {
-        // More than the ring can have held then; the batch is a new one.
+        // As many bytes as the first ring has were taken since then, so all its records of that time are among them. If
+        // the batch has no room, the next turn tries again.
         var taken = heldSince.bytes >= ringBytes ? batch.take(allOf: held) : 0
         let fresh = unsafe take(from: ring, into: batch)
         taken += fresh
@@ -238,14 +244,15 @@ import System
         return taken
     }
 
-    /// Whether the first ring has new records, or one that is not committed and those behind it. The map knows, even
-    /// where it wakes nobody.
+    /// Whether the first ring has further records, committed or not. poll() on the map itself gives this at any time;
+    /// the descriptor for epoll does so only after a wakeup.
     private var hasMore: Bool {
         var wait = pollfd(fd: map, events: Int16(POLLIN), revents: 0)
         return unsafe poll(&wait, 1, 0) > 0
     }
 
-    /// - Returns: how many bytes came into `batch`.
+    /// Moves records of `ring` into `batch` until that is full.
+    /// - Returns: The number of bytes that were added to it.
     @discardableResult
     private func take(from ring: OpaquePointer?, into batch: RecordBatch) -> Int {
         let room = unsafe batch.room
@@ -258,6 +265,7 @@ import System
         return taken
     }
 
+    /// Puts the batch into the queue, and goes on with an empty one. A full queue makes it wait, if `waitsForRoom`.
     private func handOver(waitsForRoom: Bool) {
         guard batch.count > 0 else { return }
         var next: RecordBatch?

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The meaning of a kernel stack: its landmarks, and its call path. The kernel is asked for each address once. Where it
-// does not answer, all functions are read from /proc/kallsyms at the first stack. The memory for names is bounded, and
-// no address leaves this file.
+// The meaning of a kernel stack: its landmarks and its call path. Each address is looked up once: by a query to the
+// kernel (`SymbolQuery`), or else in a table of all functions, which is read from /proc/kallsyms at the first stack.
+// The memory for names is bounded, and no address leaves this file.
 
 import Events
 import Glibc
@@ -19,31 +19,32 @@ import System
     /// False when the kernel hides its addresses, so that stacks cannot be named.
     let hasAddresses: Bool
     private let question: SymbolQuery?
-    /// Open from the start: later on it may show no addresses.
+    /// /proc/kallsyms, opened at the start: if it is opened after the capabilities were dropped, it may show no
+    /// addresses.
     private let descriptor: Int32
     private lazy var table = FunctionTable(kallsyms: descriptor >= 0 ? readFile(descriptor) ?? [] : [])
     private var functions: [UInt64: Function] = [:]
     private var readings: [[UInt64]: Reading] = [:]
     private var paths = CallPathTable()
 
-    /// Places remembered; above that number all are forgotten.
+    /// The largest numbers of stored functions and stacks. At that number all are removed.
     private static let functionLimit = 16_384
     private static let readingLimit = 4096
 
     /// A function on a stack.
     struct Function {
-        /// Nil where the kernel names none.
+        /// Nil where no function is known at the address.
         var name: String?
         var landmark: Landmarks
     }
 
-    /// The kernel is asked, or, without a query, its list of symbols is used.
+    /// Names come from `question`, or without it from /proc/kallsyms.
     init(_ question: SymbolQuery?, hasAddresses: Bool = true) {
         (self.question, self.hasAddresses) = (question, hasAddresses)
         descriptor = unsafe open("/proc/kallsyms", O_RDONLY | O_CLOEXEC)
     }
 
-    /// From the text of a kallsyms file.
+    /// Names come from the text of a kallsyms file.
     init(kallsyms bytes: [UInt8]) {
         (question, descriptor) = (nil, -1)
         hasAddresses = SymbolText.showsAddresses(bytes)
@@ -53,8 +54,8 @@ import System
     deinit { if descriptor >= 0 { close(descriptor) } }
 
     /// The meaning of a stack of return addresses, the innermost first.
-    /// - Parameter isCut: The stack continues beyond the last of them.
-    /// - Returns: its reading, and the name of its call path where that must precede the event.
+    /// - Parameter isCut: The stack continues beyond the last address.
+    /// - Returns: Its meaning, and the name of its call path if that must be emitted before the event.
     func read(_ stack: [UInt64], isCut: Bool) -> (reading: Reading, name: Name?) {
         guard hasAddresses, !stack.isEmpty else { return (Reading(), nil) }
         if let reading = readings[stack] { return (reading, nil) }
@@ -62,7 +63,7 @@ import System
             paths.removeAll()
             readings = [:]
         }
-        // A return address belongs to the call before it.
+        // A return address may be that of the next function, so the call instruction before it is looked up.
         let frames = stack.map { function(at: $0 &- 1) }
         var reading = Reading(landmarks: frames.reduce(into: []) { $0.formUnion($1.landmark) })
         var name: Name?
@@ -84,13 +85,13 @@ import System
         return function
     }
 
-    /// From "name.cold+0x10/0x2c0"; nil for a bare number.
+    /// "name.cold" of "name.cold+0x10/0x2c0"; nil for a number such as "0xffffffff8123abcd".
     static func name(text: String) -> String? {
         guard let plus = text.firstIndex(of: "+"), plus != text.startIndex else { return nil }
         return String(text[..<plus])
     }
 
-    /// By the name before a compiler's suffix.
+    /// The landmark of a function, by its name without a suffix of the compiler such as ".isra.0".
     static func landmark(of name: String) -> Landmarks {
         KernelFunctions.landmarksByName[String(name.prefix { $0 != "." })] ?? []
     }
@@ -100,13 +101,13 @@ import System
 struct FunctionTable {
     private struct Place {
         var address: UInt64
-        /// Where its name begins in `names`.
+        /// The index in `names` where its name begins.
         var name: UInt32
     }
 
-    /// In the order of addresses.
+    /// Ordered by address.
     private var places: [Place] = []
-    /// Each with a line end behind it.
+    /// The names, each with a line end behind it.
     private var names: [UInt8] = []
 
     init(kallsyms bytes: [UInt8]) {
@@ -116,12 +117,13 @@ struct FunctionTable {
             names.append(contentsOf: bytes[name])
             names.append(0x0a)
         }
-        // Those of modules are in no order. Several names of one place keep the order of the text.
+        // The functions of modules are not ordered in the text. Several names of one address keep the order of the
+        // text.
         places.sort { ($0.address, $0.name) < ($1.address, $1.name) }
     }
 
-    /// The name of the function in which an address lies: that of a landmark where there are several. Nil before the
-    /// first.
+    /// The name of the function in which an address lies. Of several names at one address, one with a landmark is
+    /// preferred. Nil for an address before the first function.
     subscript(address: UInt64) -> String? {
         var (low, high) = (0, places.count)
         while low < high {
