@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Operations that detach pages, entered and left once each.  `operations` remembers an
- * operation from entry to return. `scopes` shows, with one load and one comparison, in
- * which operation a task is while it detaches a page.  A scope slot that two tasks share
- * loses the page count of one of them, never a cause: the cause comes from the detaching
- * task's own stack.
+ * Operations that detach pages, from their entry to their return.  `operations` has each
+ * operation in progress.  `scopes` shows at low cost, with one load and one comparison, in
+ * which operation a task is when it detaches a page.  If two tasks share a slot of `scopes`,
+ * the pages of one of them are counted under no operation.  Its causes stay right, because
+ * a cause comes from the stack of the task.
  */
 #ifndef FUTEXSCOPE_ACTIVITY_H
 #define FUTEXSCOPE_ACTIVITY_H
@@ -20,7 +20,7 @@ struct operation {
 	__u64 start;
 	__u64 range_start;
 	__u64 range_end;
-	__u64 pages; /* of the scope at the begin */
+	__u64 pages; /* pages_of() its scope when the operation began */
 	__u32 kind;
 	__u32 outer_kind;
 	__u32 depth; /* calls of the same function for the same range inside this one */
@@ -37,9 +37,9 @@ struct {
 struct scope {
 	__u32 tid; /* 0 when its task is in no operation */
 	__u32 kind;
-	/* Pages detached by the task since it has the slot, and how many of these are in the
-	 * totals already: a detach of one page costs an addition here and nothing in the
-	 * totals. */
+	/* Pages that the task has detached since it got the slot, and how many of them are in
+	 * the totals already.  So a detach costs one addition here, and the totals are updated
+	 * once for each operation. */
 	__u64 folios;
 	__u64 further_pages; /* beyond one for each folio */
 	__u64 folios_counted;
@@ -54,7 +54,7 @@ static __always_inline __u64 pages_of(struct scope *scope)
 	return scope->folios + scope->further_pages;
 }
 
-/* The operation at each hook; hooks of no operation have none. */
+/* The operation at each hook; 0 for a hook without one, or whose program chooses it. */
 static const __u8 kind_of_hook[FS_HOOKS] = {
 	[FS_HOOK_DROP_CACHES] = FS_ACT_DROP_CACHES,
 	[FS_HOOK_INVALIDATE2] = FS_ACT_DIRECT_IO_INVALIDATION,
@@ -85,8 +85,8 @@ static __always_inline void count_pages(__u32 kind, __u64 pages)
 		add(&c->activities[kind].pages, pages);
 }
 
-/* One folio leaves the page cache.  Without an operation in progress, no later event would
- * add its pages to the totals. */
+/* Counts a folio that leaves the page cache.  If the task is in no operation, no later settle()
+ * would add its pages to the totals, so they are added here. */
 static __always_inline void count_detach(__u32 tid, __u64 pages)
 {
 	struct scope *scope = scope_of(tid);
@@ -100,8 +100,8 @@ static __always_inline void count_detach(__u32 tid, __u64 pages)
 	count_pages(FS_ACT_NONE, pages);
 }
 
-/* Pages of the task's own operations in progress that are in the totals already, under a
- * kind of their own. */
+/* Adds pages to the operation of the task that are in the totals already, under another kind:
+ * those of a migration or a swap-out within a reclaim. */
 static __always_inline void note_pages(__u32 tid, __u64 pages)
 {
 	struct scope *scope = scope_of(tid);
@@ -112,8 +112,8 @@ static __always_inline void note_pages(__u32 tid, __u64 pages)
 	}
 }
 
-/* Adds the pages that were detached under the present kind to the totals: called before the
- * kind changes. */
+/* Adds the pages that were detached under the present kind to the totals.  It must be called
+ * before the kind changes. */
 static __always_inline void settle(struct scope *scope)
 {
 	__u64 folios = scope->folios - scope->folios_counted;
@@ -128,15 +128,16 @@ static __always_inline void settle(struct scope *scope)
 	add(&c->detaches, folios);
 }
 
-/* Operations whose start and end are worth an event: rare, long, or both. */
+/* Whether start and end of an operation are reported, because it is rare or long. */
 static __always_inline bool is_reported_in_time(__u32 kind)
 {
 	return kind == FS_ACT_DROP_CACHES || kind == FS_ACT_RECLAIM ||
 	       kind == FS_ACT_MEMORY_FAILURE;
 }
 
-/* Frequent operations are reported at their end, if they detached anything; some do their
- * work without removing pages from the page cache. */
+/* Whether the end of an operation is reported.  A frequent operation is reported if it has
+ * detached pages.  Collapse and split remove no pages from the page cache, so they are
+ * reported without. */
 static __always_inline bool is_reported_at_end(__u32 kind, __u64 pages)
 {
 	return is_reported_in_time(kind) ||
@@ -167,7 +168,8 @@ static __always_inline void emit_activity(__u32 kind, __u32 tid, __u32 pid, __u6
 	submit(record, FS_ACTIVITY);
 }
 
-/* Not static, so the verifier checks it once and not for each hook. */
+/* An operation begins.  The function is not static, so the verifier checks it once, and not once
+ * for each hook. */
 __noinline int operation_begin(__u32 hook, __u32 kind, __u64 range_start, __u64 range_end)
 {
 	__u64 id = bpf_get_current_pid_tgid();
@@ -184,7 +186,7 @@ __noinline int operation_begin(__u32 hook, __u32 kind, __u64 range_start, __u64 
 	if (switched_off)
 		return 0;
 	/* A file system on top of another one, such as overlayfs, calls the function again for
-	 * the file below: one operation. */
+	 * the lower file.  Both calls are one operation. */
 	if (running && (hook == FS_HOOK_FALLOCATE || hook == FS_HOOK_FADVISE) &&
 	    running->range_start == range_start && running->range_end == range_end) {
 		running->depth++;
@@ -196,8 +198,8 @@ __noinline int operation_begin(__u32 hook, __u32 kind, __u64 range_start, __u64 
 		operation.outer_kind = scope->kind;
 	else if (scope->tid)
 		COUNT(scope_collision);
-	/* A hole punch or a block operation also calls the truncate functions: it is one
-	 * operation. */
+	/* A hole punch or an operation of a block device also calls the truncate functions.
+	 * That is one operation. */
 	if (kind == FS_ACT_TRUNCATE && operation.outer_kind)
 		return 0;
 	/* The outermost operation is the one that was requested.  Only reclaim starts inside
@@ -218,6 +220,7 @@ __noinline int operation_begin(__u32 hook, __u32 kind, __u64 range_start, __u64 
 	return 0;
 }
 
+/* An operation ends. */
 __noinline int operation_end(__u32 hook)
 {
 	__u64 id = bpf_get_current_pid_tgid();
@@ -261,8 +264,8 @@ static __always_inline int fadvise_begin(__u64 offset, __u64 length, int advice)
 	return 0;
 }
 
-/* fallocate() detaches pages only in the modes that cut.  The range of a hole shows later
- * whether a page of the same folio was hit as a neighbour. */
+/* fallocate() detaches pages only in the modes that cut.  The range shows later whether a hole
+ * was in the victim's page or in another page of the same folio. */
 static __always_inline int fallocate_begin(__u32 mode, __u64 offset, __u64 length)
 {
 	__u32 kind = cut_of_mode(mode);

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The detach table: the last detach of every page that another task held while the page
- * lost its mapping.  A page has a set of two slots, and a detach replaces the older one;
- * there is no lock and no event.  When two writers use one slot at once, both notice it
- * from the begun/done counts.  The later one drops its detach and counts that, so a slot is
- * never a mixture, and a reader that overlaps a writer gets FS_SLOT_TORN instead of a
- * guess.
+ * lost its mapping.  There is no lock, and a detach alone is no event.  Each page has a set
+ * of two slots, and a detach of another page replaces the older one.
+ *
+ * A writer adds 1 to `begun`, writes, and adds 1 to `done`.  So a slot is being written while
+ * the two differ.  A second writer that begins then sees a difference of more than 1: it
+ * drops its detach and counts that.  A reader sees the difference too, and reports
+ * FS_SLOT_TORN.  So nobody uses a mixture of two detaches.
  *
  * An observation accepts the stored detach if the page, its file and its index in that file
- * are the same.  The age of a detach does not matter: a task that holds a page while it is
- * detached makes that detach a held one, which is stored. So the last one stored for this
- * page, file and index is the one that the observation met.
+ * are the same.  The age of the detach does not matter: the victim of an observation held its
+ * page while that was detached, and every detach of a held page is stored.  So the last one
+ * that is stored for this page, file and index is the one that the observation met.
  */
 #ifndef FUTEXSCOPE_DETACH_H
 #define FUTEXSCOPE_DETACH_H
@@ -33,9 +35,9 @@ struct {
 	__type(value, struct detach_slot);
 } detaches SEC(".maps");
 
-/* What is read and written before it comes before what follows, for other CPUs too.  x86 keeps the
- * order that matters here, of reads among themselves and of writes among themselves; on arm64 an
- * atomic addition whose result is used does. */
+/* A memory barrier: reads and writes before it happen before those after it, for other CPUs too.
+ * x86 itself keeps the order of two reads and of two writes, which is all that is needed here.  On
+ * arm64 an atomic addition whose result is used keeps the order. */
 static __always_inline void keep_order(void)
 {
 #ifdef __TARGET_ARCH_arm64
@@ -50,15 +52,15 @@ static __always_inline void keep_order(void)
 /* One of the two slots of a page. */
 static __always_inline struct detach_slot *slot_of(__u64 head, __u32 way)
 {
-	/* Fibonacci hashing; struct page is 64 bytes, so the low bits say nothing. */
+	/* Fibonacci hashing.  struct page has 64 bytes, so the six low bits are always 0. */
 	__u32 set = ((head >> 6) * 0x9e3779b97f4a7c15ull) >> 53;
 	__u32 slot = (set * 2 + way) & (DETACH_SLOTS - 1);
 
 	return bpf_map_lookup_elem(&detaches, &slot);
 }
 
-/* The slot that has a detach of this page, or else the one that was written earlier.  A page is
- * never in both: its detaches come one after the other, under its lock. */
+/* The slot that has a detach of this page, or else the older one.  A page is never in both slots,
+ * because its detaches come one after the other, under the lock of the page. */
 static __always_inline struct detach_slot *slot_for(__u64 head)
 {
 	struct detach_slot *one = slot_of(head, 0), *two = slot_of(head, 1);
@@ -87,10 +89,10 @@ static __always_inline void fill_file(struct fs_detach *out, struct page *head,
 	out->index = page_index(head);
 }
 
-/* The range that the current task removes from a file, if any: from the registers of its
- * system call, or, for io_uring and file servers, from its last entry into vfs_fallocate().
- * Both are valid only where the stack shows that function.  The operations that are only
- * counted are no evidence, because their hooks can be skipped. */
+/* Stores the range that the current task removes from a file, if any.  It comes from the
+ * registers of its system call or, for io_uring and file servers, from its last entry into
+ * vfs_fallocate().  Swift code uses it only if the stack shows that function.  Other entries
+ * of `operations` serve as counts only: their hooks can be skipped, so an entry may be old. */
 static __always_inline void fill_cut(struct fs_detach *out, __u32 tid)
 {
 	struct operation_key key = { .tid = tid, .hook = FS_HOOK_FALLOCATE };
@@ -110,9 +112,9 @@ static __always_inline void fill_cut(struct fs_detach *out, __u32 tid)
 	out->range_end = cut.end;
 }
 
-/* Writes everything but the stack of a detach into its slot, and leaves the slot begun;
- * false when another writer has the slot.  Not static, so the verifier checks it once and
- * not for each hook. */
+/* Writes a detach without its stack into its slot; false when another writer has the slot.
+ * The caller must add 1 to `done` after it has written the stack.  The function is not static,
+ * so the verifier checks it once, and not once for each hook. */
 __noinline int begin_detach(__u64 page, __u32 pages, int refcount, __u32 via)
 {
 	struct page *head = (void *)page;
@@ -172,10 +174,10 @@ static __always_inline void store_detach(void *ctx, struct page *head, __u32 pag
 	COUNT(detaches_held);
 }
 
-/* A page leaves the page cache; its mapping is still set.  A reference count of 0 is frozen:
- * no other task can hold the page.  The cache itself holds one reference for each base page
- * and the remover one more; any further reference is that of another task.  hugetlbfs
- * counted a whole huge page as one until 6.7 (a08c7193e4f1). */
+/* A page is about to leave the page cache; its mapping is still set.  The page cache has one
+ * reference for each base page, and the remover has one more.  Any further reference is that
+ * of another task, and then the detach is stored.  A count of 0 is frozen: no other task can
+ * hold the page.  Until 6.7 hugetlbfs had one reference for a whole huge page (a08c7193e4f1). */
 static __always_inline int page_leaves_cache(void *ctx, struct page *head)
 {
 	int refcount = BPF_CORE_READ(head, _refcount.counter);
@@ -190,8 +192,8 @@ static __always_inline int page_leaves_cache(void *ctx, struct page *head)
 	return 0;
 }
 
-/* Shared memory that is moved to the swap cache.  pageout() has just checked that only the
- * cache and the remover hold the page, so a page that another task holds is an exception. */
+/* A page of shared memory moves to the swap cache.  pageout() has just checked that only the
+ * cache and the remover hold the page, so another holder is rare: it has come since. */
 static __always_inline int page_swaps_out(void *ctx, struct page *head)
 {
 	int refcount = BPF_CORE_READ(head, _refcount.counter);
@@ -207,8 +209,8 @@ static __always_inline int page_swaps_out(void *ctx, struct page *head)
 	return 0;
 }
 
-/* Called after a page's mapping moved on to its copy and before the old page
- * loses it; by then the cache's references are gone and the mover's is left. */
+/* A page migrates.  This runs after its copy has got the mapping, and before the page itself
+ * loses it.  By then the page cache has no reference any more, and the mover has one. */
 static __always_inline int page_migrates(void *ctx, struct page *head)
 {
 	int refcount = BPF_CORE_READ(head, _refcount.counter);
@@ -223,9 +225,9 @@ static __always_inline int page_migrates(void *ctx, struct page *head)
 	return 0;
 }
 
-/* Whether the detach took its page from `mapping` at `index`, which a page keeps until it is
- * freed.  Where the area is known, the futex is in that page of the file.  This does not
- * distinguish two huge pages, because until 6.6 hugetlbfs counted in pages of its own. */
+/* Whether the detach took its page from `mapping` at `index`; a page keeps its index until it
+ * is freed.  If the area of the futex is known, it must also show one of the detached pages.
+ * For hugetlbfs that is not checked, because until 6.6 its index counted huge pages. */
 static __always_inline bool is_detach_of(struct detach_slot *slot, struct fs_page *page,
 					 __u64 mapping, __u64 index)
 {
@@ -237,9 +239,9 @@ static __always_inline bool is_detach_of(struct detach_slot *slot, struct fs_pag
 	       page->index - detach->index < detach->pages;
 }
 
-/* Looks up which detach took `head` from `mapping`, where it was at `index`; on FS_SLOT_FOUND
- * the slot's record goes to the ring, unless `reported` is the time of this very detach.
- * Returns whether the ring has or had that record. */
+/* Searches the detach that took `head` from `mapping`, where it was at `index`, and stores the
+ * answer in `out`.  A detach that is found is sent to the ring, unless `reported` is its time:
+ * then it was sent before.  Returns whether the ring has or had it. */
 static __always_inline bool find_detach(struct fs_page *out, struct page *head, __u64 mapping,
 					__u64 index, __u64 reported)
 {
@@ -258,17 +260,17 @@ static __always_inline bool find_detach(struct fs_page *out, struct page *head, 
 	}
 	keep_order();
 	if (slot->detach.page != (__u64)head) {
-		/* Where neither slot was used there was no detach; a slot that was used beside one
-		 * that was not can have refused ours while it was written. */
+		/* If neither slot was ever used, this page had no detach.  If one was, a detach of
+		 * this page may have been dropped while that slot was written. */
 		if (no_slot_is_used((__u64)head) ||
 		    out->facts & (FS_PAGE_RESERVED | FS_PAGE_NOT_UPTODATE))
 			return false;
-		out->slot = FS_SLOT_OTHER_PAGE; /* it may have replaced ours */
+		out->slot = FS_SLOT_OTHER_PAGE; /* it may have replaced that of this page */
 		COUNT(slot_overwritten);
 		return false;
 	}
 	if (!is_detach_of(slot, out, mapping, index)) {
-		/* A writer that began meanwhile may have mixed two detaches. */
+		/* A writer that has begun since may have changed what was compared. */
 		keep_order();
 		out->slot = begun == *(volatile __u64 *)&slot->begun ? FS_SLOT_STALE : FS_SLOT_TORN;
 		return false;
@@ -279,7 +281,7 @@ static __always_inline bool find_detach(struct fs_page *out, struct page *head, 
 	if (time == reported)
 		return true;
 	record = reserve(FS_DETACH, sizeof(*record), time, out->in_spare);
-	if (!record) /* counted; the lookup says that its detach existed */
+	if (!record) /* counted as a loss; the lookup shows that its detach existed */
 		return false;
 	out->in_spare = record->h.in_spare;
 	__builtin_memcpy(record, &slot->detach, sizeof(*record));

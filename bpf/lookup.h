@@ -1,24 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * One shared lookup from its first pin to its return: its passes, what each pass found
- * at the unlock of the page, and the events about it.  A pass is a pin with FOLL_WRITE;
- * a pin without it is the read-only second try of the same pass.  get_futex_key()
- * unlocks a page only where it found no mapping (4.6, 65d8fc777f6d), so its own unlock
- * is the observation.
+ * at the unlock of the page, and the events about it.  A pin with FOLL_WRITE begins a
+ * pass; a pin without it is the second try of the same pass, for reading.
+ * get_futex_key() unlocks a page only where it found no mapping (4.6, 65d8fc777f6d), so
+ * its own unlock is the observation.
  *
- * A program can be skipped: the kernel does that while the same program runs in a task that
- * was preempted, while a task on this CPU updates a map, and where there is no room for the
- * state of a return.  So nothing is concluded from the order of events alone: a pin
- * continues a lookup only if the reason for its retry was seen.  Otherwise it begins a new
- * one.
+ * The kernel may skip a program: while the same program runs in a task that was preempted,
+ * while a task on this CPU updates a map, and where there is no room for the state of a
+ * return.  So the order of events alone proves nothing: a pin continues a lookup only if
+ * the reason for its retry was seen.  Otherwise it begins a new one.
  */
 #ifndef FUTEXSCOPE_LOOKUP_H
 #define FUTEXSCOPE_LOOKUP_H
 
 #include "lookup_state.h"
 
-/* Stores the state in its place and makes it that of a lookup that begins now. `word` is the
- * futex word, or an address in its page when `word_known` is false. */
+/* Begins a lookup of the current task; NULL where none is followed.  `word` is the address of
+ * the futex word, or any address in its page if `word_known` is false. */
 static __noinline struct lookup_state *begin_lookup(__u64 word, bool word_known, __u32 flags)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
@@ -44,8 +43,8 @@ static __noinline struct lookup_state *begin_lookup(__u64 word, bool word_known,
 }
 
 /* Why the lookup is about to run another pass; FS_RETRY_REASONS if no reason was seen.  The
- * pin has not begun, so its result, the page of the pass before, is still in place. A new
- * call of the function begins with an empty result. */
+ * next pin has not begun, so the variable `page` of get_futex_key() still has the page of the
+ * last pass.  In a new call of that function it is empty. */
 static __always_inline __u32 retry_reason(struct lookup_state *state)
 {
 	struct address_space *mapping = (void *)state->mapping_at_pin;
@@ -79,7 +78,7 @@ static __always_inline void describe(struct lookup_state *state, struct page *he
 	state->page.in_spare = in_spare;
 	mapping = describe_page(&state->page, head, flags, state->uaddr, with_area);
 	if (state->mapping_at_pin && !(state->mapping_at_pin & 3)) {
-		/* Another task has put another area at the address since the pin. */
+		/* Since the pin, another task has mapped something else at the address. */
 		if (mapping && mapping != state->mapping_at_pin)
 			forget_area(&state->page, index);
 		mapping = state->mapping_at_pin;
@@ -88,7 +87,8 @@ static __always_inline void describe(struct lookup_state *state, struct page *he
 			state->page.index = index + ((__u64)state->tail - (__u64)head) /
 							    bpf_core_type_size(struct page);
 	}
-	/* The page was put before this is called, and can be another one by now. */
+	/* Without an unlock, the function has already dropped its reference to the page.  So
+	 * the kernel may have used the page again, and its present flags say nothing. */
 	if (!state->unlocked)
 		state->page.facts &= ~(FS_PAGE_RESERVED | FS_PAGE_LARGE | FS_PAGE_SWAPCACHE |
 				       FS_PAGE_NOT_UPTODATE);
@@ -96,8 +96,8 @@ static __always_inline void describe(struct lookup_state *state, struct page *he
 		state->reported_detach = state->page.detach_time;
 }
 
-/* The last pass led to a retry without reading the page under its lock, if the reason is a
- * mapping that changed. */
+/* Counts a retry.  If the last pass had no unlock, the function did not lock the page: the mapping
+ * had changed or had lost its inode.  Then the page is described here. */
 static __always_inline void count_retry(struct lookup_state *state, __u32 reason)
 {
 	struct fs_counters *c = my_counters();
@@ -110,15 +110,16 @@ static __always_inline void count_retry(struct lookup_state *state, __u32 reason
 		add(&c->retries[reason], 1);
 }
 
-/* Whether a lookup in progress passes the filters.  With a filter on the result, none does;
- * a lookup that passes then is reported when it ends. */
+/* Whether a lookup in progress matches the filters.  With a filter on the result it does not,
+ * because it has no result yet. */
 static __always_inline bool progress_is_wanted(struct lookup_state *state, __u64 now)
 {
 	return !filter_by_result && state->passes >= min_passes &&
 	       now - state->start >= min_duration_ns;
 }
 
-/* Progress is reported at passes 2, 4, 8, 16 …, and each second of a long loop. */
+/* Begins a pass.  Progress is reported at passes 2, 4, 8, 16 …, and each second of a long loop.
+ * `at_site` says that the program runs at an instruction of get_futex_key(). */
 static __always_inline void begin_pass(struct lookup_state *state, bool at_site)
 {
 	__u64 now;
@@ -153,8 +154,9 @@ static __noinline int abandon_lookup(void)
 	return 0;
 }
 
-/* A pin of the lookup `state`.  Without a state, or when no reason was seen for another
- * pass, the pin belongs to a new lookup; `may_begin` says that no other hook sees the start. */
+/* A pin of the lookup `state`.  Without a state, or if no reason for another pass was seen, the
+ * pin belongs to a new lookup.  `may_begin` says that no other hook sees the start of lookups,
+ * so that the new one must begin here. */
 static __always_inline int pin_begins(struct lookup_state *state, __u64 address, __u64 pages,
 				      __u32 flags, bool may_begin)
 {
@@ -184,6 +186,7 @@ static __always_inline int pin_begins(struct lookup_state *state, __u64 address,
 	return 0;
 }
 
+/* A pin has returned: keeps its page, and the mapping that the page has now. */
 static __always_inline int pin_ends(struct lookup_state *state, int result)
 {
 	struct page *page = NULL, *head;
@@ -203,8 +206,8 @@ static __always_inline int pin_ends(struct lookup_state *state, int result)
 	return 0;
 }
 
-/* One pass found no mapping. A loop meets the same page repeatedly: the page is described
- * the first time, and when the progress of the loop is reported. */
+/* One pass found no mapping.  A loop meets the same page repeatedly.  Such a page is described only
+ * at the observations 1, 2, 4, 8 … of the lookup, as progress is reported. */
 static __always_inline void observe(struct lookup_state *state, struct page *head,
 				    unsigned long flags, bool with_area)
 {
@@ -220,8 +223,8 @@ static __always_inline void observe(struct lookup_state *state, struct page *hea
 		state->page.facts |= FS_PAGE_NULL_AT_PIN;
 }
 
-/* The function's own unlock of the pinned page, which is still locked: the fields that are
- * read here are those on which the kernel decides. */
+/* get_futex_key() unlocks the pinned page.  The page is still locked, so the fields have the
+ * values on which the kernel has decided. */
 static __always_inline int page_unlocks(struct lookup_state *state, struct page *head,
 					bool with_area)
 {
@@ -237,7 +240,7 @@ static __always_inline int page_unlocks(struct lookup_state *state, struct page 
 	return 0;
 }
 
-/* Why the lookup failed, counted and noted for its event. */
+/* Counts why the lookup failed, and sets the flag for its event. */
 static __always_inline void count_result(struct lookup_state *state, int result)
 {
 	if (result >= 0)
@@ -262,13 +265,13 @@ static __always_inline bool met_something(struct lookup_state *state)
 	return state->observations || state->passes > 1;
 }
 
-/* -EFAULT without an observation: what is at the address is read for its finding. */
+/* -EFAULT without an observation: describes what is at the address. */
 static __always_inline void describe_fault(struct lookup_state *state, bool may_call)
 {
-	/* A lookup that only reads gets a second pin. */
+	/* A lookup that needs only read access has a second pin.  This one had none. */
 	if ((state->flags & (FS_LOOKUP_PIN_FAILED | FS_LOOKUP_READ_ONLY)) == FS_LOOKUP_PIN_FAILED)
 		state->flags |= FS_LOOKUP_WRITE;
-	/* What was seen of an earlier pass stays. */
+	/* The facts of an observation in an earlier pass stay. */
 	if (!met_something(state)) {
 		__u8 in_spare = state->page.in_spare;
 
@@ -287,8 +290,8 @@ static __always_inline bool is_worth_reporting(struct lookup_state *state, int r
 	return state->passes >= min_passes && now - state->start >= min_duration_ns;
 }
 
-/* `shared` says that the caller knows this lookup to be of a shared futex, `at_site` that it is
- * at an instruction of the function. */
+/* The lookup returns.  `shared` says that it is certainly one of a shared futex, and `at_site` that
+ * the program runs at an instruction of get_futex_key(). */
 static __always_inline int lookup_ends(int result, bool shared, bool at_site)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
@@ -302,7 +305,7 @@ static __always_inline int lookup_ends(int result, bool shared, bool at_site)
 			COUNT(lookup_missed);
 		return 0;
 	}
-	/* Hooks on functions cannot follow the passes after a pin whose return was skipped. */
+	/* The program at the return of a pin was skipped, so the passes after it were not seen. */
 	if (state->pin_depth)
 		COUNT(return_missed);
 	count_result(state, result);
@@ -322,9 +325,9 @@ static __always_inline int lookup_ends(int result, bool shared, bool at_site)
 
 /* --- where the whole function is hooked --------------------------------
  *
- * Without probes on instructions, hooks on functions see every call of these functions.  An
- * unlock belongs to the lookup when its pin has returned and the page is the pinned one,
- * because interrupts unlock other pages in the victim's task. */
+ * Without probes on call sites, the programs are on the functions that get_futex_key() calls,
+ * and see every call by the task.  An unlock belongs to the lookup if the pin has returned and
+ * the page is the pinned one: interrupts unlock other pages while the task runs. */
 
 static __noinline int pin_called(struct lookup_state *state, __u64 address, __u64 pages,
 				 __u32 flags)

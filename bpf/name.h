@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The path of the file behind an observation, collected while the victim still maps it.
- * A name that is looked up later, in /proc, depends on a victim that may have ended, and
- * on rights over the processes of other users.  The walk follows what d_path() does:
- * from the file's entry up to the root of its mount, then on from the mount point; twice,
- * because a program cannot look at rename_lock.
- * Only facts are collected; which state of a file they mean is decided in Swift.
+ * The path of the file of an observation, collected while the victim still maps the file.
+ * A later search in /proc would need a victim that has not ended, and rights over the
+ * processes of other users.  The walk is that of d_path(): from the file's entry up to the
+ * root of its mount, then from the mount point up to the next root, and so on; it is made
+ * twice, because a program cannot look at rename_lock.  Only facts are collected; Swift
+ * code decides which state of the file they mean.
  */
 #ifndef FUTEXSCOPE_NAME_H
 #define FUTEXSCOPE_NAME_H
 
 #include "maps.h"
 
-/* Entries and mounts that one path may have. */
+/* The largest number of directories and mounts in one path. */
 #define NAME_STEPS 48
 /* The prime of FNV-1a. */
 #define SEAL_FACTOR 0x100000001b3ull
-/* A name is sent again after this time: a directory above the file can be renamed. */
+/* A name is sent again after this time, because a directory above the file may be renamed. */
 #define NAME_INTERVAL_NS 1000000000ull
 #define NAMED_FILES	 1024
 
-/* The file named last in each slot: an inode number is reused when its file is removed, and
- * a file can get another name.  Two tasks may race for a slot: then a name is sent twice. */
+/* The file of each slot whose name was sent last, with all that shows a change: the number of
+ * an inode is used again after its file is removed, and a file can get another name.  If two
+ * tasks use a slot at once, a name may be sent twice. */
 struct named_file {
 	__u64 inode;
 	__u64 entry;
@@ -98,8 +99,8 @@ static __always_inline int climb(struct name_walk *walk)
 	return 1;
 }
 
-/* One step towards the root; 0 when the walk is over.  Not static: the verifier checks a
- * function once, so a loop that calls it is cheap to verify. */
+/* One step of the walk towards the root; 0 at its end.  The function is not static, so the
+ * verifier checks it once, and not once for each turn of the loop that calls it. */
 __noinline int name_step(struct name_record *out, struct name_walk *walk)
 {
 	struct dentry *entry;
@@ -136,10 +137,11 @@ __noinline int seal_step(struct name_walk *walk)
 	return climb(walk);
 }
 
-/* The path by which a task has opened the file.  A file on an overlay is mapped from the
- * layer below, through a mount of the kernel's own; from 6.8 the overlay's path follows the
- * file (def3ae83da02).  A bit of f_mode shows which files have one, but that bit has moved,
- * so the two halves of the path are compared instead. */
+/* The path by which a task has opened the file.  A task that maps a file of an overlay maps the
+ * file of a lower layer, through an internal mount of the kernel.  From 6.8 the path in the
+ * overlay follows that struct file in memory (def3ae83da02).  A bit of f_mode shows which files
+ * have such a path, but the bit differs between kernels.  So the path is accepted if its mount
+ * and its entry belong to one file system. */
 static __always_inline struct path *path_of(struct file *file)
 {
 	struct backing_file *backing =
@@ -231,7 +233,7 @@ static __always_inline bool is_same_file(const struct named_file *one, const str
 	       one->generation == two->generation;
 }
 
-/* Whether the last name that was sent for the file's number is this file's. */
+/* Whether the last name that was sent for this inode number is that of this file. */
 static __always_inline bool is_named(struct file *file)
 {
 	struct named_file now = {}, *named;
@@ -242,7 +244,8 @@ static __always_inline bool is_named(struct file *file)
 }
 
 /* Sends the name of a file, unless the same name was sent within the last second.  Returns 0
- * if the reader has a name of this very file.  It is large and not static, so the verifier
+ * if the reader has a name of this file, else 1: then a name that the reader has for its inode
+ * number is that of an earlier file.  The function is large and not static, so the verifier
  * checks it once. */
 __noinline int name_file(__u64 address)
 {

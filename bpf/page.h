@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The page: its head, its flags, its file, and the memory area through which a victim sees
- * it.  Only facts are collected; Swift code decides what they mean.  All reads may meet a
- * page that is being freed: they use bpf_probe_read_kernel, and can at worst be wrong about
- * a page that nobody holds.
+ * it.  Only facts are collected; Swift code decides what they mean.  A page may be freed
+ * while it is read.  The reads use bpf_probe_read_kernel, so they cannot fault, and only
+ * the facts about a page that no task holds can be wrong.
  */
 #ifndef FUTEXSCOPE_PAGE_H
 #define FUTEXSCOPE_PAGE_H
@@ -28,8 +28,9 @@ static __always_inline unsigned long page_index(struct page *page)
 	return BPF_CORE_READ(renamed, __folio_index);
 }
 
-/* The info of a tail is its head + 1; from 7.1 it may be a mask + 1 instead, which is in the
- * topmost 4 GiB, where there is no struct page. */
+/* The head of a page, which for a page that is no tail is the page itself.  A tail has the
+ * address of its head + 1; from 7.1 it may have a mask + 1 instead.  Such a mask is larger than
+ * every address of a struct page, because none is in the topmost 4 GiB. */
 static __always_inline struct page *page_head(struct page *page)
 {
 	struct page___compound_info *masked = (void *)page;
@@ -53,6 +54,7 @@ static __always_inline bool flag_is_set(unsigned long flags, unsigned long bit)
 
 #define PAGE_FLAG(flags, name) flag_is_set(flags, bpf_core_enum_value(enum pageflags, name))
 
+/* Base pages of a folio.  A wrong order, of a page that is being freed, counts as 0. */
 static __always_inline __u32 page_count_of(struct page *head)
 {
 	struct page *first_tail = (void *)head + bpf_core_type_size(struct page);
@@ -76,9 +78,9 @@ static __always_inline bool in_swap_cache(unsigned long flags)
 	return PAGE_FLAG(flags, PG_swapcache) && PAGE_FLAG(flags, PG_swapbacked);
 }
 
-/* The memory area through which the victim sees the page. */
+/* A search for the memory area around an address, and its result. */
 struct area_question {
-	struct fs_page *page;
+	struct fs_page *page; /* gets the facts about the area */
 	__u64 address;
 	__u64 mapping; /* struct address_space that the area maps, 0 if none */
 	struct file *file;
@@ -114,15 +116,15 @@ static __always_inline void describe_area(struct area_question *question,
 	page->dev = BPF_CORE_READ(inode, i_sb, s_dev);
 	if (BPF_CORE_READ(inode, i_flags) & S_DAX)
 		page->facts |= FS_PAGE_DAX;
-	/* A block device has a page cache of its own, behind another inode, which has the
-	 * size of the device.  The file that leads to it is on a file system for device
-	 * files, which does not matter here. */
+	/* The pages of a block device belong to another inode, which has the size of the
+	 * device.  f_inode is that of its file, such as /dev/sda, and the file system of that
+	 * file does not matter.  So these facts are read through f_mapping. */
 	question->mapping = (__u64)BPF_CORE_READ(file, f_mapping);
 	page->fs_magic = BPF_CORE_READ(file, f_mapping, host, i_sb, s_magic);
 	page->file_size = BPF_CORE_READ(file, f_mapping, host, i_size);
 }
 
-/* bpf_find_vma() callback: runs under the area's lock. */
+/* Callback of bpf_find_vma(), which runs under the lock of the area. */
 static long describe_found_area(struct task_struct *task, struct vm_area_struct *area,
 				void *context)
 {
@@ -130,8 +132,8 @@ static long describe_found_area(struct task_struct *task, struct vm_area_struct 
 	return 0;
 }
 
-/* arm64 ignores the top byte of a user's address, where a tag may be; bit 55 distinguishes
- * the halves. */
+/* arm64 ignores the top byte of a user address, which may be a tag.  Bit 55 distinguishes user
+ * and kernel addresses. */
 #if defined(__TARGET_ARCH_arm64)
 #define WITHOUT_TAG(address)	   ((address) & ~(0xffull << 56))
 #define IS_KERNEL_ADDRESS(address) ((address) >> 55 & 1)
@@ -150,11 +152,11 @@ static long describe_found_area(struct task_struct *task, struct vm_area_struct 
 /* A tree of this height has room for more areas than a process can have. */
 #define MAPLE_HEIGHT 8
 
-/* Stands for a slot that cannot be read: no node and no area. */
+/* The value of a slot that cannot be read.  No node and no area has this address. */
 #define MAPLE_UNREADABLE 1
 
-/* The slot of a maple node that covers `address`.  A slot's pivot is the last address that it
- * covers; 0 is the end of those in use. */
+/* The value of the slot of a maple node that covers `address`: an area in a leaf, else a node.
+ * The pivot of a slot is the last address that the slot covers; a pivot of 0 ends the list. */
 static __noinline __u64 maple_slot(__u64 node, __u64 address, __u32 type)
 {
 	bool with_gaps = type == MAPLE_ARANGE;
@@ -178,6 +180,7 @@ static __noinline __u64 maple_slot(__u64 node, __u64 address, __u32 type)
 	return value;
 }
 
+/* Whether an area belongs to this address space and contains the address. */
 static __always_inline bool is_area_around(struct vm_area_struct *area, struct mm_struct *mm,
 					   __u64 address)
 {
@@ -185,10 +188,11 @@ static __always_inline bool is_area_around(struct vm_area_struct *area, struct m
 	       BPF_CORE_READ(area, vm_end) > address;
 }
 
-/* Finds the area without the lock on the address space: bpf_find_vma() does not wait for
- * that lock, and with interrupts off it cannot take it on a real-time kernel.  The area that
- * is found is used only if it belongs to this address space and contains the address.  That
- * there is no area is known only after two walks, because another task may change the tree. */
+/* Finds the area without the lock of the address space, where bpf_find_vma() cannot help: it
+ * gives up if another task has the lock, and on a real-time kernel with interrupts off it
+ * cannot take it at all.  An area is returned only if it belongs to this address space and
+ * contains the address.  `has_none` is set when the tree has no area there.  That is certain
+ * only if two walks say so, because another task may change the tree during one. */
 static __always_inline struct vm_area_struct *walk_areas(__u64 address, bool *has_none)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
@@ -213,7 +217,7 @@ static __always_inline struct vm_area_struct *walk_areas(__u64 address, bool *ha
 	return entry > MAPLE_UNREADABLE && is_area_around(area, mm, address) ? area : NULL;
 }
 
-/* Undoes describe_area(). */
+/* Removes the facts that describe_area() has filled in; the page's index becomes `index`. */
 static __always_inline void forget_area(struct fs_page *page, __u64 index)
 {
 	page->facts &=
@@ -227,8 +231,8 @@ static __always_inline void forget_area(struct fs_page *page, __u64 index)
 	page->name_is_stale = false;
 }
 
-/* Describes the area that a walk finds.  If it becomes another area meanwhile, nothing is
- * known. */
+/* Describes the area that a walk finds; false when it finds none.  If that area changes while it
+ * is read, its facts are removed again. */
 static __always_inline bool describe_walked(struct area_question *question, bool *has_none)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
@@ -247,9 +251,10 @@ static __always_inline bool describe_walked(struct area_question *question, bool
 	return true;
 }
 
-/* Fills in the area at `address` of the current task, or that there is none.  `may_call` is
- * false for kernels without bpf_find_vma(), and where a program must contain no callback.
- * Returns the address space that the area maps, 0 when there is none or it is not known. */
+/* Fills in the facts about the area at `address` of the current task, or FS_PAGE_NO_VMA.
+ * `may_call` is false for kernels without bpf_find_vma(), and for programs that must not
+ * contain a callback.  Returns the address space that the area maps; 0 if it maps none, or if
+ * the area is not known. */
 static __always_inline __u64 find_area(struct fs_page *out, __u64 address, bool may_call)
 {
 	struct area_question question = { .page = out, .address = WITHOUT_TAG(address) };
@@ -273,9 +278,9 @@ static __always_inline __u64 find_area(struct fs_page *out, __u64 address, bool 
 	return question.mapping;
 }
 
-/* Fills in the facts about `head`, which the current task met at `address`. `with_area` is
- * false for kernels without bpf_find_vma().  Returns the address space that the area maps, 0
- * when there is none or it is not known. */
+/* Fills in the facts about `head`, which the current task met at `address`, and if `with_area`
+ * those about the area there.  `with_area` is false for kernels without bpf_find_vma().
+ * Returns the same as find_area(); 0 without an area. */
 static __always_inline __u64 describe_page(struct fs_page *out, struct page *head,
 					   unsigned long flags, __u64 address, bool with_area)
 {
@@ -292,8 +297,9 @@ static __always_inline __u64 describe_page(struct fs_page *out, struct page *hea
 	return with_area && address ? find_area(out, address, true) : 0;
 }
 
-/* include/linux/xarray.h: an entry with these low bits is a node, or below 256 the number of the
- * slot in which the head of a large folio is; with another low bit set it is no page. */
+/* include/linux/xarray.h: an entry whose two low bits are 2 is a node.  If it is less than 256, it
+ * is the number of another slot of the same node, which has the head of a large folio.  An entry
+ * with other low bits than 0 and 2 is no page. */
 #define XA_INTERNAL 2ull
 #define XA_SLOTS    64
 /* 64 bits of index, six for each level. */
@@ -330,9 +336,9 @@ static __noinline struct page *cached_head(__u64 mapping, __u64 index)
 	return entry & 3 ? NULL : (struct page *)entry;
 }
 
-/* Whether the file's cache has a page there that the kernel no longer uses because of a
- * memory error; tmpfs keeps such a page so that nobody reads zeros instead (5.16,
- * a76054266661). */
+/* Whether the page at `index` of a file has a memory error (PG_hwpoison), so that the kernel
+ * refuses it.  tmpfs keeps such a page in the cache, because a task would read zeros without
+ * it (5.16, a76054266661). */
 static __always_inline bool is_poisoned(__u64 mapping, __u64 index)
 {
 	struct page *head = cached_head(mapping, index);
@@ -344,7 +350,7 @@ static __always_inline bool is_poisoned(__u64 mapping, __u64 index)
 			 PG_hwpoison);
 }
 
-/* Whether hugetlbfs has no free huge page. */
+/* Whether no huge page of this size is free, apart from those that are reserved. */
 static __always_inline bool lacks_huge_page(__u64 mapping)
 {
 	struct super_block *sb = BPF_CORE_READ((struct address_space *)mapping, host, i_sb);

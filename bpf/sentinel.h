@@ -2,24 +2,27 @@
 /*
  * Probes on instructions of get_futex_key(): the calls of the pin, of the page's lock and
  * unlock, the instructions after the pins, and the return.  A program there runs with
- * preemption off, so the kernel skips none for another task.  The unlock alone is the
- * sentinel: the function unlocks only where it found no mapping, so nothing runs for a
- * lookup that succeeds.  An -EFAULT without an observation comes from the pin.  The probes
- * for it are behind the comparison of the pin's result with that error, so they do not run
- * for a lookup whose first pin succeeds.
- * Today's rule decides on the fields that are read under the lock: outside the swap cache
- * and still without a mapping the lookup fails with -EFAULT, else it retries.  Before the
- * probe is set, it is checked that the function has this rule.
+ * preemption off, so the kernel skips none because of another task.
+ *
+ * At the depth `sentinel` a lookup that succeeds at its first pin runs no program.  The
+ * unlock has a probe: the function unlocks only where it found no mapping.  An -EFAULT
+ * without an observation comes from the pin.  The probes for it are at the code that runs
+ * only after a pin has returned this error.
+ *
+ * The result of an observation follows from the rule `swizzle`: if the page has no mapping
+ * and is not in the swap cache, the lookup fails with -EFAULT, else it retries.  Before the
+ * probes are set, Swift code checks that the function has this rule.
  */
 #ifndef FUTEXSCOPE_SENTINEL_H
 #define FUTEXSCOPE_SENTINEL_H
 
 #include "lookup.h"
 
-/* Whether pins and returns have probes too. */
+/* Whether pins and returns have probes too: the depth is `full`. */
 const volatile bool follows_lookups = false;
 
-/* Too large for the stack. The probe runs with preemption off, once on a CPU. */
+/* The state of an observation, which is too large for the stack.  One for each CPU is enough,
+ * because these programs run with preemption off. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -86,20 +89,19 @@ static __always_inline int unlock_reached(struct pt_regs *ctx, struct page *head
 		COUNT(lookup_missed);
 		if (state)
 			abandon_lookup();
-		/* Whether it passes these filters is not known. */
+		/* Passes and duration are not known, so these filters cannot accept it. */
 		if (min_passes || min_duration_ns)
 			return 0;
 	}
 	return observe_alone(ctx, head);
 }
 
-/* Where a lookup only needs read access, a pin that fails is tried again without FOLL_WRITE.
- * These say which of the registers that the function keeps shows that, and which of its
- * bits. */
+/* For a lookup that needs only read access, get_futex_key() repeats a pin that failed, without
+ * FOLL_WRITE.  Such a lookup has one of these bits set in this one of the kept registers. */
 const volatile __u32 reads_register = 0;
 const volatile __u64 reads_mask = 0;
 
-/* A failure by itself, with what is at its address where that is known. */
+/* Reports a failure without an observation, with the area at its address if that is known. */
 static __always_inline int report_fault(struct lookup_state *state, bool address_known)
 {
 	if (filter_by_result && filter_result != -EFAULT)
@@ -133,7 +135,8 @@ static __always_inline int pin_faulted(struct pt_regs *ctx)
 	state->word_sought = true;
 	state->word_known = word && !(word & WORD_PAGE_ONLY);
 	state->flags = FS_LOOKUP_WRITE | FS_LOOKUP_PIN_FAILED;
-	/* 0 is no address: a NULL whose lookup needs write access has WORD_WRITE beside it. */
+	/* 0 means that no word was found.  A futex at NULL is not 0 here, because a lookup that
+	 * needs write access has WORD_WRITE set. */
 	return report_fault(state, word != 0);
 }
 
@@ -157,8 +160,8 @@ static __always_inline int second_pin_begins(__u64 address, __u64 pages)
 	return 0;
 }
 
-/* The second pin has ended. A page that it pinned is refused if it is anonymous; no other
- * task has it. */
+/* The second pin, for reading, has returned.  get_futex_key() refuses an anonymous page that is
+ * read-only, because no task can change it. */
 static __always_inline int second_pin_ends(int result)
 {
 	__u32 tid = bpf_get_current_pid_tgid();
