@@ -6,8 +6,9 @@
  *
  * A writer adds 1 to `begun`, writes, and adds 1 to `done`.  So a slot is being written while
  * the two differ.  A second writer that begins then sees a difference of more than 1: it
- * drops its detach and counts that.  A reader sees the difference too, and reports
- * FS_SLOT_TORN.  So nobody uses a mixture of two detaches.
+ * drops its detach and counts that.  (Two that begin at once may both drop theirs.)  A reader
+ * sees the difference too, and reports FS_SLOT_TORN.  So nobody uses a mixture of two
+ * detaches.
  *
  * An observation accepts the stored detach if the page, its file and its index in that file
  * are the same.  The age of the detach does not matter: the victim of an observation held its

@@ -58,7 +58,7 @@ public struct Conclusion: Sendable, Equatable {
     /// Which of several runs it is about, as the sentence names it; nil where there is one. Untrusted text.
     public var host: String?
 
-    /// Words that lead the sentence.
+    /// The words with which a sentence begins, without the colon.
     static func lead(_ verdict: Verdict, _ result: Result?, isEndSeen: Bool = true) -> String {
         switch (verdict, result) {
         case (.kernel, .looping?): "Loop in the kernel"
@@ -80,12 +80,12 @@ public struct Conclusions: Sendable, Equatable {
     /// Kinds of findings that had no room.
     public var omitted: Int
 
-    /// Without any, to be filled.
+    /// An empty list, for a value that is filled in later.
     public static let none = Conclusions(list: [], omitted: 0)
 
     private init(list: [Conclusion], omitted: Int) { (self.list, self.omitted) = (list, omitted) }
 
-    /// What is needed of a run besides its summary.
+    /// The facts about a run that conclusions need besides its summary.
     public struct Circumstances: Sendable {
         public var names: Names
         public var run: RunInfo
@@ -151,7 +151,7 @@ public struct Conclusions: Sendable, Equatable {
     ) -> Conclusion {
         var summary = Summary(keepsProcesses: grouping == .pid)
         summary.addEncounter(finding)
-        // Whether lookups are followed is all that is known of the run.
+        // One finding shows of its run only whether lookups were followed.
         var totals = Totals()
         totals.lookups = finding.lookup.isTimed ? 0 : nil
         return Conclusions(from: summary, by: grouping, in: Circumstances(names: names, totals: totals)).list[0]
@@ -171,7 +171,7 @@ public struct Conclusions: Sendable, Equatable {
                 ? "no \(calls) \(lost == nil ? "met" : "was seen to meet") a page without a mapping"
                 : "whether a \(calls) met a page without a mapping could not be seen"
         } else {
-            // What a filter hides is not denied.
+            // The sentence must not deny findings that the filter hides.
             sentence +=
                 "none matches \(circumstances.filters)"
                 + (circumstances.countsObservations
@@ -199,7 +199,8 @@ public struct Conclusions: Sendable, Equatable {
             isComplete: lost == nil && circumstances.hidden.isEmpty)
     }
 
-    /// Calls that failed for what was at their address, which no conclusion is about: with the reasons, those of most calls first.
+    /// The sentence about failures without an observation, which no conclusion is about, with their reasons: the most
+    /// frequent first. Empty without such failures.
     private static func otherFailures(_ summary: Summary) -> String {
         var counts = CaseTable<Failure, UInt64>()
         for (key, count) in summary.failures { counts[key.failure, default: 0] += count }
@@ -221,7 +222,7 @@ public struct Conclusions: Sendable, Equatable {
         return parts.isEmpty ? nil : parts.joined(separator: ", ")
     }
 
-    /// To a tenth of a second; below one in whole milliseconds, and below one of these in microseconds.
+    /// A duration as text: "1.5 s", "15 ms" below a second, "15 us" below a millisecond.
     static func seconds(_ ns: UInt64) -> String {
         if ns < 1_000_000 { return "\(ns / 1000) us" }
         if ns < 1_000_000_000 { return "\(ns / 1_000_000) ms" }

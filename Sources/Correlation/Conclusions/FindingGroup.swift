@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // The words of one conclusion: a group of lookups with the same result, cause, culprit and victim becomes one sentence,
-// with its remedy and its evidence. How lookups are grouped, and which groups become conclusions, is in Conclusion.swift.
+// with its remedy and its evidence. How lookups are grouped, and which groups become conclusions, is in
+// Conclusion.swift.
 
 import Events
 
@@ -24,7 +25,8 @@ struct FindingGroup {
             }
         }
 
-        /// The most harmful first; among equals those with a cause.
+        /// The rank in the list of conclusions: the most harmful result first, and among equal results a known cause
+        /// first.
         var rank: Int {
             (Conclusion.Result.allCases.firstIndex(of: result) ?? 0) * 2 + (cause == nil || cause == .unknown ? 1 : 0)
         }
@@ -52,7 +54,7 @@ struct FindingGroup {
         let evidence = evidence(circumstances)
         let mayHaveEnded = key.result == .looping && circumstances.mayHideEnds
         let verdict = mayHaveEnded ? .undecided : key.verdict
-        // The other depth is no advice where lookups were followed.
+        // For this reason the remedy is the depth `full`, which is no advice for a run at that depth.
         let isAdvised = key.reason != .areaUnreadable || !circumstances.totals.followsLookups
         return Conclusion(
             verdict: verdict, result: key.result, cause: key.cause, confidence: confidence, culprit: key.culprit,
@@ -67,7 +69,7 @@ struct FindingGroup {
             evidence: evidence.text, isComplete: evidence.isComplete)
     }
 
-    /// What happened to whom.
+    /// What happened to the victim: "3 futex calls of app failed with EFAULT".
     private func what(_ key: Key, mayHaveEnded: Bool) -> String {
         let calls = counted(lookups, "futex call")
         switch key.result {
@@ -87,14 +89,16 @@ struct FindingGroup {
         }
     }
 
-    /// Where a detach explains it, some of the calls may have found the next mapping of the page already.
+    /// What the calls met. Where the cause is a detach, some of them may have found the page's next mapping already, so
+    /// the words do not say that they met a page without one.
     private func met(_ key: Key) -> String {
         guard let cause = key.cause else { return "retried inside the kernel" }
         return cause == .unknown || cause.lastingReason != nil
             ? "met a page without a mapping" : "lost the mapping of \(lookups == 1 ? "its" : "their") page meanwhile"
     }
 
-    /// A call that retries several times is counted each time where its end is not seen.
+    /// The words for calls that succeeded or retried. Where the end of a call is not seen, each of its retries is
+    /// counted, so the words give a number of times and not of calls.
     private func delay(_ key: Key) -> String {
         let ended = lookups - min(lookups, whole.unended)
         let calls = ended == 1 ? "1 futex call" : "\(ended) futex calls"
@@ -108,14 +112,15 @@ struct FindingGroup {
 
     private func isEndSeen(_ key: Key) -> Bool { key.result != .delayed || whole.unended == 0 }
 
-    /// Which end was not seen. Begins with a semicolon.
+    /// The clause about calls whose end was not seen, with its semicolon: "; how they ended is not seen at the default
+    /// depth". Empty where all ends were seen.
     private func unseen(_ key: Key) -> String {
         if isEndSeen(key) { return "" }
         let which = lookups > whole.unended ? "the others" : lookups == 1 ? "it" : "they"
         return "; how \(which) ended is not seen at the default depth"
     }
 
-    /// Because of what. Begins with a comma.
+    /// The clause about the cause, with its comma: ", because dd truncated /srv/db (exact)".
     private func why(_ key: Key, file: String?, _ confidence: Confidence?) -> String {
         guard let cause = key.cause else {
             return key.result == .otherFailure ? "" : ", because the mapping of the page changed meanwhile"
@@ -131,7 +136,7 @@ struct FindingGroup {
         let named =
             (file.map(Self.inWords) ?? "a file")
             + (others == 0 || file == nil ? "" : " and " + counted(others, "other file"))
-        // Equal names do not make it the same process.
+        // Culprit and victim may have equal names and be two processes.
         let culprit = key.culprit.map { $0 == key.victim ? "a task of " + $0 : $0 } ?? "an unknown task"
         var text = ", because \(culprit) " + cause.action(on: named, isNeighbour: key.isNeighbour) + sure
         switch key.result {
@@ -142,7 +147,7 @@ struct FindingGroup {
         return text
     }
 
-    /// A path as it is; what is known by its number alone, as "inode 12 of device 254:16".
+    /// A path unchanged; a number "254:16:12", which stands for a file without a path, as "inode 12 of device 254:16".
     private static func inWords(_ file: String) -> String {
         let numbers = file.split(separator: ":", omittingEmptySubsequences: false)
         guard numbers.count == 3, numbers.allSatisfy({ UInt64($0) != nil }) else { return file }
@@ -152,7 +157,7 @@ struct FindingGroup {
     private func evidence(_ circumstances: Conclusions.Circumstances) -> (text: String, isComplete: Bool) {
         let lost = Conclusions.lossText(circumstances.losses)
         if whole.incomplete > 0 {
-            // Counted over all results of these calls, so that not all of them need be among those that the sentence is about.
+            // `incomplete` counts calls of all results, and this sentence is about one result: so "up to".
             let which =
                 lookups == 1
                 ? "this call" : whole.incomplete >= lookups ? "these calls" : "up to \(whole.incomplete) of them"
