@@ -76,6 +76,18 @@ import Testing
         }
     }
 
+    @Test("a copy that begins with events that the first one lacks", arguments: ["console-6.12", "trace-6.12"])
+    func longer(sample: String) throws {
+        let text = try Text.sample(sample).without("#", "Dumping", "Linux version")
+        var first = text
+        let lookup = try #require(first.first("fs_lookup:"))
+        first.lines.removeSubrange(0...lookup)
+        let reading = try Reading(Text(first.bytes + [0x0a] + text.bytes))
+        let wanted = try Reading(text)
+        #expect(reading.findings.count <= wanted.findings.count)
+        #expect(Set(reading.findings.map(\.lookup.time)).count == reading.findings.count)
+    }
+
     @Test("another trace with other events is no copy", arguments: ["field/two-boots", "field/clock-steps-back"])
     func others(sample: String) throws {
         #expect(try !Reading(.sample(sample)).omits("second copy"))

@@ -34,7 +34,8 @@ import Testing
         ["<4>1 2025-11-25T19:51:59.123Z alpha kernel - - - ", "<4>1 2025-11-25T19:51:59.123Z beta kernel - - - "],
         ["[pod/node-a/tracer] ", "[pod/node-b/tracer] "], ["alpha/trace.txt:", "beta/trace.txt:"],
         ["a:17:", "b:17:"], ["alpha: ", "beta: "], ["web-1  | ", "web-2  | "], ["         a: ", "         b: "],
-        ["10.0.0.7: ", "10.0.0.8: "], ["{app=\"x\", pod=\"t-1\"} ", "{app=\"x\", pod=\"t-2\"} "],
+        ["10.0.0.7: ", "10.0.0.8: "], ["/10.0.0.7:514 ", "/10.0.0.8:514 "], ["db: ", "eu-db: "],
+        ["{app=\"x\", pod=\"t-1\"} ", "{app=\"x\", pod=\"t-2\"} "],
         ["host=alpha msg=\"", "host=beta msg=\""], ["", "beta: "],
     ]
 
@@ -47,7 +48,12 @@ import Testing
         #expect(reading.omits("several places"), "\(pair)")
     }
 
-    @Test("perf has no columns for names", arguments: [["alpha/trace.txt:", "beta/trace.txt:"], ["a:", "b:"]])
+    static let pairsOfPerf: [[String]] = [
+        ["alpha/trace.txt:", "beta/trace.txt:"], ["a:", "b:"],
+        ["<6>1 2025-11-25T19:51:59.000Z web-1 kernel - - - ", "<6>1 2025-11-25T19:51:59.000Z web-2 kernel - - - "],
+    ]
+
+    @Test("perf has no columns for names", arguments: pairsOfPerf)
     func perf(pair: [String]) throws {
         let reading = try Reading(apart("field/perf-script") { place, _, line in pair[place] + line })
         #expect(reading.findings.allSatisfy { $0.detach == nil })
@@ -63,6 +69,7 @@ import Testing
         ["\"_BOOT_ID\":\"aa\",\"_HOSTNAME\":\"x\"", "\"_HOSTNAME\":\"x\",\"_BOOT_ID\":\"bb\""],
         ["\"host\":{\"name\":\"alpha\"}", "\"host\":{\"name\":\"beta\"}"],
         ["\"kubernetes\":{\"pod_name\":\"t-1\",\"labels\":{\"a\":\"b\"}}", "\"kubernetes\":{\"pod_name\":\"t-2\"}"],
+        ["\"sysloghost\":\"alpha\"", "\"sysloghost\":\"beta\""],
         ["\"host\":\"alpha\",\"stream\":\"stderr\"", "\"host\":\"beta\",\"stream\":\"stdout\""],
     ]
 

@@ -54,10 +54,16 @@ struct Script {
         let name = String(repeating: " ", count: 16 - task.name.count) + task.name
         let number = "\(task.tid)"
         let columns = number + String(repeating: " ", count: 7 - number.count)
-        lines.append("\(name)-\(columns) (\(number)) [000] .....     6.\(String(time).suffix(6)): \(text)")
+        let seconds = "\(time / 1_000_000).\(String(time).suffix(6))"
+        lines.append(
+            "\(name)-\(columns) (\(number)) [000] ..... \(String(repeating: " ", count: 12 - seconds.count))\(seconds): \(text)"
+        )
     }
 
     static func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
+
+    /// Nothing happens for some seconds.
+    mutating func pause(seconds: Int) { time += seconds * 1_000_000 }
 
     // MARK: Victims
 
@@ -78,10 +84,11 @@ struct Script {
                 + "mapping=\(Self.hex(mapping))")
     }
 
-    mutating func unlock(_ task: (String, Int), page: UInt64 = page, order: Int = 0) {
+    mutating func unlock(_ task: (String, Int), page: UInt64 = page, order: Int = 0, isInSwapCache: Bool = false) {
+        let swap = isInSwapCache ? 1 : 0
         event(
             task,
-            "fs_unlock: (folio_unlock+0x4/0x20) page=\(Self.hex(page)) mapping=0x0 reserved=0 swapcache=0 swapbacked=0 "
+            "fs_unlock: (folio_unlock+0x4/0x20) page=\(Self.hex(page)) mapping=0x0 reserved=0 swapcache=\(swap) swapbacked=\(swap) "
                 + "large=0 order=\(order) caller=get_futex_key+0x18d/0x2c0 base=0xfffff80ac0000000 zero=0xf6d8 "
                 + "hugezero=0xffffffffffffffff")
     }

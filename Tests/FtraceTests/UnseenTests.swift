@@ -115,6 +115,64 @@ import Testing
         #expect(try read(script).losses[.ftraceBuffer] == 1)
     }
 
+    @Test("lines that are missing in one task end what is open in all")
+    func gapOfOther() throws {
+        var script = Script()
+        script.begin(Self.victim)
+        script.punchHole(Self.culprit, page: Script.page, inode: 14)
+        script.enter(Self.culprit, "do_truncate")
+        // Its entry is missing, so the detach that the victim met may be missing too.
+        script.leave(Self.culprit, "invalidate_inode_pages2_range")
+        script.fail(Self.victim)
+        let reading = try read(script)
+        #expect(reading.findings.allSatisfy { $0.cause == .unknown && $0.detach == nil })
+        #expect(reading.losses[.ftraceBuffer] == 1 && reading.losses[.returnMissed] == 1)
+    }
+
+    @Test("one retry after seconds in which lines may be missing is no loop")
+    func slowRetry() throws {
+        var script = Script()
+        script.begin(Self.victim)
+        script.unlock(Self.victim, isInSwapCache: true)
+        script.pause(seconds: 3)
+        script.pin(Self.victim)
+        script.pinned(Self.victim)
+        script.end(Self.victim, result: 0)
+        let reading = try Reading(bytes: script.text().bytes, threads: 0, emitsAll: true)
+        #expect(reading.findings.map(\.outcome) == [.retried])
+    }
+
+    @Test("a failure without its entry, or without a pin, is a loss")
+    func failureWithoutStart() throws {
+        var script = Script()
+        script.begin(Self.other)
+        script.end(Self.other, result: 0)
+        script.end(Self.victim)
+        #expect(try read(script).losses == [.lookupMissed: 1])
+        script = Script()
+        script.begin(Self.other)
+        script.end(Self.other, result: 0)
+        script.lookup(Self.victim)
+        script.end(Self.victim)
+        #expect(try read(script).losses == [.ftraceBuffer: 1])
+        // A private futex is not followed.
+        script.event(
+            Self.victim, "fs_lookup: (get_futex_key+0x4/0x2c0) uaddr=0x7fd9f766a000 flags=0x2 write=0")
+        script.end(Self.victim)
+        #expect(try read(script).losses == [.ftraceBuffer: 1])
+    }
+
+    @Test("a lookup that has pinned its page when another trace begins is a loss")
+    func otherTrace() throws {
+        var script = Script()
+        script.begin(Self.victim)
+        let text = script.text()
+        for line in ["cpus=2", "Linux version 6.12.1-amd64 (builder@host) (gcc-14) #1 SMP"] {
+            let reading = try Reading(Text(text.bytes + Array((line + "\n").utf8) + text.bytes.dropFirst(20)))
+            #expect(reading.losses == [.returnMissed: 1], "\(line)")
+        }
+    }
+
     // MARK: Ends and unlocks
 
     @Test("a lookup that has met its page and not returned when the text ends is reported, and its return is a loss")

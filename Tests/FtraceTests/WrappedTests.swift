@@ -154,6 +154,11 @@ import Testing
             "journalctl -o export", line: { "__CURSOR=s=1;i=2\n_TRANSPORT=kernel\nMESSAGE=" + $0 + "\n_HOSTNAME=db1\n" }
         )
         add(
+            "journalctl -o export, with a value of two lines",
+            line: {
+                "__CURSOR=s=1;i=2\n_CMDLINE\n\u{d}\0\0\0\0\0\0\0one\nMESSAGE=2\nMESSAGE=" + $0 + "\n_HOSTNAME=db1\n"
+            })
+        add(
             "journalctl -o verbose",
             line: { "Tue 2025-11-25 19:51:59 UTC [s=1;i=2]\n    PRIORITY=4\n    MESSAGE=" + $0 })
         let object = lines { "{\"message\":" + json($0) + "}" }

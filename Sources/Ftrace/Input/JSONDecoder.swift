@@ -154,7 +154,8 @@ struct JSONDecoder: TextDecoder {
 
     private mutating func take(_ byte: UInt8, into text: inout [UInt8]) {
         if byte == UInt8(ascii: "\n") { return endLine(into: &text) }
-        if line.count < LineCutter.lineLimit { line.append(byte) }
+        // One byte over the limit is kept, so that the line counts as too long.
+        if line.count <= LineCutter.lineLimit { line.append(byte) }
         switch lineKind {
         case .read: read(byte, into: &text)
         case .held: break

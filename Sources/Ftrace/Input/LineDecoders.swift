@@ -23,18 +23,19 @@ struct FieldDecoder: TextDecoder {
         var begin = 0
         while let end = rest[begin...].firstIndex(of: UInt8(ascii: "\n")) {
             let line = rest[begin..<end]
-            // "MESSAGE" without "=": the value has several lines. Its length follows in eight bytes, then the value.
-            if line.elementsEqual(Self.name) {
+            // "MESSAGE" without "=": the value may have several lines. Its length follows in eight bytes, then the value
+            // and the end of a line.
+            if !line.isEmpty, line.allSatisfy(Self.isOfName) {
                 guard end + 9 <= rest.count else { break }
                 let length = rest[end + 1..<end + 9].reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
                 if length < UInt64(LineCutter.lineLimit) {
                     let valueEnd = end + 9 + Int(length)
                     guard valueEnd < rest.count else { break }
-                    held += rest[end + 9..<valueEnd]
-                    held.append(UInt8(ascii: "\n"))
-                    hasLine = true
-                    begin = valueEnd + 1
-                    continue
+                    if rest[valueEnd] == UInt8(ascii: "\n") {
+                        take(value: rest[end + 9..<valueEnd], of: line)
+                        begin = valueEnd + 1
+                        continue
+                    }
                 }
             }
             take(line, into: &text)
@@ -48,11 +49,23 @@ struct FieldDecoder: TextDecoder {
         rest.removeFirst(begin)
     }
 
+    private static func isOfName(_ byte: UInt8) -> Bool {
+        byte &- 0x41 < 26 || byte &- 0x30 < 10 || byte == UInt8(ascii: "_")
+    }
+
+    private mutating func take(value: ArraySlice<UInt8>, of name: ArraySlice<UInt8>) {
+        if name.elementsEqual(Self.name) {
+            held += value
+            hasLine = true
+        }
+        held.append(UInt8(ascii: "\n"))
+    }
+
     /// Takes one line. The value of MESSAGE is held; another field becomes an empty line; a line that is no field stays
     /// as it is.
     private mutating func take(_ line: ArraySlice<UInt8>, into text: inout [UInt8]) {
         let field = line.drop { $0 == 0x20 }
-        let name = field.prefix { $0 &- 0x41 < 26 || $0 &- 0x30 < 10 || $0 == UInt8(ascii: "_") }
+        let name = field.prefix(while: Self.isOfName)
         let isField = !name.isEmpty && field.dropFirst(name.count).first == UInt8(ascii: "=")
         let isBegin = !isField && line.suffix(160).place(of: Array(" [s=".utf8)) != nil
         if line.isEmpty || isBegin || held.count > Self.heldLimit { endRecord(into: &text) }

@@ -8,17 +8,19 @@
 struct OriginFields {
     /// The begin of the line that a decoder inserts: "\u{1}place OLD NEW", with the names of both places.
     static let mark = Array("\u{1}place ".utf8)
-    private static let nameLimit = 64
+    private static let nameLimit = 256
     private static let fieldLimit = 32
 
     /// Keys that name a place, in lower-case letters alone.
     private static let whole: Set<String> = [
-        "host", "pod", "node", "instance", "namespace", "vm", "machine", "container", "stream", "filename",
+        "host", "pod", "node", "instance", "namespace", "vm", "machine", "container", "stream", "filename", "server",
+        "computer", "fqdn",
     ]
     /// Ends of keys that name a place.
     private static let ends = [
         "hostname", "bootid", "machineid", "podname", "nodename", "containername", "instanceid", "instancename",
         "logstream", "logstreamname", "hostip", "fromhost", "fromhostip", "filepath", "namespacename", "vmname",
+        "sysloghost", "sourcehost", "containerid", "podid", "nodeid", "logfile", "tailedpath", "agentname",
     ]
 
     /// The values of a record's fields that name its place, by the name of the field.

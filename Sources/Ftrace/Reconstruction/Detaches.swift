@@ -142,7 +142,7 @@ extension Reconstruction {
                 leaveUnseen(place, id, into: &sink)
             } else if mayLackLines {
                 tasks.states[place].forgetFunctions()
-                lose(.ftraceBuffer, into: &sink)
+                loseUnmarked(into: &sink)
             }
             return
         }

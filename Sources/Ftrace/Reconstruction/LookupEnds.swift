@@ -15,7 +15,14 @@ extension Reconstruction {
         guard tasks.states[place].lookup.isOpen else {
             let isCounted = tasks.states[place].hasMissedObservation
             tasks.states[place].hasMissedObservation = false
-            if result == -14, !isCounted, isOfUnknownProcess(place) { lose(.observationMissed, into: &sink) }
+            guard result == -14, !isCounted else { return true }
+            if isOfUnknownProcess(place) {
+                lose(.observationMissed, into: &sink)
+            } else if followsLookups, !tasks.states[place].isElsewhere,
+                wanted.admits(victim: tasks.states[place].identity)
+            {
+                lose(.lookupMissed, into: &sink)
+            }
             return true
         }
         // No lookup returns -1 (EPERM). A line that was cut may end with the first digit of -14 (EFAULT).
@@ -43,6 +50,8 @@ extension Reconstruction {
     /// Whether the events of the lookup permit this result. Also decides whether its last pass can have been a retry.
     private mutating func confirmEnd(_ place: Int, _ result: Int32, into sink: inout some EventSink) -> Bool {
         guard seen.pins > 0, seen.pinReturns > 0 else { return true }
+        // An address of user space is pinned, so the pin is missing.
+        if mayLackLines, result == -14, tasks.states[place].lookup.isNotPinnedInUserSpace { return false }
         guard tasks.states[place].lookup.canEnd(with: result) else { return false }
         guard tasks.states[place].lookup.unconfirmed != nil else { return true }
         var confirmed = tasks.states[place].lookup
@@ -99,7 +108,9 @@ extension Reconstruction {
     /// The lookup as it is reported. `result` is nil while it has not returned.
     func reported(_ lookup: OpenLookup, of task: TaskIdentity, result: Int32?) -> Lookup {
         // Where time has stepped back since the start, there is no duration.
-        let isTimed = lookup.era == era && time >= lookup.start && !counts
+        var isTimed = lookup.era == era && time >= lookup.start && !counts
+        // Where lines may be missing, a few retries may be those of two lookups, which is no loop however long it takes.
+        if result == nil, mayLackLines, lookup.retries.total < OpenLookup.provenRetries { isTimed = false }
         return Lookup(
             time: time, start: lookup.start, victim: task, uid: 0, address: lookup.address,
             passes: lookup.unconfirmed == nil ? lookup.passes : 1 &+ lookup.retries.total,
@@ -119,6 +130,10 @@ extension LookupFilter {
 }
 
 extension OpenLookup {
+    /// It has no pin, although its address lies below the end of user space of every kernel, with room to spare
+    /// (TASK_SIZE of x86-64 is 2^47 - 4096 at least).
+    fileprivate var isNotPinnedInUserSpace: Bool { passes == 0 && address < 1 << 47 - 1 << 20 }
+
     /// A lookup succeeds with a page that was pinned and not unlocked again.
     fileprivate func canEnd(with result: Int32) -> Bool { !isPinning && (result != 0 || (isPinned && !isUnlocked)) }
 }

@@ -137,15 +137,31 @@ struct Reconstruction {
     }
 
     /// Drops a task's lookup and counts a loss: its events are in an order that no kernel makes, so some are missing.
+    @inline(never)
     mutating func dropLookup(_ place: Int, into sink: inout some EventSink) {
         tasks.states[place].lookup.isOpen = false
+        loseUnmarked(into: &sink)
+    }
+
+    /// Counts a loss that only the order of a task's events shows. In a text, lines of all tasks are missing then, and it
+    /// is not known where: nothing that is open can be trusted.
+    @inline(never)
+    mutating func loseUnmarked(into sink: inout some EventSink) {
         lose(.ftraceBuffer, into: &sink)
+        guard mayLackLines else { return }
+        lose(.returnMissed, UInt64(tasks.states.count { $0.lookup.isOpen }), into: &sink)
+        for place in tasks.states.indices {
+            tasks.states[place].lookup.isOpen = false
+            tasks.states[place].forgetFunctions()
+        }
     }
 
     /// Another trace begins, with times of its own. Nothing continues from the one before.
     mutating func beginAgain(into sink: inout some EventSink) {
         guard isUnderWay else { return }
         reportUnfinished(into: &sink)
+        // A lookup that has pinned its page ends in missing lines, or with its kernel.
+        lose(.returnMissed, UInt64(tasks.states.count { $0.lookup.isWaitingForUnlock }), into: &sink)
         tasks.removeAll()
         stackOwner = nil
         detaches.removeAll()

@@ -116,6 +116,8 @@ struct TaskState {
     private(set) var isProcessKnown = false
     /// The task is in a lookup that is not followed, and a missed observation was counted for it.
     var hasMissedObservation = false
+    /// The entry into its lookup was seen, and that lookup is not followed: it is private, or the filter rejects it.
+    var isElsewhere = false
     var lookup = OpenLookup()
     /// The functions that it has entered and not left, the outermost first.
     var functions: [OpenFunction] = []

@@ -58,7 +58,9 @@ struct Copies {
         if values.lowerBound < values.upperBound {
             hash ^= hash >> 29 ^ all[values.lowerBound] &+ all[values.upperBound - 1] &* 0xbf58_476d_1ce4_e5b9
         }
-        if next == nil, head.time >= time, !hasBegun {
+        // Behind a step back, an event is compared until time goes beyond all stored events: the first copy may lack the
+        // events with which the second one begins.
+        if next == nil, head.time >= end, !hasBegun {
             add(head.time, hash)
             return .new
         }

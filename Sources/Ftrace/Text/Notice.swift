@@ -196,15 +196,18 @@ enum Notice: Equatable {
 
     // MARK: Begins and lines without a meaning
 
-    /// "Dumping ftrace buffer:", "Dumping ftrace instance NAME buffer:"; or the first lines of a boot: "Linux version
-    /// …" of the kernel, "-- Boot …" and "-- Reboot --" of a journal.
+    /// "Dumping ftrace buffer:", "Dumping ftrace instance NAME buffer:"; the first line of `trace-cmd report`, "cpus=8"; or
+    /// the first lines of a boot: "Linux version 6.12.1-amd64 (builder@host) (gcc …" of the kernel, "-- Boot …" and
+    /// "-- Reboot --" of a journal.
     private static func isBegin(_ text: Slice<TraceText>) -> Bool {
         let range = text.startIndex..<text.endIndex
         if let place = text.base.find("Dumping ftrace ", in: range) {
             return text.base.find("buffer", in: place..<text.endIndex) != nil
         }
-        return text.base.find("Linux version ", in: range) != nil || text.starts(with: "-- Boot ".utf8)
-            || text.starts(with: "-- Reboot --".utf8)
+        if let place = text.base.find("Linux version ", in: range) {
+            return text.base.find(" (", in: place..<text.endIndex) != nil
+        }
+        return ["-- Boot ", "-- Reboot --", "cpus="].contains { text.starts(with: $0.utf8) }
     }
 
     /// Whether a known program prints such a line, and it says nothing about lost lines.
@@ -221,8 +224,11 @@ enum Notice: Equatable {
         if last == UInt8(ascii: "-"), text.suffix(16).allSatisfy({ $0 == UInt8(ascii: "-") }), text.count >= 16 {
             return true
         }
-        let known = ["cpus=", "version = "].contains { text.starts(with: $0.utf8) }
-        if known || text.ends(with: "is empty") || text.ends(with: "(ftrace buffer empty)") { return true }
+        if text.starts(with: "version = ".utf8) || text.ends(with: "is empty")
+            || text.ends(with: "(ftrace buffer empty)")
+        {
+            return true
+        }
         // " 1)   0.123 us    |  foo();" of the function graph tracer.
         let digits = text.prefix { $0 &- 0x30 < 10 }
         if !digits.isEmpty, text[digits.endIndex...].first == UInt8(ascii: ")") { return true }

@@ -76,7 +76,7 @@ enum Origin {
     private enum Value { case none, place, other }
 
     /// By each byte, whether it is a part of a word.
-    private static let isPart: [Bool] = (0..<256).map { byte in
+    fileprivate static let isPart: [Bool] = (0..<256).map { byte in
         let marks = Array("-./_@+~%*#".utf8)
         return byte >= 0x80 || UInt8(byte).isLetterOrDigit || marks.contains(UInt8(byte))
     }
@@ -86,10 +86,11 @@ enum Origin {
         OriginFields.name(of: String(decoding: text[word].prefix(64), as: UTF8.self), within: nil) != nil
     }
 
-    /// Whether a word is an IPv4 address, "10.0.0.7": it names a place although it has no letter.
+    /// Whether a word is an IPv4 address, "10.0.0.7", "/10.0.0.7" or "@10.0.0.7": it names a place although it has no
+    /// letter.
     private static func isAddress(_ text: TraceText, _ word: Range<Int>) -> Bool {
         text[word].count { $0 == UInt8(ascii: ".") } == 3
-            && text[word].allSatisfy { $0 &- 0x30 < 10 || $0 == UInt8(ascii: ".") }
+            && text[word].allSatisfy { $0 &- 0x2e < 12 || $0 == UInt8(ascii: "@") }
     }
 
     /// "console.txt" of "console.txt-17-", with which `grep -n -C` begins a line of context; any other word as it is.
@@ -256,7 +257,7 @@ struct Origins {
         self.isLoose = self.isLoose || isLoose
         var prefix = prefix
         if self.isLoose {
-            let mark = prefix.last { Self.marks.contains(text[$0]) || text[$0] < 0x20 }
+            let mark = prefix.last { Self.isMark(text, $0, in: prefix) }
             prefix = prefix.lowerBound..<(mark.map { $0 + 1 } ?? prefix.lowerBound)
         }
         let (read, names) = Self.read(text, prefix)
@@ -275,6 +276,18 @@ struct Origins {
         return !isFirst
     }
 
+    /// Whether the words before this byte are whole: no mark of a prefix is in the name of a task. The ":" in a time,
+    /// "19:51:59", is none; a "-" of its own is the empty value of syslog (RFC 5424).
+    private static func isMark(_ text: TraceText, _ place: Int, in prefix: Range<Int>) -> Bool {
+        let byte = text[place]
+        let after = place + 1 < prefix.upperBound ? text[place + 1] : 0x20
+        switch byte {
+        case UInt8(ascii: ":"): return after &- 0x30 >= 10
+        case UInt8(ascii: "-"): return after == 0x20 && place > prefix.lowerBound && text[place - 1] == 0x20
+        default: return marks.contains(byte) || byte < 0x20
+        }
+    }
+
     private mutating func isSame(
         _ text: TraceText, _ prefix: Range<Int>, _ read: [UInt32], isFrame: Bool
     ) -> Bool {
@@ -285,12 +298,12 @@ struct Origins {
         if isLoose || isFrame { return zip(read, words).allSatisfy { $0 == $1 } }
         // A journal prints the further lines of a record with blanks in place of the prefix.
         if read.isEmpty, !prefix.isEmpty, text[prefix].allSatisfy({ $0 <= 0x20 }) { return true }
-        // Two lines were joined: "order=0 caweb-1: app-123 …" has the rest of another line before the known prefix
-        // "web-1: ". This is an accident only once, so the same text a second time is another place.
+        // Two lines were joined: "order=0 caller=get_futex_key+0x18d <4>web-1: app-123 …" has the rest of another line
+        // before the known prefix "<4>web-1: ". This is an accident only once, so the same text a second time is another place.
         let begin = prefix.upperBound - prefixCount
         guard prefixCount > 0, begin > prefix.lowerBound, let last = read.last,
             Origin.hash(text, begin..<prefix.upperBound) == words.last ?? Origin.none,
-            !text[begin - 1].isLetterOrDigit || !text[begin].isLetterOrDigit
+            !Origin.isPart[Int(text[begin - 1])] || !Origin.isPart[Int(text[begin])]
         else { return false }
         return joined.count < 256 && joined.insert(last).inserted
     }
