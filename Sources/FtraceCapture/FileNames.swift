@@ -25,6 +25,13 @@ struct FileNames {
     private var places: [Place: (name: Name?, until: UInt64)] = [:]
     /// The name of each file as it was emitted last.
     private var emitted: [FileID: Name] = [:]
+    /// Detaches that lookups have met. Between the two there can be events of other tasks.
+    private var met: [Met: Detach] = [:]
+
+    private struct Met: Hashable {
+        var page: PageID
+        var time: UInt64
+    }
     private let find: (_ file: FileID, _ magic: UInt32, _ page: UInt64, _ process: UInt32) -> Answer
 
     /// What the mappings of a process show about a file.
@@ -39,10 +46,17 @@ struct FileNames {
     /// - Parameter find: looks a name up; the default reads /proc.
     init(find: @escaping (FileID, UInt32, UInt64, UInt32) -> Answer = Self.name) { self.find = find }
 
-    /// The name that must precede a lookup that met a detach; nil when it is the one that was emitted last. Where it
-    /// cannot be found, and the file's number had a name before, that name is withdrawn, because it can be another
-    /// file's.
-    mutating func name(for lookup: Lookup, met detach: Detach) -> Name? {
+    /// Takes a detach that a lookup has met.
+    mutating func take(_ detach: Detach) {
+        if met.count >= Self.limit { met = [:] }
+        met[Met(page: detach.page, time: detach.time)] = detach
+    }
+
+    /// The name that must precede a lookup that met a detach; nil without one, and when it is the one that was emitted
+    /// last. Where it cannot be found, and the file's number had a name before, that name is withdrawn, because it can
+    /// be another file's.
+    mutating func name(for lookup: Lookup) -> Name? {
+        guard let page = lookup.page, let detach = met[Met(page: page.page, time: page.detachTime)] else { return nil }
         let place = Place(file: detach.file, process: lookup.victim.pid, page: lookup.page?.index ?? detach.index)
         guard !place.file.isNone else { return nil }
         let name: Name?

@@ -218,23 +218,21 @@ extension FtraceCapture: PolledSource {
 
     /// Passes the batch on, with names before the events that need them.
     private func passOn(to sink: inout some EventSink) {
-        var met: Detach?
+        // A detach mostly comes directly before its lookup: then the name precedes both.
+        var held: Detach?
         func passDetach() {
-            if let detach = met { sink.take(detach) }
-            met = nil
+            if let detach = held { sink.take(detach) }
+            held = nil
         }
         for event in batch {
             switch event {
             case .detach(let detach):
                 passDetach()
                 if let name = devices.name(for: detach) { sink.take(name) }
-                met = detach
+                fileNames.take(detach)
+                held = detach
             case .lookup(let lookup), .progress(let lookup):
-                if let met, lookup.page?.page == met.page, lookup.page?.detachTime == met.time,
-                    let name = fileNames.name(for: lookup, met: met)
-                {
-                    sink.take(name)
-                }
+                if let name = fileNames.name(for: lookup) { sink.take(name) }
                 passDetach()
                 sink.take(event)
             case .activity, .name, .lost, .totals:

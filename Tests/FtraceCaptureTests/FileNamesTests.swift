@@ -15,11 +15,14 @@ import Testing
         var paths: [UInt32: String] = [:]
         var ended: Set<UInt32> = []
 
+        /// Names after the sample's detach.
         func names() -> FileNames {
-            FileNames { [self] file, _, _, process in
+            var names = FileNames { [self] file, _, _, process in
                 if ended.contains(process) { return .gone }
                 return paths[process].map { .name(Name(subject: .file(file), text: $0)) } ?? .notMapped
             }
+            names.take(.sample())
+            return names
         }
     }
 
@@ -34,9 +37,9 @@ import Testing
         let maps = Maps()
         var names = maps.names()
         maps.paths = [1: "/a"]
-        #expect(names.name(for: Self.lookup(of: 1, at: 1), met: .sample())?.text == "/a")
+        #expect(names.name(for: Self.lookup(of: 1, at: 1))?.text == "/a")
         for second: UInt64 in 1...5 {
-            #expect(names.name(for: Self.lookup(of: 1, at: second), met: .sample()) == nil)
+            #expect(names.name(for: Self.lookup(of: 1, at: second)) == nil)
         }
     }
 
@@ -44,37 +47,52 @@ import Testing
         let maps = Maps()
         var names = maps.names()
         maps.paths = [1: "/former"]
-        #expect(names.name(for: Self.lookup(of: 1, at: 1), met: .sample())?.text == "/former")
-        #expect(names.name(for: Self.lookup(of: 2, at: 1), met: .sample())?.text == "")
-        #expect(names.name(for: Self.lookup(of: 2, at: 1), met: .sample()) == nil)
+        #expect(names.name(for: Self.lookup(of: 1, at: 1))?.text == "/former")
+        #expect(names.name(for: Self.lookup(of: 2, at: 1))?.text == "")
+        #expect(names.name(for: Self.lookup(of: 2, at: 1)) == nil)
         maps.paths = [2: "/next"]
-        #expect(names.name(for: Self.lookup(of: 2, at: 3), met: .sample())?.text == "/next")
+        #expect(names.name(for: Self.lookup(of: 2, at: 3))?.text == "/next")
+    }
+
+    @Test("between a detach and its lookup there may be others, and a later one is not the lookup's")
+    func otherDetaches() {
+        let maps = Maps()
+        var names = maps.names()
+        maps.paths = [1: "/a"]
+        var other = Detach.sample()
+        other.page = PageID(rawValue: other.page.rawValue + 64)
+        names.take(other)
+        #expect(names.name(for: Self.lookup(of: 1, at: 1))?.text == "/a")
+        var later = Detach.sample()
+        later.time += 1
+        names.take(later)
+        #expect(names.name(for: Self.lookup(of: 2, at: 2)) == nil)
     }
 
     @Test("a process that maps another file of this number has the new path after a second") func sameProcess() {
         let maps = Maps()
         var names = maps.names()
         maps.paths = [1: "/former"]
-        #expect(names.name(for: Self.lookup(of: 1, at: 1), met: .sample())?.text == "/former")
+        #expect(names.name(for: Self.lookup(of: 1, at: 1))?.text == "/former")
         maps.paths = [1: "/next"]
-        #expect(names.name(for: Self.lookup(of: 1, at: 3), met: .sample())?.text == "/next")
+        #expect(names.name(for: Self.lookup(of: 1, at: 3))?.text == "/next")
     }
 
     @Test("what a process mapped stays known when it has ended") func ended() {
         let maps = Maps()
         var names = maps.names()
         maps.paths = [1: "/a"]
-        #expect(names.name(for: Self.lookup(of: 1, at: 1), met: .sample())?.text == "/a")
+        #expect(names.name(for: Self.lookup(of: 1, at: 1))?.text == "/a")
         maps.ended = [1]
-        #expect(names.name(for: Self.lookup(of: 1, at: 3), met: .sample()) == nil)
+        #expect(names.name(for: Self.lookup(of: 1, at: 3)) == nil)
     }
 
     @Test("a process that lives and maps the file no more takes the path back") func unmapped() {
         let maps = Maps()
         var names = maps.names()
         maps.paths = [1: "/a"]
-        #expect(names.name(for: Self.lookup(of: 1, at: 1), met: .sample())?.text == "/a")
+        #expect(names.name(for: Self.lookup(of: 1, at: 1))?.text == "/a")
         maps.paths = [:]
-        #expect(names.name(for: Self.lookup(of: 1, at: 3), met: .sample())?.text == "")
+        #expect(names.name(for: Self.lookup(of: 1, at: 3))?.text == "")
     }
 }
