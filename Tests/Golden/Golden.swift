@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 // Golden files: what output looked like when somebody last looked at it. Used by every test target that
 // has a folder `Golden` beside its tests.
 
