@@ -67,10 +67,10 @@ extension ProvocationError {
 
     /// `waitsIn` is the kernel function in which the worker sleeps, if it does.
     static func notReady(_ role: Role, pid: Int32, seconds: Int, waitsIn function: String?) -> Self {
-        let place = function.map { "it waits in the kernel, in \($0)" } ?? "it does not wait in the kernel"
+        let place = function.map { " and waits in the kernel (\($0))" } ?? ""
         return .failed(
-            "the \(role.rawValue) (pid \(pid)) was not ready after \(seconds) s: \(place); its file is removed, "
-                + "look at the disk under --path, or try again when the machine is less busy")
+            "the \(role.rawValue) (pid \(pid)) was not ready after \(seconds) s\(place); "
+                + "try again when the machine and its disk are less busy")
     }
 }
 

@@ -84,11 +84,11 @@ struct Run: ~Copyable {
         workers.append(Worker(role: role, pid: pid))
         let begun = Syscalls.now
         while board[ready] == 0, stoppedAt == nil {
-            check(nanoseconds: 1_000_000)
             guard Syscalls.now - begun < Self.readyNs else {
                 throw .notReady(
                     role, pid: pid, seconds: Int(Self.readyNs / 1_000_000_000), waitsIn: Host.waitChannel(of: pid))
             }
+            check(nanoseconds: 1_000_000)
         }
     }
 

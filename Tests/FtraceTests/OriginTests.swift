@@ -50,6 +50,8 @@ import Testing
 
     static let pairsOfPerf: [[String]] = [
         ["alpha/trace.txt:", "beta/trace.txt:"], ["a:", "b:"],
+        ["web-1 app 2025-11-25T19:51:59.123Z ", "web-2 app 2025-11-25T19:51:59.123Z "],
+        ["10.0.0.7:514 ", "10.0.0.8:514 "],
         ["<6>1 2025-11-25T19:51:59.000Z web-1 kernel - - - ", "<6>1 2025-11-25T19:51:59.000Z web-2 kernel - - - "],
     ]
 

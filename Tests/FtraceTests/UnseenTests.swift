@@ -154,12 +154,12 @@ import Testing
         script.end(Self.other, result: 0)
         script.lookup(Self.victim)
         script.end(Self.victim)
-        #expect(try read(script).losses == [.ftraceBuffer: 1])
+        #expect(try read(script).losses == [.observationMissed: 1])
         // A private futex is not followed.
         script.event(
             Self.victim, "fs_lookup: (get_futex_key+0x4/0x2c0) uaddr=0x7fd9f766a000 flags=0x2 write=0")
         script.end(Self.victim)
-        #expect(try read(script).losses == [.ftraceBuffer: 1])
+        #expect(try read(script).losses == [.observationMissed: 1])
     }
 
     @Test("a lookup that has pinned its page when another trace begins is a loss")

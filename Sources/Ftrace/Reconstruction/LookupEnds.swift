@@ -15,10 +15,12 @@ extension Reconstruction {
         guard tasks.states[place].lookup.isOpen else {
             let isCounted = tasks.states[place].hasMissedObservation
             tasks.states[place].hasMissedObservation = false
+            let isElsewhere = tasks.states[place].isElsewhere
+            tasks.states[place].isElsewhere = false
             guard result == -14, !isCounted else { return true }
             if isOfUnknownProcess(place) {
                 lose(.observationMissed, into: &sink)
-            } else if followsLookups, !tasks.states[place].isElsewhere,
+            } else if followsLookups, !isElsewhere,
                 wanted.admits(victim: tasks.states[place].identity)
             {
                 lose(.lookupMissed, into: &sink)
@@ -28,6 +30,7 @@ extension Reconstruction {
         // No lookup returns -1 (EPERM). A line that was cut may end with the first digit of -14 (EFAULT).
         guard !(mayLackLines && result == -1), confirmEnd(place, result, into: &sink) else {
             dropLookup(place, into: &sink)
+            tasks.states[place].isElsewhere = false
             return true
         }
         tasks.states[place].lookup.isOpen = false
@@ -50,8 +53,6 @@ extension Reconstruction {
     /// Whether the events of the lookup permit this result. Also decides whether its last pass can have been a retry.
     private mutating func confirmEnd(_ place: Int, _ result: Int32, into sink: inout some EventSink) -> Bool {
         guard seen.pins > 0, seen.pinReturns > 0 else { return true }
-        // An address of user space is pinned, so the pin is missing.
-        if mayLackLines, result == -14, tasks.states[place].lookup.isNotPinnedInUserSpace { return false }
         guard tasks.states[place].lookup.canEnd(with: result) else { return false }
         guard tasks.states[place].lookup.unconfirmed != nil else { return true }
         var confirmed = tasks.states[place].lookup
@@ -65,6 +66,9 @@ extension Reconstruction {
         guard result < 0 else { return }
         if lookup.flags.contains(.pinFailed) {
             totals.failedPin &+= 1
+        } else if mayLackLines, seen.pins > 0, result == -14, lookup.isNotPinnedInUserSpace {
+            // An address of user space is pinned, so the pin is missing, and perhaps an observation behind it.
+            lose(.observationMissed, into: &sink)
         } else if result != -14 || lookup.address >> 63 != 0 || lookup.passes == 0 {
             totals.failedOther &+= 1
         } else if lookup.isUnlocked {
@@ -130,8 +134,8 @@ extension LookupFilter {
 }
 
 extension OpenLookup {
-    /// It has no pin, although its address lies below the end of user space of every kernel, with room to spare
-    /// (TASK_SIZE of x86-64 is 2^47 - 4096 at least).
+    /// It has no pin, although its address lies below the end of user space, with room to spare: TASK_SIZE of x86-64 is
+    /// 2^47 - 4096 or more, and so is that of arm64 with 48-bit addresses.
     fileprivate var isNotPinnedInUserSpace: Bool { passes == 0 && address < 1 << 47 - 1 << 20 }
 
     /// A lookup succeeds with a page that was pinned and not unlocked again.

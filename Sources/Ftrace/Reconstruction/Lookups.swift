@@ -65,7 +65,8 @@ extension Reconstruction {
         var lookup = tasks.states[place].lookup
         // Around a step back in time, the lines may have another order than the events.
         guard lookup.era == era || !mayLackLines else {
-            dropLookup(place, into: &sink)
+            tasks.states[place].stopLookup()
+            lose(.ftraceBuffer, into: &sink)
             return true
         }
         if lookup.isUnlocked {

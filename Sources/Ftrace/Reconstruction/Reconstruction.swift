@@ -139,7 +139,7 @@ struct Reconstruction {
     /// Drops a task's lookup and counts a loss: its events are in an order that no kernel makes, so some are missing.
     @inline(never)
     mutating func dropLookup(_ place: Int, into sink: inout some EventSink) {
-        tasks.states[place].lookup.isOpen = false
+        tasks.states[place].stopLookup()
         loseUnmarked(into: &sink)
     }
 
@@ -149,11 +149,15 @@ struct Reconstruction {
     mutating func loseUnmarked(into sink: inout some EventSink) {
         lose(.ftraceBuffer, into: &sink)
         guard mayLackLines else { return }
-        lose(.returnMissed, UInt64(tasks.states.count { $0.lookup.isOpen }), into: &sink)
-        for place in tasks.states.indices {
-            tasks.states[place].lookup.isOpen = false
+        var dropped: UInt64 = 0
+        for place in tasks.takeActive() {
+            if tasks.states[place].lookup.isOpen {
+                tasks.states[place].stopLookup()
+                dropped += 1
+            }
             tasks.states[place].forgetFunctions()
         }
+        lose(.returnMissed, dropped, into: &sink)
     }
 
     /// Another trace begins, with times of its own. Nothing continues from the one before.
@@ -205,6 +209,7 @@ struct Reconstruction {
             lose(.lookupTable, into: &sink)
             return true
         }
+        if !tasks.states[place].isActive { tasks.activate(place) }
         if head.tgid != nil { seen.hasProcesses = true }
         let latest = tasks.states[place].takeEvent(head)
         if tasks.states[place].underWay != nil { endDetach(place, name, line: line) }

@@ -116,7 +116,7 @@ struct TaskState {
     private(set) var isProcessKnown = false
     /// The task is in a lookup that is not followed, and a missed observation was counted for it.
     var hasMissedObservation = false
-    /// The entry into its lookup was seen, and that lookup is not followed: it is private, or the filter rejects it.
+    /// It is in a lookup that is not followed: a private one, one that the filter rejects, or one that was dropped.
     var isElsewhere = false
     var lookup = OpenLookup()
     /// The functions that it has entered and not left, the outermost first.
@@ -139,6 +139,11 @@ struct TaskState {
     }
 
     var isIdle: Bool { !lookup.isOpen && functions.isEmpty }
+    /// It had an event since `TaskTable.takeActive`.
+    fileprivate(set) var isActive = false
+
+    /// Its lookup is not followed any more: its start or an event in it is not certain. A loss was counted for it.
+    mutating func stopLookup() { (lookup.isOpen, isElsewhere) = (false, true) }
 
     /// Stores what an event says about the task: its process and its name. Returns the detach that was its last event,
     /// if any: a stack on the next lines belongs to it.
@@ -217,6 +222,8 @@ struct TaskTable {
     /// Indexed by the results of `place`. A subscript in its stead would cost an allocation for each access.
     var states: [TaskState] = []
     private var latest: (tid: UInt32, place: Int)?
+    /// Tasks with an event since `takeActive`.
+    private var active: [Int] = []
     /// Number of new tasks that are refused before the table is searched for idle tasks again. Without it, a table full
     /// of open lookups would be searched for each further task.
     private var refusals = 0
@@ -243,7 +250,21 @@ struct TaskTable {
         states.removeAll(where: \.isIdle)
         if states.count > Self.limit - Self.limit / 16 { refusals = Self.limit / 16 }
         places = Dictionary(uniqueKeysWithValues: states.indices.map { (states[$0].identity.tid, $0) })
+        active = states.indices.filter { states[$0].isActive }
         latest = nil
+    }
+
+    @inline(never)
+    mutating func activate(_ place: Int) {
+        states[place].isActive = true
+        active.append(place)
+    }
+
+    /// The tasks that had an event since the last call. Only they can have open state that was not there then.
+    mutating func takeActive() -> [Int] {
+        for place in active { states[place].isActive = false }
+        defer { active.removeAll(keepingCapacity: true) }
+        return active
     }
 
     var isEmpty: Bool { states.isEmpty }
@@ -254,6 +275,6 @@ struct TaskTable {
     }
 
     mutating func removeAll() {
-        (places, states, latest, refusals) = ([:], [], nil, 0)
+        (places, states, latest, refusals, active) = ([:], [], nil, 0, [])
     }
 }

@@ -14,6 +14,11 @@ struct Copies {
     /// The largest number of parts that are searched. In a part, time goes forward.
     private static let partLimit = 64
 
+    /// The largest number of events that are searched behind a step back, while none of them is a copy.
+    private static let searchLimit = 4096
+    /// The largest number of stored events, of about one time, with which an event is compared.
+    private static let reach = 4096
+
     /// The time of one event in this number is stored.
     private static let stride = 64
 
@@ -27,6 +32,10 @@ struct Copies {
     private var time: UInt64 = 0
     /// The largest time of all events that are no copies, stored or not.
     private var end: UInt64 = 0
+    /// An event of this time or later is no copy, unless one has begun. Behind a step back this is `end`, for
+    /// `searchLimit` events: the first copy may lack the events with which the second one begins. Else it is `time`.
+    private var bound: UInt64 = 0
+    private var searches = 0
     /// In a copy, the index of the stored event that is expected next; nil outside.
     private var next: Int?
     /// The first line of a trace or of a dump was read, and no event since.
@@ -58,9 +67,7 @@ struct Copies {
         if values.lowerBound < values.upperBound {
             hash ^= hash >> 29 ^ all[values.lowerBound] &+ all[values.upperBound - 1] &* 0xbf58_476d_1ce4_e5b9
         }
-        // Behind a step back, an event is compared until time goes beyond all stored events: the first copy may lack the
-        // events with which the second one begins.
-        if next == nil, head.time >= end, !hasBegun {
+        if next == nil, head.time >= bound, !hasBegun {
             add(head.time, hash)
             return .new
         }
@@ -75,6 +82,7 @@ struct Copies {
         }
         self.time = time
         if time > end { end = time }
+        bound = searches > 0 ? end : time
     }
 
     /// An event after a step back in time, after the begin of a trace, or in a copy.
@@ -102,21 +110,28 @@ struct Copies {
                 return .other
             }
             self.next = nil
-        } else if let place = place(of: time, hash) {
+        } else if let place = place(of: time, hash, inLastPart: hasBegun || time < self.time) {
             (self.next, hasBegun) = (place + 1, false)
             places.add(line)
             return .copy
         }
-        if hasBegun || time < self.time, parts.count < Self.partLimit { parts.append(prints.count) }
+        if hasBegun || time < self.time {
+            if parts.count < Self.partLimit { parts.append(prints.count) }
+            searches = Self.searchLimit
+        } else if searches > 0 {
+            searches -= 1
+        }
         hasBegun = false
         add(time, hash)
         return .new
     }
 
-    /// The index of the stored event with this time and hash.
-    private func place(of time: UInt64, _ hash: UInt64) -> Int? {
+    /// The index of the stored event with this time and hash. Without `inLastPart`, the part to which the event itself
+    /// would be added is not searched: a copy begins with a step back, and within one part events can be alike.
+    private func place(of time: UInt64, _ hash: UInt64, inLastPart: Bool = true) -> Int? {
         for (number, begin) in parts.enumerated() {
             let isLast = number + 1 == parts.count
+            if isLast, !inLastPart { return nil }
             // Beyond the largest number of parts, the last one has steps back in time, so it cannot be searched.
             let partEnd = isLast ? prints.count : parts[number + 1]
             if isLast, parts.count == Self.partLimit { return nil }
@@ -128,7 +143,8 @@ struct Copies {
                 if times[middle] < time { low = middle + 1 } else { high = middle }
             }
             var place = low > first ? (low - 1) * Self.stride : begin
-            while place < partEnd, place % Self.stride != 0 || times[place / Self.stride] <= time {
+            let reach = min(partEnd, place + Self.reach)
+            while place < reach, place % Self.stride != 0 || times[place / Self.stride] <= time {
                 if prints[place] == hash { return place }
                 place += 1
             }

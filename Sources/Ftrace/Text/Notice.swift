@@ -207,7 +207,7 @@ enum Notice: Equatable {
         if let place = text.base.find("Linux version ", in: range) {
             return text.base.find(" (", in: place..<text.endIndex) != nil
         }
-        return ["-- Boot ", "-- Reboot --", "cpus="].contains { text.starts(with: $0.utf8) }
+        return ["-- Boot ", "-- Reboot --", "cpus="].contains { text.trimmed.starts(with: $0.utf8) }
     }
 
     /// Whether a known program prints such a line, and it says nothing about lost lines.

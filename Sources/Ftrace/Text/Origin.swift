@@ -276,16 +276,13 @@ struct Origins {
         return !isFirst
     }
 
-    /// Whether the words before this byte are whole: no mark of a prefix is in the name of a task. The ":" in a time,
-    /// "19:51:59", is none; a "-" of its own is the empty value of syslog (RFC 5424).
+    /// Whether the words before this byte are whole: a mark of a prefix is in no name of a task. A "-" of its own is the
+    /// empty value of syslog (RFC 5424).
     private static func isMark(_ text: TraceText, _ place: Int, in prefix: Range<Int>) -> Bool {
         let byte = text[place]
-        let after = place + 1 < prefix.upperBound ? text[place + 1] : 0x20
-        switch byte {
-        case UInt8(ascii: ":"): return after &- 0x30 >= 10
-        case UInt8(ascii: "-"): return after == 0x20 && place > prefix.lowerBound && text[place - 1] == 0x20
-        default: return marks.contains(byte) || byte < 0x20
-        }
+        guard byte == UInt8(ascii: "-") else { return marks.contains(byte) || byte < 0x20 }
+        let isEnd = place + 1 == prefix.upperBound || text[place + 1] == 0x20
+        return isEnd && place > prefix.lowerBound && text[place - 1] == 0x20
     }
 
     private mutating func isSame(
