@@ -64,7 +64,7 @@ public struct LoopsInProgress: Sendable {
 
     /// Removes loops whose task cannot be in a lookup, and those that would have been reported again by `now`
     /// (CLOCK_MONOTONIC nanoseconds) and whose end may have been missed: the end of a lookup whose entry was not seen
-    /// is not reported, and that of another one only where ends were lost. Else the task loops and has not been run.
+    /// is not reported, and that of another one only where ends were lost. Otherwise the task still loops, but had no CPU.
     /// - Returns: the removed loops.
     mutating func giveUp(at now: UInt64, endsWereLost: Bool, unless canLoop: (TaskIdentity) -> Bool) -> [Loop] {
         let gone = all.filter { loop in

@@ -15,12 +15,12 @@ extension Reconstruction {
         guard tasks.states[place].lookup.isOpen else {
             let isCounted = tasks.states[place].hasMissedObservation
             tasks.states[place].hasMissedObservation = false
-            let isElsewhere = tasks.states[place].isElsewhere
-            tasks.states[place].isElsewhere = false
+            let isNotFollowed = tasks.states[place].isNotFollowed
+            tasks.states[place].isNotFollowed = false
             guard result == -14, !isCounted else { return true }
             if isOfUnknownProcess(place) {
                 lose(.observationMissed, into: &sink)
-            } else if followsLookups, !isElsewhere,
+            } else if followsLookups, !isNotFollowed,
                 wanted.admits(victim: tasks.states[place].identity)
             {
                 lose(.lookupMissed, into: &sink)
@@ -30,7 +30,7 @@ extension Reconstruction {
         // No lookup returns -1 (EPERM). A line that was cut may end with the first digit of -14 (EFAULT).
         guard !(mayLackLines && result == -1), confirmEnd(place, result, into: &sink) else {
             dropLookup(place, into: &sink)
-            tasks.states[place].isElsewhere = false
+            tasks.states[place].isNotFollowed = false
             return true
         }
         tasks.states[place].lookup.isOpen = false

@@ -13,7 +13,7 @@ extension Reconstruction {
     ) -> Bool {
         if tasks.states[place].lookup.isOpen { endUnseen(tasks.states[place], into: &sink) }
         tasks.states[place].lookup.isOpen = false
-        tasks.states[place].isElsewhere = true
+        tasks.states[place].isNotFollowed = true
         // No lookup begins within a function that detaches pages, so the ends of these are missing.
         if !tasks.states[place].functions.isEmpty { tasks.states[place].forgetFunctions() }
         tasks.states[place].stopWaiting()
@@ -27,7 +27,7 @@ extension Reconstruction {
             return false
         }
         guard isShared, wanted.admits(victim: tasks.states[place].identity) else { return true }
-        tasks.states[place].isElsewhere = false
+        tasks.states[place].isNotFollowed = false
         seen.lookups += 1
         totals.lookups = (totals.lookups ?? 0) &+ 1
         tasks.states[place].lookup.begin(

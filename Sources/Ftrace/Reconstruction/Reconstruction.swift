@@ -3,7 +3,7 @@
 // From events of a trace to events of futexscope. This file has the state (tasks, detaches, totals), the losses, and
 // the step from an event to the function for it. Lookups are in Lookups.swift, detaches and the operations around them
 // in Detaches.swift. Facts that the trace does not contain stay unknown. A text may lack lines although nothing shows
-// it. So an order of events that no kernel makes is counted as a loss, and the open state of that task is dropped.
+// it. So an order of events that no kernel makes is counted as a loss: the lookup is dropped, and in a text all open state.
 
 import Events
 

@@ -117,7 +117,7 @@ struct TaskState {
     /// The task is in a lookup that is not followed, and a missed observation was counted for it.
     var hasMissedObservation = false
     /// It is in a lookup that is not followed: a private one, one that the filter rejects, or one that was dropped.
-    var isElsewhere = false
+    var isNotFollowed = false
     var lookup = OpenLookup()
     /// The functions that it has entered and not left, the outermost first.
     var functions: [OpenFunction] = []
@@ -143,7 +143,7 @@ struct TaskState {
     fileprivate(set) var isActive = false
 
     /// Its lookup is not followed any more: its start or an event in it is not certain. A loss was counted for it.
-    mutating func stopLookup() { (lookup.isOpen, isElsewhere) = (false, true) }
+    mutating func stopLookup() { (lookup.isOpen, isNotFollowed) = (false, true) }
 
     /// Stores what an event says about the task: its process and its name. Returns the detach that was its last event,
     /// if any: a stack on the next lines belongs to it.
