@@ -140,6 +140,9 @@ import Testing
         script.end(Self.victim, result: 0)
         let reading = try Reading(bytes: script.text().bytes, threads: 0, emitsAll: true)
         #expect(reading.findings.map(\.outcome) == [.retried])
+        // Whatever the thresholds of loops are: its progress has no duration.
+        let progress = reading.events.compactMap { if case .progress(let lookup) = $0 { lookup } else { nil } }
+        #expect(progress.map(\.isTimed) == [false])
     }
 
     @Test("a failure without its entry, or without a pin, is a loss")
