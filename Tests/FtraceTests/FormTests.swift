@@ -25,13 +25,11 @@ import Testing
 
         init(_ line: [UInt8], _ forms: inout LineForms) {
             var values: [UInt64] = []
-            let padded = line + [UInt8](repeating: 0, count: TraceText.padding)
-            // The bytes live over the call.
-            let reading = unsafe padded.withUnsafeBufferPointer { bytes in
-                var begin = 0
-                return forms.read(unsafe TraceText(padded: bytes), 0..<line.count, begin: &begin, into: &values)
+            var read = TraceLine(range: 0..<line.count, number: 0, firstValue: 0)
+            let begin = TraceText.reading(padded: line + [UInt8](repeating: 0, count: TraceText.padding)) {
+                forms.read($0, into: &read, &values)
             }
-            (self.reading, self.values) = ("\(reading)", values)
+            (self.reading, self.values) = ("\(begin, default: "nil") \(read)", values)
         }
     }
 
@@ -78,28 +76,30 @@ import Testing
         let interesting: [UInt8] = Array("09afAFgG/:@`-x ~".utf8) + [0x00, 0x7f, 0x80, 0xb0, 0xb9, 0xe1, 0xff]
         for _ in 0..<20_000 {
             let isHexadecimal = Bool.random(using: &dice)
-            let bytes = (0..<8).map { _ in
-                Int.random(in: 0..<4, using: &dice) == 0
+            let sixteen = (0..<16).map { _ in
+                Int.random(in: 0..<6, using: &dice) == 0
                     ? interesting.randomElement(using: &dice)! : UInt8.random(in: 0x30...0x39, using: &dice)
             }
+            let bytes = Array(sixteen.prefix(8))
             let word = bytes.reversed().reduce(0 as UInt64) { $0 << 8 | UInt64($1) }
-            let limit = Int.random(in: 0...8, using: &dice)
             func isDigit(_ byte: UInt8) -> Bool {
                 byte < 0x80 && Character(UnicodeScalar(byte)).isASCII
                     && (isHexadecimal ? Character(UnicodeScalar(byte)).isHexDigit : (0x30...0x39).contains(byte))
             }
+            func value(_ digits: some Sequence<UInt8>) -> UInt64 {
+                UInt64(String(decoding: Array(digits), as: UTF8.self), radix: isHexadecimal ? 16 : 10) ?? 0
+            }
+            let limit = Int.random(in: 0...8, using: &dice)
             let expected = bytes.prefix(limit).prefix(while: isDigit)
-            let value = UInt64(String(decoding: expected, as: UTF8.self), radix: isHexadecimal ? 16 : 10) ?? 0
             let eight = EightBytes(word)
             let found = isHexadecimal ? eight.hexadecimal(atMost: limit) : eight.decimal(atMost: limit)
-            #expect(found == (expected.count, value), "\(bytes)")
-            guard limit > 0 else { continue }
-            let exact = isHexadecimal ? eight.hexadecimal(exactly: limit) : eight.decimal(exactly: limit)
-            #expect(exact == (expected.count == limit ? value : nil), "\(bytes)")
-            let number = TraceText.reading(padded: bytes + [UInt8](repeating: 0, count: TraceText.padding)) {
-                $0.number(at: 0, digits: limit, isHexadecimal: isHexadecimal)
+            #expect(found == (expected.count, value(expected)), "\(bytes)")
+            let count = Int.random(in: 1...16, using: &dice)
+            let digits = sixteen.prefix(count)
+            let number = TraceText.reading(padded: sixteen + [UInt8](repeating: 0, count: TraceText.padding)) {
+                $0.number(at: 0, digits: count, isHexadecimal: isHexadecimal)
             }
-            #expect(number == exact, "\(bytes), \(limit)")
+            #expect(number == (digits.allSatisfy(isDigit) ? value(digits) : nil), "\(sixteen), \(count)")
             #expect(eight.blanks == bytes.prefix { $0 <= 0x20 }.count, "\(bytes)")
         }
     }

@@ -7,7 +7,8 @@
 /// The fields of records that name their place, and when they change.
 struct OriginFields {
     /// The begin of the line that a decoder inserts: "\u{1}place OLD NEW", with the names of both places.
-    static let mark = Array("\u{1}place ".utf8)
+    static let mark = [markByte] + Array("place ".utf8)
+    static let markByte: UInt8 = 1
     private static let nameLimit = 256
     private static let fieldLimit = 32
 

@@ -49,6 +49,7 @@ struct Arguments: ~Copyable {
             present = newValue == nil ? present & ~(1 << key.rawValue) : present | 1 << key.rawValue
         }
     }
+    @inline(__always)
     func isSet(_ key: Key) -> Bool { (self[key] ?? 0) != 0 }
 
     mutating func removeAll() { (present, wordCount) = (0, 0) }
@@ -61,13 +62,8 @@ struct Arguments: ~Copyable {
     static func count(of keys: UInt32) -> Int { (keys & ((1 << UInt32(keyCount)) - 1)).nonzeroBitCount }
 
     /// Appends the values of the arguments that are present.
-    @inline(__always)
     func pack(into values: inout [UInt64]) {
-        var left = present & ((1 << UInt32(Self.keyCount)) - 1)
-        while left != 0 {
-            values.append(self.values[left.trailingZeroBitCount])
-            left &= left &- 1
-        }
+        for key in Key.allCases { if let value = self[key] { values.append(value) } }
     }
 
     /// Loads the values that `pack` has stored, from `place` on; `keys` are those of the stored arguments.
@@ -75,9 +71,10 @@ struct Arguments: ~Copyable {
     mutating func unpack(_ keys: UInt32, _ values: [UInt64], at place: Int) {
         present = keys & (Self.flags | ((1 << UInt32(Self.keyCount)) - 1))
         var (left, place) = (keys & ((1 << UInt32(Self.keyCount)) - 1), place)
+        var own = self.values.mutableSpan
         while left != 0 {
-            self.values[left.trailingZeroBitCount] = values[place]
-            (left, place) = (left & (left &- 1), place + 1)
+            own[left.trailingZeroBitCount] = values[place]
+            (left, place) = (left & (left &- 1), place &+ 1)
         }
     }
 

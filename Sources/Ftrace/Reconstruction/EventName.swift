@@ -27,6 +27,7 @@ enum EventName: Equatable {
     }
 
     /// A small number for each event that has arguments; nil for the others.
+    @inline(__always)
     var place: Int? {
         switch self {
         case .lookup: 0
@@ -41,6 +42,8 @@ enum EventName: Equatable {
         }
     }
     static let placeCount = 7 + 256
+    /// A value for each place.
+    typealias Places<Value> = [263 of Value]
 
     /// The hash of a name in a text.
     static func hash(_ text: TraceText, _ name: Range<Int>) -> UInt64 {

@@ -139,5 +139,6 @@ extension OpenLookup {
     fileprivate var isNotPinnedInUserSpace: Bool { passes == 0 && address < 1 << 47 - 1 << 20 }
 
     /// A lookup succeeds with a page that was pinned and not unlocked again.
+    @inline(__always)
     fileprivate func canEnd(with result: Int32) -> Bool { !isPinning && (result != 0 || (isPinned && !isUnlocked)) }
 }

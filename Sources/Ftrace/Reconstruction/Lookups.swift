@@ -377,10 +377,12 @@ extension PageFacts {
 
 extension OpenLookup {
     /// Whether a pin at this address can be that of the futex: its page begins at most 64 KiB before the futex.
+    @inline(__always)
     private func covers(_ pin: UInt64) -> Bool { pin <= address && address - pin < 65_536 }
 
     /// Whether the order of events permits a pin at this address. The first pin of a pass is for writing. The second
     /// one follows a first one that failed, and a further pass follows a pin that did not fail.
+    @inline(__always)
     fileprivate func canBePinned(at pin: UInt64, isFirst: Bool) -> Bool {
         (pinAddress == nil ? covers(pin) : pinAddress == pin) && !isPinning
             && (isFirst ? passes == 0 || isPinned : flags.contains(.pinFailed))

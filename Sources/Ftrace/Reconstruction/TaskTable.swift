@@ -196,7 +196,9 @@ struct TaskState {
 
     /// A function that begins now, or a lookup, shows that the task is in no function whose entry is missing. So an end
     /// without an entry says nothing about earlier detaches.
-    mutating func stopWaiting() { pending.removeAll(keepingCapacity: true) }
+    mutating func stopWaiting() {
+        if !pending.isEmpty { pending.removeAll(keepingCapacity: true) }
+    }
 
     /// It is not known any more in which functions the task is.
     mutating func forgetFunctions() {
@@ -229,8 +231,14 @@ struct TaskTable {
     private var refusals = 0
 
     /// The place of a task, which is added if it is new; nil when there is no room.
+    @inline(__always)
     mutating func place(of tid: UInt32) -> Int? {
         if let latest, latest.tid == tid { return latest.place }
+        return otherPlace(of: tid)
+    }
+
+    @inline(never)
+    private mutating func otherPlace(of tid: UInt32) -> Int? {
         if let place = places[tid] {
             latest = (tid, place)
             return place

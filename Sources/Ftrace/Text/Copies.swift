@@ -7,6 +7,32 @@
 
 import Events
 
+/// A hash of an event: its name, its arguments, its task and its time.
+struct EventPrint: Equatable, Sendable {
+    private var hash: UInt64 = 0
+
+    init() {}
+
+    /// The part that all events with this name and these arguments have in common; `keys` as `Arguments` packs them.
+    init(_ name: EventName, keys: UInt32) {
+        let code =
+            if case .leave(let id) = name { EventName.placeCount + Int(id.number) } else { name.place ?? -1 }
+        hash = UInt64(truncatingIfNeeded: code) << 32 | UInt64(keys)
+    }
+
+    /// Adds the value of an argument.
+    @inline(__always)
+    mutating func add(_ value: UInt64) { hash = (hash ^ value) &* 0x9e37_79b9_7f4a_7c15 }
+
+    @inline(__always)
+    mutating func add(_ head: EventHead) {
+        add(head.time)
+        // Of a product, only the upper bits depend on all bits of its factors.
+        hash ^= hash >> 32
+        add(UInt64(head.tid))
+    }
+}
+
 /// A hash of each event that was read, and whether the events that are read now are a copy of them.
 struct Copies {
     /// The largest number of stored events, of eight bytes each. Later ones are not stored.
@@ -23,7 +49,7 @@ struct Copies {
     private static let stride = 64
 
     /// The hashes of the stored events.
-    private var prints: [UInt64] = []
+    private var prints: [EventPrint] = []
     /// The times of events 0, `stride`, 2 * `stride`, …
     private var times: [UInt64] = []
     /// The first event of each part, as its index in `prints`.
@@ -55,52 +81,50 @@ struct Copies {
     /// The first line of a trace or of a dump.
     mutating func begin() { (hasBegun, next) = (true, nil) }
 
-    /// Takes the next event. The values of its arguments are those of `all` in the range `values`.
+    /// Takes the next event.
     @inline(__always)
-    mutating func take(
-        _ name: EventName, _ head: EventHead, keys: UInt32, _ all: [UInt64], _ values: Range<Int>, line: UInt64
-    ) -> Answer {
-        let code =
-            if case .leave(let id) = name { EventName.placeCount + Int(id.number) } else { name.place ?? -1 }
-        var hash = head.time ^ UInt64(head.tid) << 40 ^ UInt64(keys) ^ UInt64(truncatingIfNeeded: code) << 20
-        hash = hash &* 0x9e37_79b9_7f4a_7c15
-        if values.lowerBound < values.upperBound {
-            hash ^= hash >> 29 ^ all[values.lowerBound] &+ all[values.upperBound - 1] &* 0xbf58_476d_1ce4_e5b9
-        }
-        if next == nil, head.time >= bound, !hasBegun {
-            add(head.time, hash)
+    mutating func take(_ print: EventPrint, at time: UInt64, line: UInt64) -> Answer {
+        if next == nil, time >= bound, !hasBegun {
+            add(time, print)
             return .new
         }
-        return takeAgain(head.time, hash, line: line)
+        return takeAgain(time, print, line: line)
     }
 
     @inline(__always)
-    private mutating func add(_ time: UInt64, _ hash: UInt64) {
-        if prints.count < Self.limit {
-            if prints.count % Self.stride == 0 { times.append(time) }
-            prints.append(hash)
-        }
+    private mutating func add(_ time: UInt64, _ print: EventPrint) {
+        if prints.count < Self.limit { store(time, print) }
         self.time = time
         if time > end { end = time }
         bound = searches > 0 ? end : time
     }
 
+    @inline(__always)
+    private mutating func store(_ time: UInt64, _ print: EventPrint) {
+        if prints.count % Self.stride == 0 {
+            // All of the room at once, because memory that is not used costs nothing.
+            if prints.isEmpty { prints.reserveCapacity(Self.limit) }
+            times.append(time)
+        }
+        prints.append(print)
+    }
+
     /// An event after a step back in time, after the begin of a trace, or in a copy.
     @inline(never)
-    private mutating func takeAgain(_ time: UInt64, _ hash: UInt64, line: UInt64) -> Answer {
+    private mutating func takeAgain(_ time: UInt64, _ print: EventPrint, line: UInt64) -> Answer {
         if let next {
             // The first copy goes on beyond the stored events.
             if next >= Self.limit, time <= end, !hasBegun {
                 places.add(line)
                 return .copy
             }
-            if next < prints.count, prints[next] == hash {
+            if next < prints.count, prints[next] == print {
                 self.next = next + 1
                 places.add(line)
                 return .copy
             }
             // The copy lacks events of the first one, or has further ones.
-            if let place = place(of: time, hash) {
+            if let place = place(of: time, print) {
                 self.next = place + 1
                 places.add(line)
                 return .copy
@@ -110,7 +134,7 @@ struct Copies {
                 return .other
             }
             self.next = nil
-        } else if let place = place(of: time, hash, inLastPart: hasBegun || time < self.time) {
+        } else if let place = place(of: time, print, inLastPart: hasBegun || time < self.time) {
             (self.next, hasBegun) = (place + 1, false)
             places.add(line)
             return .copy
@@ -122,13 +146,13 @@ struct Copies {
             searches -= 1
         }
         hasBegun = false
-        add(time, hash)
+        add(time, print)
         return .new
     }
 
-    /// The index of the stored event with this time and hash. Without `inLastPart`, the part to which the event itself
+    /// The index of the stored event with this time and this hash. Without `inLastPart`, the part to which the event itself
     /// would be added is not searched: a copy begins with a step back, and within one part events can be alike.
-    private func place(of time: UInt64, _ hash: UInt64, inLastPart: Bool = true) -> Int? {
+    private func place(of time: UInt64, _ print: EventPrint, inLastPart: Bool = true) -> Int? {
         for (number, begin) in parts.enumerated() {
             let isLast = number + 1 == parts.count
             if isLast, !inLastPart { return nil }
@@ -145,7 +169,7 @@ struct Copies {
             var place = low > first ? (low - 1) * Self.stride : begin
             let reach = min(partEnd, place + Self.reach)
             while place < reach, place % Self.stride != 0 || times[place / Self.stride] <= time {
-                if prints[place] == hash { return place }
+                if prints[place] == print { return place }
                 place += 1
             }
         }

@@ -13,8 +13,7 @@ import Events
 /// The largest number of arguments that the lines of each event have, in one trace.
 struct CutLines {
     /// Indexed by `EventName.place`: the largest number of arguments of a line, and how many lines had that number.
-    private var most = [UInt8](repeating: 0, count: EventName.placeCount)
-    private var lines = [UInt64](repeating: 0, count: EventName.placeCount)
+    private var most = EventName.Places<(words: UInt8, lines: UInt64)>(repeating: (0, 0))
     /// For lines that end with the call site of a lookup, "caller=get_futex_key+0x18d/0x2c0": the columns of the
     /// longest such text, and how many lines had it.
     private var place: (columns: Int, lines: UInt64) = (0, 0)
@@ -40,20 +39,17 @@ struct CutLines {
     ) -> (isCut: Bool, before: UInt64) {
         if arguments.isDamaged { return (true, 0) }
         guard let place = name.place else { return (false, 0) }
-        if arguments.wordCount < most[place] { return (true, 0) }
-        let before = arguments.wordCount > most[place] ? learn(arguments.wordCount, at: place) : 0
-        if before > 0 { return (false, before) }
-        lines[place] &+= 1
+        let words = arguments.wordCount
+        if words != most[place].words {
+            if words < most[place].words { return (true, 0) }
+            let before = most[place].lines
+            most[place] = (words, 1)
+            if before > 0 { return (false, before) }
+        } else {
+            most[place].lines &+= 1
+        }
         guard case .unlock = name, arguments.isFutexCall == true, arguments[.zero] == nil else { return (false, 0) }
         return arguments[.base] == nil ? judgePlace(text, range) : (true, 0)
-    }
-
-    /// Stores a new largest number of arguments. Returns how many lines had the one before.
-    @inline(never)
-    private mutating func learn(_ count: UInt8, at place: Int) -> UInt64 {
-        let before = lines[place]
-        (most[place], lines[place]) = (count, before > 0 ? 1 : 0)
-        return before
     }
 
     /// The same for the unlock of a lookup: where the line ends with the call site, the length of that text decides.

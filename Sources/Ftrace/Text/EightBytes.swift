@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// Blanks and digits, eight bytes at a time: a line of a trace is mostly these.
+// Blanks and digits, eight or sixteen bytes at a time: a line of a trace is mostly these.
 
 /// Eight bytes of a text, the first the lowest.
 struct EightBytes {
@@ -44,12 +44,6 @@ struct EightBytes {
         noDecimal << UInt64(64 - 8 * count) == 0 ? decimalValue(of: count) : nil
     }
 
-    /// The same for hexadecimal digits.
-    @inline(__always)
-    func hexadecimal(exactly count: Int) -> UInt64? {
-        noHexadecimal << UInt64(64 - 8 * count) == 0 ? hexadecimalValue(of: count) : nil
-    }
-
     // The top bits of bytes that are no digits. Additions are made without top bits, so that none carries.
 
     @inline(__always)
@@ -86,4 +80,47 @@ struct EightBytes {
         value = (value << 8 | value >> 16) & 0x0000_ffff_0000_ffff
         return (value << 16 | value >> 32) & 0xffff_ffff
     }
+}
+
+/// Sixteen bytes of a text, the first the lowest of the first word. The long numbers of a trace are hexadecimal.
+struct SixteenBytes {
+    private static var tops: SIMD2<UInt64> { bytes(0x80) }
+
+    private let words: SIMD2<UInt64>
+    @inline(__always)
+    init(_ words: SIMD2<UInt64>) { self.words = words }
+
+    /// The value of the first `count` bytes, 1 to 16, as hexadecimal digits of either case; nil when one of them is
+    /// none.
+    @inline(__always)
+    func hexadecimal(exactly count: Int) -> UInt64? {
+        let none = noHexadecimal
+        // The flags of the bytes that do not count are shifted out.
+        let flags = count >= 8 ? none[0] | none[1] << UInt64(128 - 8 * count) : none[0] << UInt64(64 - 8 * count)
+        return flags == 0 ? value >> UInt64(64 - 4 * count) : nil
+    }
+
+    /// As in `EightBytes`.
+    @inline(__always)
+    private var noHexadecimal: SIMD2<UInt64> {
+        let digit = (words ^ Self.bytes(0x30)) & ~Self.tops
+        let letter = ((words | Self.bytes(0x20)) ^ Self.bytes(0x60)) & ~Self.tops
+        let noDigit = digit &+ Self.bytes(0x76)
+        let noLetter = (letter &+ Self.bytes(0x79)) | ~(letter &+ Self.bytes(0x7f))
+        return (noDigit & noLetter | words) & Self.tops
+    }
+
+    @inline(__always)
+    private var value: UInt64 {
+        let letters = (words &>> 6) & Self.bytes(1)
+        // The sum is above 15 only in bytes that are no digits.
+        var value = ((words & Self.bytes(0x0f)) &+ letters &+ (letters &<< 3)) & Self.bytes(0x0f)
+        value = (value &<< 4 | value &>> 8) & SIMD2(repeating: 0x00ff_00ff_00ff_00ff)
+        value = (value &<< 8 | value &>> 16) & SIMD2(repeating: 0x0000_ffff_0000_ffff)
+        value = value &<< 16 | value &>> 32
+        return value[0] << 32 | value[1] & 0xffff_ffff
+    }
+
+    @inline(__always)
+    private static func bytes(_ byte: UInt64) -> SIMD2<UInt64> { SIMD2(repeating: byte &* 0x0101_0101_0101_0101) }
 }

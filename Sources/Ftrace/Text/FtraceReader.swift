@@ -137,7 +137,8 @@ public struct FtraceReader: EventSource {
             let text = unsafe TraceText(padded: bytes)
             // Of the line that is looked at.
             var arguments = Arguments()
-            for line in block.lines { take(line, of: text, block.values, &arguments, into: &sink) }
+            let lines = block.lines.span
+            for index in lines.indices { take(lines[index], of: text, block.values, &arguments, into: &sink) }
         }
         bytesRead = block.bytesRead
         linesBefore += UInt64(block.lineCount)
@@ -146,6 +147,7 @@ public struct FtraceReader: EventSource {
 
     // MARK: Lines
 
+    @inline(__always)
     mutating func take(
         _ read: TraceLine, of text: TraceText, _ values: [UInt64], _ arguments: inout Arguments,
         into sink: inout some EventSink
@@ -153,9 +155,7 @@ public struct FtraceReader: EventSource {
         line = linesBefore + UInt64(read.number) + 1
         let range = read.range
         if doubt != .none { takeDoubt(read, into: &sink) }
-        if !range.isEmpty, prefix.hasRecords || text[range.lowerBound] &- 0x30 < 10,
-            case let gap = prefix.gap(text, range), gap > 0
-        {
+        if read.isNumbered || prefix.hasRecords, case let gap = prefix.gap(text, range), gap > 0 {
             lose(gap, into: &sink)
         }
         if read.prefix > 0 { takePrefix(read, of: text, into: &sink) }
@@ -181,8 +181,7 @@ public struct FtraceReader: EventSource {
                 if let count = prefix.count, read.prefix < count { doubt = .shrunk }
                 prefix.learn(text, read.range.leading(read.prefix))
             }
-            let end = read.firstValue + Arguments.count(of: read.keys)
-            switch copies.take(name, read.head, keys: read.keys, values, read.firstValue..<end, line: line) {
+            switch copies.take(read.print, at: read.head.time, line: line) {
             case .new: break
             case .copy:
                 stack = .other
@@ -193,10 +192,6 @@ public struct FtraceReader: EventSource {
             }
             arguments.unpack(read.keys, values, at: read.firstValue)
             arguments.wordCount = read.words
-            guard read.head.oddities.isEmpty, doubt != .shrunk else {
-                return takeOdd(name, read.head, arguments, text, range, into: &sink)
-            }
-            isInColumns = true
             take(name, read.head, arguments, text, range, into: &sink)
         case .overlong:
             overlong += 1
@@ -306,7 +301,7 @@ public struct FtraceReader: EventSource {
                 if name.hasArguments {
                     arguments.read(text, body, of: name, names: reconstruction.names) { _ in }
                 }
-                takeOdd(name, head.event, arguments, text, range, into: &sink)
+                take(name, head.event, arguments, text, range, into: &sink)
             }
         }
     }
@@ -316,6 +311,13 @@ public struct FtraceReader: EventSource {
         _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, _ text: TraceText, _ range: Range<Int>,
         into sink: inout some EventSink
     ) {
+        var head = head
+        if head.oddities.isEmpty, doubt != .shrunk {
+            isInColumns = true
+        } else {
+            guard let known = knownHead(name, head, text, range, into: &sink) else { return }
+            head = known
+        }
         if case .systemCall = name {
             systemCalls += 1
             return

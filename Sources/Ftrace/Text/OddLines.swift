@@ -7,22 +7,25 @@
 import Events
 
 extension FtraceReader {
-    /// Takes an event whose head is not exactly as the kernel prints it: its name, its number or its time.
+    /// The head of an event where it is not exactly as the kernel prints it: its name, its number or its time. Nil where
+    /// the event is not used.
     @inline(never)
-    mutating func takeOdd(
-        _ name: EventName, _ head: EventHead, _ arguments: borrowing Arguments, _ text: TraceText, _ range: Range<Int>,
-        into sink: inout some EventSink
-    ) {
+    mutating func knownHead(
+        _ name: EventName, _ head: EventHead, _ text: TraceText, _ range: Range<Int>, into sink: inout some EventSink
+    ) -> EventHead? {
         var head = head
         if head.oddities.contains(.isNameDoubtful) { doubtfulNames.add(line) }
         if head.oddities.contains(.isCount) { (reconstruction.counts, run.hasCountsForTimes) = (true, true) }
         // Lines of perf and lines with columns are not in one text. So this is the rest of a line that was cut.
-        if head.oddities.contains(.isPerf), isInColumns { return loseCut(text, range, into: &sink) }
+        if head.oddities.contains(.isPerf), isInColumns {
+            loseCut(text, range, into: &sink)
+            return nil
+        }
         // perf prints -1 for every task that has ended, so two such events may be of two tasks.
         if head.oddities.contains(.isPerf), head.tid == .max {
             unknownTasks.add(line)
             if case .detach = name { lose(1, into: &sink) }
-            return
+            return nil
         }
         // In a text without repeated blanks, no name has all its columns.
         if !isInColumns { head.oddities.remove(.isNameShort) }
@@ -34,7 +37,7 @@ extension FtraceReader {
         if doubt == .shrunk || isRest {
             head.oddities.insert(.isNameShort)
         }
-        take(name, head, arguments, text, range, into: &sink)
+        return head
     }
 
     /// Decides where a name of perf begins. In "console.txt:app 218 [001] …" the mark ends a prefix, which names the

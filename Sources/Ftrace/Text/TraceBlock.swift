@@ -71,7 +71,7 @@ struct TraceBlock: Sendable {
                     add(text, begin..<last)
                 }
                 // A decoder has put its marks between the lines.
-                if text[begin] != OriginFields.mark[0] { lineCount += 1 }
+                if text[begin] != OriginFields.markByte { lineCount += 1 }
                 begin = end + 1
             }
             return false
@@ -80,83 +80,23 @@ struct TraceBlock: Sendable {
 
     private mutating func add(_ text: TraceText, _ range: Range<Int>) {
         guard !range.isEmpty else { return }
-        var line = TraceLine(range: range, number: lineCount, firstValue: values.count)
-        var begin = range.lowerBound
-        let reading = forms.read(text, range, begin: &begin, into: &values)
+        lines.append(TraceLine(range: range, number: lineCount, firstValue: values.count))
+        Self.read(text, range, &forms, &origins, into: &lines[lines.count &- 1], &values)
+    }
+
+    @inline(__always)
+    private static func read(
+        _ text: TraceText, _ range: Range<Int>, _ forms: inout LineForms, _ origins: inout OriginForms,
+        into line: inout TraceLine, _ values: inout [UInt64]
+    ) {
+        line.isNumbered = text[range.lowerBound] &- 0x30 < 10
+        let begin = forms.read(text, into: &line, &values)
         // The name of a task may begin like a comment.
-        if text[range.lowerBound] != UInt8(ascii: "#") || reading.isOfTask {
-            switch reading {
-            case .unneeded:
-                line.meaning = .unneeded
-                setPrefix(text, range.lowerBound..<begin, of: &line)
-            case .frame(let frame):
-                line.meaning = .frame(frame.kind, isOfPerf: frame.isOfPerf)
-                values.append(frame.function)
-                if frame.begin > 0 { line.origin = origins.hash(text, range.lowerBound..<frame.begin) }
-            case .event(let name, let head, let keys, let words):
-                (line.meaning, line.head, line.keys, line.words) = (.event(name), head, keys, words)
-                setPrefix(text, range.lowerBound..<begin, of: &line)
-            case .nameless: setPrefix(text, range.lowerBound..<begin, of: &line)
-            case .noLine: break
-            }
+        if text[range.lowerBound] == UInt8(ascii: "#"), begin == nil || !line.isOfTask {
+            line.meaning = .other
+        } else if let begin {
+            if case .frame = line.meaning {} else { line.prefix = begin - range.lowerBound }
+            line.origin = begin > range.lowerBound ? origins.hash(text, range.lowerBound..<begin) : Origin.none
         }
-        lines.append(line)
     }
-
-    @inline(__always)
-    private mutating func setPrefix(_ text: TraceText, _ prefix: Range<Int>, of line: inout TraceLine) {
-        line.prefix = prefix.count
-        line.origin = prefix.isEmpty ? Origin.none : origins.hash(text, prefix)
-    }
-}
-
-/// What one line says.
-struct TraceLine: Sendable {
-    enum Meaning {
-        /// Nothing that could be known without reading it again.
-        case other
-        /// A line of a trace with an event that is not needed.
-        case unneeded
-        /// What looks like a frame, with the hash of its function as its only value.
-        case frame(Reconstruction.FrameKind, isOfPerf: Bool)
-        case event(EventName)
-        /// A line that is too long to be kept.
-        case overlong
-    }
-
-    var head = EventHead()
-    var meaning = Meaning.other
-    /// Which values it has, as `Arguments` packs them.
-    var keys: UInt32 = 0
-    /// How many arguments it has, needed or not.
-    var words: UInt8 = 0
-    /// No line that is kept is longer, and something stands behind a prefix.
-    private var prefixCount: UInt16 = 0
-    /// What stands before it, as `Origin` has it; 0 where it is no line of a trace.
-    var origin: UInt32 = 0
-    private var begin: UInt32
-    private var end: UInt32
-    /// Lines before it in its block.
-    let number: UInt32
-    private let first: UInt32
-
-    @inline(__always)
-    init(range: Range<Int>, number: Int, firstValue: Int) {
-        (begin, end) = (UInt32(range.lowerBound), UInt32(range.upperBound))
-        (self.number, first) = (UInt32(number), UInt32(firstValue))
-    }
-
-    /// Its bytes without its end.
-    var range: Range<Int> { Int(begin)..<Int(end) }
-    /// How many of them a log has put before the line of the trace.
-    var prefix: Int {
-        get { Int(prefixCount) }
-        set { prefixCount = UInt16(newValue) }
-    }
-    /// It has a task and a time.
-    var isHead: Bool {
-        if case .frame = meaning { return false }
-        return origin != 0
-    }
-    var firstValue: Int { Int(first) }
 }

@@ -66,68 +66,44 @@ import Glibc
         return unsafe UnsafeRawPointer(found) - UnsafeRawPointer(start)
     }
 
-    /// Whether `count` bytes from `begin` on are those that lie in `words` from `place` on, zeros behind the last.
+    /// Whether the bytes from `begin` on are those of a pattern. From `place` on, `pattern` has for each step of 32 bytes
+    /// the bytes and a mask of those that count. The last step may go beyond the text.
     @inline(__always)
-    func isLike(_ words: [UInt64], at place: Int, from begin: Int, count: Int) -> Bool {
-        guard count > 0 else { return true }
-        let last = (count &- 1) >> 3
-        // The padding is longer than a word.
-        precondition(begin >= 0 && count <= self.count &- begin)
-        precondition(place >= 0 && last < words.count &- place)
-        return unsafe words.withUnsafeBufferPointer { words in
+    func isLike(_ pattern: [SIMD4<UInt64>], at place: Int, steps: Int, from begin: Int) -> Bool {
+        precondition(begin >= 0 && 32 &* steps <= count &+ Self.padding &- begin)
+        precondition(place >= 0 && steps >= 0 && 2 &* steps <= pattern.count &- place)
+        return unsafe pattern.withUnsafeBufferPointer { pattern in
             let text = unsafe UnsafeRawPointer(start + begin)
-            // Both have more than `last` words, by the comparisons above.
-            for index in 0..<last {
-                let word = unsafe text.loadUnaligned(fromByteOffset: 8 &* index, as: UInt64.self)
-                if unsafe word.littleEndian != words[place &+ index] { return false }
+            var difference = SIMD4<UInt64>.zero
+            // Both have as many steps, by the comparisons above.
+            for step in 0..<steps {
+                let words = unsafe text.loadUnaligned(fromByteOffset: 32 &* step, as: SIMD4<UInt64>.self)
+                let at = place &+ 2 &* step
+                difference |= unsafe (words ^ pattern[at]) & pattern[at &+ 1]
             }
-            return unsafe self.word(at: begin &+ 8 &* last, count: count &- 8 &* last) == words[place &+ last]
+            return difference[0] | difference[1] | difference[2] | difference[3] == 0
         }
     }
 
-    /// The same where only those bits count that `masks` have.
+    /// Sixteen bytes from `position` on, the first the lowest of the first word; zeros behind the end.
     @inline(__always)
-    func isLike(_ words: [UInt64], masks: [UInt64], at place: Int, from begin: Int, count: Int) -> Bool {
-        precondition(begin >= 0 && count >= 0 && count <= self.count &- begin)
-        let wordCount = (count &+ 7) >> 3
-        // The padding is longer than a word.
-        precondition(place >= 0 && wordCount <= words.count &- place && words.count == masks.count)
-        return unsafe words.withUnsafeBufferPointer { words in
-            unsafe masks.withUnsafeBufferPointer { masks in
-                let text = unsafe UnsafeRawPointer(start + begin)
-                var difference: UInt64 = 0
-                // So many words are in all three, by the comparisons above.
-                for index in 0..<wordCount {
-                    let word = unsafe text.loadUnaligned(fromByteOffset: 8 &* index, as: UInt64.self)
-                    difference |= unsafe (word.littleEndian ^ words[place &+ index]) & masks[place &+ index]
-                }
-                return difference == 0
-            }
-        }
+    func words(at position: Int) -> SIMD2<UInt64> {
+        precondition(position >= 0 && position <= count + Self.padding - 16)
+        // Sixteen bytes inside, by the comparison above; they are not aligned.
+        let words = unsafe UnsafeRawPointer(start).loadUnaligned(fromByteOffset: position, as: SIMD2<UInt64>.self)
+        return SIMD2(UInt64(littleEndian: words[0]), UInt64(littleEndian: words[1]))
     }
 
     /// Up to sixteen digits, and nil when one of the bytes is none.
     @inline(__always)
     func number(at begin: Int, digits: Int, isHexadecimal: Bool) -> UInt64? {
-        let word = self.word(at: begin)
-        // Most numbers are that short.
-        if digits <= 2 {
-            let (first, second) = ((word & 0xff) &- 0x30, (word >> 8 & 0xff) &- 0x30)
-            if digits == 1, first < 10 { return first }
-            if digits == 2, first < 10, second < 10 { return first &* (isHexadecimal ? 16 : 10) &+ second }
-        }
-        let count = Swift.min(digits, 8)
-        let bytes = EightBytes(word)
-        if !isHexadecimal {
-            guard let high = bytes.decimal(exactly: count) else { return nil }
-            if digits <= 8 { return high }
-            guard let low = EightBytes(self.word(at: begin + 8)).decimal(exactly: digits - 8) else { return nil }
-            return (8..<digits).reduce(high) { value, _ in value &* 10 } &+ low
-        }
-        guard let high = bytes.hexadecimal(exactly: count) else { return nil }
+        // Many numbers are that short.
+        if digits == 1, case let digit = self[begin] &- 0x30, digit < 10 { return UInt64(digit) }
+        if isHexadecimal { return SixteenBytes(words(at: begin)).hexadecimal(exactly: digits) }
+        guard let high = EightBytes(word(at: begin)).decimal(exactly: Swift.min(digits, 8)) else { return nil }
         if digits <= 8 { return high }
-        guard let low = EightBytes(self.word(at: begin + 8)).hexadecimal(exactly: digits - 8) else { return nil }
-        return high << UInt64(4 * (digits - 8)) | low
+        guard let low = EightBytes(word(at: begin + 8)).decimal(exactly: digits - 8) else { return nil }
+        return (8..<digits).reduce(high) { value, _ in value &* 10 } &+ low
     }
 
     /// The decimal number that ends at `end`, of at most ten digits, after `start`; `end` moves before it.
