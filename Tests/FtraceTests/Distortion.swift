@@ -49,7 +49,7 @@ struct Distortion {
     }
 
     /// A text of these lines with one or two gaps that nothing marks. Before that its stacks may have been cut to eight
-    /// frames, or its lines at a column; and a line of an operation may be missing, of any task.
+    /// frames, or its lines at a column; its begin may be missing, and a line of an operation, of any task.
     mutating func gapped(_ original: [[UInt8]]) -> [[UInt8]] {
         var lines = original
         if isOne(of: 3) {
@@ -64,6 +64,11 @@ struct Distortion {
             let column = number(120...260)
             lines = lines.map { Array($0.prefix(column)) }
             steps.append("column \(column)")
+        }
+        if isOne(of: 3), lines.count > 100 {
+            let count = number(1...lines.count * 3 / 4)
+            lines.removeFirst(count)
+            steps.append("without the first \(count)")
         }
         for _ in 0..<number(0...2) {
             let operations = lines.indices.filter { place in

@@ -141,14 +141,11 @@ extension DetachTable.Slot {
         // ended, and another one may have begun, in missing lines.
         guard !saying.isEmpty else { return isConfirmed }
         if contradictsEnds { return false }
-        let unseen = saying.subtracting(detach.landmarks).subtracting(left)
-        if knowsFunctions {
-            // The entry of a function on the stack would have been seen, as other entries were.
-            guard unseen.isDisjoint(with: landmarksEntered) else { return false }
-        } else if !landmarksEntered.isEmpty, !isKswapd {
-            // The task entered these functions before the text began, or in missing lines. Only their ends show that
-            // the stack is that of this task.
-            guard saying.isSubset(of: left) else { return false }
+        // The entry of a function on the stack would have been seen, as other entries were. Where it is missing, the task
+        // entered the function before the text began, or in missing lines; then the stack may be joined of two.
+        let unseen = saying.subtracting(detach.landmarks)
+        guard unseen.isDisjoint(with: landmarksEntered), knowsFunctions || landmarksEntered.isEmpty || isKswapd else {
+            return false
         }
         guard !operation.isEmpty else { return true }
         // Within an operation whose entry was seen, the entry of each function was recorded. Reclaim is an exception:

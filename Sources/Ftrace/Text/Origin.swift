@@ -38,6 +38,12 @@ enum Origin {
         var value = Value.none
         while place < prefix.upperBound {
             let byte = text[place]
+            let isBegin = place == prefix.lowerBound || !isPart[Int(text[place - 1])]
+            if isBegin, let end = addressEnd(text, place..<prefix.upperBound) {
+                take(place..<end)
+                (place, before, value) = (end, text[end - 1], .none)
+                continue
+            }
             guard isPart[Int(byte)] else {
                 // The colours of a terminal.
                 if byte == 0x1b, place + 1 < prefix.upperBound, text[place + 1] == UInt8(ascii: "[") {
@@ -84,6 +90,22 @@ enum Origin {
     /// Whether the value of this key names a place.
     private static func isKey(_ text: TraceText, _ word: Range<Int>) -> Bool {
         OriginFields.name(of: String(decoding: text[word].prefix(64), as: UTF8.self), within: nil) != nil
+    }
+
+    /// The end of an IPv6 address or of the address of a network card, "fe80::1%eth0" and "52:54:00:12:34:56", if one
+    /// begins here. Unlike a time, it has two colons in a row or more than four.
+    private static func addressEnd(_ text: TraceText, _ range: Range<Int>) -> Int? {
+        var (place, colons, isDouble) = (range.lowerBound, 0, false)
+        while place < range.upperBound, case let byte = text[place], byte == UInt8(ascii: ":") || byte.isHexDigit {
+            if byte == UInt8(ascii: ":") {
+                colons += 1
+                if place > range.lowerBound, text[place - 1] == byte { isDouble = true }
+            }
+            place += 1
+        }
+        guard isDouble || colons > 4 else { return nil }
+        while place < range.upperBound, isPart[Int(text[place])] { place += 1 }
+        return place
     }
 
     /// Whether a word is an IPv4 address, "10.0.0.7", "/10.0.0.7" or "@10.0.0.7": it names a place although it has no
@@ -146,14 +168,15 @@ enum Origin {
         if after <= 0x20 || after == UInt8(ascii: ",") || after == UInt8(ascii: "]") {
             if months.contains(name) || days.contains(name) { return true }
         }
-        // "CPU3", "thread-12".
+        // "CPU3"; "[thread-12]", while a container may be named "thread-12".
         let stem = name.drop { $0 == "#" }.prefix { $0 != "#" && $0 != "-" && !$0.isNumber }
-        return stem == "cpu" || stem.hasSuffix("thread") || name.has("-thread-")
+        return stem == "cpu" || (after == UInt8(ascii: "]") && (stem.hasSuffix("thread") || name.has("-thread-")))
     }
 }
 
 extension UInt8 {
     fileprivate var isLetter: Bool { (self | 0x20) &- 0x61 < 26 }
+    fileprivate var isHexDigit: Bool { self &- 0x30 < 10 || (self | 0x20) &- 0x61 < 6 }
     fileprivate var isLetterOrDigit: Bool { self &- 0x30 < 10 || isLetter }
 }
 
