@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Lines of a trace are like lines before them: the same task on the same processor, the same event with numbers of
-// the same length. What a line has in common with one that was read is compared, eight bytes at a time, and only its
+// the same length. What a line has in common with one that was read is compared, 32 bytes at a time, and only its
 // numbers are read. This saves time and changes nothing: where the bytes are not the same, or what was a digit is
 // none, the line is read as if nothing was known.
 
