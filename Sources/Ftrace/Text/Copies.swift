@@ -8,8 +8,8 @@
 import Events
 
 /// A hash of an event: its name, its arguments, its task and its time.
-struct EventPrint: Equatable, Sendable {
-    private var hash: UInt64 = 0
+struct EventHash: Equatable, Sendable {
+    private var value: UInt64 = 0
 
     init() {}
 
@@ -17,18 +17,18 @@ struct EventPrint: Equatable, Sendable {
     init(_ name: EventName, keys: UInt32) {
         let code =
             if case .leave(let id) = name { EventName.placeCount + Int(id.number) } else { name.place ?? -1 }
-        hash = UInt64(truncatingIfNeeded: code) << 32 | UInt64(keys)
+        value = UInt64(truncatingIfNeeded: code) << 32 | UInt64(keys)
     }
 
     /// Adds the value of an argument.
     @inline(__always)
-    mutating func add(_ value: UInt64) { hash = (hash ^ value) &* 0x9e37_79b9_7f4a_7c15 }
+    mutating func add(_ value: UInt64) { self.value = (self.value ^ value) &* 0x9e37_79b9_7f4a_7c15 }
 
     @inline(__always)
     mutating func add(_ head: EventHead) {
         add(head.time)
         // Of a product, only the upper bits depend on all bits of its factors.
-        hash ^= hash >> 32
+        value ^= value >> 32
         add(UInt64(head.tid))
     }
 }
@@ -49,10 +49,10 @@ struct Copies {
     private static let stride = 64
 
     /// The hashes of the stored events.
-    private var prints: [EventPrint] = []
+    private var hashes: [EventHash] = []
     /// The times of events 0, `stride`, 2 * `stride`, …
     private var times: [UInt64] = []
-    /// The first event of each part, as its index in `prints`.
+    /// The first event of each part, as its index in `hashes`.
     private var parts: [Int] = []
     /// Time of the newest event that is no copy.
     private var time: UInt64 = 0
@@ -83,81 +83,81 @@ struct Copies {
 
     /// Takes the next event.
     @inline(__always)
-    mutating func take(_ print: EventPrint, at time: UInt64, line: UInt64) -> Answer {
+    mutating func take(_ hash: EventHash, at time: UInt64, line: UInt64) -> Answer {
         if next == nil, time >= bound, !hasBegun {
-            add(time, print)
+            add(time, hash)
             return .new
         }
-        return takeAgain(time, print, line: line)
+        return takeAgain(time, hash, line: line)
     }
 
     @inline(__always)
-    private mutating func add(_ time: UInt64, _ print: EventPrint) {
-        if prints.count < Self.limit { store(time, print) }
+    private mutating func add(_ time: UInt64, _ hash: EventHash) {
+        if hashes.count < Self.limit { store(time, hash) }
         self.time = time
         if time > end { end = time }
         bound = searches > 0 ? end : time
     }
 
     @inline(__always)
-    private mutating func store(_ time: UInt64, _ print: EventPrint) {
-        if prints.count % Self.stride == 0 {
+    private mutating func store(_ time: UInt64, _ hash: EventHash) {
+        if hashes.count % Self.stride == 0 {
             // All of the room at once, because memory that is not used costs nothing.
-            if prints.isEmpty { prints.reserveCapacity(Self.limit) }
+            if hashes.isEmpty { hashes.reserveCapacity(Self.limit) }
             times.append(time)
         }
-        prints.append(print)
+        hashes.append(hash)
     }
 
     /// An event after a step back in time, after the begin of a trace, or in a copy.
     @inline(never)
-    private mutating func takeAgain(_ time: UInt64, _ print: EventPrint, line: UInt64) -> Answer {
+    private mutating func takeAgain(_ time: UInt64, _ hash: EventHash, line: UInt64) -> Answer {
         if let next {
             // The first copy goes on beyond the stored events.
             if next >= Self.limit, time <= end, !hasBegun {
                 places.add(line)
                 return .copy
             }
-            if next < prints.count, prints[next] == print {
+            if next < hashes.count, hashes[next] == hash {
                 self.next = next + 1
                 places.add(line)
                 return .copy
             }
             // The copy lacks events of the first one, or has further ones.
-            if let place = place(of: time, print) {
+            if let place = place(of: time, hash) {
                 self.next = place + 1
                 places.add(line)
                 return .copy
             }
-            if time <= end, !hasBegun, next < prints.count || time < self.time {
+            if time <= end, !hasBegun, next < hashes.count || time < self.time {
                 others += 1
                 return .other
             }
             self.next = nil
-        } else if let place = place(of: time, print, inLastPart: hasBegun || time < self.time) {
+        } else if let place = place(of: time, hash, inLastPart: hasBegun || time < self.time) {
             (self.next, hasBegun) = (place + 1, false)
             places.add(line)
             return .copy
         }
         if hasBegun || time < self.time {
-            if parts.count < Self.partLimit { parts.append(prints.count) }
+            if parts.count < Self.partLimit { parts.append(hashes.count) }
             searches = Self.searchLimit
         } else if searches > 0 {
             searches -= 1
         }
         hasBegun = false
-        add(time, print)
+        add(time, hash)
         return .new
     }
 
     /// The index of the stored event with this time and this hash. Without `inLastPart`, the part to which the event itself
     /// would be added is not searched: a copy begins with a step back, and within one part events can be alike.
-    private func place(of time: UInt64, _ print: EventPrint, inLastPart: Bool = true) -> Int? {
+    private func place(of time: UInt64, _ hash: EventHash, inLastPart: Bool = true) -> Int? {
         for (number, begin) in parts.enumerated() {
             let isLast = number + 1 == parts.count
             if isLast, !inLastPart { return nil }
             // Beyond the largest number of parts, the last one has steps back in time, so it cannot be searched.
-            let partEnd = isLast ? prints.count : parts[number + 1]
+            let partEnd = isLast ? hashes.count : parts[number + 1]
             if isLast, parts.count == Self.partLimit { return nil }
             // Finds the last stored time of this part that is before the event's.
             var (low, high) = ((begin + Self.stride - 1) / Self.stride, (partEnd + Self.stride - 1) / Self.stride)
@@ -169,7 +169,7 @@ struct Copies {
             var place = low > first ? (low - 1) * Self.stride : begin
             let reach = min(partEnd, place + Self.reach)
             while place < reach, place % Self.stride != 0 || times[place / Self.stride] <= time {
-                if prints[place] == print { return place }
+                if hashes[place] == hash { return place }
                 place += 1
             }
         }

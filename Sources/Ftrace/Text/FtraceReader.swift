@@ -181,7 +181,7 @@ public struct FtraceReader: EventSource {
                 if let count = prefix.count, read.prefix < count { doubt = .shrunk }
                 prefix.learn(text, read.range.leading(read.prefix))
             }
-            switch copies.take(read.print, at: read.head.time, line: line) {
+            switch copies.take(read.hash, at: read.head.time, line: line) {
             case .new: break
             case .copy:
                 stack = .other

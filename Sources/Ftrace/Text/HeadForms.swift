@@ -31,7 +31,7 @@ struct HeadForms: Sendable {
         var end: Int
     }
 
-    /// Stores the task and the time, with which the print of the event is complete.
+    /// Stores the task and the time, with which the hash of the event is complete.
     @inline(__always)
     func store(_ match: Match, in line: inout TraceLine) {
         let event = forms[match.place].event
@@ -39,7 +39,7 @@ struct HeadForms: Sendable {
         line.head = EventHead(
             tid: event.tid, tgid: event.tgid, isInterrupt: event.isInterrupt, oddities: event.oddities,
             comm: event.comm, time: match.time)
-        line.print.add(line.head)
+        line.hash.add(line.head)
     }
 
     /// By the columns of the task's number.

@@ -109,9 +109,9 @@ struct LineForms: Sendable {
         }
         (line.meaning, line.head) = (.event(event), head.event)
         (line.keys, line.words) = (arguments.packedKeys, arguments.wordCount)
-        line.print = EventPrint(event, keys: line.keys)
-        for value in values[line.firstValue...] { line.print.add(value) }
-        line.print.add(head.event)
+        line.hash = EventHash(event, keys: line.keys)
+        for value in values[line.firstValue...] { line.hash.add(value) }
+        line.hash.add(head.event)
     }
 }
 

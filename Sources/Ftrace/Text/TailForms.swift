@@ -27,7 +27,7 @@ struct TailForms: Sendable {
         var numbers: UInt8 = 0
         /// Bytes; 0 where nothing is known.
         var length = 0
-        var print = EventPrint(.marker, keys: 0)
+        var hash = EventHash(.marker, keys: 0)
     }
 
     private var forms = Array(repeating: Form(), count: count)
@@ -78,7 +78,7 @@ struct TailForms: Sendable {
         let form = forms[place]
         let count = Int(form.numbers)
         let numbers = numbers.span.extracting(place &* Self.numberLimit..<place &* Self.numberLimit &+ count)
-        var print = form.print
+        var hash = form.hash
         var areNumbers = true
         values.append(addingCapacity: count) { values in
             for index in 0..<count {
@@ -95,11 +95,11 @@ struct TailForms: Sendable {
                 guard number.isKept else { continue }
                 let signed = number.isNegative ? 0 &- value : value
                 values.append(signed)
-                print.add(signed)
+                hash.add(signed)
             }
         }
         guard areNumbers else { return false }
-        (line.meaning, line.keys, line.words, line.print) = (.event(form.event), form.keys, form.words, print)
+        (line.meaning, line.keys, line.words, line.hash) = (.event(form.event), form.keys, form.words, hash)
         return true
     }
 
@@ -119,7 +119,7 @@ struct TailForms: Sendable {
         latest[set] = place
         forms[place] = Form(
             event: event, keys: keys, words: arguments.wordCount, numbers: UInt8(found.count), length: tail.count,
-            print: EventPrint(event, keys: keys))
+            hash: EventHash(event, keys: keys))
         let inOrder = found.sorted { ($0.key?.rawValue ?? .max) < ($1.key?.rawValue ?? .max) }
         for (index, number) in inOrder.enumerated() {
             numbers[place * Self.numberLimit + index] = Number(

@@ -19,7 +19,7 @@ struct TraceLine: Sendable {
     var head = EventHead()
     var meaning = Meaning.other
     /// That of its event.
-    var print = EventPrint()
+    var hash = EventHash()
     /// Which values it has, as `Arguments` packs them.
     var keys: UInt32 = 0
     /// How many arguments it has, needed or not.
