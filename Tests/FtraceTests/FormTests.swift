@@ -92,13 +92,17 @@ import Testing
             let limit = Int.random(in: 0...8, using: &dice)
             let expected = bytes.prefix(limit).prefix(while: isDigit)
             let eight = EightBytes(word)
-            let found = isHexadecimal ? eight.hexadecimal(atMost: limit) : eight.decimal(atMost: limit)
-            #expect(found == (expected.count, value(expected)), "\(bytes)")
+            #expect(isHexadecimal || eight.decimal(atMost: limit) == (expected.count, value(expected)), "\(bytes)")
             let count = Int.random(in: 1...16, using: &dice)
             let digits = sixteen.prefix(count)
-            let number = TraceText.reading(padded: sixteen + [UInt8](repeating: 0, count: TraceText.padding)) {
-                $0.number(at: 0, digits: count, isHexadecimal: isHexadecimal)
+            let (number, first) = TraceText.reading(padded: sixteen + [UInt8](repeating: 0, count: TraceText.padding)) {
+                (
+                    $0.number(at: 0, digits: count, isHexadecimal: isHexadecimal),
+                    SixteenBytes($0.words(at: 0)).hexadecimal(atMost: count)
+                )
             }
+            let leading = digits.prefix(while: isDigit)
+            #expect(!isHexadecimal || first == (leading.count, value(leading)), "\(sixteen), \(count)")
             #expect(number == (digits.allSatisfy(isDigit) ? value(digits) : nil), "\(sixteen), \(count)")
             #expect(eight.blanks == bytes.prefix { $0 <= 0x20 }.count, "\(bytes)")
         }

@@ -65,7 +65,7 @@ import Testing
         let other = Array("              sh-105     [000] .....     6.018118: sched_waking: comm=a pid=1\n".utf8)
         let data = TraceData.magic + [0x36, 0, 0]
         for (bytes, words) in [
-            ([], "is empty"), (zeros, "line 1: nothing in the first 4 MiB"), (prose, "line 1"),
+            ([], "is empty"), (zeros, "line 1: nothing in it"), (prose, "line 1"),
             (function, "function tracer"), (calls, "sys_enter_futex"), (other, "none of an event"),
             (data, "trace-cmd"), ([0x0a, 0x0a], "line 2"),
         ] {

@@ -131,7 +131,7 @@ import Testing
                 script.fail(Self.victim)
                 let detach = try #require(script.first("fs_detach"))
                 let entries = isEntrySeen ? detach : try #require(script.first("fs_in"))
-                // Without the entry, the stack alone could be joined of two.
+                // Without the entry, the frames may be of two stacks.
                 #expect(
                     try causes(script, without: entries..<detach) == [isEntrySeen ? first.rawValue : "unknown"])
                 let last = script.lines.count - 3

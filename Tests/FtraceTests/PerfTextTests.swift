@@ -112,6 +112,15 @@ import Testing
         #expect(names.allSatisfy { $0 == nil || $0 == "<...>" }, "\(names)")
     }
 
+    @Test("a mark at the end of a name is a part of it", arguments: ["app\"", "app\t", "app\u{1}", "\""])
+    func markAtEnd(name: String) throws {
+        let text = try Text.sample("field/perf-script").replacing("provoke-victim", with: name)
+        let reading = try Reading(text)
+        #expect(reading.causes == ["hole-punch", "truncate", "zero-page"])
+        guard name == "app\"" else { return }
+        #expect(reading.findings.allSatisfy { $0.lookup.victim.comm.text == name })
+    }
+
     @Test("something behind the arguments of all events: the error says so")
     func perfBehind() throws {
         let text = try Text.sample("field/perf-script").replacing(#"(?m)(fs_.*)$"#, with: "$1 /system.slice/x.service")

@@ -18,7 +18,7 @@ public enum Compression: String, Sendable {
             self = .gzip
         } else if head.starts(with: [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]) {
             self = .xz
-        } else if head.starts(with: [0x28, 0xb5, 0x2f, 0xfd]) {
+        } else if head.starts(with: [0x28, 0xb5, 0x2f, 0xfd]) || head.isSkippableFrame {
             self = .zstd
         } else {
             return nil
@@ -45,7 +45,7 @@ public enum Compression: String, Sendable {
                     throw SourceError(
                         "\(name): its \(rawValue) data \(stream.obstacle)"
                             + (stream.isTooLarge
-                                ? "; decompress it first: `\(rawValue) -dc FILE | futexscope report -`"
+                                ? "; decompress it first: `\(rawValue) -dc \(stream.options)FILE | futexscope report -`"
                                 : "; expected a whole file: check it with `\(rawValue) -t`")
                     )
                 }
@@ -64,6 +64,13 @@ public enum Compression: String, Sendable {
     private static let chunkBytes = 256 << 10
 }
 
+extension Collection<UInt8> {
+    /// Whether a frame of zstd begins here that has no data, as pzstd writes one first (RFC 8878, 3.1.2).
+    fileprivate var isSkippableFrame: Bool {
+        (first ?? 0) & 0xf0 == 0x50 && dropFirst().starts(with: [0x2a, 0x4d, 0x18])
+    }
+}
+
 /// A decoder that takes compressed bytes in pieces of any size.
 private protocol DecompressedStream: AnyObject {
     /// Appends at most `room` bytes. Returns how many compressed bytes were used, or nil if it cannot continue.
@@ -74,11 +81,14 @@ private protocol DecompressedStream: AnyObject {
     var obstacle: String { get }
     /// The reason is a lack of memory.
     var isTooLarge: Bool { get }
+    /// Options of the program that then decompresses it, with a blank behind them.
+    var options: String { get }
 }
 
 extension DecompressedStream {
     var obstacle: String { "is damaged" }
     var isTooLarge: Bool { false }
+    var options: String { "" }
 }
 
 @safe private final class GzipStream: DecompressedStream {
@@ -183,6 +193,9 @@ extension DecompressedStream {
 @safe private final class ZstdStream: DecompressedStream {
     private let context = unsafe ZSTD_createDStream()
     private(set) var isComplete = true
+    private(set) var isTooLarge = false
+    let options = "--long=31 "
+    var obstacle: String { isTooLarge ? "takes more than 128 MiB of memory to decompress" : "is damaged" }
 
     deinit { _ = unsafe ZSTD_freeDStream(context) }
 
@@ -200,7 +213,10 @@ extension DecompressedStream {
                 }
             }
         }
-        guard ZSTD_isError(result) == 0 else { return nil }
+        guard ZSTD_isError(result) == 0 else {
+            isTooLarge = ZSTD_getErrorCode(result) == ZSTD_error_frameParameter_windowTooLarge
+            return nil
+        }
         // 0 means that a frame is complete. Without memory for its window a context makes no progress, but gives no
         // error.
         isComplete = result == 0

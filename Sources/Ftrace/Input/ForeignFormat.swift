@@ -28,7 +28,13 @@ public struct ForeignFormat: Sendable, Equatable {
         }
         let text = String(decoding: head.prefix(Self.headBytes).drop { $0 <= 0x20 }, as: UTF8.self)
         let lower = text.lowercased()
-        if HTMLDecoder.begins(lower) {
+        let isOwnJSON = text.hasPrefix("{\"type\":\"") && text.has("\"time_ns\":")
+        if Self.ownBegins.contains(where: text.hasPrefix) || isOwnJSON
+            || (HTMLDecoder.begins(lower) && lower.has("<title>futexscope"))
+        {
+            what = "a report or an export of futexscope"
+            advice = "name the recording or the text that it was made of"
+        } else if HTMLDecoder.begins(lower) {
             // A page with the text itself is read, by `HTMLDecoder`.
             if lower.has("<pre") || text.has(": fs_") { return nil }
             what = "a page in HTML, perhaps of systrace or catapult"
@@ -51,6 +57,9 @@ public struct ForeignFormat: Sendable, Equatable {
             return nil
         }
     }
+
+    /// How reports, exported rows and lines of JSON of futexscope begin.
+    private static let ownBegins = ["CONCLUSIONS\n", "type,time,time_ns,", "time,time_ns,"]
 
     /// Advice to pipe the output of `command` into a report.
     private static func piped(_ what: String, _ command: String) -> String {

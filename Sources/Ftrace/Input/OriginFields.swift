@@ -8,6 +8,7 @@
 struct OriginFields {
     /// The begin of the line that a decoder inserts: "\u{1}place OLD NEW", with the names of both places.
     static let mark = [markByte] + Array("place ".utf8)
+    /// The first byte of `mark`.
     static let markByte: UInt8 = 1
     private static let nameLimit = 256
     private static let fieldLimit = 32

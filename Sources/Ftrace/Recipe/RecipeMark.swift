@@ -17,13 +17,22 @@ struct RecipeMark {
     private var missing: String?
     /// There was a mark, so that all other events of the recipe were recorded.
     private(set) var isRead = false
+    /// The first mark's.
+    private var first: (release: String?, host: String?, wallClockOffsetNs: Int64) = (nil, nil, 0)
+    /// There are marks of several recordings: of other hosts, kernels or boots.
+    private var areSeveral = false
+    /// Differences between the times of day of two marks that are still those of one boot.
+    private static let sameBootNs: Int64 = 1_000_000_000
 
     /// Looks for a mark in what an event at `time` says.
     mutating func read(_ text: TraceText, _ range: Range<Int>, at time: UInt64, into run: inout RunInfo) {
         guard !range.isEmpty, range.count < Self.limit else { return }
         let words = text[range].split(separator: 0x20)
         guard let start = words.firstIndex(where: { $0.elementsEqual("futexscope".utf8) }) else { return }
-        isRead = true
+        defer {
+            compare(with: &run)
+            isRead = true
+        }
         for word in words[start...].dropFirst() {
             guard let equal = word.firstIndex(of: UInt8(ascii: "=")) else { continue }
             let value = String(decoding: word[word.index(after: equal)...], as: UTF8.self)
@@ -46,7 +55,36 @@ struct RecipeMark {
         }
     }
 
+    /// Of several recordings, nothing that differs between them is known.
+    private mutating func compare(with run: inout RunInfo) {
+        guard isRead else {
+            first = (run.kernelRelease, run.host, run.wallClockOffsetNs)
+            return
+        }
+        let difference = run.wallClockOffsetNs.subtractingReportingOverflow(first.wallClockOffsetNs)
+        let isOfOtherBoot = difference.overflow || difference.partialValue.magnitude > Self.sameBootNs.magnitude
+        if run.kernelRelease != first.release || run.host != first.host || isOfOtherBoot { areSeveral = true }
+        guard areSeveral else { return }
+        if run.kernelRelease != first.release { run.kernelRelease = nil }
+        if run.host != first.host { run.host = nil }
+        if isOfOtherBoot { run.wallClockOffsetNs = 0 }
+        first = (run.kernelRelease, run.host, run.wallClockOffsetNs)
+    }
+
     func omissions(of name: String) -> [Omission] {
+        var all = missingEvents(of: name)
+        if areSeveral {
+            all.append(
+                Omission(
+                    place: name,
+                    what:
+                        "it has recordings of several hosts, kernels or boots: those that differ are not known, nor the times of day; report each recording by itself"
+                ))
+        }
+        return all
+    }
+
+    private func missingEvents(of name: String) -> [Omission] {
         guard let missing else { return [] }
         let hides = missing.split(separator: ",").contains { Self.needed.contains(String($0)) }
         return [

@@ -11,6 +11,9 @@ struct Arguments: ~Copyable {
         case uaddr, fshared, flags, write, address, ret, page, mapping, reserved, swapcache, swapback
         case large, order, base, zero, hugezero, index, referenc, dev, inode, size, magic, mode, offset
         case length, advice, pfn, ofs, uptodate
+
+        /// Its value is the address of a page's structure.
+        var isAddress: Bool { self == .page || self == .base }
     }
 
     /// A place for each key.

@@ -104,14 +104,22 @@ extension DetachTable.Slot {
     }
 
     /// The detach as it can be reported, without facts that are not certain. That a function is absent is a fact only
-    /// if the stack is whole. Where any line may be missing (`mayLackLines`), it is never one, and stack and entries
-    /// must not contradict each other.
-    func settled(mayLackLines: Bool, landmarksEntered: Landmarks) -> Detach {
+    /// if the stack is whole. Where any line may be missing (`mayLackLines`), it is never one, stack and entries must
+    /// not contradict each other, and an operation that is not on a whole stack is not exact.
+    /// - Parameter landmarksEntered: Those of all functions whose entry was seen; nil in a trace without entries.
+    func settled(mayLackLines: Bool, landmarksEntered: Landmarks?) -> Detach {
         // An entry without an end may be that of an operation that ended long before; the line of its end is missing.
         let entries = mayLackLines ? confirmed : detach.landmarks
         let saying = stackLandmarks.subtracting(.shared)
-        let isWhole = stack == .whole
         if mayLackLines, !isTrusted(saying, landmarksEntered) { return detach.unexplained }
+        let settled = settled(saying, entries, mayLackLines: mayLackLines)
+        // A whole stack without the operation: a frame is missing, or the end of that operation and another entry.
+        let isUnnamed = stack == .whole && saying.isEmpty && !stackLandmarks.isSuperset(of: operation)
+        return mayLackLines && isUnnamed ? settled.inferred : settled
+    }
+
+    private func settled(_ saying: Landmarks, _ entries: Landmarks, mayLackLines: Bool) -> Detach {
+        let isWhole = stack == .whole
         var detach = detach
         detach.stackIsNamed = isWhole
         // A whole stack is more reliable than entries, because a return may have been missed.
@@ -135,17 +143,18 @@ extension DetachTable.Slot {
     }
 
     /// Whether stack and entries can belong to this detach, in a trace that may lack any line. `saying` are the
-    /// landmarks of the stack that distinguish causes, `landmarksEntered` those of all functions whose entry was seen.
-    private func isTrusted(_ saying: Landmarks, _ landmarksEntered: Landmarks) -> Bool {
+    /// landmarks of the stack that distinguish causes.
+    private func isTrusted(_ saying: Landmarks, _ landmarksEntered: Landmarks?) -> Bool {
         // Without them, only the entries show the cause. The end of the operation must have been seen; else it may have
         // ended, and another one may have begun, in missing lines.
         guard !saying.isEmpty else { return isConfirmed }
         if contradictsEnds { return false }
-        // The entry of a function on the stack would have been seen, as other entries were. Where it is missing, the task
-        // entered the function before the text began, or in missing lines; then the stack may be joined of two.
+        // The entry of each function on the stack would have been seen, as other entries were. Where one is missing, the
+        // task entered the function before the text began or in missing lines, and the frames may be of two stacks.
         let unseen = saying.subtracting(detach.landmarks)
-        guard unseen.isDisjoint(with: landmarksEntered), knowsFunctions || landmarksEntered.isEmpty || isKswapd else {
-            return false
+        if let landmarksEntered {
+            let isSeen = knowsFunctions && unseen.isDisjoint(with: landmarksEntered)
+            guard isSeen || (isKswapd && !knowsFunctions) else { return false }
         }
         guard !operation.isEmpty else { return true }
         // Within an operation whose entry was seen, the entry of each function was recorded. Reclaim is an exception:
@@ -172,7 +181,7 @@ extension DetachTable.Slot {
     private func isOfOtherMode(_ mode: ActivityKind?) -> Bool {
         switch mode {
         case .holePunch: cuts.contains(.other) && !cuts.contains(.punch)
-        case .fallocateOther: cuts.contains(.punch) && !cuts.contains(.other)
+        case .fallocateOther: !cuts.isDisjoint(with: [.punch, .onlyPunch]) && !cuts.contains(.other)
         default: false
         }
     }
@@ -212,6 +221,14 @@ extension DetachTable.Slot {
 }
 
 extension Detach {
+    /// The same detach with its operation as the operation in progress, and without a stack.
+    fileprivate var inferred: Detach {
+        guard let operation = stackReading?.operation else { return self }
+        var detach = unexplained
+        detach.scope = operation
+        return detach
+    }
+
     /// The same detach without a cause.
     fileprivate var unexplained: Detach {
         var detach = self

@@ -90,6 +90,7 @@ extension Reconstruction {
         _ place: Int, _ id: FunctionID, _ arguments: borrowing Arguments, line: UInt64, into sink: inout some EventSink
     ) -> Bool {
         seen.functions += 1
+        hasFunctions = true
         let function = names[id]
         landmarksEntered.formUnion(function.landmark)
         if tasks.states[place].functions.isEmpty {
@@ -134,6 +135,7 @@ extension Reconstruction {
 
     mutating func leave(_ place: Int, _ id: FunctionID, into sink: inout some EventSink) {
         seen.functions += 1
+        hasFunctions = true
         guard let index = tasks.states[place].functions.lastIndex(where: { $0.function == id }) else {
             // The task entered it before the trace began, or the line of its entry is missing. In the latter case, the
             // functions that seem to be open may have ended in missing lines too.

@@ -41,9 +41,9 @@ enum EventName: Equatable {
         case .leave, .removal, .stack, .marker, .systemCall: nil
         }
     }
-    static let placeCount = 7 + 256
-    /// A value for each place.
+    /// A value for each place: for the first seven, and for each `FunctionID`.
     typealias Places<Value> = [263 of Value]
+    static let placeCount = Places<Void>.count
 
     /// The hash of a name in a text.
     static func hash(_ text: TraceText, _ name: Range<Int>) -> UInt64 {

@@ -324,12 +324,14 @@ extension Reconstruction {
             guard var slot = detaches[place] else { break }
             // A page keeps its index in its file until it is freed.
             guard index == nil || index == slot.detach.index,
-                !slot.isOver(at: mapped, mayLackLines: mayLackLines)
+                !slot.isOver(at: mapped, mayLackLines: mayLackLines),
+                // Around a step back in time, the lines may have another order than the events.
+                !mayLackLines || lookup.start...max(lookup.start, time) ~= slot.detach.time
             else {
                 facts.slot = .stale
                 break
             }
-            var detach = slot.settled(mayLackLines: mayLackLines, landmarksEntered: landmarksEntered)
+            var detach = slot.settled(mayLackLines: mayLackLines, landmarksEntered: entriesSeen)
             detach.page = facts.page
             facts.slot = .found
             facts.detachTime = detach.time

@@ -74,7 +74,7 @@ extension Reconstruction {
                 facts.slot = .stale
                 break
             }
-            var detach = slot.settled(mayLackLines: mayLackLines, landmarksEntered: landmarksEntered)
+            var detach = slot.settled(mayLackLines: mayLackLines, landmarksEntered: entriesSeen)
             detach.page = facts.page
             (facts.slot, facts.detachTime, facts.index) = (.found, detach.time, detach.index)
             let pages = arguments.isSet(.large) ? arguments[.order].flatMap { $0 < 20 ? UInt64(1) << $0 : nil } : 1

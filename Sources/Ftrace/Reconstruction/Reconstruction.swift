@@ -69,6 +69,10 @@ struct Reconstruction {
     var counts = false
     /// Landmarks of all functions whose entry was seen.
     var landmarksEntered: Landmarks = []
+    /// The trace has entries or ends of functions, perhaps further behind.
+    var hasFunctions = false
+    /// What decides about a stack in a trace that may lack lines; see `DetachTable.Slot.settled`.
+    var entriesSeen: Landmarks? { hasFunctions ? landmarksEntered : nil }
     /// The detach to which a stack in the next lines belongs.
     var stackOwner: StackOwner?
     /// The newest detach, by its place in the table, and its line.

@@ -5,6 +5,15 @@
 
 import Events
 
+/// Where a line has a number that is an argument's value.
+struct NumberInLine {
+    var key: Arguments.Key?
+    /// Of its digits.
+    var range: Range<Int>
+    var isHexadecimal: Bool
+    var isNegative: Bool
+}
+
 extension Arguments {
     /// Adds those of event `name` that stand in `range`, from behind the colon to the end of the line. `found` gets
     /// the numbers among the values, including those of arguments that are not needed.
@@ -48,7 +57,7 @@ extension Arguments {
                         isNegative: number.isNegative))
                 guard let key else { continue }
                 // A page is where addresses of the kernel are, unless digits are missing at its end.
-                let isAddress = key == .base || (key == .page && number.value != 0)
+                let isAddress = key.isAddress && (key != .page || number.value != 0)
                 if self[key] != nil || (isStrict && isAddress && number.value >> 63 == 0) { isDamaged = true }
                 self[key] = number.value
             } else if key != nil, !isFault {
@@ -131,15 +140,12 @@ extension Scanner {
     /// At most sixteen digits.
     @inline(__always)
     mutating func hexadecimal() -> UInt64? {
-        let first = EightBytes(bytes.word(at: position)).hexadecimal(atMost: end - position)
-        position += first.count
-        guard first.count == 8 else { return first.count > 0 ? first.value : nil }
-        let second = EightBytes(bytes.word(at: position)).hexadecimal(atMost: end - position)
-        position += second.count
-        if second.count == 8, position < end, EightBytes(UInt64(bytes[position])).hexadecimal(atMost: 1).count > 0 {
-            return nil
-        }
-        return first.value << UInt64(4 * second.count) | second.value
+        let digits = SixteenBytes(bytes.words(at: position)).hexadecimal(atMost: end - position)
+        position += digits.count
+        guard digits.count > 0 else { return nil }
+        let isLonger =
+            digits.count == 16 && SixteenBytes(bytes.words(at: position)).hexadecimal(atMost: end - position).count > 0
+        return isLonger ? nil : digits.value
     }
 
     /// The place of a call, as "get_futex_key+0x18d/0x2c0 [module]", with or without the size and the module.

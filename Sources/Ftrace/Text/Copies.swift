@@ -24,10 +24,11 @@ struct EventHash: Equatable, Sendable {
     @inline(__always)
     mutating func add(_ value: UInt64) { self.value = (self.value ^ value) &* 0x9e37_79b9_7f4a_7c15 }
 
+    /// Adds the time and the task.
     @inline(__always)
     mutating func add(_ head: EventHead) {
         add(head.time)
-        // Of a product, only the upper bits depend on all bits of its factors.
+        // So that the lower bits depend on all values too.
         value ^= value >> 32
         add(UInt64(head.tid))
     }
@@ -150,8 +151,8 @@ struct Copies {
         return .new
     }
 
-    /// The index of the stored event with this time and this hash. Without `inLastPart`, the part to which the event itself
-    /// would be added is not searched: a copy begins with a step back, and within one part events can be alike.
+    /// The index of the stored event with this time and this hash. Without `inLastPart`, the part to which the event
+    /// itself would be added is not searched: a copy begins with a step back, and within one part events can be alike.
     private func place(of time: UInt64, _ hash: EventHash, inLastPart: Bool = true) -> Int? {
         for (number, begin) in parts.enumerated() {
             let isLast = number + 1 == parts.count

@@ -4,6 +4,9 @@
 
 /// Eight bytes of a text, the first the lowest.
 struct EightBytes {
+    /// Digits that come first, up to a byte that is none or a limit.
+    typealias Digits = (count: Int, value: UInt64)
+
     private static let ones: UInt64 = 0x0101_0101_0101_0101
     private static let tops: UInt64 = 0x8080_8080_8080_8080
 
@@ -18,20 +21,10 @@ struct EightBytes {
         ((((word & ~Self.tops) &+ Self.ones &* 0x5f) | word) & Self.tops).trailingZeroBitCount / 8
     }
 
-    /// Digits that come first, up to a byte that is none or a limit.
-    typealias Digits = (count: Int, value: UInt64)
-
     @inline(__always)
     func decimal(atMost limit: Int) -> Digits {
         let count = min(noDecimal.trailingZeroBitCount / 8, limit)
         return count > 0 ? (count, decimalValue(of: count)) : (0, 0)
-    }
-
-    /// Of either case.
-    @inline(__always)
-    func hexadecimal(atMost limit: Int) -> Digits {
-        let count = min(noHexadecimal.trailingZeroBitCount / 8, limit)
-        return count > 0 ? (count, hexadecimalValue(of: count)) : (0, 0)
     }
 
     /// Whether all bytes of a mask are digits.
@@ -52,16 +45,6 @@ struct EightBytes {
         return (((digits & ~Self.tops) &+ Self.ones &* 0x76) | word) & Self.tops
     }
 
-    @inline(__always)
-    private var noHexadecimal: UInt64 {
-        // 0 to 9 for a digit; 1 to 6 for a letter, large or small.
-        let digit = (word ^ Self.ones &* 0x30) & ~Self.tops
-        let letter = ((word | Self.ones &* 0x20) ^ Self.ones &* 0x60) & ~Self.tops
-        let noDigit = digit &+ Self.ones &* 0x76
-        let noLetter = (letter &+ Self.ones &* 0x79) | ~(letter &+ Self.ones &* 0x7f)
-        return (noDigit & noLetter | word) & Self.tops
-    }
-
     // The last digit goes to the top and zeros come before the first; then neighbours are put together.
 
     @inline(__always)
@@ -70,15 +53,6 @@ struct EightBytes {
         value = (value &* 10 &+ value >> 8) & 0x00ff_00ff_00ff_00ff
         value = (value &* 100 &+ value >> 16) & 0x0000_ffff_0000_ffff
         return (value &* 10_000 &+ value >> 32) & 0xffff_ffff
-    }
-
-    @inline(__always)
-    private func hexadecimalValue(of count: Int) -> UInt64 {
-        let nibbles = (word & (Self.ones &* 0x0f)) &+ (word >> 6 & Self.ones) &* 9
-        var value = nibbles << UInt64(64 - 8 * count)
-        value = (value << 4 | value >> 8) & 0x00ff_00ff_00ff_00ff
-        value = (value << 8 | value >> 16) & 0x0000_ffff_0000_ffff
-        return (value << 16 | value >> 32) & 0xffff_ffff
     }
 }
 
@@ -100,9 +74,19 @@ struct SixteenBytes {
         return flags == 0 ? value >> UInt64(64 - 4 * count) : nil
     }
 
-    /// As in `EightBytes`.
+    /// The first digits, of either case.
+    @inline(__always)
+    func hexadecimal(atMost limit: Int) -> EightBytes.Digits {
+        let none = noHexadecimal
+        let first = none[0].trailingZeroBitCount / 8
+        let count = min(first < 8 ? first : 8 + none[1].trailingZeroBitCount / 8, limit)
+        return count > 0 ? (count, value >> UInt64(64 - 4 * count)) : (0, 0)
+    }
+
+    /// The top bits of bytes that are no digits. Additions are made without top bits, so that none carries.
     @inline(__always)
     private var noHexadecimal: SIMD2<UInt64> {
+        // 0 to 9 for a digit; 1 to 6 for a letter, large or small.
         let digit = (words ^ Self.bytes(0x30)) & ~Self.tops
         let letter = ((words | Self.bytes(0x20)) ^ Self.bytes(0x60)) & ~Self.tops
         let noDigit = digit &+ Self.bytes(0x76)

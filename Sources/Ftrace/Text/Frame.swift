@@ -28,24 +28,33 @@ struct Frame {
         var begin = line.lowerBound
         while let arrow = bytes.find("=> ", in: begin..<line.upperBound) {
             begin = arrow + 3
-            guard arrow == line.lowerBound || bytes[arrow - 1] <= 0x20 else { continue }
+            guard arrow == line.lowerBound || bytes[arrow - 1] <= 0x20 || bytes[arrow - 1].isMark else { continue }
             var scanner = Scanner(bytes: bytes, position: begin, end: line.upperBound)
             _ = scanner.skipBlanks()
             self.init(&scanner)
             self.begin = arrow
             return
         }
-        // "	ffffffff8123abcd do_truncate+0x4 ([kernel.kallsyms])", as perf prints one, the object behind it or not.
-        var scanner = Scanner(bytes: bytes, position: line.lowerBound, end: line.upperBound)
-        guard scanner.skipBlanks(), case let digits = scanner.position, let address = scanner.hexadecimal(),
-            case let count = scanner.position - digits, 8...16 ~= count, scanner.skipBlanks(),
-            bytes[line.upperBound - 1] == UInt8(ascii: ")")
-                || (count == 16 && bytes.first(" ", in: scanner.position..<line.upperBound) == nil)
-        else { return nil }
-        self.init(&scanner)
-        isOfPerf = true
-        if address >> 63 == 0 { kind = .user }
+        // "	ffffffff8123abcd do_truncate+0x4 ([kernel.kallsyms])", as perf prints one, the object behind it or not; behind
+        // a prefix only with all digits of an address.
+        let isEnclosed = bytes[line.upperBound - 1] == UInt8(ascii: ")")
+        for place in line.prefix(Self.prefixLimit) where bytes[place] <= 0x20 {
+            var scanner = Scanner(bytes: bytes, position: place, end: line.upperBound)
+            guard scanner.skipBlanks(), case let digits = scanner.position, let address = scanner.hexadecimal(),
+                case let count = scanner.position - digits, count == 16 || (place == line.lowerBound && count >= 8),
+                scanner.skipBlanks(),
+                isEnclosed || (count == 16 && bytes.first(" ", in: scanner.position..<line.upperBound) == nil)
+            else { continue }
+            self.init(&scanner)
+            (isOfPerf, begin) = (true, place > line.lowerBound ? place : 0)
+            if address >> 63 == 0 { kind = .user }
+            return
+        }
+        return nil
     }
+
+    /// Bytes in which the begin of a frame of perf is searched.
+    private static let prefixLimit = 256
 
     private init(_ scanner: inout Scanner) {
         if scanner.current == UInt8(ascii: "[") {

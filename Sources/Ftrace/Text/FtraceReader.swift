@@ -10,7 +10,7 @@ public import Events
 /// A trace as text, as a source of events.
 public struct FtraceReader: EventSource {
     /// Bytes to read before giving up on a text in which nothing is known.
-    static let patience: UInt64 = 4 << 20
+    static let patience: UInt64 = 1 << 30
 
     /// Appends the next chunk, some hundred KiB, to the bytes; false when there are no more.
     public typealias Input = (inout [UInt8]) throws -> Bool
@@ -116,7 +116,7 @@ public struct FtraceReader: EventSource {
             // Other events may come first, for as long as they like; what can never help may not.
             let isHopeless = heads == 0 || tracer?.hasPrefix("function") == true
             if bytesRead > Self.patience, isHopeless, !reconstruction.seen.isAny {
-                throw nothingKnown("the first 4 MiB")
+                throw nothingKnown("the first GiB")
             }
         } else {
             isOver = true
@@ -132,6 +132,8 @@ public struct FtraceReader: EventSource {
                 "\(name) is a recording of trace-cmd, which is not read from front to back; expected a text, or the path of the file"
             )
         }
+        // A text that begins within an operation has functions further behind.
+        if !reconstruction.hasFunctions { reconstruction.hasFunctions = block.lines.contains(where: \.isOfFunction) }
         unsafe block.bytes.withUnsafeBufferPointer { bytes in
             // The block keeps them as long as it is shown.
             let text = unsafe TraceText(padded: bytes)
@@ -155,7 +157,7 @@ public struct FtraceReader: EventSource {
         line = linesBefore + UInt64(read.number) + 1
         let range = read.range
         if doubt != .none { takeDoubt(read, into: &sink) }
-        if read.isNumbered || prefix.hasRecords, case let gap = prefix.gap(text, range), gap > 0 {
+        if read.beginsWithDigit || prefix.hasRecords, case let gap = prefix.gap(text, range), gap > 0 {
             lose(gap, into: &sink)
         }
         if read.prefix > 0 { takePrefix(read, of: text, into: &sink) }
@@ -315,7 +317,7 @@ public struct FtraceReader: EventSource {
         if head.oddities.isEmpty, doubt != .shrunk {
             isInColumns = true
         } else {
-            guard let known = knownHead(name, head, text, range, into: &sink) else { return }
+            guard let known = correctedHead(name, head, text, range, into: &sink) else { return }
             head = known
         }
         if case .systemCall = name {

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 
-// The heads of lines, as far as they are known: everything before the time, and how the time is written. Only the digits
-// of the time are read.
+// The heads of lines, as far as they are known: everything before the time, and how the time is written. Only the
+// digits of the time are read.
 
 /// Heads of lines, and where the time is in them.
 struct HeadForms: Sendable {
     private static let count = 64
 
     private struct Form {
-        /// Bytes up to the colon behind the time, with it.
-        var length = 0
         /// Bytes before the time.
         var time = 0
         /// Digits before and behind the point.
@@ -52,8 +50,9 @@ struct HeadForms: Sendable {
     mutating func match(_ text: TraceText, _ body: Range<Int>) -> Match? {
         guard body.count > 16 else { return nil }
         let place = Self.place(text, body.lowerBound)
-        let (length, seconds) = (forms[place].length, forms[place].seconds)
-        guard length < body.count, patterns.match(text, at: body.lowerBound, place, length: length) else { return nil }
+        let length = patterns.lengths[place]
+        guard length < body.count, patterns.match(text, at: body.lowerBound, place) else { return nil }
+        let seconds = forms[place].seconds
         let time = body.lowerBound &+ forms[place].time
         let word = text.word(at: time, count: seconds)
         if word != forms[place].latest || word == 0 {
@@ -87,8 +86,8 @@ struct HeadForms: Sendable {
             patterns.learn(text, body.lowerBound..<head.timeEnd, at: place, without: digits.map(\.indices))
         else { return false }
         forms[place] = Form(
-            length: head.timeEnd - body.lowerBound, time: head.time - body.lowerBound, seconds: digits[0].count,
-            fraction: digits[1].count, event: head.event)
+            time: head.time - body.lowerBound, seconds: digits[0].count, fraction: digits[1].count,
+            event: head.event)
         return true
     }
 }

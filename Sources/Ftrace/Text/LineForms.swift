@@ -14,16 +14,15 @@ struct LineForms: Sendable {
     private var tails = TailForms()
     /// Names of events that are not needed, with their colons and what stands before them.
     private var unneeded = Patterns<2>(count: unneededCount)
-    private var unneededLengths = [Int](repeating: 0, count: unneededCount)
     private static let unneededCount = 64
     /// Lines of which nothing but numbers had to be read.
     private(set) var alike: UInt64 = 0
 
     init(names: KnownNames) { self.names = names }
 
-    /// Reads the bytes of `line` and stores what they say in it; `values` get those of its arguments, as `Arguments` packs
-    /// them. Returns the place where the line of the trace begins, or where the frame does that follows a prefix; nil for
-    /// any other line.
+    /// Reads the bytes of `line` and stores what they say in it; `values` get those of its arguments, as `Arguments`
+    /// packs them. Returns the place where the line of the trace begins, or where the frame does that follows a prefix;
+    /// nil for any other line.
     @inline(__always)
     mutating func read(_ text: TraceText, into line: inout TraceLine, _ values: inout [UInt64]) -> Int? {
         let range = line.range
@@ -44,9 +43,9 @@ struct LineForms: Sendable {
             return true
         }
         let place = Self.namePlace(text, tail)
-        guard unneededLengths[place] <= tail.count,
-            unneeded.match(text, at: tail.lowerBound, place, length: unneededLengths[place])
-        else { return false }
+        guard unneeded.lengths[place] <= tail.count, unneeded.match(text, at: tail.lowerBound, place) else {
+            return false
+        }
         line.meaning = .unneeded
         return true
     }
@@ -86,10 +85,15 @@ struct LineForms: Sendable {
     ) {
         let isLikely = heads.learn(head, text, body)
         guard !head.name.isEmpty else { return }
+        // Perhaps only the head was unknown.
+        if isLikely, tails.read(text, head.timeEnd..<body.upperBound, into: &line, &values) {
+            line.head = head.event
+            line.hash.add(head.event)
+            return
+        }
         guard let event = names.event(EventName.hash(text, head.name)) else {
             let tail = head.timeEnd..<head.name.upperBound + 1
-            let place = Self.namePlace(text, tail)
-            unneededLengths[place] = unneeded.learn(text, tail, at: place, without: []) ? tail.count : 0
+            _ = unneeded.learn(text, tail, at: Self.namePlace(text, tail), without: [])
             line.meaning = .unneeded
             return
         }
@@ -135,13 +139,4 @@ extension LineForms {
         else { return body.upperBound }
         return end
     }
-}
-
-/// Where a line has a number that is an argument's value.
-struct NumberInLine {
-    var key: Arguments.Key?
-    /// Of its digits.
-    var range: Range<Int>
-    var isHexadecimal: Bool
-    var isNegative: Bool
 }

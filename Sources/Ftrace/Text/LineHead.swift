@@ -101,7 +101,7 @@ extension LineHead {
             position = bracket + 1
             var scanner = Scanner(bytes: bytes, position: bracket + 1, end: range.upperBound)
             guard let cpu = scanner.decimal(), cpu < 1 << 20, scanner.take("]"), scanner.skipBlanks(),
-                scanner.isAtDigit, bracket > range.lowerBound, bytes[bracket - 1] == 0x20
+                scanner.skipMode(), scanner.isAtDigit, bracket > range.lowerBound, bytes[bracket - 1] == 0x20
             else { continue }
             var head = LineHead()
             var end = bracket
@@ -124,6 +124,14 @@ extension LineHead {
             var end = time
             while end > range.lowerBound, bytes[end - 1] == 0x20 { end -= 1 }
             guard time < point, end < time else { continue }
+            // `perf script -L` prints the processor here and the thread before it; what is which cannot be told apart.
+            var before = end
+            if bytes.number(endingAt: &before, from: range.lowerBound) != nil, before > range.lowerBound,
+                bytes[before - 1] == 0x20,
+                bytes[..<before].last(where: { $0 != 0x20 }).map({ $0 &- 0x30 < 10 }) ?? false
+            {
+                continue
+            }
             var head = LineHead()
             var scanner = Scanner(bytes: bytes, position: time, end: range.upperBound)
             guard head.readPerfTask(bytes, range, end: end, &scanner) else { continue }
@@ -201,7 +209,7 @@ extension LineHead {
         var first = begin
         while first < end, bytes[first] == 0x20 || (columns == 0 && bytes[first] == 0x09) { first += 1 }
         if event.oddities.contains(.isPerf) {
-            readPerfName(bytes, &first, end: end)
+            readPerfName(bytes, range, &first, end: end)
         } else {
             if columns == 0, first > range.lowerBound, bytes[first - 1] == 0x09 { event.oddities.insert(.isTabbed) }
             readName(bytes, range, &first, end: end)
@@ -222,16 +230,21 @@ extension LineHead {
     private mutating func readName(_ bytes: TraceText, _ range: Range<Int>, _ first: inout Int, end: Int) {
         let hasMark = (first..<max(first, end - 1)).contains { bytes[$0].isMark && bytes[$0 + 1] == 0x20 }
         let blanks = first - begin
+        // Without columns, a prefix such as "Nov 25 19:51:59 " or "12:" looks like a part of the name.
+        let isOpen =
+            columns == 0 && end - first <= 15 && !hasMark
+            && (first..<end).contains { bytes[$0] == 0x20 || bytes[$0].isMark || bytes[$0].isQuote }
         // A name has at most fifteen bytes, so the sixteen wide columns always begin with a blank. Blanks were removed
         // where that blank is missing, or where full columns hold a mark and a blank.
         let isDoubtful =
             switch columns {
             case Self.wide: blanks == 0 || (blanks == 1 && hasMark && begin > range.lowerBound)
             case Self.narrow: hasMark && blanks < 2
-            default: end - first > 15 || hasMark
+            default: end - first > 15 || hasMark || isOpen
             }
         guard isDoubtful else { return }
         event.oddities.insert(.isNameDoubtful)
+        if isOpen { event.comm = .nameless }
         // A word that continues from before the columns is a prefix. Else all of the columns may be the name, so the
         // name is not known.
         let isWord = begin > range.lowerBound && bytes[begin - 1] > 0x20 && bytes[begin] > 0x20
@@ -242,15 +255,21 @@ extension LineHead {
 
     /// Moves `first` to the begin of a name of perf. Such a name has no columns, so only its bytes show where it
     /// begins: of "console.txt:app" the name may be "app" or all.
-    private mutating func readPerfName(_ bytes: TraceText, _ first: inout Int, end: Int) {
-        if let mark = (first..<end).last(where: { bytes[$0] < 0x20 || bytes[$0] == UInt8(ascii: "\"") }) {
-            first = mark + 1
-        }
+    private mutating func readPerfName(_ bytes: TraceText, _ range: Range<Int>, _ first: inout Int, end: Int) {
+        // A mark at its end is a part of the name.
+        let body = first..<max(first, end - 1)
+        if let mark = body.last(where: { bytes[$0] < 0x20 || bytes[$0].isQuote }) { first = mark + 1 }
+        let isBare = first == range.lowerBound
         while first < end - 1, [UInt8(ascii: "+"), UInt8(ascii: ">"), 0x20].contains(bytes[first]) { first += 1 }
-        begin = first
+        // perf puts a name into columns only where no stack follows, so blanks alone are no prefix.
+        if bytes[begin..<first].contains(where: { $0 != 0x20 }) { begin = first }
         guard end - first > 15 else {
             // The part before the mark may be the name of a file, or the mark may belong to the task's name.
-            if (first..<end - 1).contains(where: { bytes[$0].isMark }) { event.oddities.insert(.isNameMarked) }
+            // Without the blanks of its column, "web-1 app" may be a host and a name.
+            let isMarked = (first..<max(first, end - 1)).contains {
+                bytes[$0].isMark || (isBare && bytes[$0] == 0x20)
+            }
+            if isMarked { event.oddities.insert(.isNameMarked) }
             return
         }
         event.oddities.insert(.isNameDoubtful)
@@ -281,6 +300,11 @@ extension EventHead.Oddities {
 }
 
 extension UInt8 {
+    /// A quotation mark, or the mark of code in a document.
+    fileprivate var isQuote: Bool {
+        self == UInt8(ascii: "\"") || self == UInt8(ascii: "'") || self == UInt8(ascii: "`")
+    }
+
     /// A mark: one of the characters with which prefixes end, as in "host: " and "[   12.345678] ".
     var isMark: Bool {
         switch Unicode.Scalar(self) {

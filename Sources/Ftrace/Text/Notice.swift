@@ -129,7 +129,7 @@ enum Notice: Equatable {
     }
 
     private static let scissors = ["8<", ">8", "✂"].map { Array($0.utf8) }
-    private static let dots = ["...", "…", "[..]"].map { Array($0.utf8) }
+    private static let dots = ["...", "…", "[..]", ". . ."].map { Array($0.utf8) }
 
     /// Whether a person or a program has marked a place where lines were omitted: "...", "[…]", "[snip]", "--- 8< ---",
     /// or "--", which grep prints between groups of lines.
@@ -143,12 +143,18 @@ enum Notice: Equatable {
         if words.isEmpty {
             // No words, and perhaps a number.
             return text.contains { $0 &- 0x30 >= 10 }
-                && (hasDots || scissors.contains { text.place(of: $0) != nil })
+                && (hasDots || text.starts(with: "@@ ".utf8) || scissors.contains { text.place(of: $0) != nil })
         }
         guard words.count <= 3 else { return false }
-        // "[...14 lines...]" and "(snip)".
-        return words.contains { $0.isOne(of: ["snip", "snipped", "truncated", "omitted", "elided", "skipped"]) }
+        // "[...14 lines...]", "(snip)", "-- 14 lines hidden --" and "--More--".
+        let hasBrackets = "([<-".utf8.contains(text.first ?? 0)
+        return words.contains {
+            $0.isOne(of: [
+                "snip", "snipped", "truncated", "omitted", "elided", "skipped", "trimmed", "hidden", "collapsed",
+            ])
+        }
             || (hasDots && words.contains { $0.isOne(of: ["lines", "more", "cut"]) })
+            || (hasBrackets && words.contains { $0.isOne(of: ["cut", "deleted", "removed", "more"]) })
     }
 
     /// A mark of omitted lines may lack a part of the prefix, such as the kernel's time "[   15.867499] ", which only

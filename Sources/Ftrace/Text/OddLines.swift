@@ -7,10 +7,10 @@
 import Events
 
 extension FtraceReader {
-    /// The head of an event where it is not exactly as the kernel prints it: its name, its number or its time. Nil where
-    /// the event is not used.
+    /// The head of an event where it is not exactly as the kernel prints it: its name, its number or its time. Nil
+    /// where the event is not used.
     @inline(never)
-    mutating func knownHead(
+    mutating func correctedHead(
         _ name: EventName, _ head: EventHead, _ text: TraceText, _ range: Range<Int>, into sink: inout some EventSink
     ) -> EventHead? {
         var head = head

@@ -114,8 +114,7 @@ extension FtraceReader {
         return all
     }
 
-    /// The error for a text without any event of the recipe. `part` is the part that was read, such as "the first 4
-    /// MiB".
+    /// The error for a text without any event of the recipe. `part` is the part that was read, such as "the first GiB".
     func nothingKnown(_ part: String) -> SourceError {
         TextRefusal(
             name: name, line: max(line, 1), part: part, isEmpty: bytesRead == 0 && bytesInAll ?? 0 == 0, tracer: tracer,

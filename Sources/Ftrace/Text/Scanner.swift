@@ -12,6 +12,14 @@ struct Scanner {
     @inline(__always) var current: UInt8? { position < end ? bytes[position] : nil }
     @inline(__always) var isAtDigit: Bool { position < end && bytes[position] &- 0x30 < 10 }
 
+    /// Skips the modes of `perf script -F +misc`, such as "K " or "UH ", and the blanks behind them. True where something
+    /// follows.
+    mutating func skipMode() -> Bool {
+        while position < end, "KUHGgEMSDCPF".utf8.contains(bytes[position]) { position += 1 }
+        _ = skipBlanks()
+        return position < end
+    }
+
     @inline(__always)
     mutating func take(_ byte: Unicode.Scalar) -> Bool {
         guard position < end, bytes[position] == UInt8(ascii: byte) else { return false }

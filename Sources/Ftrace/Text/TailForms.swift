@@ -16,6 +16,8 @@ struct TailForms: Sendable {
         var isHexadecimal = false
         var isNegative = false
         var isKept = false
+        /// It is an address of the kernel, which has its top bit set.
+        var isAddress = false
     }
 
     /// What all lines of one form have in common.
@@ -25,8 +27,6 @@ struct TailForms: Sendable {
         var words: UInt8 = 0
         /// Number of numbers in the line.
         var numbers: UInt8 = 0
-        /// Bytes; 0 where nothing is known.
-        var length = 0
         var hash = EventHash(.marker, keys: 0)
     }
 
@@ -57,8 +57,7 @@ struct TailForms: Sendable {
 
     @inline(__always)
     private func has(_ text: TraceText, _ tail: Range<Int>, _ place: Int) -> Bool {
-        forms[place].length == tail.count
-            && patterns.match(text, at: tail.lowerBound, place, length: forms[place].length)
+        patterns.lengths[place] == tail.count && patterns.match(text, at: tail.lowerBound, place)
     }
 
     /// The form of the line, where it is not that of the newest line of its set.
@@ -93,6 +92,11 @@ struct TailForms: Sendable {
                     return
                 }
                 guard number.isKept else { continue }
+                if number.isAddress, value >> 63 == 0 {
+                    values.removeAll()
+                    areNumbers = false
+                    return
+                }
                 let signed = number.isNegative ? 0 &- value : value
                 values.append(signed)
                 hash.add(signed)
@@ -109,6 +113,8 @@ struct TailForms: Sendable {
     ) {
         let keys = arguments.packedKeys
         guard tail.count > 16, found.count <= Self.numberLimit, found.allSatisfy({ $0.range.count <= 16 }),
+            // An address with less than all its digits is 0, or damaged.
+            found.allSatisfy({ !($0.key?.isAddress ?? false) || $0.range.count == 16 }),
             // Each value comes from a number here, and no number from elsewhere.
             found.count(where: { $0.key != nil }) == Arguments.count(of: keys)
         else { return }
@@ -118,13 +124,14 @@ struct TailForms: Sendable {
         guard patterns.learn(text, tail, at: place, without: found.map(\.range)) else { return }
         latest[set] = place
         forms[place] = Form(
-            event: event, keys: keys, words: arguments.wordCount, numbers: UInt8(found.count), length: tail.count,
+            event: event, keys: keys, words: arguments.wordCount, numbers: UInt8(found.count),
             hash: EventHash(event, keys: keys))
         let inOrder = found.sorted { ($0.key?.rawValue ?? .max) < ($1.key?.rawValue ?? .max) }
         for (index, number) in inOrder.enumerated() {
             numbers[place * Self.numberLimit + index] = Number(
                 offset: UInt16(number.range.lowerBound - tail.lowerBound), digits: UInt8(number.range.count),
-                isHexadecimal: number.isHexadecimal, isNegative: number.isNegative, isKept: number.key != nil)
+                isHexadecimal: number.isHexadecimal, isNegative: number.isNegative, isKept: number.key != nil,
+                isAddress: number.key?.isAddress ?? false)
         }
     }
 }

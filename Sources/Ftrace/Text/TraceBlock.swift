@@ -89,10 +89,10 @@ struct TraceBlock: Sendable {
         _ text: TraceText, _ range: Range<Int>, _ forms: inout LineForms, _ origins: inout OriginForms,
         into line: inout TraceLine, _ values: inout [UInt64]
     ) {
-        line.isNumbered = text[range.lowerBound] &- 0x30 < 10
+        line.beginsWithDigit = text[range.lowerBound] &- 0x30 < 10
         let begin = forms.read(text, into: &line, &values)
-        // The name of a task may begin like a comment.
-        if text[range.lowerBound] == UInt8(ascii: "#"), begin == nil || !line.isOfTask {
+        // The name of a task may begin like a comment, and so may a prefix.
+        if text[range.lowerBound] == UInt8(ascii: "#"), begin == nil || !line.isNoComment {
             line.meaning = .other
         } else if let begin {
             if case .frame = line.meaning {} else { line.prefix = begin - range.lowerBound }

@@ -18,14 +18,13 @@ struct TraceLine: Sendable {
 
     var head = EventHead()
     var meaning = Meaning.other
-    /// That of its event.
+    /// The hash of its event.
     var hash = EventHash()
     /// Which values it has, as `Arguments` packs them.
     var keys: UInt32 = 0
     /// How many arguments it has, needed or not.
     var words: UInt8 = 0
-    /// It begins with a digit.
-    var isNumbered = false
+    var beginsWithDigit = false
     /// No line that is kept is longer, and something stands behind a prefix.
     private var prefixCount: UInt16 = 0
     /// What stands before it, as `Origin` has it; 0 where it is no line of a trace.
@@ -49,12 +48,20 @@ struct TraceLine: Sendable {
         get { Int(prefixCount) }
         set { prefixCount = UInt16(newValue) }
     }
-    /// It is an event of the recipe, or has no event's name. This is asked of a line that has a task and a time.
-    var isOfTask: Bool {
+    /// A line with a task and a time may begin with "#", and so may a prefix. It is no comment if it has a needed event
+    /// that is no marker, or no event's name; nor is a frame.
+    var isNoComment: Bool {
         switch meaning {
         case .event(let name): name != .marker
-        case .other: true
-        case .unneeded, .frame, .overlong: false
+        case .other, .frame: true
+        case .unneeded, .overlong: false
+        }
+    }
+    /// It is the entry or the end of a function.
+    var isOfFunction: Bool {
+        switch meaning {
+        case .event(.enter), .event(.leave): true
+        default: false
         }
     }
     /// It has a task and a time.

@@ -8,8 +8,7 @@ import Glibc
 /// Bytes that stay where they are for as long as this value is used, and zeros behind them. Every access is compared
 /// with their end.
 @safe struct TraceText: RandomAccessCollection {
-    /// Zeros that have to stand behind the text, so that eight bytes can be read from any place in it and a little
-    /// behind.
+    /// Zeros that have to stand behind the text, so that 32 bytes can be read from any place in it and a little behind.
     static let padding = 64
 
     private let start: UnsafePointer<UInt8>

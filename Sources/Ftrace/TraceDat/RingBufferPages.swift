@@ -31,14 +31,9 @@ struct PageDamage {
     /// Places since the last call of `takeCount`, each of which counts as one lost event.
     private var count: UInt64 = 0
 
-    /// Something may be missing that the kernel has already counted, or that it cannot know.
-    mutating func note(_ reason: String) {
-        if self.reason == nil { self.reason = reason }
-    }
-
     mutating func lose(_ reason: String) {
         count &+= 1
-        note(reason)
+        if self.reason == nil { self.reason = reason }
     }
 
     mutating func takeCount() -> UInt64 {
@@ -159,7 +154,8 @@ private struct RingBufferPage {
         let commit = text.word(at: range.lowerBound + 8)
         position = range.lowerBound + Self.headBytes
         end = position + Int(commit & 0x7ff_ffff)
-        guard end <= range.upperBound else {
+        // The kernel hands out no page without a time.
+        guard end <= range.upperBound, time != 0 || commit != 0 else {
             (end, isDamaged) = (position, true)
             return 0
         }

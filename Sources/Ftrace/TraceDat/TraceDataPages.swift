@@ -41,8 +41,8 @@ struct FilePages: PageInput {
         if place.isCompressed { chunksLeft = UInt32(truncatingIfNeeded: try word(at: begin - 4)) }
     }
 
-    /// The file ends before its pages do.
-    private let isCutOff: Bool
+    /// The file ends before its pages do, and that was not said yet.
+    private var isCutOff: Bool
 
     var pageBytes: Int { place.pageBytes }
 
@@ -50,7 +50,8 @@ struct FilePages: PageInput {
     var bytesRead: UInt64 { next - min(next, place.offset) }
 
     mutating func fill(_ bytes: inout [UInt8], damage: inout PageDamage) throws(any Error) -> Bool {
-        if isCutOff { damage.note("the file ends before its pages do") }
+        if isCutOff { damage.lose("the file ends before its pages do") }
+        isCutOff = false
         return try place.isCompressed ? fillFromChunk(&bytes, &damage) : fillFromFile(&bytes, &damage)
     }
 
@@ -60,19 +61,21 @@ struct FilePages: PageInput {
         next += UInt64(bytes.count)
         if bytes.count % place.pageBytes != 0 {
             bytes.removeLast(bytes.count % place.pageBytes)
-            damage.note("the last page is cut off")
+            damage.lose("the last page is cut off")
         }
         return !bytes.isEmpty
     }
 
     private mutating func fillFromChunk(_ bytes: inout [UInt8], _ damage: inout PageDamage) throws -> Bool {
-        guard chunksLeft > 0, let decompressor else { return false }
-        chunksLeft -= 1
         func giveUp(_ reason: String) -> Bool {
             damage.lose(reason)
-            chunksLeft = 0
+            (chunksLeft, next) = (0, end)
             return false
         }
+        guard chunksLeft > 0, let decompressor else {
+            return next < end ? giveUp("there are more pages than it says") : false
+        }
+        chunksLeft -= 1
         guard end - next >= 8 else { return giveUp("chunks of pages are missing") }
         let sizes = try word(at: next)
         let (packed, count) = (Int(sizes & 0xffff_ffff), Int(sizes >> 32))

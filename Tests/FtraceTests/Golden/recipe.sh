@@ -173,6 +173,8 @@ start() {
 case $1 in
 start) start ;;
 save)
+    [ -n "$2" ] || { echo "save needs the name of the text to write" >&2; exit 64; }
+    [ -d "$instance" ] || { echo "nothing is recorded in $instance: run start first" >&2; exit 1; }
     { mark && cat "$instance/trace"; } > "$2"
     ;;
 stop)
