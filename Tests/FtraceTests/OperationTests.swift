@@ -105,6 +105,58 @@ import Testing
         #expect(try causes(script) == ["unknown"])
     }
 
+    @Test("a call of fallocate() before, whose end is missing with the next entry, is not the one of this stack")
+    func otherModeBefore() throws {
+        var script = Script()
+        script.begin(Self.victim)
+        script.enter(Self.culprit, "vfs_fallocate", "mode=0x10 offset=0 length=4096")
+        script.enter(Self.culprit, "shmem_undo_range")
+        script.detach(Self.culprit, stack: Script.holePunch)
+        script.leave(Self.culprit, "shmem_undo_range")
+        script.leave(Self.culprit, "vfs_fallocate")
+        script.fail(Self.victim)
+        #expect(try causes(script) == ["unknown"])
+    }
+
+    @Test("an operation that is not on the whole stack is not exact")
+    func notOnStack() throws {
+        var script = Script()
+        script.begin(Self.victim)
+        script.enter(Self.culprit, "drop_pagecache_sb")
+        script.enter(Self.culprit, "evict")
+        script.enter(Self.culprit, "truncate_inode_pages_range")
+        script.detach(Self.culprit, stack: Script.eviction)
+        script.leave(Self.culprit, "truncate_inode_pages_range")
+        script.leave(Self.culprit, "evict")
+        script.leave(Self.culprit, "drop_pagecache_sb")
+        script.fail(Self.victim)
+        let finding = try #require(try Reading(script.text()).findings.first)
+        #expect(finding.cause == .dropCaches && finding.confidence == .inferred)
+    }
+
+    @Test("kswapd is in reclaim before a text begins")
+    func kswapd() throws {
+        var script = Script()
+        let kswapd = ("kswapd0", 60)
+        script.begin(Self.victim)
+        script.detach(kswapd, stack: Script.reclaim)
+        script.event(kswapd, "mm_vmscan_kswapd_sleep: nid=0")
+        script.truncate(Self.culprit, page: Script.otherPage)
+        script.fail(Self.victim)
+        #expect(try causes(script) == ["reclaim"])
+    }
+
+    @Test("a detach of another time, in a later line, is not the one that a lookup met", arguments: [-400, 0, 900])
+    func otherTime(milliseconds: Int) throws {
+        var script = Script()
+        script.begin(Self.victim)
+        if milliseconds != 0 { script.step(milliseconds: milliseconds) }
+        script.truncate(Self.culprit)
+        if milliseconds != 0 { script.step(milliseconds: -milliseconds) }
+        script.fail(Self.victim)
+        #expect(try causes(script) == [milliseconds == 0 ? "truncate" : "unknown"])
+    }
+
     /// Operations, each with its cause.
     private enum Operation: String, CaseIterable {
         case truncate

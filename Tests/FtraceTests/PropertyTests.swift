@@ -22,7 +22,7 @@ import Testing
         "texts in which something else was found once",
         arguments: [
             (7_382_831_703_875_577_747, "field/perf-script"), (7_382_831_703_875_633_652, "field/perf-script"),
-            (7_382_831_703_875_638_767, "field/perf-script"),
+            (7_382_831_703_875_638_767, "field/perf-script"), (5_234_948_142_456_393_851, "field/perf-script"),
         ] as [(UInt64, String)])
     func foundOnce(seed: UInt64, name: String) throws {
         let text = try Text.sample(name)

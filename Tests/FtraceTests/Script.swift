@@ -28,6 +28,17 @@ struct Script {
             "filemap_remove_folio", "truncate_inode_folio", "shmem_undo_range", "shmem_fallocate", "vfs_fallocate",
             "__x64_sys_fallocate",
         ] + systemCall
+    static let eviction =
+        removal + [
+            "filemap_remove_folio", "truncate_inode_folio", "truncate_inode_pages_range", "truncate_inode_pages_final",
+            "ext4_evict_inode", "evict", "__dentry_kill", "dput", "__fput", "task_work_run",
+            "syscall_exit_to_user_mode",
+        ] + systemCall
+    static let reclaim =
+        removal + [
+            "__remove_mapping", "shrink_folio_list", "evict_folios", "shrink_one", "shrink_node", "balance_pgdat",
+            "kswapd", "kthread", "ret_from_fork", "ret_from_fork_asm",
+        ]
     static let zeroRange =
         removal + [
             "filemap_remove_folio", "truncate_inode_folio", "truncate_inode_pages_range", "truncate_pagecache_range",
@@ -61,6 +72,9 @@ struct Script {
     }
 
     static func hex(_ value: UInt64) -> String { "0x" + String(value, radix: 16) }
+
+    /// The next event has a time that differs by so much from that of the one before.
+    mutating func step(milliseconds: Int) { time += milliseconds * 1000 }
 
     /// Nothing happens for some seconds.
     mutating func pause(seconds: Int) { time += seconds * 1_000_000 }

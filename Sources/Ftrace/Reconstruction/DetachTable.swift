@@ -114,7 +114,7 @@ extension DetachTable.Slot {
         if mayLackLines, !isTrusted(saying, landmarksEntered) { return detach.unexplained }
         let settled = settled(saying, entries, mayLackLines: mayLackLines)
         // A whole stack without the operation: a frame is missing, or the end of that operation and another entry.
-        let isUnnamed = stack == .whole && saying.isEmpty && !stackLandmarks.isSuperset(of: operation)
+        let isUnnamed = stack == .whole && !stackLandmarks.isSuperset(of: settled.landmarks.subtracting(.shared))
         return mayLackLines && isUnnamed ? settled.inferred : settled
     }
 

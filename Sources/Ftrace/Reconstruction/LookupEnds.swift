@@ -27,8 +27,7 @@ extension Reconstruction {
             }
             return true
         }
-        // No lookup returns -1 (EPERM). A line that was cut may end with the first digit of -14 (EFAULT).
-        guard !(mayLackLines && result == -1), confirmEnd(place, result, into: &sink) else {
+        guard !mayLackLines || OpenLookup.canReturn(result), confirmEnd(place, result, into: &sink) else {
             dropLookup(place, into: &sink)
             tasks.states[place].isNotFollowed = false
             return true
@@ -137,6 +136,10 @@ extension OpenLookup {
     /// It has no pin, although its address lies below the end of user space, with room to spare: TASK_SIZE of x86-64 is
     /// 2^47 - 4096 or more, and so is that of arm64 with 48-bit addresses.
     fileprivate var isNotPinnedInUserSpace: Bool { passes == 0 && address < 1 << 47 - 1 << 20 }
+
+    /// Whether a lookup can return this. A line that was cut may end with the first digit of -14 (EFAULT), and digits of
+    /// another line may be joined to it. No lookup returns -1 (EPERM), and none less than -133 (EHWPOISON).
+    fileprivate static func canReturn(_ result: Int32) -> Bool { result != -1 && result >= -133 }
 
     /// A lookup succeeds with a page that was pinned and not unlocked again.
     @inline(__always)

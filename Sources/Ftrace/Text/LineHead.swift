@@ -230,9 +230,11 @@ extension LineHead {
     private mutating func readName(_ bytes: TraceText, _ range: Range<Int>, _ first: inout Int, end: Int) {
         let hasMark = (first..<max(first, end - 1)).contains { bytes[$0].isMark && bytes[$0 + 1] == 0x20 }
         let blanks = first - begin
-        // Without columns, a prefix such as "Nov 25 19:51:59 " or "12:" looks like a part of the name.
+        // Where blanks were removed, a prefix such as "Nov 25 19:51:59 " or "12:" looks like a part of the name. Before the
+        // columns there is no other blank then, while a prefix that a log puts before a whole line ends with one.
+        let isSqueezed = columns == 0 || (blanks == 1 && begin > range.lowerBound && bytes[begin - 1] > 0x20)
         let isOpen =
-            columns == 0 && end - first <= 15 && !hasMark
+            isSqueezed && end - first <= 15 && !hasMark
             && (first..<end).contains { bytes[$0] == 0x20 || bytes[$0].isMark || bytes[$0].isQuote }
         // A name has at most fifteen bytes, so the sixteen wide columns always begin with a blank. Blanks were removed
         // where that blank is missing, or where full columns hold a mark and a blank.
@@ -240,9 +242,9 @@ extension LineHead {
             switch columns {
             case Self.wide: blanks == 0 || (blanks == 1 && hasMark && begin > range.lowerBound)
             case Self.narrow: hasMark && blanks < 2
-            default: end - first > 15 || hasMark || isOpen
+            default: end - first > 15 || hasMark
             }
-        guard isDoubtful else { return }
+        guard isDoubtful || isOpen else { return }
         event.oddities.insert(.isNameDoubtful)
         if isOpen { event.comm = .nameless }
         // A word that continues from before the columns is a prefix. Else all of the columns may be the name, so the
@@ -250,6 +252,7 @@ extension LineHead {
         let isWord = begin > range.lowerBound && bytes[begin - 1] > 0x20 && bytes[begin] > 0x20
         if columns == Self.narrow ? !isWord : blanks == 1 { event.comm = .nameless }
         takeLastWord(bytes, &first, end: end)
+        if first < end, bytes[first].isQuote { event.comm = .nameless }
         columns = 0
     }
 
