@@ -70,6 +70,28 @@ import Testing
         #expect(reading.totals.lookups ?? 0 < whole.totals.lookups ?? 0)
     }
 
+    @Test("what a file lacks is a loss: its last page, a page without a time, and chunks of pages")
+    func missingPages() throws {
+        let whole = try DataSample("v6-6.1").bytes
+        let expected = try Reading(data: whole)
+        #expect(expected.losses.isEmpty)
+        let cut = try Reading(data: Array(whole.dropLast(100)))
+        #expect(cut.losses[.ftraceBuffer] ?? 0 > 0)
+        // Pages of 4096 bytes stand at the end.
+        var zeroed = whole
+        zeroed.replaceSubrange(whole.count - 4096..<whole.count, with: [UInt8](repeating: 0, count: 4096))
+        #expect(try Reading(data: zeroed).losses[.ftraceBuffer] ?? 0 > 0)
+    }
+
+    @Test(
+        "two recordings in one file: the second one is not read, and it is said", arguments: ["v6-6.1", "trace-6.12"])
+    func joined(name: String) throws {
+        let bytes = try DataSample(name).bytes
+        let reading = try Reading(data: bytes + bytes)
+        #expect(reading.omissions.contains { $0.hidesObservations && $0.what.contains("another recording") })
+        #expect(!(try Reading(data: bytes)).omissions.contains { $0.what.contains("another recording") })
+    }
+
     @Test("every number as large as it can be", arguments: DataSample.all)
     func largest(sample: DataSample) throws {
         let bytes = try sample.bytes

@@ -256,6 +256,57 @@ import Testing
         #expect(Compression(of: Array("# tracer: nop".utf8)) == nil)
     }
 
+    @Test("zstd behind a frame without data, as pzstd writes it, and with a window that takes too much memory")
+    func zstd() throws {
+        let packed = [UInt8](try Data(contentsOf: Text.samples.appending(path: "field/trace.txt.zst")))
+        let skippable: [UInt8] = [0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4]
+        let compression = try #require(Compression(of: skippable + packed))
+        let plain = try Self.all(of: compression.decompressing("t", Self.input(skippable + packed, chunk: 7)))
+        #expect(try Reading(bytes: plain).causes == PieceTests.all)
+        // A frame whose window has 2 GiB (RFC 8878, 3.1.1.1.2).
+        let wide: [UInt8] = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0xa8, 0x01, 0x00, 0x00]
+        let error = #expect(throws: SourceError.self) {
+            try Self.all(of: Compression.zstd.decompressing("t.zst", Self.input(wide, chunk: 100)))
+        }
+        #expect(error?.message.contains("zstd -dc --long=31 FILE | futexscope report -") == true)
+    }
+
+    @Test("marks of two recordings in one text: what differs between them is not known")
+    func twoMarks() throws {
+        func text(_ host: String, _ wall: String, _ second: String) -> Text {
+            Text(
+                """
+                # tracer: nop
+                             app-1     [000] .....     \(second).000001: tracing_mark_write: futexscope wall_ns=\(wall) release=6.12 host=\(host)
+                             app-1     [000] .....     \(second).000002: fs_lookup: (get_futex_key+0x4/0x2c0) uaddr=0x7fd9f766a000 flags=0x12 write=0
+
+                """)
+        }
+        let one = text("alpha", "1795634128000000000", "6")
+        let alone = try Reading(one).run
+        #expect(alone.host == "alpha" && alone.kernelRelease == "6.12" && alone.wallClockOffsetNs != 0)
+        let again = try Reading(bytes: one.bytes + text("alpha", "1795634129000000000", "7").bytes)
+        #expect(again.run.host == "alpha" && again.run.wallClockOffsetNs == alone.wallClockOffsetNs)
+        let other = try Reading(bytes: one.bytes + text("beta", "1795634199000000000", "7").bytes)
+        #expect(other.run.host == nil && other.run.kernelRelease == "6.12" && other.run.wallClockOffsetNs == 0)
+        #expect(other.omits("several hosts, kernels or boots") && !again.omits("several hosts, kernels or boots"))
+    }
+
+    @Test(
+        "quoted, numbered and in TAP: what stands before frames of a stack comes off",
+        arguments: ["# ", "> ", "17:", "| "])
+    func framesBehindPrefix(front: String) throws {
+        for name in ["field/console-whole", "field/perf-data", "field/user-stack-first"] {
+            let text = try Text.sample(name)
+            var prefixed = text
+            for place in text.lines.indices where !text.lines[place].isEmpty {
+                prefixed.lines[place] = Array(front.utf8) + text.lines[place]
+            }
+            let (whole, reading) = (try Reading(text), try Reading(prefixed))
+            #expect(reading.causes == whole.causes && !whole.causes.isEmpty, "\(name)")
+        }
+    }
+
     @Test("xz with padding between two streams, as the format permits it")
     func padding() throws {
         let packed = [UInt8](try Data(contentsOf: Text.samples.appending(path: "field/trace.txt.xz")))

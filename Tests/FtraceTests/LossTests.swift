@@ -109,7 +109,9 @@ import Testing
         arguments: ["logs/console.txt:", "ttyS0 | ", "Nov 25 19:51:59 db-1 kernel: ", "[pod/a/tracer] "],
         [
             "** 14 printk messages dropped **", "...", "[...]", "[snip]", "--", "--- >8 ---",
-            "##### CPU 3 buffer started ####", "14 lines omitted",
+            "##### CPU 3 buffer started ####", "14 lines omitted", "[trimmed]", "<cut>", "(deleted)", "--More--",
+            ". . .",
+            "-- 14 lines hidden --",
         ])
     func behindFronts(front: String, words: String) throws {
         let reading = try dump(front, words)

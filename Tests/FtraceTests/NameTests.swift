@@ -41,6 +41,20 @@ import Testing
         }
     }
 
+    @Test(
+        "a date, a host or a number before a line without its blanks is no name",
+        arguments: ["Nov 25 19:51:59 ", "INFO ", "12:", "node7|", "db1 ", "\"", "`"])
+    func stripped(front: String) throws {
+        for name in ["app", "my-server", "provoke-victim"] {
+            var text = try Text.sample("trace-6.12").without("#").replacing("provoke-victim", with: name)
+            for place in text.lines.indices {
+                text.lines[place] = Array(front.utf8) + text.lines[place].drop { $0 <= 0x20 }
+            }
+            let victims = Set(try Reading(text).findings.map(\.lookup.victim.comm.text))
+            #expect(victims.isSubset(of: [name, "<...>"]), "\(name): \(victims)")
+        }
+    }
+
     @Test("names of perf with marks and blanks", arguments: ["tokio-rt: 5", "kworker/0:1", "a: b", "x y z", "a|b"])
     func perf(name: String) throws {
         let text = try Text.sample("field/perf-script").replacing("(?m)^provoke-victim ", with: name + " ")

@@ -57,7 +57,7 @@ enum Notice: Equatable {
     private static let verbs = [
         "lost", "lose", "dropped", "drop", "dropping", "missed", "suppressed", "overrun", "overruns", "overflow",
         "overflowed", "discarded", "discarding", "truncated", "truncating", "skipped", "skipping", "omitted", "elided",
-        "exceeded", "exceeds", "repeated", "broken", "more", "shown",
+        "exceeded", "exceeds", "repeated", "broken", "more", "shown", "hidden", "collapsed", "trimmed",
     ]
     /// Words for what was lost, or where.
     private static let nouns = [

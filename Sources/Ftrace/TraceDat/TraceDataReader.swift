@@ -21,6 +21,8 @@ public struct TraceDataReader: EventSource {
     /// Events that were read in advance to know the run.
     private var ahead: [Event] = []
     private var isOver = false
+    /// Where another recording begins behind this one; nil where none does.
+    private let nextBegin: UInt64?
 
     /// Reads the description in the file and its first events. `name` is for messages; with `emitsAll` every shared
     /// lookup is reported, else those that observed something or retried.
@@ -35,6 +37,7 @@ public struct TraceDataReader: EventSource {
         file = TraceDataFile(name: name, size: size, input: input)
         let layout = try TraceDataLayout(file, names: reconstruction.names)
         self.layout = layout
+        nextBegin = try Self.nextBegin(in: file, behind: layout.processors)
         reconstruction.counts = layout.hasCountsForTimes
         decoder = PageEventDecoder(
             formats: layout.formats, reconstruction: reconstruction, comms: layout.comms,
@@ -100,12 +103,35 @@ public struct TraceDataReader: EventSource {
         if let message = decoder.symbols.damage {
             all.append(Omission(place: file.name, what: "functions have no names, since \(message)"))
         }
+        if let nextBegin {
+            all.append(
+                Omission(
+                    place: "\(file.name), byte \(nextBegin)",
+                    what:
+                        "another recording begins here and is not read; split the file there: `tail -c +\(nextBegin + 1)`",
+                    hidesObservations: true))
+        }
         all += decoder.mark.omissions(of: file.name)
         if isOver {
             all += decoder.reconstruction.omissions(
                 of: file.name, processes: "processes are not recorded", isWhole: decoder.mark.isRead)
         }
         return all
+    }
+
+    /// Two files may have been joined to one. Behind the pages of a recording there is little else.
+    private static func nextBegin(in file: TraceDataFile, behind processors: [ProcessorPlace]) throws -> UInt64? {
+        let end = processors.map { $0.offset.addingReportingOverflow($0.size) }.map {
+            $0.overflow ? .max : $0.partialValue
+        }
+        .max()
+        guard let end, end < file.size else { return nil }
+        var bytes: [UInt8] = []
+        try file.read(1 << 20, at: end, into: &bytes)
+        let place = bytes.indices.first {
+            bytes[$0] == TraceData.magic[0] && bytes[$0...].starts(with: TraceData.magic)
+        }
+        return place.map { end + UInt64($0) }
     }
 
     private var nothingKnown: SourceError {
