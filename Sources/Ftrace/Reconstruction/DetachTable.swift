@@ -149,8 +149,8 @@ extension DetachTable.Slot {
         // ended, and another one may have begun, in missing lines.
         guard !saying.isEmpty else { return isConfirmed }
         if contradictsEnds { return false }
-        // The entry of each function on the stack would have been seen, as other entries were. Where one is missing, the
-        // task entered the function before the text began or in missing lines, and the frames may be of two stacks.
+        // The entry of each function on the stack would have been seen, as other entries were. Where one is missing,
+        // the task entered the function before the text began or in missing lines, and the frames may be of two stacks.
         let unseen = saying.subtracting(detach.landmarks)
         if let landmarksEntered {
             let isSeen = knowsFunctions && unseen.isDisjoint(with: landmarksEntered)

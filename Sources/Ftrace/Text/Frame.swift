@@ -35,8 +35,8 @@ struct Frame {
             self.begin = arrow
             return
         }
-        // "	ffffffff8123abcd do_truncate+0x4 ([kernel.kallsyms])", as perf prints one, the object behind it or not; behind
-        // a prefix only with all digits of an address.
+        // "	ffffffff8123abcd do_truncate+0x4 ([kernel.kallsyms])", as perf prints one, the object behind it or not;
+        // behind a prefix only with all digits of an address.
         let isEnclosed = bytes[line.upperBound - 1] == UInt8(ascii: ")")
         for place in line.prefix(Self.prefixLimit) where bytes[place] <= 0x20 {
             var scanner = Scanner(bytes: bytes, position: place, end: line.upperBound)

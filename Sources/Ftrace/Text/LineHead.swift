@@ -128,7 +128,7 @@ extension LineHead {
             var before = end
             if bytes.number(endingAt: &before, from: range.lowerBound) != nil, before > range.lowerBound,
                 bytes[before - 1] == 0x20,
-                bytes[..<before].last(where: { $0 != 0x20 }).map({ $0 &- 0x30 < 10 }) ?? false
+                bytes[range.lowerBound..<before].last(where: { $0 != 0x20 }).map({ $0 &- 0x30 < 10 }) ?? false
             {
                 continue
             }
@@ -230,8 +230,8 @@ extension LineHead {
     private mutating func readName(_ bytes: TraceText, _ range: Range<Int>, _ first: inout Int, end: Int) {
         let hasMark = (first..<max(first, end - 1)).contains { bytes[$0].isMark && bytes[$0 + 1] == 0x20 }
         let blanks = first - begin
-        // Where blanks were removed, a prefix such as "Nov 25 19:51:59 " or "12:" looks like a part of the name. Before the
-        // columns there is no other blank then, while a prefix that a log puts before a whole line ends with one.
+        // Where blanks were removed, a prefix such as "Nov 25 19:51:59 " or "12:" looks like a part of the name. Before
+        // the columns there is no other blank then, while a prefix that a log puts before a whole line ends with one.
         let isSqueezed = columns == 0 || (blanks == 1 && begin > range.lowerBound && bytes[begin - 1] > 0x20)
         let isOpen =
             isSqueezed && end - first <= 15 && !hasMark
