@@ -37,6 +37,8 @@ import Testing
         "what the kernel says otherwise is no loss",
         arguments: [
             "usb 1-1: new high-speed USB device number 2 using xhci_hcd", "EXT4-fs (vda): mounted filesystem",
+            "fstrim[812]: /boot: 511.9 MiB (536760320 bytes) trimmed on /dev/vda1", "mmc0: card 0001 removed",
+            "loop0: deleted", "[drm] device removed", "pci 0000:00:1f: hidden",
             "Freeing unused kernel image memory: 14 KiB ...", "---[ end trace 0000000000000000 ]---", "------------",
         ])
     func otherMessages(words: String) throws {
@@ -111,7 +113,7 @@ import Testing
             "** 14 printk messages dropped **", "...", "[...]", "[snip]", "--", "--- >8 ---",
             "##### CPU 3 buffer started ####", "14 lines omitted", "[trimmed]", "<cut>", "(deleted)", "--More--",
             ". . .",
-            "-- 14 lines hidden --",
+            "-- lines hidden --",
         ])
     func behindFronts(front: String, words: String) throws {
         let reading = try dump(front, words)

@@ -55,6 +55,23 @@ import Testing
         }
     }
 
+    @Test("a name of fifteen bytes with a blank behind grep", arguments: ["14:", "console.txt:", "a|"])
+    func longName(front: String) throws {
+        let text = try Text.sample("trace-6.12").without("#").replacing(" provoke-victim-", with: "C1 CompilerThre-")
+        let reading = try Reading(text.replacing("(?m)^(?=.)", with: front))
+        #expect(names(reading).contains("C1 CompilerThre"))
+    }
+
+    @Test(
+        "names of perf without a processor, where the name ends with a digit", arguments: ["worker1", "a-1", "rcu_3"])
+    func digitAtEnd(name: String) throws {
+        let text = try Text.sample("field/perf-script").replacing("provoke-victim", with: name)
+            .replacing(#" \[\d+\] "#, with: " ")
+        let reading = try Reading(text)
+        #expect(reading.causes == ["hole-punch", "truncate", "zero-page"])
+        #expect(names(reading).contains(name))
+    }
+
     @Test("names of perf with marks and blanks", arguments: ["tokio-rt: 5", "kworker/0:1", "a: b", "x y z", "a|b"])
     func perf(name: String) throws {
         let text = try Text.sample("field/perf-script").replacing("(?m)^provoke-victim ", with: name + " ")

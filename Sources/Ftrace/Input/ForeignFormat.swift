@@ -29,9 +29,10 @@ public struct ForeignFormat: Sendable, Equatable {
         let text = String(decoding: head.prefix(Self.headBytes).drop { $0 <= 0x20 }, as: UTF8.self)
         let lower = text.lowercased()
         let isOwnJSON = text.hasPrefix("{\"type\":\"") && text.has("\"time_ns\":")
-        if Self.ownBegins.contains(where: text.hasPrefix) || isOwnJSON
-            || (HTMLDecoder.begins(lower) && lower.has("<title>futexscope"))
-        {
+        let isOwnPage = HTMLDecoder.begins(lower) && lower.has("<title>futexscope")
+        let isOwn = Self.ownBegins.contains(where: text.hasPrefix) || isOwnJSON || isOwnPage
+        // The text of a trace may stand behind a report.
+        if isOwn, !text.has(": fs_") {
             what = "a report or an export of futexscope"
             advice = "name the recording or the text that it was made of"
         } else if HTMLDecoder.begins(lower) {

@@ -45,6 +45,10 @@ struct Frame {
                 scanner.skipBlanks(),
                 isEnclosed || (count == 16 && bytes.first(" ", in: scanner.position..<line.upperBound) == nil)
             else { continue }
+            // Else it is a register or a part of a page: "raw: 0017ffffc0000000 dead000000000122".
+            if place > line.lowerBound, let next = scanner.current, next &- 0x30 < 10 || next == UInt8(ascii: "(") {
+                continue
+            }
             self.init(&scanner)
             (isOfPerf, begin) = (true, place > line.lowerBound ? place : 0)
             if address >> 63 == 0 { kind = .user }

@@ -10,7 +10,7 @@ public import Events
 /// A trace as text, as a source of events.
 public struct FtraceReader: EventSource {
     /// Bytes to read before giving up on a text in which nothing is known.
-    static let patience: UInt64 = 1 << 30
+    static let patience: UInt64 = 64 << 20
 
     /// Appends the next chunk, some hundred KiB, to the bytes; false when there are no more.
     public typealias Input = (inout [UInt8]) throws -> Bool
@@ -116,7 +116,7 @@ public struct FtraceReader: EventSource {
             // Other events may come first, for as long as they like; what can never help may not.
             let isHopeless = heads == 0 || tracer?.hasPrefix("function") == true
             if bytesRead > Self.patience, isHopeless, !reconstruction.seen.isAny {
-                throw nothingKnown("the first GiB")
+                throw nothingKnown("the first 64 MiB")
             }
         } else {
             isOver = true

@@ -124,14 +124,10 @@ extension LineHead {
             var end = time
             while end > range.lowerBound, bytes[end - 1] == 0x20 { end -= 1 }
             guard time < point, end < time else { continue }
-            // `perf script -L` prints the processor here and the thread before it; what is which cannot be told apart.
-            var before = end
-            if bytes.number(endingAt: &before, from: range.lowerBound) != nil, before > range.lowerBound,
-                bytes[before - 1] == 0x20,
-                bytes[range.lowerBound..<before].last(where: { $0 != 0x20 }).map({ $0 &- 0x30 < 10 }) ?? false
-            {
-                continue
-            }
+            // `perf script -L` prints the processor here and the thread before it: two numbers that cannot be told from
+            // a name that ends with a number.
+            let words = bytes[range.lowerBound..<end].split(separator: 0x20)
+            if words.count > 2, words.suffix(2).allSatisfy({ $0.allSatisfy { $0 &- 0x2f < 11 } }) { continue }
             var head = LineHead()
             var scanner = Scanner(bytes: bytes, position: time, end: range.upperBound)
             guard head.readPerfTask(bytes, range, end: end, &scanner) else { continue }
@@ -161,7 +157,7 @@ extension LineHead {
         }
         guard end > range.lowerBound, bytes[end - 1] == 0x20, readTime(&scanner), !event.oddities.contains(.isCount)
         else { return false }
-        while end > range.lowerBound, bytes[end - 1] == 0x20 { end -= 1 }
+        while end > range.lowerBound, bytes[end - 1] == 0x20 || bytes[end - 1] == 0x09 { end -= 1 }
         // Without a name before the number, this is the rest of a line that was cut within the number.
         guard end > range.lowerBound, !bytes[end - 1].isMark else { return false }
         event.oddities.insert(.isPerf)
@@ -232,7 +228,9 @@ extension LineHead {
         let blanks = first - begin
         // Where blanks were removed, a prefix such as "Nov 25 19:51:59 " or "12:" looks like a part of the name. Before
         // the columns there is no other blank then, while a prefix that a log puts before a whole line ends with one.
-        let isSqueezed = columns == 0 || (blanks == 1 && begin > range.lowerBound && bytes[begin - 1] > 0x20)
+        let isSqueezed =
+            columns == 0
+            || (blanks == 1 && begin > range.lowerBound && bytes[begin - 1] > 0x20 && !bytes[begin - 1].isMark)
         let isOpen =
             isSqueezed && end - first <= 15 && !hasMark
             && (first..<end).contains { bytes[$0] == 0x20 || bytes[$0].isMark || bytes[$0].isQuote }

@@ -57,7 +57,7 @@ enum Notice: Equatable {
     private static let verbs = [
         "lost", "lose", "dropped", "drop", "dropping", "missed", "suppressed", "overrun", "overruns", "overflow",
         "overflowed", "discarded", "discarding", "truncated", "truncating", "skipped", "skipping", "omitted", "elided",
-        "exceeded", "exceeds", "repeated", "broken", "more", "shown", "hidden", "collapsed", "trimmed",
+        "exceeded", "exceeds", "repeated", "broken", "more", "shown",
     ]
     /// Words for what was lost, or where.
     private static let nouns = [
@@ -147,14 +147,13 @@ enum Notice: Equatable {
         }
         guard words.count <= 3 else { return false }
         // "[...14 lines...]", "(snip)", "-- 14 lines hidden --" and "--More--".
-        let hasBrackets = "([<-".utf8.contains(text.first ?? 0)
-        return words.contains {
-            $0.isOne(of: [
-                "snip", "snipped", "truncated", "omitted", "elided", "skipped", "trimmed", "hidden", "collapsed",
-            ])
-        }
+        let isEnclosed = zip("([<-".utf8, ")]>-".utf8).contains { text.first == $0 && text.last == $1 }
+        return words.contains { $0.isOne(of: ["snip", "snipped", "truncated", "omitted", "elided", "skipped"]) }
             || (hasDots && words.contains { $0.isOne(of: ["lines", "more", "cut"]) })
-            || (hasBrackets && words.contains { $0.isOne(of: ["cut", "deleted", "removed", "more"]) })
+            || (isEnclosed
+                && words.contains {
+                    $0.isOne(of: ["cut", "deleted", "removed", "more", "trimmed", "hidden", "collapsed"])
+                })
     }
 
     /// A mark of omitted lines may lack a part of the prefix, such as the kernel's time "[   15.867499] ", which only

@@ -39,8 +39,8 @@ enum Origin {
         while place < prefix.upperBound {
             let byte = text[place]
             let isBegin = place == prefix.lowerBound || !isPart[Int(text[place - 1])]
-            if isBegin, let end = addressEnd(text, place..<prefix.upperBound) {
-                if value == .other { skip(place..<end) } else { take(place..<end) }
+            if isBegin, value != .other, let end = addressEnd(text, place..<prefix.upperBound) {
+                take(place..<end)
                 (place, before, value) = (end, text[end - 1], .none)
                 continue
             }
@@ -94,7 +94,7 @@ enum Origin {
 
     /// The end of an IPv6 address or of the address of a network card, "fe80::1%eth0" and "52:54:00:12:34:56", if one
     /// begins here. An IPv6 address has eight groups, or two colons in a row; that of a network card has six groups of
-    /// two digits.
+    /// two digits. Without a letter it may be a time.
     private static func addressEnd(_ text: TraceText, _ range: Range<Int>) -> Int? {
         var (place, colons, isDouble) = (range.lowerBound, 0, false)
         while place < range.upperBound, case let byte = text[place], byte == UInt8(ascii: ":") || byte.isHexDigit {
@@ -106,9 +106,12 @@ enum Origin {
         }
         guard isDouble || colons > 4 else { return nil }
         let groups = text[range.lowerBound..<place].split(separator: UInt8(ascii: ":"))
-        guard
-            isDouble ? !groups.isEmpty : groups.count == 8 || (groups.count == 6 && groups.allSatisfy { $0.count == 2 })
+        guard isDouble || groups.count == 8 || (groups.count == 6 && groups.allSatisfy { $0.count == 2 }),
+            groups.joined().contains(where: { $0.isLetter })
         else { return nil }
+        guard place < range.upperBound, case let after = text[place], isPart[Int(after)] else { return place }
+        // An interface may follow, or a port.
+        guard after == UInt8(ascii: "%") else { return after == UInt8(ascii: ".") ? place : nil }
         while place < range.upperBound, isPart[Int(text[place])] { place += 1 }
         return place
     }
@@ -173,12 +176,11 @@ enum Origin {
         if after <= 0x20 || after == UInt8(ascii: ",") || after == UInt8(ascii: "]") {
             if months.contains(name) || days.contains(name) { return true }
         }
-        // "CPU3" and "[thread-12]" differ from line to line. Without a bracket, "thread-12" may name a container.
+        // "CPU3" and "thread-12" differ from line to line, but "thread-12  | " is a container.
         let stem = name.drop { $0 == "#" }.prefix { $0 != "#" && $0 != "-" && !$0.isNumber }
         if stem == "cpu" { return true }
         guard stem.hasSuffix("thread") || name.has("-thread-") else { return false }
-        let end = text[word.upperBound...].first { $0 != 0x20 }
-        return end == UInt8(ascii: "]") || end == UInt8(ascii: ")")
+        return text[word.upperBound...].first { $0 != 0x20 } != UInt8(ascii: "|")
     }
 }
 

@@ -114,7 +114,8 @@ extension FtraceReader {
         return all
     }
 
-    /// The error for a text without any event of the recipe. `part` is the part that was read, such as "the first GiB".
+    /// The error for a text without any event of the recipe. `part` is the part that was read, such as "the first 64
+    /// MiB".
     func nothingKnown(_ part: String) -> SourceError {
         TextRefusal(
             name: name, line: max(line, 1), part: part, isEmpty: bytesRead == 0 && bytesInAll ?? 0 == 0, tracer: tracer,
