@@ -33,7 +33,7 @@ public struct ForeignFormat: Sendable, Equatable {
         let isOwn = Self.ownBegins.contains(where: text.hasPrefix) || isOwnJSON || isOwnPage
         // The text of a trace may stand behind a report.
         if isOwn, !text.has(": fs_") {
-            what = "a report or an export of futexscope"
+            what = "an export or a page of futexscope"
             advice = "name the recording or the text that it was made of"
         } else if HTMLDecoder.begins(lower) {
             // A page with the text itself is read, by `HTMLDecoder`.
@@ -59,8 +59,8 @@ public struct ForeignFormat: Sendable, Equatable {
         }
     }
 
-    /// How reports, exported rows and lines of JSON of futexscope begin.
-    private static let ownBegins = ["CONCLUSIONS\n", "type,time,time_ns,", "time,time_ns,"]
+    /// How exported rows begin.
+    private static let ownBegins = ["type,time,time_ns,", "time,time_ns,"]
 
     /// Advice to pipe the output of `command` into a report.
     private static func piped(_ what: String, _ command: String) -> String {
