@@ -124,8 +124,8 @@ extension LineHead {
             var end = time
             while end > range.lowerBound, bytes[end - 1] == 0x20 { end -= 1 }
             guard time < point, end < time else { continue }
-            // `perf script -L` prints the processor here and the thread before it: two numbers that cannot be told from
-            // a name that ends with a number.
+            // `perf script -L` prints the processor here and the thread before it: two numbers, which a name that ends
+            // with a number may have too.
             let words = bytes[range.lowerBound..<end].split(separator: 0x20)
             if words.count > 2, words.suffix(2).allSatisfy({ $0.allSatisfy { $0 &- 0x2f < 11 } }) { continue }
             var head = LineHead()
