@@ -9,7 +9,6 @@ import Testing
 @testable import Ftrace
 
 @Suite("Compressed texts") struct CompressionTests {
-
     /// The chunks of a source, as `FtraceReader` gets them.
     private static func input(_ bytes: [UInt8], chunk: Int) -> FtraceReader.Input {
         var position = 0

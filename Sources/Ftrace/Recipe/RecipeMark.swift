@@ -17,7 +17,7 @@ struct RecipeMark {
     private var missing: String?
     /// There was a mark, so that all other events of the recipe were recorded.
     private(set) var isRead = false
-    /// The first mark's.
+    /// What the first mark has said; of several recordings, what all marks agree on.
     private var first: (release: String?, host: String?, wallClockOffsetNs: Int64) = (nil, nil, 0)
     /// There are marks of several recordings: of other hosts, kernels or boots.
     private var areSeveral = false
@@ -78,7 +78,7 @@ struct RecipeMark {
                 Omission(
                     place: name,
                     what:
-                        "it has recordings of several hosts, kernels or boots: those that differ are not known, nor the times of day; report each recording by itself"
+                        "it has recordings of several hosts, kernels or boots, so what differs between them is not known; report each recording by itself"
                 ))
         }
         return all
