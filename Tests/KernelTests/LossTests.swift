@@ -48,11 +48,27 @@ struct LossTests {
         let run = try await GuestRuns.shared.run(Self.guest)
         #expect(try run.words("flood.status") == ["0"])
         let trace = try await check("overwritten", stages: ["slot-overwritten"])
-        #expect(try run.words("flood.failed") == ["\(trace.summary.number("observations") ?? 0)"])
+        let crowded = try ["crowded-zero-page", "crowded-special-mapping"].map(run.provocation)
+        let failed = try #require(try run.words("flood.failed").first.flatMap { Int($0) })
+        let efault = crowded.reduce(failed) { $0 + ($1.number("efault") ?? 0) }
+        #expect(trace.summary.number("observations") == efault)
         let unknown = trace.lookups.filter { $0.text("cause") == "unknown" }
         #expect(unknown.count == trace.lost("slot-overwritten"))
         #expect(unknown.allSatisfy { $0.flag("incomplete") == true && $0.text("unknown_reason") == "slot-overwritten" })
-        #expect(trace.lookups.allSatisfy { ["unknown", "hole-punch"].contains($0.text("cause")) })
+        #expect(trace.lookups.filter { ["unknown", "hole-punch"].contains($0.text("cause")) }.count == failed)
+    }
+
+    @Test("a page that no page cache holds has its cause, whatever detaches are in its slots")
+    func crowdedSlots() async throws {
+        let run = try await GuestRuns.shared.run(Self.guest)
+        let trace = try run.trace("overwritten")
+        for cause in ["zero-page", "special-mapping"] {
+            let provocation = try run.provocation("crowded-\(cause)")
+            let findings = trace.lookups(of: provocation).with("failure", "unmapped")
+            #expect(findings.count == provocation.number("efault"), "\(cause)")
+            #expect(findings.count == 100, "\(cause)")
+            #expect(findings.allSatisfy { $0.text("cause") == cause && $0.text("confidence") == "exact" }, "\(cause)")
+        }
     }
 
     @Test("programs that the kernel skips are counted, and nothing is invented")

@@ -18,6 +18,9 @@ end_trace
 start_trace overwritten || exit
 taskset 1 flood /mnt/tmpfs 90 > flood.failed 2> flood.err
 echo $? > flood.status
+# Pages that no page cache holds, when all slots have detaches of other pages.
+provoke crowded-zero-page zero-page --calls 100
+provoke crowded-special-mapping special-mapping --calls 100
 end_trace
 
 # Programs on trampolines, which the kernel skips for others while a task is preempted inside one.
