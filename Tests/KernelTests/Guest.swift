@@ -200,7 +200,7 @@ actor GuestRuns {
         let seconds = (ContinuousClock.now - begin).components.seconds
         say("guest: \(guest) took \(seconds) s, status \(status)")
         guard status < 121 else {
-            throw GuestFailure(message: "\(guest): boot ended with \(status): \(output.suffix(2000))")
+            throw GuestFailure(message: "\(guest): boot ended with \(status): \(output.suffix(8000))")
         }
         return GuestRun(directory: directory, status: status, console: output)
     }
