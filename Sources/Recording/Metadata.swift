@@ -163,7 +163,8 @@ struct Metadata: Equatable {
     init(parsing text: String, name: String) throws(SourceError) {
         guard text.hasPrefix("/* CTF 1.8 */") else {
             throw SourceError(
-                "cannot read \(name): it is no plain-text CTF metadata; expected a recording made by futexscope record")
+                "cannot read \(name): it is no plain-text CTF metadata: it is damaged, or of another program such as LTTng; expected a recording made by futexscope record"
+            )
         }
         var values: [Substring: String] = [:]
         for line in text.split(separator: "\n") where line.hasPrefix("\t") && line.hasSuffix(";") {

@@ -108,6 +108,10 @@ internal import System
             return
                 "cannot read the recording \(path): its file metadata is missing or empty, and the events cannot be read without it; copy the whole directory"
         }
+        if names.contains(where: { (try? Files.list("\(path)/\($0)"))?.contains("metadata") == true }) {
+            return
+                "cannot read the recording \(path): it contains directories of recordings, or of another program such as LTTng; name those made by futexscope record"
+        }
         return
             "cannot read the recording \(path): it has no file metadata; expected a directory made by futexscope record"
     }

@@ -252,12 +252,13 @@ import Testing
             (Array("<!DOCTYPE html>\n<html>".utf8), "systrace", "trace-data"),
             (Array("BZh91AY".utf8), "bzip2", "bzip2 -dc"),
             ([0x0a, 4, 1, 0, 0, 0, 0x0a, 4, 0, 0, 0, 0, 0x0a, 5, 0, 0, 0, 0], "Perfetto", "traceconv"),
-            (Array("TRACE:\nx".utf8), "atrace", "zlib"),
+            (Array("TRACE:\nx".utf8) + [0x9c], "atrace", "zlib"),
             ([0x75, 0xd1, 0x1d, 0x57, 0], "LTTng", "doctor --ftrace-recipe"),
             (Array("{\"traceEvents\":[".utf8), "Chrome", "doctor --ftrace-recipe"),
             (Array("\u{7f}ELF".utf8), "ELF", "trace show"),
             ([0x02, 0x21, 0x4c, 0x18, 0], "lz4", "lz4 -dc"), ([0x37, 0x7a, 0xbc, 0xaf, 0x27], "7z", "7z x"),
             (Array("LPKSHHRH".utf8), "journal", "journalctl --file"), ([0xd4, 0xc3, 0xb2, 0xa1], "pcap", "netconsole"),
+            ([0x4d, 0x3c, 0xb2, 0xa1], "pcap", "netconsole"), ([0x0a, 0x0d, 0x0d, 0x0a], "pcapng", "netconsole"),
             ([UInt8](repeating: 0x61, count: 257) + Array("ustar".utf8), "tar archive", "tar -xOf"),
             ([0x5d, 0, 0, 0x80], "lzma", "xz -dc"), ([0x1f, 0x9d, 0x90], "compress", "gzip -dc"),
         ])
@@ -276,6 +277,8 @@ import Testing
     @Test("no sample is taken for a format that is not read")
     func notForeign() throws {
         #expect(ForeignFormat(of: Array("[{\"message\":\"x\"}]\n".utf8)) == nil)
+        // Of atrace without compression.
+        #expect(ForeignFormat(of: Array("TRACE:\n# tracer: nop\n".utf8)) == nil)
         for sample in PropertyTests.samples + ["field/journal-short"] {
             #expect(ForeignFormat(of: Array(try Text.sample(sample).bytes.prefix(ForeignFormat.headBytes))) == nil)
         }

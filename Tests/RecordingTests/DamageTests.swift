@@ -204,6 +204,17 @@ func crc(_ bytes: [UInt8]) -> [UInt32] {
         #expect(error?.message.contains("\n") == false)
     }
 
+    @Test("a directory of the traces of another program, and one of recordings")
+    func directories() throws {
+        let scratch = try Scratch()
+        try FileManager.default.createDirectory(atPath: scratch.path("r/kernel"), withIntermediateDirectories: true)
+        try Self.write([0x57, 0x1d, 0xd1, 0x75], to: scratch.path("r/kernel/metadata"))
+        let error = #expect(throws: SourceError.self) { try readAll(scratch.path("r")) }
+        #expect(error?.message.contains("directories of recordings, or of another program such as LTTng") == true)
+        let inner = #expect(throws: SourceError.self) { try readAll(scratch.path("r/kernel")) }
+        #expect(inner?.message.contains("or of another program such as LTTng") == true)
+    }
+
     @Test("a directory without metadata, a file, nothing at all, a pipe and a huge file in its place")
     func otherThings() throws {
         let scratch = try Scratch()

@@ -68,9 +68,10 @@ public struct ForeignFormat: Sendable, Equatable {
     }
 
     private static let magics: [(magic: [UInt8], what: String, advice: String)] =
-        packed + [
+        packed + networkCaptures + [
             (
-                Array("TRACE:\n".utf8), "a trace of Android's atrace, perhaps compressed (ctrace)",
+                // What follows the first line is of zlib; without compression it is the text of tracefs.
+                Array("TRACE:\nx".utf8) + [0x9c], "a compressed trace of Android's atrace (ctrace)",
                 "decompress what follows the first line with zlib, such as `tail -c +8 FILE | zlib-flate -uncompress | futexscope report -`"
             ),
             (
@@ -112,14 +113,6 @@ public struct ForeignFormat: Sendable, Equatable {
             Array("LPKSHHRH".utf8), "a journal of systemd",
             piped("print it", "journalctl --file FILE -k -o short-monotonic")
         ),
-        (
-            [0xd4, 0xc3, 0xb2, 0xa1], "a capture of a network (pcap)",
-            "print what netconsole has sent, such as with tshark, and report that"
-        ),
-        (
-            [0x0a, 0x0d, 0x0d, 0x0a], "a capture of a network (pcapng)",
-            "print what netconsole has sent, such as with tshark, and report that"
-        ),
         ([0x89, 0x50, 0x4e, 0x47], "a picture", "a report takes the text itself"),
         ([0xff, 0xd8, 0xff], "a picture", "a report takes the text itself"),
         (Array("%PDF-".utf8), "a PDF", piped("take the text out of it", "pdftotext -layout FILE -")),
@@ -132,6 +125,17 @@ public struct ForeignFormat: Sendable, Equatable {
             piped("print it where it was recorded", "perf script -i FILE")
         ),
     ]
+
+    /// pcapng, and pcap of both byte orders, with microseconds and with nanoseconds.
+    private static let networkCaptures: [(magic: [UInt8], what: String, advice: String)] = [
+        [0x0a, 0x0d, 0x0d, 0x0a], [0xd4, 0xc3, 0xb2, 0xa1], [0xa1, 0xb2, 0xc3, 0xd4], [0x4d, 0x3c, 0xb2, 0xa1],
+        [0xa1, 0xb2, 0x3c, 0x4d],
+    ].map { magic in
+        (
+            magic, "a capture of a network (\(magic[0] == 0x0a ? "pcapng" : "pcap"))",
+            "print what netconsole has sent, such as with tshark, and report that"
+        )
+    }
 
     /// A Perfetto trace is a sequence of packets of field 1: each begins with 0x0a and its length.
     private static func isPerfetto(_ head: [UInt8]) -> Bool {
