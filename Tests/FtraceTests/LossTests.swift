@@ -33,6 +33,22 @@ import Testing
         }
     }
 
+    @Test("each word of a loss is found, in letters of any case and beside any mark", arguments: Notice.verbs)
+    func everyWord(verb: String) {
+        var found = 0
+        for noun in Notice.nouns + ["trace \(Notice.conditionalNouns.pipe)"] {
+            for line in ["\(verb) 14 \(noun)", "a/14 \(noun.uppercased())(\(verb.uppercased()))", "\(noun),\(verb)=14"]
+            {
+                TraceText.reading(padded: Array(line.utf8) + [UInt8](repeating: 0, count: TraceText.padding)) { text in
+                    guard let count = Notice.lostLines(text[...]) else { return }
+                    found += 1
+                    #expect(Notice(text[...], behind: 0) == .lostLines(count), "\(line)")
+                }
+            }
+        }
+        #expect(found > 0)
+    }
+
     @Test(
         "what the kernel says otherwise is no loss",
         arguments: [

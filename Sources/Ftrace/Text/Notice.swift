@@ -22,14 +22,20 @@ enum Notice: Equatable {
     /// head.
     init?(_ text: Slice<TraceText>, behind prefix: Int) {
         let body = text.dropFirst(prefix)
-        if let count = Self.lostEvents(text) {
+        let termsOfBody = Self.terms(text.base, body.indices)
+        // A prefix may end within a word.
+        let terms = prefix == 0 ? termsOfBody : termsOfBody.union(Self.terms(text.base, text.indices))
+        if terms.isSuperset(of: [.lost, .event]), let count = Self.lostEvents(text) {
             self = .lostEvents(count)
-        } else if let count = Self.lostLines(body) ?? (body.count < prefix ? Self.lostLines(text) : nil) {
+        } else if terms.isSuperset(of: [.verb, .noun]),
+            let count = Self.lostLines(body) ?? (body.count < prefix ? Self.lostLines(text) : nil)
+        {
             // A short line may lack the prefix, and then its first bytes are words of the notice.
             self = .lostLines(count)
-        } else if Self.isBegin(text) {
+        } else if terms.contains(.begin), Self.isBegin(text) {
             self = .begin
-        } else if Self.isGap(body) || Self.isBreak(body) || Self.isOverload(body)
+        } else if (!termsOfBody.contains(.word) || termsOfBody.contains(.omission)) && Self.isGap(body)
+            || terms.contains(.console) && Self.isBreak(body) || terms.contains(.work) && Self.isOverload(body)
             || (text.count < prefix + Self.shorter && Self.behindMarks(text).contains(where: Self.isGap))
         {
             self = .lostLines(1)
@@ -47,23 +53,11 @@ enum Notice: Equatable {
         let text = text.trimmed
         guard text.last == UInt8(ascii: "]"), let open = text.lastIndex(of: UInt8(ascii: "[")) else { return nil }
         let words = text[open...].dropFirst().dropLast().split(separator: 0x20)
-        guard words.count <= 4, words.contains(where: { $0.isOne(of: ["lost", "dropped"]) }),
-            words.contains(where: { $0.isOne(of: ["events", "event"]) })
+        guard words.count <= 4, words.contains(where: { $0.isOne(of: lostWords) }),
+            words.contains(where: { $0.isOne(of: eventWords) })
         else { return nil }
         return words.lazy.compactMap { UInt64(String(decoding: $0, as: UTF8.self)) }.first.map { max($0, 1) } ?? 1
     }
-
-    /// Words that say that something was lost, in any form.
-    private static let verbs = [
-        "lost", "lose", "dropped", "drop", "dropping", "missed", "suppressed", "overrun", "overruns", "overflow",
-        "overflowed", "discarded", "discarding", "truncated", "truncating", "skipped", "skipping", "omitted", "elided",
-        "exceeded", "exceeds", "repeated", "broken", "more", "shown",
-    ]
-    /// Words for what was lost, or where.
-    private static let nouns = [
-        "message", "messages", "printk", "kmsg", "line", "lines", "record", "records", "entries", "events", "log",
-        "output", "callbacks", "chunks", "backlog", "kb", "bytes", "logs",
-    ]
 
     /// How many lines were lost, according to a line that has one of `verbs` near one of `nouns`; nil for any other
     /// line.
@@ -85,12 +79,12 @@ enum Notice: Equatable {
             } else if word.isOne(of: Self.verbs) {
                 verbs.append((place, word.isOne(of: ["more", "shown"]), word.isOne(of: ["broken"])))
                 // "ttyS ttyS0: 14 input overrun(s)": a serial line lost characters.
-                if let before, word.isOne(of: ["overrun", "overruns"]), before.isOne(of: ["input", "fifo"]) {
+                if let before, word.isOne(of: ["overrun", "overruns"]), before.isOne(of: conditionalNouns.lines) {
                     nouns.append((place - 1, false))
                 }
             } else {
                 let isOfTrace = before?.isOne(of: ["trace"]) ?? false
-                let isPipe = word.isOne(of: ["kmsg"]) || (word.isOne(of: ["pipe"]) && isOfTrace)
+                let isPipe = word.isOne(of: ["kmsg"]) || (word.isOne(of: [conditionalNouns.pipe]) && isOfTrace)
                 if isPipe || word.isOne(of: Self.nouns) { nouns.append((place, isPipe)) }
             }
             before = word
@@ -148,12 +142,9 @@ enum Notice: Equatable {
         guard words.count <= 3 else { return false }
         // "[...14 lines...]", "(snip)", "-- 14 lines hidden --" and "--More--".
         let isEnclosed = zip("([<-".utf8, ")]>-".utf8).contains { text.first == $0 && text.last == $1 }
-        return words.contains { $0.isOne(of: ["snip", "snipped", "truncated", "omitted", "elided", "skipped"]) }
-            || (hasDots && words.contains { $0.isOne(of: ["lines", "more", "cut"]) })
-            || (isEnclosed
-                && words.contains {
-                    $0.isOne(of: ["cut", "deleted", "removed", "more", "trimmed", "hidden", "collapsed"])
-                })
+        return words.contains { $0.isOne(of: omissions.alone) }
+            || (hasDots && words.contains { $0.isOne(of: omissions.dotted) })
+            || (isEnclosed && words.contains { $0.isOne(of: omissions.enclosed) })
     }
 
     /// A mark of omitted lines may lack a part of the prefix, such as the kernel's time "[   15.867499] ", which only
@@ -193,7 +184,7 @@ enum Notice: Equatable {
     /// sessions and connections do not matter.
     private static func isBreak(_ text: Slice<TraceText>) -> Bool {
         let words = text.prefix(96).split { !$0.isAlphanumeric }
-        guard let noun = words.firstIndex(where: { $0.isOne(of: ["console", "sol"]) }) else { return false }
+        guard let noun = words.firstIndex(where: { $0.isOne(of: consoles) }) else { return false }
         return words[noun...].prefix(3).contains {
             $0.isOne(of: ["closed", "disconnected", "established", "down", "up"])
         }
