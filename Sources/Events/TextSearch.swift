@@ -31,7 +31,9 @@ extension StringProtocol {
 }
 
 extension Collection where Element == UInt8 {
-    /// Where `bytes` stand first.
+    /// Where `bytes` stand first. Inlinable, because it is called for each line of a log: without its source, other
+    /// modules would look up the collection's functions for every byte.
+    @inlinable
     public func place(of bytes: [UInt8]) -> Range<Index>? {
         guard let first = bytes.first else { return startIndex..<startIndex }
         var rest = self[...]

@@ -109,8 +109,19 @@ import Testing
             try FileManager.default.copyItem(atPath: recording, toPath: copy)
             defer { try? FileManager.default.removeItem(atPath: copy) }
             let error = try #require(refusal([recording, copy]))
-            #expect(error.exitCode == 64 && error.message.contains("recordings of the same run"))
+            #expect(error.exitCode == 64 && error.message.contains("they are of the same run"))
         }
+    }
+
+    @Test("a text and a copy of it, as a console shows it, are refused")
+    func copies() throws {
+        let copy = FileManager.default.temporaryDirectory.appending(path: "copy-\(UUID().uuidString).txt").path
+        defer { try? FileManager.default.removeItem(atPath: copy) }
+        let text = try String(contentsOf: URL(filePath: Self.sample("trace-6.1.txt")), encoding: .utf8)
+        try text.split(separator: "\n").map { "db-1: \($0)" }.joined(separator: "\n").write(
+            toFile: copy, atomically: true, encoding: .utf8)
+        let error = try #require(refusal([Self.sample("trace-6.1.txt"), copy]))
+        #expect(error.exitCode == 64 && error.message.contains("they are of the same run"))
     }
 
     @Test("the file of one processor is no host")

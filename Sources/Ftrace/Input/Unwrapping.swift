@@ -142,7 +142,7 @@ extension TraceText {
 
 extension ArraySlice<UInt8> {
     /// Whether an event of the recipe is in it: ": fs_" as the kernel prints one, or ":fs_" as perf prints one.
-    var hasEvent: Bool {
-        place(of: Array(": fs_".utf8)) != nil || place(of: Array(":fs_".utf8)) != nil
-    }
+    var hasEvent: Bool { Self.eventMarks.contains { place(of: $0) != nil } }
+
+    private static let eventMarks = [": fs_", ":fs_"].map { Array($0.utf8) }
 }

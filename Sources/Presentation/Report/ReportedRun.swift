@@ -17,8 +17,12 @@ public struct ReportedRun: Sendable {
         (self.source, self.report, self.legend) = (source, report, legend)
     }
 
-    /// Nil when the source has none.
-    public var id: RunID? { report.run.id }
+    /// Whether both are of one run. A text has no identifier of its run; then the same findings at the same times show
+    /// it, such as those of a text and of its compressed copy.
+    public func isSameRun(as other: ReportedRun) -> Bool {
+        guard report.run.id == nil, other.report.run.id == nil else { return report.run.id == other.report.run.id }
+        return analysis.observed > 0 && analysis == other.analysis
+    }
 
     var facts: ReportFacts { ReportFacts(report, legend: legend, origin: ReportOrigin(source: source)) }
 

@@ -38,9 +38,9 @@ struct AnalysisRun {
             var runs: [ReportedRun] = []
             for input in inputs where !Interruption.isWanted {
                 let run = try read(input, isAnalysed: true, to: &output) { format(input, $1) }
-                if let id = run.id, let same = runs.first(where: { $0.id == id }) {
+                if let same = runs.first(where: run.isSameRun) {
                     throw CommandError.usage(
-                        "cannot report \(same.source) and \(input) together: they are recordings of the same run; expected each run once"
+                        "cannot report \(same.source) and \(input) together: they are of the same run; expected each run once"
                     )
                 }
                 runs.append(run)
