@@ -226,9 +226,16 @@ static __always_inline int page_migrates(void *ctx, struct page *head)
 	return 0;
 }
 
+/* Whether `index` of a file is in a folio of `pages` pages that is at `first`. */
+static __always_inline bool is_in_folio(__u64 index, __u64 first, __u32 pages, __u32 fs_magic)
+{
+	if (fs_magic == HUGETLBFS_MAGIC && LINUX_KERNEL_VERSION < HUGETLB_BASE_PAGES)
+		first *= pages;
+	return index - first < pages;
+}
+
 /* Whether the detach took its page from `mapping` at `index`; a page keeps its index until it
- * is freed.  If the area of the futex is known, it must also show one of the detached pages.
- * For hugetlbfs that is not checked, because until 6.6 its index counted huge pages. */
+ * is freed.  If the area of the futex is known, it must also show one of the detached pages. */
 static __always_inline bool is_detach_of(struct detach_slot *slot, struct fs_page *page,
 					 __u64 mapping, __u64 index)
 {
@@ -236,8 +243,31 @@ static __always_inline bool is_detach_of(struct detach_slot *slot, struct fs_pag
 
 	if (!mapping || slot->mapping != mapping || detach->index != index)
 		return false;
-	return !(page->facts & FS_PAGE_VMA_FILE) || detach->fs_magic == HUGETLBFS_MAGIC ||
-	       page->index - detach->index < detach->pages;
+	return !(page->facts & FS_PAGE_VMA_FILE) ||
+	       is_in_folio(page->index, index, detach->pages, detach->fs_magic);
+}
+
+/* Whether the page was in no page cache while the victim held it, so that it has no detach: a
+ * reserved page, or one that was never up to date and belongs to no file.  Pages of files can lose
+ * that flag when they are detached, as those of hugetlbfs do. */
+static __always_inline bool was_never_cached(struct fs_page *page)
+{
+	const __u32 area = FS_PAGE_VMA_KNOWN | FS_PAGE_VMA_FILE | FS_PAGE_VMA_DRIVER;
+	const __u32 file = FS_PAGE_VMA_KNOWN | FS_PAGE_VMA_FILE;
+
+	if (page->facts & FS_PAGE_RESERVED)
+		return true;
+	return page->facts & FS_PAGE_NOT_UPTODATE && page->facts & FS_PAGE_VMA_KNOWN &&
+	       (page->facts & area) != file;
+}
+
+/* Whether a detach that is stored for the page can be from its present use.  The kernel removes the
+ * flags of a page that it uses again, but hugetlbfs removes PG_uptodate as well. */
+static __always_inline bool may_be_detached(struct fs_page *page)
+{
+	if (page->facts & FS_PAGE_RESERVED)
+		return false;
+	return !(page->facts & FS_PAGE_NOT_UPTODATE) || page->facts & FS_PAGE_LARGE;
 }
 
 /* Searches the detach that took `head` from `mapping`, where it was at `index`, and stores the
@@ -263,8 +293,7 @@ static __always_inline bool find_detach(struct fs_page *out, struct page *head, 
 	if (slot->detach.page != (__u64)head) {
 		/* If neither slot was ever used, this page had no detach.  If one was, a detach of
 		 * this page may have been dropped while that slot was written. */
-		if (no_slot_is_used((__u64)head) ||
-		    out->facts & (FS_PAGE_RESERVED | FS_PAGE_NOT_UPTODATE))
+		if (no_slot_is_used((__u64)head) || was_never_cached(out))
 			return false;
 		out->slot = FS_SLOT_OTHER_PAGE; /* it may have replaced that of this page */
 		COUNT(slot_overwritten);
@@ -274,6 +303,10 @@ static __always_inline bool find_detach(struct fs_page *out, struct page *head, 
 		/* A writer that has begun since may have changed what was compared. */
 		keep_order();
 		out->slot = begun == *(volatile __u64 *)&slot->begun ? FS_SLOT_STALE : FS_SLOT_TORN;
+		/* Another task may have mapped something else at the address, so that the area
+		 * does not show what the page was. */
+		if (may_be_detached(out))
+			forget_area(out, page_index(head));
 		return false;
 	}
 	time = slot->detach.h.time;

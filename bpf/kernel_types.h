@@ -224,7 +224,13 @@ struct vm_area_struct {
 	struct file *vm_file;
 };
 
+/* On x86: TS_COMPAT in `status` while a task is in a system call of the 32-bit table. */
+struct thread_info {
+	__u32 status;
+};
+
 struct task_struct {
+	struct thread_info thread_info;
 	unsigned int flags;
 	struct mm_struct *mm;
 	struct fs_struct *fs;
@@ -256,6 +262,8 @@ struct task_struct___futex {
 #define VM_NO_PINS	(0x00000400 | 0x00004000)	       /* PFNMAP, IO */
 #define S_DAX		(1u << 13)
 #define HUGETLBFS_MAGIC 0x958458f6u
+/* Before this release, the index of a page of hugetlbfs counts huge pages (a08c7193e4f1). */
+#define HUGETLB_BASE_PAGES KERNEL_VERSION(6, 7, 0)
 /* Queries of bpf_ringbuf_query(): include/uapi/linux/bpf.h. */
 #define BPF_RB_AVAIL_DATA    0
 #define BPF_RB_RING_SIZE     1

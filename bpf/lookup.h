@@ -67,6 +67,18 @@ static __always_inline __u32 retry_reason(struct lookup_state *state)
 	return BPF_CORE_READ(mapping, host) ? FS_RETRY_REASONS : FS_RETRY_NO_HOST;
 }
 
+/* The index of the pinned base page in its file. */
+static __always_inline __u64 pinned_index(struct lookup_state *state)
+{
+	struct address_space *mapping = (void *)state->mapping_at_pin;
+	__u64 first = state->index_at_pin;
+
+	if (LINUX_KERNEL_VERSION < HUGETLB_BASE_PAGES &&
+	    BPF_CORE_READ(mapping, host, i_sb, s_magic) == HUGETLBFS_MAGIC)
+		first *= page_count_of(state->head);
+	return first + ((__u64)state->tail - (__u64)state->head) / bpf_core_type_size(struct page);
+}
+
 /* Describes the page of an observation, and what removed its mapping. */
 static __always_inline void describe(struct lookup_state *state, struct page *head,
 				     unsigned long flags, bool with_area)
@@ -78,14 +90,11 @@ static __always_inline void describe(struct lookup_state *state, struct page *he
 	state->page.in_spare = in_spare;
 	mapping = describe_page(&state->page, head, flags, state->uaddr, with_area);
 	if (state->mapping_at_pin && !(state->mapping_at_pin & 3)) {
-		/* Since the pin, another task has mapped something else at the address. */
-		if (mapping && mapping != state->mapping_at_pin)
-			forget_area(&state->page, index);
+		/* Since the pin, another task may have mapped something else at the address. */
+		if (mapping != state->mapping_at_pin || state->page.index != pinned_index(state))
+			forget_area(&state->page, pinned_index(state));
 		mapping = state->mapping_at_pin;
 		index = state->index_at_pin;
-		if (!(state->page.facts & FS_PAGE_VMA_KNOWN))
-			state->page.index = index + ((__u64)state->tail - (__u64)head) /
-							    bpf_core_type_size(struct page);
 	}
 	/* Without an unlock, the function has already dropped its reference to the page.  So
 	 * the kernel may have used the page again, and its present flags say nothing. */

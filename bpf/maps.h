@@ -15,6 +15,8 @@
 #include <bpf/bpf_tracing.h>
 #include "shared/records.h"
 
+extern int LINUX_KERNEL_VERSION __kconfig;
+
 /* Filter on victims; 0 or empty accepts every task. */
 const volatile __u32 filter_pid = 0;
 const volatile __u32 filter_tid = 0;

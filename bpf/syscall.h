@@ -66,7 +66,7 @@ static __always_inline struct moment *this_moment(void)
 	return bpf_map_lookup_elem(&moments, &zero);
 }
 
-/* The calls whose numbers are the same on both processors. */
+/* The calls whose numbers are the same on both processors and in the 32-bit table of x86. */
 static __always_inline void read_newer_call(struct futex_call *call, __u64 number)
 {
 	switch (number) {
@@ -94,7 +94,13 @@ static __always_inline void read_newer_call(struct futex_call *call, __u64 numbe
 }
 
 #if defined(__TARGET_ARCH_x86)
-#define USER32_CS 0x23 /* a program of 32 bits, whose numbers are other ones */
+#define TS_COMPAT 2 /* arch/x86/include/asm/thread_info.h: the call is one of the 32-bit table */
+
+/* Programs of 64 bits can make calls of the 32-bit table too, with int $0x80. */
+static __always_inline bool is_compat_call(void)
+{
+	return BPF_CORE_READ(bpf_get_current_task_btf(), thread_info.status) & TS_COMPAT;
+}
 
 static __always_inline void keep_registers(struct moment *moment, struct pt_regs *ctx)
 {
@@ -110,26 +116,27 @@ static __always_inline void read_call(struct futex_call *call, const __u64 *entr
 {
 	const struct pt_regs *regs = (void *)entry;
 	__u64 number;
+	bool is_futex;
 
 	call->kind = CALL_OTHER;
 	/* The call is over, and the task works for io_uring on its way out. */
 	if ((__s64)regs->ax != -ENOSYS)
 		return;
-	if ((__u16)regs->cs == USER32_CS) {
-		if (regs->orig_ax != 240 && regs->orig_ax != 422)
-			return;
-		call->kind = CALL_FUTEX;
+	if (is_compat_call()) {
 		call->word = (__u32)regs->bx;
-		call->command = regs->cx & FUTEX_CMD_MASK;
+		call->count = (__u32)regs->cx;
 		call->second = (__u32)regs->di;
-		return;
+		number = (__u32)regs->orig_ax;
+		is_futex = number == 240 || number == 422;
+	} else {
+		call->word = regs->di;
+		call->count = regs->si;
+		call->second = regs->r8;
+		number = regs->orig_ax & ~0x40000000ul; /* that bit: x32 */
+		is_futex = number == 202;
 	}
-	call->word = regs->di;
-	call->command = regs->si & FUTEX_CMD_MASK;
-	call->second = regs->r8;
-	call->count = regs->si;
-	number = regs->orig_ax & ~0x40000000ul; /* that bit: x32 */
-	if (number == 202)
+	call->command = call->count & FUTEX_CMD_MASK;
+	if (is_futex)
 		call->kind = CALL_FUTEX;
 	else
 		read_newer_call(call, number);

@@ -42,20 +42,17 @@ struct Attribution {
     }
 
     /// The cause that is a property of the page itself. Such a page already has no mapping when it is pinned; a page
-    /// that loses its mapping afterwards met a race, whatever area it was seen through. Where the page was not read at
-    /// the pin, it is a page that no page cache ever holds, or one whose detach would be stored.
+    /// that loses its mapping afterwards met a race, whatever area it was seen through. It was never in a page cache, or
+    /// its detach would be stored. The area alone does not show that: another task may have mapped something else there
+    /// since the page was pinned.
     private static func lastingCause(of page: PageFacts, kind: PageKind, wasSeenAtPin: Bool) -> Cause? {
         if page.facts.contains(.zeroPage) { return .zeroPage }
-        if wasSeenAtPin {
-            guard page.facts.contains(.nullAtPin) else { return nil }
-        } else {
-            let wasNeverCached = page.facts.contains(.reserved) || page.facts.contains(.notUpToDate)
-            guard wasNeverCached || page.slot == .empty, !page.facts.contains(.dax) || page.facts.contains(.reserved)
-            else { return nil }
-        }
+        if wasSeenAtPin, !page.facts.contains(.nullAtPin) { return nil }
+        guard page.wasNeverCached || page.slot == .empty else { return nil }
         if kind == .zero { return .zeroPage }
-        // A shared (reflinked) DAX extent has no mapping for as long as it is shared.
-        return kind == .special || page.facts.contains(.dax) ? .specialMapping : nil
+        // A shared (reflinked) DAX extent has no mapping for as long as it is shared, which only the pin shows.
+        if page.facts.contains(.dax) { return wasSeenAtPin ? .specialMapping : nil }
+        return kind == .special ? .specialMapping : nil
     }
 
     private mutating func explain(by detach: Detach, page: PageFacts) {
@@ -114,11 +111,8 @@ struct Attribution {
     }
 
     private static func reason(for page: PageFacts, wasSeenAtPin: Bool) -> UnknownReason {
-        // A detach that may have been this page's is missing, whatever the area. Of pages that were never up to date only
-        // those of hugetlbfs have one.
-        let hasNone =
-            page.facts.contains(.reserved) || (page.facts.contains(.notUpToDate) && !page.facts.contains(.large))
-        if page.slot == .otherPage, !hasNone { return .slotOverwritten }
+        // A detach that may have been this page's is missing, whatever the area.
+        if page.slot == .otherPage, !page.wasNeverCached { return .slotOverwritten }
         if page.slot == .torn { return .slotTorn }
         // Then the area decides whether a stored detach is this page's.
         if !wasSeenAtPin, !page.facts.contains(.areaKnown) { return .areaUnreadable }
@@ -150,6 +144,18 @@ struct Attribution {
         // Without a detach only the size at the observation is known. A file that was too short then
         // did not back the page; one that was long enough may have been cut and grown again.
         return page.facts.contains(.areaHasFile) && !holds(page.fileSize) ? false : nil
+    }
+}
+
+extension PageFacts {
+    /// Whether the page was in no page cache while the victim held it, so that it has no detach: a reserved page, or one
+    /// that was never up to date and belongs to no file. The same as was_never_cached() of the BPF programs, but for a
+    /// page with a stored detach, which can be of a huge page.
+    fileprivate var wasNeverCached: Bool {
+        if facts.contains(.reserved) { return true }
+        let mapsFile = facts.contains(.areaHasFile) && !facts.contains(.areaIsDriver)
+        let canBeHugePage = slot == .stale && facts.contains(.large)
+        return facts.isSuperset(of: [.notUpToDate, .areaKnown]) && !mapsFile && !canBeHugePage
     }
 }
 

@@ -173,7 +173,7 @@ public enum UnknownReason: String, Sendable, CaseIterable {
     case detachLost = "detach-lost"
     /// The functions on the culprit's stack could not be named (kallsyms is not readable).
     case stackUnnamed = "stack-unnamed"
-    /// The victim's memory area could not be read, so it is not known whether the page ever had a mapping.
+    /// The victim's memory area could not be read, or it is another one than the page was seen through, so it is not known whether the page ever had a mapping.
     case areaUnreadable = "area-unreadable"
     /// The lookup retried without an observation, and nothing more is known of the page.
     case notObserved = "not-observed"
@@ -190,7 +190,7 @@ extension UnknownReason {
         case .slotTorn: "two removals were recorded at the same time"
         case .detachLost: "the record of the removal was lost"
         case .stackUnnamed: "the functions of the kernel that removed the page could not be named"
-        case .areaUnreadable: "the memory area of the address could not be read"
+        case .areaUnreadable: "the memory area of the address could not be read, or another one was mapped there since"
         case .notObserved: "nothing more is known of the page"
         }
     }

@@ -44,7 +44,8 @@ public struct PageFacts: Sendable, Equatable {
         /// The kernel's zero page or huge zero page itself, known by its number and not by its area. Only ftrace
         /// sources set it.
         public static let zeroPage = Facts(rawValue: 1 << 9)
-        /// No PG_uptodate, which every mapped page of a file has: the page never was in a page cache.
+        /// No PG_uptodate, which every mapped page of a file has. Few file systems, such as hugetlbfs, remove the flag when
+        /// they detach a page.
         public static let notUpToDate = Facts(rawValue: 1 << 10)
         /// Nothing is mapped at the address; like the ones below, read for a failure only.
         public static let noArea = Facts(rawValue: 1 << 11)

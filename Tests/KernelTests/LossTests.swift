@@ -58,6 +58,17 @@ struct LossTests {
         #expect(trace.lookups.filter { ["unknown", "hole-punch"].contains($0.text("cause")) }.count == failed)
     }
 
+    @Test("a detach of a huge page that was overwritten is a loss as well")
+    func overwrittenHugePage() async throws {
+        let run = try await GuestRuns.shared.run(Self.guest)
+        #expect(try run.words("flood-huge.status") == ["0"])
+        let trace = try await check("overwritten-huge", stages: ["slot-overwritten"])
+        let unknown = trace.lookups.filter { $0.text("cause") == "unknown" }
+        #expect(unknown.count == trace.lost("slot-overwritten"))
+        #expect(unknown.allSatisfy { $0.flag("incomplete") == true && $0.text("unknown_reason") == "slot-overwritten" })
+        #expect(trace.lookups.allSatisfy { ["unknown", "hole-punch"].contains($0.text("cause")) })
+    }
+
     @Test("a page that no page cache holds has its cause, whatever detaches are in its slots")
     func crowdedSlots() async throws {
         let run = try await GuestRuns.shared.run(Self.guest)

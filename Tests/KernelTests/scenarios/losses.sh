@@ -23,6 +23,12 @@ provoke crowded-zero-page zero-page --calls 100
 provoke crowded-special-mapping special-mapping --calls 100
 end_trace
 
+# The same with a huge page, which has lost a flag that other removed pages keep.
+start_trace overwritten-huge || exit
+taskset 1 flood /mnt/tmpfs 90 /mnt/huge > flood-huge.failed 2> flood-huge.err
+echo $? > flood-huge.status
+end_trace
+
 # Programs on trampolines, which the kernel skips for others while a task is preempted inside one.
 depth="--full --attach fentry"
 start_trace skipped || exit
