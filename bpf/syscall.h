@@ -93,6 +93,9 @@ static __always_inline void read_newer_call(struct futex_call *call, __u64 numbe
 	}
 }
 
+/* read_call() fills in the call of the current task from the registers with which it entered the
+ * kernel.  A FUTEX_WAIT that was interrupted goes on as restart_syscall(), with the registers of
+ * the first call. */
 #if defined(__TARGET_ARCH_x86)
 #define TS_COMPAT 2 /* arch/x86/include/asm/thread_info.h: the call is one of the 32-bit table */
 
@@ -127,13 +130,13 @@ static __always_inline void read_call(struct futex_call *call, const __u64 *entr
 		call->count = (__u32)regs->cx;
 		call->second = (__u32)regs->di;
 		number = (__u32)regs->orig_ax;
-		is_futex = number == 240 || number == 422;
+		is_futex = number == 240 || number == 422 || number == 0;
 	} else {
 		call->word = regs->di;
 		call->count = regs->si;
 		call->second = regs->r8;
 		number = regs->orig_ax & ~0x40000000ul; /* that bit: x32 */
-		is_futex = number == 202;
+		is_futex = number == 202 || number == 219;
 	}
 	call->command = call->count & FUTEX_CMD_MASK;
 	if (is_futex)
@@ -159,6 +162,7 @@ static __always_inline void keep_registers(struct moment *moment, struct pt_regs
 static __always_inline void read_call(struct futex_call *call, const __u64 *entry)
 {
 	struct pt_regs___call *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	__u64 number;
 
 	call->kind = CALL_OTHER;
 	call->word = BPF_CORE_READ(regs, orig_x0);
@@ -168,10 +172,11 @@ static __always_inline void read_call(struct futex_call *call, const __u64 *entr
 	call->count = BPF_CORE_READ(regs, user_regs.regs[1]);
 	call->command = call->count & FUTEX_CMD_MASK;
 	call->second = BPF_CORE_READ(regs, user_regs.regs[4]);
-	if (BPF_CORE_READ(regs, syscallno) == 98)
+	number = BPF_CORE_READ(regs, syscallno);
+	if (number == 98 || number == 128)
 		call->kind = CALL_FUTEX;
 	else
-		read_newer_call(call, BPF_CORE_READ(regs, syscallno));
+		read_newer_call(call, number);
 }
 #endif
 
