@@ -303,10 +303,6 @@ static __always_inline bool find_detach(struct fs_page *out, struct page *head, 
 		/* A writer that has begun since may have changed what was compared. */
 		keep_order();
 		out->slot = begun == *(volatile __u64 *)&slot->begun ? FS_SLOT_STALE : FS_SLOT_TORN;
-		/* Another task may have mapped something else at the address, so that the area
-		 * does not show what the page was. */
-		if (may_be_detached(out))
-			forget_area(out, page_index(head));
 		return false;
 	}
 	time = slot->detach.h.time;

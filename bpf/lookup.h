@@ -83,13 +83,14 @@ static __always_inline __u64 pinned_index(struct lookup_state *state)
 static __always_inline void describe(struct lookup_state *state, struct page *head,
 				     unsigned long flags, bool with_area)
 {
+	bool was_cached = state->mapping_at_pin && !(state->mapping_at_pin & 3);
 	__u64 mapping, index = page_index(head);
 	__u8 in_spare = state->page.in_spare;
 
 	__builtin_memset(&state->page, 0, sizeof(state->page));
 	state->page.in_spare = in_spare;
 	mapping = describe_page(&state->page, head, flags, state->uaddr, with_area);
-	if (state->mapping_at_pin && !(state->mapping_at_pin & 3)) {
+	if (was_cached) {
 		/* Since the pin, another task may have mapped something else at the address. */
 		if (mapping != state->mapping_at_pin || state->page.index != pinned_index(state))
 			forget_area(&state->page, pinned_index(state));
@@ -101,8 +102,14 @@ static __always_inline void describe(struct lookup_state *state, struct page *he
 	if (!state->unlocked)
 		state->page.facts &= ~(FS_PAGE_RESERVED | FS_PAGE_LARGE | FS_PAGE_SWAPCACHE |
 				       FS_PAGE_NOT_UPTODATE);
-	if (find_detach(&state->page, head, mapping, index, state->reported_detach))
+	if (find_detach(&state->page, head, mapping, index, state->reported_detach)) {
 		state->reported_detach = state->page.detach_time;
+		return;
+	}
+	/* Where only the area shows the file, and the last detach of the page is from another one,
+	 * the area may have come after the page. */
+	if (!was_cached && state->page.slot == FS_SLOT_STALE && may_be_detached(&state->page))
+		forget_area(&state->page, index);
 }
 
 /* Counts a retry.  If the last pass had no unlock, the function did not lock the page: the mapping
