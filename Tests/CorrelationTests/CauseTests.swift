@@ -128,6 +128,15 @@ import Testing
         Page(
             what: "a file's page whose detach was not stored",
             page: .sample { $0.slot = .empty }, cause: .unknown, kind: .file, reason: .noDetachSeen),
+        // Another task may have replaced the area after the pin, and before its result was read.
+        Page(
+            what: "a page in an anonymous area that was up to date, with a detach of its own",
+            page: .zero { ($0.facts, $0.slot) = ([.areaKnown, .nullAtPin], .stale) }, cause: .unknown, kind: .zero,
+            reason: .formerLife),
+        Page(
+            what: "such a page whose slot was overwritten",
+            page: .zero { ($0.facts, $0.slot) = ([.areaKnown, .nullAtPin], .otherPage) }, cause: .unknown, kind: .zero,
+            reason: .slotOverwritten, isIncomplete: true),
         Page(
             what: "a page that had no mapping when pinned, in an area that could not be read",
             page: .sample {
@@ -204,6 +213,19 @@ import Testing
         Page(
             what: "the zero page, whatever is in its slot",
             page: .zero { ($0.facts, $0.slot) = ([.areaKnown, .reserved], .otherPage) }, cause: .zeroPage, kind: .zero),
+        // Another task may have replaced the area: hugetlbfs removes PG_uptodate before the mapping.
+        Page(
+            what: "a huge page with a detach of its own, in an anonymous area",
+            page: .zero { ($0.facts, $0.slot) = ([.areaKnown, .large, .notUpToDate], .stale) }, cause: .unknown,
+            kind: .zero, reason: .formerLife),
+        Page(
+            what: "the huge zero page, whatever is in its slot",
+            page: .zero { ($0.facts, $0.slot) = ([.areaKnown, .large, .notUpToDate], .otherPage) }, cause: .zeroPage,
+            kind: .zero),
+        Page(
+            what: "a driver's page that was never up to date, with a detach of an earlier use",
+            page: .zero { ($0.facts, $0.slot) = ([.areaKnown, .areaHasFile, .areaIsDriver, .notUpToDate], .stale) },
+            cause: .specialMapping, kind: .special),
         // Without the pin it is not known whether it just lost its mapping or never had one.
         Page(
             what: "a driver's page that a file detached within the time",
