@@ -37,8 +37,13 @@ static __always_inline void read_cut(struct cut *cut)
 {
 	struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	__u64 number = 0, mode = 0, advice = 0, length = 0;
+	__s64 result = 0;
 	__u16 cs = 0;
 
+	/* The call is over, and the task works for io_uring on its way out. */
+	READ_REGISTER(result, regs->ax);
+	if (result != -ENOSYS)
+		return;
 	READ_REGISTER(number, regs->orig_ax);
 	number &= ~0x40000000ull; /* that bit: x32 */
 	READ_REGISTER(cs, regs->cs);
@@ -71,6 +76,9 @@ static __always_inline void read_cut(struct cut *cut)
 	struct pt_regs___number *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	__s32 number = BPF_CORE_READ(regs, syscallno);
 
+	/* The call is over, and the task works for io_uring on its way out. */
+	if (BPF_CORE_READ(regs, user_regs.regs[0]) != BPF_CORE_READ(regs, orig_x0))
+		return;
 	if (BPF_CORE_READ(regs, user_regs.pstate) & PSR_MODE32_BIT)
 		return;
 	if (number == 233) { /* madvise */
@@ -90,7 +98,8 @@ static __always_inline struct cut current_cut(void)
 {
 	struct cut cut = {};
 
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs) &&
+	    !(BPF_CORE_READ(bpf_get_current_task_btf(), flags) & PF_IO_WORKER))
 		read_cut(&cut);
 	return cut;
 }

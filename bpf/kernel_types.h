@@ -231,6 +231,7 @@ struct thread_info {
 
 struct task_struct {
 	struct thread_info thread_info;
+	void *io_uring;
 	unsigned int flags;
 	struct mm_struct *mm;
 	struct fs_struct *fs;
@@ -252,6 +253,8 @@ struct task_struct___futex {
 /* Constants of the kernel that BTF does not have; they are the same in all supported
  * versions. */
 #define FOLL_WRITE	1
+#define PF_EXITING	0x4
+#define PF_IO_WORKER	0x10 /* a thread of io_uring, whose registers are of an earlier call */
 #define EFAULT		14
 #define ENOSYS		38
 #define ENOENT		2

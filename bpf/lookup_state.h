@@ -174,7 +174,7 @@ static __always_inline void fill_lookup(struct fs_lookup *out, struct lookup_sta
 	out->lock_waits = state->lock_waits;
 	bpf_get_current_comm(out->comm, sizeof(out->comm));
 	out->page = state->page;
-	out->operation = current_operation();
+	out->operation = current_operation(state->uaddr);
 	__builtin_memset(out->pad, 0, sizeof(out->pad));
 }
 

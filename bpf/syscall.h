@@ -24,7 +24,6 @@
 #define FUTEX_CMP_REQUEUE_PI  12
 #define FUTEX_LOCK_PI2	      13
 #define FUTEX_CMD_MASK	      0x7f
-#define PF_EXITING	      0x4
 
 /* A system call on futexes, and its arguments. */
 struct futex_call {
@@ -193,6 +192,20 @@ static __always_inline struct moment *begin_moment(void)
 	return moment;
 }
 
+static __always_inline __u64 page_of(__u64 address)
+{
+	return address & ~(PAGE_SIZE - 1);
+}
+
+/* Whether the current task may do work of its io_uring instead of its system call: on the way
+ * into the call under a tracer, or on the way out of one that is not known. */
+static __always_inline bool uses_io_uring(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return bpf_core_field_exists(task->io_uring) && BPF_CORE_READ(task, io_uring);
+}
+
 #define COMMANDS 16
 
 /* The operation of each command of futex(); variants with a set of bits or a clock have the
@@ -233,25 +246,32 @@ static __always_inline __u32 operation_of_exit(struct task_struct *task)
 	return list || compat ? FS_OP_EXIT_ROBUST : FS_OP_EXIT_THREAD;
 }
 
-/* The operation that the current task is in; FS_OP_NONE where the kernel does not show the
- * registers of a system call, or where it is none of these. */
-static __noinline __u32 current_operation(void)
+/* The operation in which the current task looks up the word `uaddr`, which is 0 or in the word's
+ * page while that is not known; FS_OP_NONE where the kernel does not show the registers of a
+ * system call, or where the call is none of these. */
+static __noinline __u32 current_operation(__u64 uaddr)
 {
 	struct task_struct *task;
 	struct futex_call call = {};
 	struct moment *moment;
-	__u32 command;
+	__u32 command, flags;
 
 	if (can_be_preempted ||
 	    !bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
 		return FS_OP_NONE;
 	task = bpf_get_current_task_btf();
-	if (BPF_CORE_READ(task, flags) & PF_EXITING)
+	flags = BPF_CORE_READ(task, flags);
+	if (flags & PF_EXITING)
 		return operation_of_exit(task);
+	if (flags & PF_IO_WORKER)
+		return FS_OP_IO_URING;
 	moment = begin_moment();
 	if (!moment)
 		return FS_OP_NONE;
 	read_call(&call, moment->entry);
+	if (uses_io_uring() && (call.kind == CALL_WORD || call.kind == CALL_FUTEX) &&
+	    page_of(call.word) != page_of(uaddr) && page_of(call.second) != page_of(uaddr))
+		return FS_OP_NONE;
 	if (call.kind != CALL_FUTEX)
 		return call.operation;
 	command = call.command;

@@ -32,9 +32,10 @@ static __always_inline bool is_in_register(struct moment *moment, __u64 page)
 	return false;
 }
 
-static __always_inline __u64 page_of(__u64 address)
+/* The only word of a call.  It needs no register, unless the task may do other work. */
+static __always_inline __u64 only_word(struct moment *moment, __u64 word)
 {
-	return address & ~(PAGE_SIZE - 1);
+	return !uses_io_uring() || is_in_register(moment, page_of(word)) ? word : 0;
 }
 
 /* The one of two words whose page the function works on. */
@@ -117,7 +118,7 @@ __noinline __u64 word_looked_up(void)
 	call.word &= ~WORD_FLAGS;
 	call.second &= ~WORD_FLAGS;
 	if (call.kind == CALL_WORD)
-		return call.word;
+		return only_word(moment, call.word);
 	if (call.kind != CALL_FUTEX)
 		return 0;
 	switch (call.command) {
@@ -125,12 +126,12 @@ __noinline __u64 word_looked_up(void)
 	case FUTEX_WAKE:
 	case FUTEX_WAIT_BITSET:
 	case FUTEX_WAKE_BITSET:
-		return call.word;
+		return only_word(moment, call.word);
 	case FUTEX_LOCK_PI:
 	case FUTEX_LOCK_PI2:
 	case FUTEX_UNLOCK_PI:
 	case FUTEX_TRYLOCK_PI:
-		return call.word | WORD_WRITE;
+		return only_word(moment, call.word | WORD_WRITE);
 	case FUTEX_REQUEUE:
 	case FUTEX_CMP_REQUEUE:
 		return one_of(moment, call.word, call.second);
