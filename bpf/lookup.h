@@ -96,6 +96,10 @@ static __always_inline void describe(struct lookup_state *state, struct page *he
 			forget_area(&state->page, pinned_index(state));
 		mapping = state->mapping_at_pin;
 		index = state->index_at_pin;
+	} else if (state->head == head && state->page.facts & FS_PAGE_VMA_FILE &&
+		   may_be_detached(&state->page) && state->page.index != pinned_index(state)) {
+		/* The area maps the file, but shows another page of it by now. */
+		forget_area(&state->page, pinned_index(state));
 	}
 	/* Without an unlock, the function has already dropped its reference to the page.  So
 	 * the kernel may have used the page again, and its present flags say nothing. */
