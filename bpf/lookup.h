@@ -79,24 +79,32 @@ static __always_inline __u64 pinned_index(struct lookup_state *state)
 	return first + ((__u64)state->tail - (__u64)state->head) / bpf_core_type_size(struct page);
 }
 
-/* Describes the page of an observation, and what removed its mapping. */
-static __always_inline void describe(struct lookup_state *state, struct page *head,
-				     unsigned long flags, bool with_area)
+/* Whether the page belonged to a file when it was pinned. */
+static __always_inline bool was_cached_at_pin(struct lookup_state *state)
 {
-	bool was_cached = state->mapping_at_pin && !(state->mapping_at_pin & 3);
+	__u64 mapping = *(volatile __u64 *)&state->mapping_at_pin;
+
+	return mapping && !(mapping & 3);
+}
+
+/* Describes the page of an observation, and what removed its mapping.  `was_pinned` says that the
+ * state has the facts of the pin of this page. */
+static __always_inline void describe(struct lookup_state *state, struct page *head,
+				     unsigned long flags, bool with_area, bool was_pinned)
+{
 	__u64 mapping, index = page_index(head);
 	__u8 in_spare = state->page.in_spare;
 
 	__builtin_memset(&state->page, 0, sizeof(state->page));
 	state->page.in_spare = in_spare;
 	mapping = describe_page(&state->page, head, flags, state->uaddr, with_area);
-	if (was_cached) {
+	if (was_pinned && was_cached_at_pin(state)) {
 		/* Since the pin, another task may have mapped something else at the address. */
 		if (mapping != state->mapping_at_pin || state->page.index != pinned_index(state))
 			forget_area(&state->page, pinned_index(state));
 		mapping = state->mapping_at_pin;
 		index = state->index_at_pin;
-	} else if (state->head == head && state->page.facts & FS_PAGE_VMA_FILE &&
+	} else if (was_pinned && state->page.facts & FS_PAGE_VMA_FILE &&
 		   may_be_detached(&state->page) && state->page.index != pinned_index(state)) {
 		/* The area maps the file, but shows another page of it by now. */
 		forget_area(&state->page, pinned_index(state));
@@ -111,9 +119,11 @@ static __always_inline void describe(struct lookup_state *state, struct page *he
 		return;
 	}
 	/* Where only the area shows the file, and the last detach of the page is from another one,
-	 * the area may have come after the page. */
-	if (!was_cached && state->page.slot == FS_SLOT_STALE && may_be_detached(&state->page))
-		forget_area(&state->page, index);
+	 * the area may have come after the page.  Values are read again here: on 6.1 this and its
+	 * callees have just enough stack. */
+	if (!(was_pinned && was_cached_at_pin(state)) && state->page.slot == FS_SLOT_STALE &&
+	    may_be_detached(&state->page))
+		forget_area(&state->page, page_index(head));
 }
 
 /* Counts a retry.  If the last pass had no unlock, the function did not lock the page: the mapping
@@ -123,7 +133,7 @@ static __always_inline void count_retry(struct lookup_state *state, __u32 reason
 	struct fs_counters *c = my_counters();
 
 	if (!state->unlocked)
-		describe(state, state->head, page_flags(state->head), false);
+		describe(state, state->head, page_flags(state->head), false, true);
 	reason &= FS_RETRY_REASONS - 1; /* the verifier needs a bound */
 	state->retries[reason]++;
 	if (c)
@@ -238,7 +248,7 @@ static __always_inline void observe(struct lookup_state *state, struct page *hea
 	if (same_page && state->observations > 1 &&
 	    (state->observations & (state->observations - 1)))
 		return;
-	describe(state, head, flags, with_area);
+	describe(state, head, flags, with_area, true);
 	if (!state->mapping_at_pin)
 		state->page.facts |= FS_PAGE_NULL_AT_PIN;
 }

@@ -38,7 +38,7 @@ __noinline int describe_observed(__u64 page, __u64 flags)
 	struct lookup_state *state = bpf_map_lookup_elem(&observed, &zero);
 
 	if (state)
-		describe(state, (void *)page, flags, true);
+		describe(state, (void *)page, flags, true, false);
 	return 0;
 }
 
