@@ -62,7 +62,7 @@ static __always_inline int observe_alone(struct pt_regs *ctx, struct page *head)
 		return 0;
 	__builtin_memset(state, 0, sizeof(*state));
 	word = word_at(ctx);
-	state->unlocked = true; /* the flags of the page are valid */
+	state->unlocked = true; /* the page is still locked, so its flags are valid */
 	state->uaddr = word & ~WORD_FLAGS;
 	state->word_sought = true;
 	state->word_known = !(word & WORD_PAGE_ONLY);

@@ -94,7 +94,8 @@ static __always_inline void read_newer_call(struct futex_call *call, __u64 numbe
 
 /* read_call() fills in the call of the current task from the registers with which it entered the
  * kernel.  A FUTEX_WAIT that was interrupted goes on as restart_syscall(), with the registers of
- * the first call. */
+ * the first call.  The numbers are those of futex(), in the 32-bit table also of futex_time64(),
+ * and last of restart_syscall(). */
 #if defined(__TARGET_ARCH_x86)
 #define TS_COMPAT 2 /* arch/x86/include/asm/thread_info.h: the call is one of the 32-bit table */
 
@@ -246,8 +247,8 @@ static __always_inline __u32 operation_of_exit(struct task_struct *task)
 	return list || compat ? FS_OP_EXIT_ROBUST : FS_OP_EXIT_THREAD;
 }
 
-/* The operation in which the current task looks up the word `uaddr`, which is 0 or in the word's
- * page while that is not known; FS_OP_NONE where the kernel does not show the registers of a
+/* The operation in which the current task looks up a word.  `uaddr` is its address, or an address
+ * in its page, or 0 where neither is known.  The result is FS_OP_NONE where the kernel does not show the registers of a
  * system call, or where the call is none of these. */
 static __noinline __u32 current_operation(__u64 uaddr)
 {

@@ -173,7 +173,8 @@ public enum UnknownReason: String, Sendable, CaseIterable {
     case detachLost = "detach-lost"
     /// The functions on the culprit's stack could not be named (kallsyms is not readable).
     case stackUnnamed = "stack-unnamed"
-    /// The victim's memory area could not be read, or it is another one than the page was seen through, so it is not known whether the page ever had a mapping.
+    /// The victim's memory area could not be read, or it is another one than the page was seen through. So it is not
+    /// known whether the page ever had a mapping.
     case areaUnreadable = "area-unreadable"
     /// The lookup retried without an observation, and nothing more is known of the page.
     case notObserved = "not-observed"

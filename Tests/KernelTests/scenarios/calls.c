@@ -77,6 +77,7 @@ static void be_stopped(void)
 
 	if (pthread_create(&thread, NULL, wait_on, word))
 		errx(1, "pthread_create");
+	/* Long enough for the thread to be in its call. */
 	usleep(500000);
 	map_zero_page(word, MAP_FIXED);
 	kill(getpid(), SIGSTOP);
